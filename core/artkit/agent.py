@@ -1,0 +1,21 @@
+"""Agents: which actions? (paper §3 to §5)"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from artkit.part import Part, Scene
+
+
+class Agent(Part, nn.Module, ABC):
+    """Proposes the actions of a picture. Its parameters are what a run optimises."""
+
+    def __init__(self, config: Part.Config, scene: Scene) -> None:
+        nn.Module.__init__(self)
+        self.config, self.provenance = config, {}
+
+    @abstractmethod
+    def forward(self, scene: Scene) -> Tensor:
+        """Actions (n, N, A) in [0, 1] for the N strokes of the scene's canvas, in the order of painting."""

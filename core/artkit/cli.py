@@ -1,0 +1,274 @@
+"""The command line. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from artkit import __version__
+from artkit.errors import ArtkitError, UsageError
+from artkit.plugins import KINDS, plugins
+
+if TYPE_CHECKING:
+    from artkit.run import Run
+
+
+class _Cli(click.Group):
+    """Reports what a user can mend as one message, and lets plugins add commands."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ArtkitError as error:
+            if ctx.params.get("debug"):
+                raise
+            click.echo(f"artkit: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("artkit: stopped", err=True)
+            ctx.exit(1)
+        except BrokenPipeError:
+            ctx.exit(1)
+        except MemoryError:
+            if ctx.params.get("debug"):
+                raise
+            click.echo("artkit: not enough memory\n  choose a smaller size, or fewer strokes", err=True)
+            ctx.exit(1)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._ask()
+        return list(self.commands)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        self._ask()
+        return super().get_command(ctx, cmd_name)
+
+    _asked = False
+
+    def _ask(self) -> None:
+        """Plugins add their commands once, when commands are first looked for; none may replace one of artkit's."""
+        if self._asked:
+            return
+        self._asked = True
+        mine = dict(self.commands)
+        for _ in plugins().ask("artkit_commands", cli=self):
+            self.commands.update(mine)
+
+
+@click.group(cls=_Cli, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(__version__, prog_name="artkit")
+def cli(debug: bool) -> None:
+    """Paint pictures stroke by stroke, with the brushes of MyPaint, until a neural network sees in them what you asked
+    for."""
+
+
+def main() -> None:
+    """The ``artkit`` command."""
+    cli()
+
+
+# --------------------------------------------------------------------------------------------------------------- run
+@cli.command()
+@click.argument("recipes", nargs=-1, type=click.Path(path_type=Path), metavar="RECIPE...")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/ and the recipe's name.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A line of TOML over the recipe: steps=300")
+@click.option("--resume", is_flag=True, help="Go on with the run in the folder, if it has begun.")
+@click.option("--device", help="auto, cpu, cuda or mps; over the recipe's.")
+def run(recipes: tuple[Path, ...], out: Path | None, settings: tuple[str, ...], resume: bool, device: str | None) -> None:
+    """Paint, or train weights, as recipes say. Later recipes and settings win."""
+    from artkit import recipe
+
+    told = recipe.read([_shipped_or_path(r) for r in recipes], settings)
+    from artkit.paint import Paint
+    from artkit.run import Job, Run, choose_device
+
+    chosen = choose_device(device or told.head.device)
+    folder = out or _default_folder(told.name, resume)
+    job: Job
+    if told.trains:
+        from artkit.train import Train
+
+        job = Train(told, chosen, folder)
+    else:
+        job = Paint(told, chosen)
+    for note in job.notes:
+        click.echo(f"note: {note}", err=True)
+    made = Run(folder, told, job, resume)
+    with _progress(made):
+        made.execute()
+    for file in made.results:
+        click.echo(str(file))
+
+
+def _shipped_or_path(recipe: Path) -> Path:
+    """A recipe's file; a bare name that is no file here is one that ships with artkit."""
+    if recipe.exists() or recipe.suffix:
+        return recipe
+    from artkit.recipe import shipped_recipes
+
+    return shipped_recipes().get(recipe.as_posix(), recipe)
+
+
+def _default_folder(name: str, resume: bool) -> Path:
+    """runs/NAME, or the first free of runs/NAME-2, …; to resume, the last that exists."""
+    numbered = [Path("runs", name)]
+    while numbered[-1].exists():
+        numbered.append(Path("runs", f"{name}-{len(numbered) + 1}"))
+    return numbered[-2] if resume and len(numbered) > 1 else numbered[-1]
+
+
+@contextmanager
+def _progress(made: Run) -> Iterator[None]:
+    """A bar with loss and time left on a terminal, plain lines elsewhere."""
+    total = made.job.steps
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, TextColumn("{task.fields[loss]}"), console=Console(stderr=True)) as bar:
+            task = bar.add_task(made.recipe.name, total=total, loss="")
+
+            def show(step: int, losses: dict[str, float]) -> None:
+                bar.update(task, completed=step, loss=_told(losses))
+
+            made.progress = show
+            yield
+        return
+    began = time.monotonic()
+    last = began
+
+    def tell(step: int, losses: dict[str, float]) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last > 5 or step == total:
+            last = now
+            left = (now - began) / (step - made.first) * (total - step)
+            click.echo(f"step {step}/{total}  {_told(losses)}  {left:.0f} s left", err=True)
+
+    made.progress = tell
+    yield
+
+
+def _told(losses: dict[str, float]) -> str:
+    names = [name for name in losses if name == "loss"] or list(losses)
+    return "  ".join(f"{name} {losses[name]:.4g}" for name in names[:3])
+
+
+# ------------------------------------------------------------------------------------------------------------ export
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--scale", type=click.FloatRange(min=0, min_open=True, max=1024), default=1.0, help="Times as large.")
+@click.option("--renderer", help="Another renderer than the run's: mypaint, gan, …")
+@click.option("--brush", help="Another brush than the run's.")
+@click.option("--device", help="auto, cpu, cuda or mps.", default="auto")
+def export(run: Path, file: Path, scale: float, renderer: str | None, brush: str | None, device: str) -> None:
+    """Write the picture of a run's folder to a file; its extension chooses the format."""
+    exporters = {suffix: f.part for f in plugins().parts("exporter").values() for suffix in f.part.suffixes}
+    if file.suffix.lower() not in exporters:
+        known = ", ".join(sorted(exporters))
+        raise UsageError(f'no exporter writes "{file.suffix or file.name}"', remedy=f"extensions there are: {known}")
+    from artkit.export import open_painting
+    from artkit.files import atomic
+
+    painting = open_painting(run, scale, renderer, brush, device)
+    part = exporters[file.suffix.lower()]
+    with atomic(file) as temporary:
+        part(part.Config()).write(painting, temporary)
+    click.echo(str(file))
+
+
+# ------------------------------------------------------------------------------------------------------------- lists
+@cli.command("plugins")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def list_plugins(as_json: bool) -> None:
+    """The parts that are installed, their packages, and plugins set aside with the reason."""
+    registry = plugins()
+    found = [part for kind in KINDS for part in registry.parts(kind).values()]
+    if as_json:
+        parts = [{"kind": f.kind, "name": f.part.name, "package": f.package, "summary": _summary(f.part)} for f in found]
+        aside = [{"plugin": s.plugin, "package": s.package, "reason": s.reason} for s in registry.set_aside]
+        click.echo(json.dumps({"parts": parts, "set_aside": aside}, indent=1))
+        return
+    for kind in KINDS:
+        click.echo(f"{kind}:")
+        for f in found:
+            if f.kind == kind:
+                click.echo(f"  {f.part.name:<18} {f.package:<16} {_summary(f.part)}")
+    for s in registry.set_aside:
+        click.echo(f"set aside: {s.plugin} ({s.package}): {s.reason}")
+
+
+def _summary(part: type[Any]) -> str:
+    return (part.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ").replace("    ", "")
+
+
+@cli.command("recipes")
+@click.option("--copy", metavar="NAME", help="Copy a recipe, and the images it names, into the current folder.")
+def list_recipes(copy: str | None) -> None:
+    """The recipes that ship with artkit."""
+    from artkit.recipe import recipe_folder, shipped_recipes
+
+    shipped = shipped_recipes()
+    if copy is None:
+        for name, file in shipped.items():
+            first = file.read_text(encoding="utf-8").lstrip().splitlines()
+            about = next((line.lstrip("# ") for line in first if line.startswith("# ")), "")
+            click.echo(f"{name:<20} {about}")
+        return
+    if copy not in shipped:
+        raise UsageError(f'there is no recipe "{copy}"', remedy=f"there are: {', '.join(shipped)}")
+    import tomllib
+
+    source = shipped[copy]
+    here = Path(source.name)
+    for path in [source, *_named_files(tomllib.loads(source.read_text(encoding="utf-8")), source.parent)]:
+        goal = here if path == source else Path(path.relative_to(source.parent))
+        if goal.exists():
+            raise UsageError(f"{goal} is already here", remedy="move it away first")
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, goal)
+        click.echo(str(goal))
+    _ = recipe_folder
+
+
+def _named_files(value: Any, folder: Path) -> list[Path]:
+    """The files below a recipe's folder that it names."""
+    if isinstance(value, dict):
+        return [file for inner in value.values() for file in _named_files(inner, folder)]
+    if isinstance(value, str) and "." in value and (folder / value).is_file():
+        return [folder / value]
+    return []
+
+
+@cli.command()
+def doctor() -> None:
+    """What is there and what is missing, and the command that mends it."""
+    import platform
+
+    click.echo(f"{'artkit':<26} {__version__}, Python {platform.python_version()}")
+    try:
+        import torch
+
+        click.echo(f"{'torch':<26} {torch.__version__}, {torch.get_num_threads()} threads")
+        gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none: pictures are painted on the CPU"
+        click.echo(f"{'GPU':<26} {gpu}")
+    except (ImportError, OSError) as error:
+        click.echo(f"{'torch':<26} missing ({error})\n{'':<26}   pip install torch")
+    for _, found in plugins().ask("artkit_doctor"):
+        for what, there, remedy in found or ():
+            click.echo(f"{what:<26} {there or 'missing'}")
+            if not there:
+                click.echo(f"{'':<26}   {remedy}")
+    for s in plugins().set_aside:
+        click.echo(f"{'plugin ' + s.plugin:<26} set aside: {s.reason}")

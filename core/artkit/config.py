@@ -1,0 +1,57 @@
+"""The base of every part's configuration, and the types of values that recipes share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+
+class Config(BaseModel):
+    """What a recipe may say of a part: frozen, without unknown keys; the string under a field is its documentation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+
+
+class Located(str):
+    """A text from a recipe that remembers the folder it was written in, to which a relative path refers."""
+
+    folder: Path
+
+    def __new__(cls, text: str, folder: Path) -> Located:
+        """The text, with the folder of the file it comes from."""
+        self = super().__new__(cls, text)
+        self.folder = folder
+        return self
+
+
+def _locate(value: Any) -> Any:
+    if isinstance(value, str):
+        base = value.folder if isinstance(value, Located) else Path.cwd()
+        return base / Path(value).expanduser()
+    return value
+
+
+def _must_be_file(path: Path) -> Path:
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, not a file")
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return path.resolve()
+
+
+InputFile = Annotated[
+    Path,
+    BeforeValidator(_locate),
+    AfterValidator(_must_be_file),
+    PlainSerializer(str),
+]
+"""A file that must exist. A relative path starts at the recipe that names it; on the command line, at the current
+folder. The run's record keeps the sha256 of every such file."""
+
+Unit = Annotated[float, Field(ge=0, le=1)]
+"""A number in [0, 1]."""
+
+Colour = tuple[Unit, Unit, Unit]
+"""Red, green and blue in [0, 1]."""

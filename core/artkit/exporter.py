@@ -1,0 +1,25 @@
+"""Exporters: what leaves a run? Chosen by the extension of the file."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from artkit.part import Part
+
+if TYPE_CHECKING:
+    from artkit.painting import Painting
+
+
+class Exporter(Part, ABC):
+    """Writes a painting to a file whose name ends in one of `suffixes` (with the dot, lower case)."""
+
+    suffixes: ClassVar[tuple[str, ...]]
+
+    def __init__(self, config: Part.Config) -> None:
+        self.config, self.provenance = config, {}
+
+    @abstractmethod
+    def write(self, painting: Painting, file: Path) -> None:
+        """Write the painting to `file`, a path that artkit moves into place once this returns."""

@@ -1,0 +1,78 @@
+"""Writing files so that what was there stays whole until what is new is complete."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from artkit.errors import ArtkitError
+
+_PREFIX = ".artkit-"
+
+
+@contextmanager
+def atomic(file: Path) -> Iterator[Path]:
+    """A path beside `file` to write to; moved into its place when the block ends, removed when it fails.
+
+    Raises ArtkitError where the folder cannot be written or the disk is full.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=_PREFIX, suffix=file.suffix, dir=file.parent)
+        os.close(handle)
+    except OSError as error:
+        raise cannot_write(file, error) from None
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~_UMASK)
+        temporary.replace(file)
+    except OSError as error:
+        raise cannot_write(file, error) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _umask()
+
+
+def cannot_write(file: Path, error: OSError) -> ArtkitError:
+    """What to tell the user when `file` could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ArtkitError(f"no space left on the disk for {file}", remedy="make room, then go on with --resume")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return ArtkitError(f"{file.parent} cannot be written to", remedy="choose another folder with --out")
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return ArtkitError(f"{file.parent} is not a folder", remedy="choose another folder with --out")
+    return ArtkitError(f"cannot write {file}: {error.strerror or error}")
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a text file atomically, UTF-8."""
+    with atomic(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what writers that were killed left unfinished in a folder."""
+    for leftover in folder.glob(f"{_PREFIX}*"):
+        leftover.unlink(missing_ok=True)
+
+
+def sha256(file: Path) -> str:
+    """The sha256 of a file's bytes, in hex."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

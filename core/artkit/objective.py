@@ -1,0 +1,69 @@
+"""Objectives: how good is the picture? (paper §3, §5.1, §5.2)"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from torch import Tensor, nn
+
+from artkit.config import Config
+from artkit.geometry import Window
+from artkit.images import Picture
+from artkit.part import Part, Scene
+
+T = TypeVar("T")
+
+
+@dataclass
+class View:
+    """What an objective sees of a picture in a step.
+
+    image (n, 3, h, w) in [0, 1]: the window of the painting. target (n or 1, 3, h, w): the same window of what is to be
+    painted, or None. progress: 0 at the first step, 1 at the last.
+    """
+
+    image: Tensor
+    target: Tensor | None
+    window: Window
+    progress: float
+    _made: dict[Hashable, Any] = field(default_factory=dict)
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` returns, called once a step for all objectives that ask with the same key: those that look at
+        the picture through one network share one pass of it."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]  # type: ignore[no-any-return]
+
+    def towards(self, target: Tensor | None) -> View:
+        """The same view with another target; what was made for it is shared."""
+        return View(self.image, target, self.window, self.progress, self._made)
+
+
+class Objective(Part, nn.Module, ABC):
+    """Scores a picture; lower is better.
+
+    target: the picture to paint, if this objective has one; the loop cuts each view's target from it.
+    """
+
+    class Config(Config):
+        """What every objective can be told."""
+
+        weight: float = 1.0
+        """Times which the objective's value enters the loss."""
+
+    target: Picture | None = None
+
+    def __init__(self, config: Part.Config, scene: Scene) -> None:
+        nn.Module.__init__(self)
+        self.config, self.provenance = config, {}
+
+    @abstractmethod
+    def forward(self, view: View) -> Tensor:
+        """How far each of the n pictures of a view is from what is wanted: (n,)."""
+
+    def learn(self, view: View) -> None:
+        """Learn from a step's pictures, without gradient to them. Nothing by default; `adversarial` trains its critic."""

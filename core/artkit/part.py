@@ -1,0 +1,55 @@
+"""What all kinds of plugin parts have in common: a name, a Config, and the scene they are built for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from artkit.config import Config
+
+if TYPE_CHECKING:
+    from artkit.canvas import Canvas
+    from artkit.images import Picture
+    from artkit.renderer import Renderer
+
+
+class Part:
+    """One thing a recipe can name: built from its Config for a scene.
+
+    `name` is what a recipe's ``type`` says. `Config` holds what the recipe may set. `provenance` maps what a part was
+    made from, such as weights, to its sha256; it goes into the run's record.
+    """
+
+    name: ClassVar[str]
+
+    class Config(Config):
+        """No settings."""
+
+    config: Config
+    provenance: dict[str, str]
+
+
+@dataclass
+class Scene:
+    """What a run is about. Parts are built in the order of the fields below, each for what is there already.
+
+    size: width and height of the picture, px. device: where tensors live. seed: of the recipe. generator: a CPU
+    generator seeded by it, from which everything random comes. background: RGB (3,) in [0, 1]. make: builds another
+    part, ``make(kind, type, **settings)``. target: what to paint, if the objectives have a picture of it.
+    """
+
+    size: tuple[int, int]
+    device: torch.device
+    seed: int
+    generator: torch.Generator
+    background: Tensor
+    make: Callable[..., Any]
+    renderer: Renderer | None = None
+    canvas: Canvas | None = None
+    target: Picture | None = None
+    notes: list[str] = field(default_factory=list)
+    """One-line remarks for the user, such as that the painter stands in for MyPaint."""

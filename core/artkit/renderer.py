@@ -1,0 +1,61 @@
+"""Renderers: what does an action look like? (paper §2)"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from artkit.geometry import Place, Window
+from artkit.part import Part, Scene
+from artkit.space import ActionSpace
+
+if TYPE_CHECKING:
+    from artkit.strokes import StrokeLog
+
+
+class Paint(NamedTuple):
+    """What m actions look like on their sheets (tile and margin, S px a side), straight alpha.
+
+    colour (m, 3, S, S), or (m, 3, 1, 1) where a stroke has one colour: sRGB in [0, 1]. coverage (m, 1, S, S) in [0, 1].
+    """
+
+    colour: Tensor
+    coverage: Tensor
+
+
+class Renderer(Part, nn.Module, ABC):
+    """Draws actions.
+
+    A subclass sets `space` and implements `forward`; its constructor takes its Config and the Scene.
+    """
+
+    space: ClassVar[ActionSpace]
+    differentiable: ClassVar[bool] = True
+
+    def __init__(self, config: Part.Config, scene: Scene) -> None:
+        nn.Module.__init__(self)
+        self.config, self.scene, self.provenance = config, scene, {}
+
+    def margin(self, side: int) -> int:
+        """How far paint may reach beyond a tile of `side` px, in px."""
+        return 0
+
+    @abstractmethod
+    def forward(self, actions: Tensor, place: Place) -> Paint:
+        """Draw m actions (m, A), each on the sheet that `place` describes."""
+
+    def replay(self, log: StrokeLog, window: Window) -> Tensor:
+        """A window of the picture of a stroke log: (3, h, w), sRGB. Renderers that can paint it in a way of their own,
+        as MyPaint can stroke by stroke on one surface, do so."""
+        from artkit.canvas import render
+
+        device = self.scene.device
+        background = torch.tensor(log.background, device=device)
+        actions = log.actions.to(device)[None]
+        picture = render(
+            log.phases, log.size, lambda r, side: 0 if log.clip else r.margin(side), self, actions, background, log.seed, window
+        )
+        return picture[0]

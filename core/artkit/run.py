@@ -1,0 +1,277 @@
+"""Runs: the folder that a recipe's painting or training lives in, and the loop that drives either.
+
+A run can be killed at any moment and go on: what is in its folder is always whole, and going on gives what it would have
+become without the interruption.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import signal
+import threading
+import time
+import tomllib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+import torch
+
+from artkit import checkpoint
+from artkit.errors import ArtkitError, UsageError
+from artkit.files import cannot_write, remove_leftovers, write_text
+from artkit.part import Part, Scene
+from artkit.plugins import plugins
+from artkit.recipe import RECORD, Recipe, record
+
+CHECKPOINT = "checkpoint.safetensors"
+LOG = "log.jsonl"
+RECIPE = "recipe.toml"
+SECONDS_BETWEEN_CHECKPOINTS = 10.0
+
+
+class Job(ABC):
+    """Work that a recipe asks for, done a step at a time."""
+
+    steps: int
+    provenance: dict[str, str]
+    notes: list[str]
+
+    def prepare(self) -> None:  # noqa: B027
+        """What must happen once before the first step, in a new or a resumed run."""
+
+    @abstractmethod
+    def step(self, step: int) -> dict[str, float]:
+        """Do a step; the losses by name, the whole one as ``loss``. Raises `Diverged` before it changes anything, if
+        the loss is not a number."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """All that later steps depend on."""
+
+    @abstractmethod
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
+
+    @abstractmethod
+    def results(self, folder: Path) -> list[Path]:
+        """Write what there is to show so far into the run's folder; the files, the main one first."""
+
+
+class Diverged(ArtkitError):
+    """The loss is no longer a number."""
+
+
+class Interrupted(ArtkitError):
+    """The user stopped the run; what it has is saved."""
+
+
+@dataclass
+class Run:
+    """A run in its folder. `progress` is called after each step with the step's number and losses."""
+
+    folder: Path
+    recipe: Recipe
+    job: Job
+    resume: bool = False
+    progress: Callable[[int, dict[str, float]], None] | None = None
+    first: int = 0
+    """The step at which this process began."""
+    losses: dict[str, float] = field(default_factory=dict)
+    results: list[Path] = field(default_factory=list)
+
+    def execute(self) -> None:
+        """Do all steps that are left, and write the results.
+
+        Raises Interrupted after Ctrl-C, Diverged when the loss stops being a number; in both cases what there is has
+        been saved.
+        """
+        self.job.prepare()
+        self._open()
+        stopped = False
+        saved = time.monotonic()
+        step = self.first
+        hooks = [i.plugin_name for i in plugins().manager.hook.artkit_step.get_hookimpls()]
+        with self._log() as log, _sigint() as asked:
+            while step < self.job.steps:
+                began = time.perf_counter()
+                try:
+                    losses = self.job.step(step)
+                except Diverged as error:
+                    self._save(step)
+                    error.args = (f"{error.args[0]}\n  the last good state, before step {step}, is saved in {self.folder}",)
+                    raise
+                line = {"step": step, **losses, "seconds": round(time.perf_counter() - began, 4)}
+                self._append(log, line)
+                self.losses = losses
+                step += 1
+                if hooks:
+                    for _ in plugins().ask("artkit_step", run=self, step=step - 1, losses=losses):
+                        pass
+                if self.progress:
+                    self.progress(step, losses)
+                if asked.is_set() and step < self.job.steps:
+                    stopped = True
+                    break
+                if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                    self._save(step)
+                    saved = time.monotonic()
+        self._save(step)
+        if stopped:
+            raise Interrupted(
+                f"stopped after step {step} of {self.job.steps}; saved in {self.folder}",
+                remedy="to go on, give the same command with --resume",
+            )
+
+    def _save(self, step: int) -> None:
+        # Results first: a checkpoint that says "done" then always has its results beside it.
+        self.results = self.job.results(self.folder)
+        checkpoint.save({"step": step, "state": self.job.state()}, self.folder / CHECKPOINT)
+
+    def _open(self) -> None:
+        """Take the folder, or go on in it."""
+        folder, tree = self.folder, self.recipe.resolved()
+        tree[RECORD] = record(self.recipe, self.job.provenance)
+        text = tomli_w.dumps(tree)
+        there = folder / RECIPE
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(folder, os.W_OK):
+                raise PermissionError(13, "Permission denied")
+        except OSError as error:
+            raise cannot_write(there, error) from None
+        remove_leftovers(folder)
+        if there.exists():
+            old = tomllib.loads(there.read_text(encoding="utf-8"))
+            new = tomllib.loads(text)
+            if different := sorted(_differences(old, new)):
+                raise UsageError(
+                    f"{folder} holds a run of another recipe; different: {', '.join(different[:5])}",
+                    remedy="choose another folder with --out",
+                )
+            if not self.resume and (step := self._saved_step()) and step < self.job.steps:
+                raise UsageError(
+                    f"{folder} holds an unfinished run of this recipe, at step {step} of {self.job.steps}",
+                    remedy="add --resume to go on, or choose another folder with --out",
+                )
+        elif any(folder.iterdir()) and not _ours(folder):
+            raise UsageError(f"{folder} is not empty and holds no run", remedy="choose another folder with --out")
+        if not self.resume:
+            (folder / CHECKPOINT).unlink(missing_ok=True)
+        write_text(there, text)
+        if self.resume and (folder / CHECKPOINT).exists():
+            saved = checkpoint.load(folder / CHECKPOINT)
+            self.first = int(saved["step"])
+            self.job.restore(saved["state"])
+
+    def _saved_step(self) -> int:
+        file = self.folder / CHECKPOINT
+        return int(checkpoint.load(file)["step"]) if file.exists() else 0
+
+    @contextlib.contextmanager
+    def _log(self) -> Iterator[Any]:
+        """The log, cut back to the steps that the checkpoint knows."""
+        file = self.folder / LOG
+        kept = []
+        if self.first and file.exists():
+            for line in file.read_text(encoding="utf-8").splitlines(keepends=True):
+                with contextlib.suppress(ValueError):
+                    if line.endswith("\n") and json.loads(line)["step"] < self.first:
+                        kept.append(line)
+        write_text(file, "".join(kept))
+        with file.open("a", encoding="utf-8") as stream:
+            yield stream
+
+    def _append(self, log: Any, line: dict[str, Any]) -> None:
+        try:
+            log.write(json.dumps(line) + "\n")
+            log.flush()
+        except OSError as error:
+            raise cannot_write(self.folder / LOG, error) from None
+
+
+def _ours(folder: Path) -> bool:
+    """Whether a folder without a recipe may be used: nothing but what a run prepares before it starts."""
+    return {path.name for path in folder.iterdir()} <= {"strokes"}
+
+
+def _differences(old: Any, new: Any, place: str = "") -> Iterator[str]:
+    """The places at which two recipes differ; what they were recorded with matters only as far as files go."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in old.keys() | new.keys():
+            if not place and key == RECORD:
+                yield from _differences(old.get(key, {}).get("sha256"), new.get(key, {}).get("sha256"), "sha256")
+            elif not place and key == "device":
+                continue
+            else:
+                yield from _differences(old.get(key), new.get(key), f"{place}.{key}" if place else key)
+    elif old != new:
+        yield place
+
+
+@contextlib.contextmanager
+def _sigint() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; the second one stops at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def stop(_signal: int, _frame: Any) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def build(kind: str, block_type: str, config: Any, *arguments: Any) -> Any:
+    """A part from its type and Config."""
+    part = plugins().part(kind, block_type)
+    return part(config, *arguments)
+
+
+def make_scene(recipe: Recipe, device: torch.device) -> Scene:
+    """The scene of a recipe, still without renderer and canvas."""
+    head = recipe.head
+    generator = torch.Generator().manual_seed(head.seed)
+
+    def make(kind: str, block_type: str, **settings: Any) -> Part:
+        part = plugins().part(kind, block_type)
+        made: Part = part(part.Config(**settings), scene)
+        return made
+
+    # The ground's colour may follow from the target, which objectives bring; until then it is white.
+    background = torch.tensor((1.0, 1.0, 1.0) if head.background == "target" else head.background, device=device)
+    scene = Scene(head.size, device, head.seed, generator, background, make)
+    return scene
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device that a recipe or the command line asks for. Raises UsageError if it is not there."""
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise UsageError(
+            f'the device "{wanted}" is not there', remedy="`artkit doctor` tells what is; --device cpu always works"
+        ) from None
+    return device
+
+
+def check_finite(losses: dict[str, float]) -> None:
+    """Raises Diverged if a loss is not a finite number."""
+    if bad := [name for name, value in losses.items() if not math.isfinite(value)]:
+        raise Diverged(f"the loss stopped being a number ({', '.join(bad)})", remedy="try a lower optimizer.lr")

@@ -1,0 +1,100 @@
+"""The stroke log: the one source of everything that leaves a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from artkit.canvas import Phase
+from artkit.errors import ArtkitError
+from artkit.files import write_text
+
+FORMAT = "artkit-strokes"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class StrokeLog:
+    """The strokes of a painting in the order of painting, and all that is needed to paint them again.
+
+    size: width and height, px. background: RGB in [0, 1]. seed: of the strokes' randomness. renderer: its type and
+    settings. space: name of the action space; names: of an action's A numbers. actions (N, A) in [0, 1]. phases: which
+    strokes lie on which tiles. clip: whether paint ends at the edge of its tile.
+    """
+
+    size: tuple[int, int]
+    background: tuple[float, float, float]
+    seed: int
+    renderer: dict[str, Any]
+    space: str
+    names: tuple[str, ...]
+    actions: Tensor
+    phases: tuple[Phase, ...]
+    clip: bool = False
+
+    def tiles(self) -> Tensor:
+        """The tile of each stroke: x, y and side in px, (N, 3) int64."""
+        return torch.cat([torch.cat([p.origins(), torch.full((p.strokes, 1), p.side)], 1) for p in self.phases])
+
+    def to_json(self) -> str:
+        """The log as JSON: 9 significant digits, from which every float32 comes back exactly."""
+        tiles = self.tiles().tolist()
+        strokes = [
+            {"tile": tile, "action": {name: float(f"{value:.9g}") for name, value in zip(self.names, row, strict=True)}}
+            for tile, row in zip(tiles, self.actions.tolist(), strict=True)
+        ]
+        head = {
+            "format": FORMAT,
+            "version": VERSION,
+            "size": list(self.size),
+            "background": list(self.background),
+            "seed": self.seed,
+            "renderer": self.renderer,
+            "brush": self.renderer.get("brush"),
+            "space": self.space,
+            "names": list(self.names),
+            "clip": self.clip,
+            "phases": [[p.first, p.x, p.y, p.pitch, p.rows, p.columns, p.side] for p in self.phases],
+        }
+        lines = ",\n".join(json.dumps(stroke) for stroke in strokes)
+        return json.dumps(head, indent=1)[:-2] + f',\n "strokes": [\n{lines}\n]\n}}\n'
+
+    def save(self, file: Path) -> None:
+        """Write the log, atomically."""
+        write_text(file, self.to_json())
+
+    @classmethod
+    def load(cls, file: Path) -> StrokeLog:
+        """Read a log. Raises ArtkitError if there is none, or it is damaged or of a later version."""
+        try:
+            told = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ArtkitError(f"{file.parent} holds no painting: there is no {file.name}") from None
+        except (OSError, ValueError) as error:
+            raise ArtkitError(f"{file} is damaged: {error}") from None
+        if told.get("format") != FORMAT or told.get("version", 0) > VERSION:
+            raise ArtkitError(f"{file} is not a stroke log that this artkit reads", remedy="update artkit")
+        try:
+            names: Sequence[str] = told["names"]
+            rows = [[stroke["action"][name] for name in names] for stroke in told["strokes"]]
+            width, height = told["size"]
+            red, green, blue = told["background"]
+            return cls(
+                size=(int(width), int(height)),
+                background=(float(red), float(green), float(blue)),
+                seed=int(told["seed"]),
+                renderer=dict(told["renderer"]),
+                space=str(told["space"]),
+                names=tuple(names),
+                actions=torch.tensor(rows, dtype=torch.float32).reshape(len(rows), len(names)),
+                phases=tuple(Phase(*(int(number) for number in phase)) for phase in told["phases"]),
+                clip=bool(told["clip"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArtkitError(f"{file} is damaged: {type(error).__name__}: {error}") from None

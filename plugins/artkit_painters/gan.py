@@ -1,0 +1,69 @@
+"""``type = "gan"``: a painter trained against a critic on MyPaint's own strokes (paper §2.3)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from artkit.config import Config as BaseConfig
+from artkit.config import InputFile
+from artkit.errors import UsageError
+from artkit.geometry import Place
+from artkit.part import Scene
+from artkit.renderer import Paint, Renderer
+from artkit_painters import engine, stroke, weights
+from artkit_painters.geometry import GeometryPainter
+
+
+class Gan(Renderer):
+    """The strokes of one brush as a network paints them: coverage is learnt, colour is exact."""
+
+    name = "gan"
+    space = stroke.SPACE
+
+    class Config(BaseConfig):
+        """Settings."""
+
+        brush: str = "classic/dry_brush"
+        """The brush whose painter to take, among those that artkit ships weights for."""
+        weights: InputFile | None = None
+        """Weights of your own training instead."""
+        sha256: str = ""
+        """The sha256 these weights must have."""
+
+    config: Config
+
+    def __init__(self, config: Config, scene: Scene) -> None:
+        super().__init__(config, scene)
+        file = config.weights or weights.shipped("gan", config.brush)
+        tensors, facts, found = weights.load(Path(file), config.sha256)
+        check_space(facts, Path(file))
+        if config.weights and "brush" in config.model_fields_set and facts["brush"] != config.brush:
+            raise UsageError(f"{file} are weights of the brush {facts['brush']}, not {config.brush}")
+        self.painter = GeometryPainter(int(facts["noise"]), int(facts["channels"]), float(facts["reach"]))
+        try:
+            self.painter.load_state_dict(tensors)
+        except RuntimeError:
+            raise UsageError(f"{file} are weights of another version of this painter", remedy="train it again") from None
+        self._margin = float(facts["margin"]) / stroke.REFERENCE_SIDE
+        self.provenance["weights"] = found
+        self.eval().requires_grad_(False)
+
+    def margin(self, side: int) -> int:
+        return round(self._margin * side / 2) * 2
+
+    def forward(self, actions: Tensor, place: Place) -> Paint:
+        seeds = torch.from_numpy(engine.stroke_seeds(place.number.cpu().numpy(), place.seed)).to(actions.device)
+        coverage = self.painter(actions, float(place.side), place.margin, seeds)[..., : place.sheet, : place.sheet]
+        return Paint(actions[:, stroke.SHAPE :, None, None], coverage)
+
+
+def check_space(facts: dict[str, object], file: Path) -> None:
+    """Raises UsageError if weights were trained in another action space than this artkit's."""
+    if facts.get("space") != stroke.SPACE.name:
+        raise UsageError(
+            f"{file} are weights for the action space {facts.get('space')}, not {stroke.SPACE.name}",
+            remedy="train them again with this artkit",
+        )

@@ -1,0 +1,109 @@
+"""``type = "mypaint"``: the real MyPaint. With a surrogate it can be painted through: the real stroke forward, the
+surrogate's gradient backward (straight-through), so that the picture optimised is the picture MyPaint paints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from artkit.config import Config as BaseConfig
+from artkit.errors import UsageError
+from artkit.geometry import Place, Window
+from artkit.part import Scene
+from artkit.renderer import Paint, Renderer
+from artkit.strokes import StrokeLog
+from artkit_painters import engine, stroke
+from artkit_painters.libmypaint import ONE, EngineMissing
+from artkit_painters.tracing import trace
+from artkit_painters.workers import Workers
+
+
+class MyPaint(Renderer):
+    """Strokes of a brush of MyPaint's."""
+
+    name = "mypaint"
+    space = stroke.SPACE
+
+    class Config(BaseConfig):
+        """Settings."""
+
+        brush: str = "classic/dry_brush"
+        """The brush, as MyPaint names it (`artkit doctor` tells where brushes are), or a path to a .myb file."""
+        surrogate: str = "gan"
+        """The painter of this brush whose gradient is taken, or "" for none: then nothing can be optimised, only
+        painted again."""
+
+    config: Config
+
+    def __init__(self, config: Config, scene: Scene) -> None:
+        super().__init__(config, scene)
+        self.surrogate: Renderer | None = None
+        self._margin = 0.5
+        if config.surrogate:
+            self.surrogate = scene.make("renderer", config.surrogate, brush=config.brush)
+            self.provenance.update({f"surrogate.{k}": v for k, v in self.surrogate.provenance.items()})
+        self._workers: Workers | None = None
+        try:
+            self._workers = Workers(config.brush)
+        except EngineMissing as missing:
+            if self.surrogate is None:
+                raise
+            scene.notes.append(f"{missing.message}: the painter alone paints ({missing.remedy})")
+        else:
+            if setting := self._workers.brush.beyond_coverage:
+                raise UsageError(
+                    f'the brush "{config.brush}" uses {setting}: its strokes are more than one colour laid over the canvas',
+                    remedy="choose a brush without smudging or colour dynamics",
+                )
+
+    @property
+    def differentiable(self) -> bool:  # type: ignore[override]
+        """With a surrogate."""
+        return self.surrogate is not None
+
+    def margin(self, side: int) -> int:
+        if self.surrogate is not None:
+            return self.surrogate.margin(side)
+        return round(self._margin * side / 2) * 2
+
+    def forward(self, actions: Tensor, place: Place) -> Paint:
+        if self._workers is None:
+            assert self.surrogate is not None
+            painted: Paint = self.surrogate(actions, place)
+            return painted
+        corners = place.origin.cpu().numpy() - place.margin
+        traces = trace(actions, place.origin, place.side, place.number, place.seed)
+        sheets = self._workers.paint(traces, corners, place.sheet, place.sheet)
+        real = torch.from_numpy(sheets.view(np.int16)).to(actions.device)[:, None].to(actions.dtype) / ONE
+        if self.surrogate is not None and torch.is_grad_enabled():
+            real = _Straight.apply(real, self.surrogate(actions, place).coverage)  # type: ignore[no-untyped-call]
+        return Paint(actions[:, stroke.SHAPE :, None, None], real)
+
+    def replay(self, log: StrokeLog, window: Window) -> Tensor:
+        if self._workers is None or log.clip:
+            return super().replay(log, window)
+        surface = engine.Surface(window.x, window.y, window.width, window.height, log.background)
+        tiles = log.tiles()
+        order = torch.arange(len(tiles))
+        for side in tiles[:, 2].unique_consecutive().tolist():
+            mine = tiles[:, 2] == side
+            traces = trace(
+                log.actions[mine], tiles[mine, :2] * window.scale, side * window.scale, order[mine], log.seed
+            )
+            engine.paint(self._workers.brush, surface, traces)
+        return torch.from_numpy(np.ascontiguousarray(surface.pixels()[..., :3].transpose(2, 0, 1)))
+
+
+class _Straight(torch.autograd.Function):
+    """The first input forward, the gradient of the second backward."""
+
+    @staticmethod
+    def forward(ctx: Any, real: Tensor, learnt: Tensor) -> Tensor:
+        return real
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
+        return None, gradients[0]

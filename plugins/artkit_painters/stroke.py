@@ -1,0 +1,73 @@
+"""A brushstroke: its action space (paper §2.1) and the curve that an action stands for.
+
+Lengths are in tile units (1 = the side of the tile) unless a name says otherwise. The engine moves MyPaint's brush along
+these functions and the painters derive their features from them, so the geometry of a stroke is known in one place.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from artkit.space import ActionSpace, Number
+
+REFERENCE_SIDE = 64
+"""Side in px of the tile for which brush radii are given. A tile of another side scales its brush with it."""
+
+MAX_LOG_RADIUS = 2.0
+
+SPACE = ActionSpace(
+    "mypaint-stroke-1",
+    (
+        Number("start_x", "tile"),
+        Number("start_y", "tile"),
+        Number("middle_x", "tile"),
+        Number("middle_y", "tile"),
+        Number("end_x", "tile"),
+        Number("end_y", "tile"),
+        Number("start_pressure", "pen pressure"),
+        Number("end_pressure", "pen pressure"),
+        Number("size", "ln(radius in px of a 64 px tile)", 0.0, MAX_LOG_RADIUS),
+        Number("red"),
+        Number("green"),
+        Number("blue"),
+    ),
+)
+"""The twelve numbers of a stroke. `middle` is the point of the curve halfway (t = 1/2), so that a stroke whose three
+points lie in its tile stays near its tile; the paper's "control point" of a Bezier curve follows from it."""
+
+SHAPE = 9
+"""The first nine numbers are the stroke's shape, the last three its colour."""
+
+
+def curve(actions: Tensor, t: Tensor) -> Tensor:
+    """Points of the quadratic Bezier curve of each action.
+
+    actions (m, A), t (k,) in [0, 1] -> (m, k, 2), tile units.
+    """
+    start, middle, end = actions[:, None, 0:2], actions[:, None, 2:4], actions[:, None, 4:6]
+    control = 2 * middle - (start + end) / 2
+    t = t[None, :, None]
+    return (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end
+
+
+def pressure(actions: Tensor, t: Tensor) -> Tensor:
+    """Pen pressure along the stroke, linear in t from the start's to the end's.
+
+    actions (m, A), t (m, ...) or (k,) in [0, 1] -> the shape of t, or (m, k), in [0, 1].
+    """
+    shape = (-1,) + (1,) * max(t.dim() - 1, 1)
+    start, end = actions[:, 6].view(shape), actions[:, 7].view(shape)
+    return start + (end - start) * t
+
+
+def radius(actions: Tensor) -> Tensor:
+    """The brush's basic radius of each action: (m, A) -> (m,), tile units."""
+    return torch.exp(actions[:, 8] * MAX_LOG_RADIUS) / REFERENCE_SIDE
+
+
+def log_radius(actions: Tensor, side: float) -> Tensor:
+    """MyPaint's ``radius_logarithmic`` for tiles of `side` px: (m, A) -> (m,)."""
+    return actions[:, 8] * MAX_LOG_RADIUS + math.log(side / REFERENCE_SIDE)

