@@ -6,13 +6,14 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from artkit.config import Config
 from artkit.part import Part, Scene
 
 
 class Agent(Part, nn.Module, ABC):
     """Proposes the actions of a picture. Its parameters are what a run optimises."""
 
-    def __init__(self, config: Part.Config, scene: Scene) -> None:
+    def __init__(self, config: Config, scene: Scene) -> None:
         nn.Module.__init__(self)
         self.config, self.provenance = config, {}
 

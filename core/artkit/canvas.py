@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from artkit.config import Config
 from artkit.errors import UsageError
 from artkit.geometry import Place, Window
 from artkit.part import Part, Scene
@@ -62,7 +63,8 @@ class Phase:
 @dataclass(frozen=True)
 class _Block:
     """The part of a phase that touches a window: rows and columns from `row` and `column` on, in a buffer whose upper
-    left lies at the origin of the coordinates."""
+    left lies at the origin of the coordinates.
+    """
 
     phase: Phase
     row: int
@@ -89,7 +91,7 @@ class Canvas(Part, ABC):
     clip: bool = False
     phases: tuple[Phase, ...]
 
-    def __init__(self, config: Part.Config, scene: Scene) -> None:
+    def __init__(self, config: Config, scene: Scene) -> None:
         self.config, self.provenance, self.size = config, {}, scene.size
         self.phases = self.layout(scene)
 
@@ -219,7 +221,8 @@ def _touching(phase: Phase, margin: int, window: Window) -> _Block | None:
 @dataclass(frozen=True)
 class _Layer:
     """A lattice of sheets in a buffer: rows and columns of squares of `sheet` px, the first at (top, left), `pitch`
-    px apart; `pitch` >= `sheet` unless there is only one."""
+    px apart; `pitch` >= `sheet` unless there is only one.
+    """
 
     top: int
     left: int

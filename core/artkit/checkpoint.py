@@ -55,5 +55,3 @@ def _unpack(told: Any, tensors: dict[str, Tensor]) -> Any:
             return {key: _unpack(inner, tensors) for key, inner in told["dict"]}
         return [_unpack(inner, tensors) for inner in told["list"]]
     return told
-
-

@@ -68,7 +68,8 @@ class _Cli(click.Group):
 @click.version_option(__version__, prog_name="artkit")
 def cli(debug: bool) -> None:
     """Paint pictures stroke by stroke, with the brushes of MyPaint, until a neural network sees in them what you asked
-    for."""
+    for.
+    """
 
 
 def main() -> None:
@@ -83,7 +84,9 @@ def main() -> None:
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A line of TOML over the recipe: steps=300")
 @click.option("--resume", is_flag=True, help="Go on with the run in the folder, if it has begun.")
 @click.option("--device", help="auto, cpu, cuda or mps; over the recipe's.")
-def run(recipes: tuple[Path, ...], out: Path | None, settings: tuple[str, ...], resume: bool, device: str | None) -> None:
+def run(
+    recipes: tuple[Path, ...], out: Path | None, settings: tuple[str, ...], resume: bool, device: str | None
+) -> None:
     """Paint, or train weights, as recipes say. Later recipes and settings win."""
     from artkit import recipe
 
@@ -196,7 +199,9 @@ def list_plugins(as_json: bool) -> None:
     registry = plugins()
     found = [part for kind in KINDS for part in registry.parts(kind).values()]
     if as_json:
-        parts = [{"kind": f.kind, "name": f.part.name, "package": f.package, "summary": _summary(f.part)} for f in found]
+        parts = [
+            {"kind": f.kind, "name": f.part.name, "package": f.package, "summary": _summary(f.part)} for f in found
+        ]
         aside = [{"plugin": s.plugin, "package": s.package, "reason": s.reason} for s in registry.set_aside]
         click.echo(json.dumps({"parts": parts, "set_aside": aside}, indent=1))
         return

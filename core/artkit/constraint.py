@@ -6,17 +6,19 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from artkit.config import Config
 from artkit.part import Part, Scene
 
 
 class Constraint(Part, nn.Module, ABC):
     """Maps actions to allowed ones, differentiably. Constraints of a recipe apply in its order."""
 
-    def __init__(self, config: Part.Config, scene: Scene) -> None:
+    def __init__(self, config: Config, scene: Scene) -> None:
         nn.Module.__init__(self)
         self.config, self.provenance, self.scene = config, {}, scene
 
     @abstractmethod
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         """Actions (n, N, A) in [0, 1] -> allowed actions of the same shape. progress: 0 at the first step of a run,
-        1 at the last."""
+        1 at the last.
+        """

@@ -40,7 +40,12 @@ def open_painting(
     if "surrogate" in part.Config.model_fields:
         settings["surrogate"] = ""  # nothing is learnt here
     scene = Scene(
-        log.size, choose_device(device), log.seed, torch.Generator().manual_seed(log.seed), torch.tensor(log.background), _nothing
+        log.size,
+        choose_device(device),
+        log.seed,
+        torch.Generator().manual_seed(log.seed),
+        torch.tensor(log.background),
+        _nothing,
     )
     made: Renderer = part(check_settings(part, settings, f"renderer {kind}"), scene)
     if made.space.name != log.space:
@@ -48,7 +53,11 @@ def open_painting(
             f"the strokes of {run} are of the action space {log.space}; {kind} paints {made.space.name}",
             remedy="choose a renderer of the same action space",
         )
-    texts = {"Software": "artkit", "artkit:seed": str(log.seed), "artkit:renderer": json.dumps({"type": kind, **settings})}
+    texts = {
+        "Software": "artkit",
+        "artkit:seed": str(log.seed),
+        "artkit:renderer": json.dumps({"type": kind, **settings}),
+    }
     return Painting(log, made.to(scene.device), scale, texts)
 
 

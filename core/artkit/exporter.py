@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from artkit.config import Config
 from artkit.part import Part
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ class Exporter(Part, ABC):
 
     suffixes: ClassVar[tuple[str, ...]]
 
-    def __init__(self, config: Part.Config) -> None:
+    def __init__(self, config: Config) -> None:
         self.config, self.provenance = config, {}
 
     @abstractmethod

@@ -54,7 +54,7 @@ def load(file: Path, size: tuple[int, int], fit: Fit = "cover", background: Tens
                 width, height = opened.size
                 if width * height > MAX_PIXELS:
                     raise UsageError(
-                        f"{file} is {width} x {height} px; artkit reads images of up to {MAX_PIXELS // 10**6} megapixels",
+                        f"{file} is {width} x {height} px; the most is {MAX_PIXELS // 10**6} megapixels",
                         remedy="make a smaller copy",
                     )
                 opened.draft("RGB", (size[0] * 2, size[1] * 2))

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from artkit.config import Config
+from artkit.config import Config as BaseConfig
 from artkit.geometry import Window
 from artkit.images import Picture
 from artkit.part import Part, Scene
@@ -33,7 +33,8 @@ class View:
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` returns, called once a step for all objectives that ask with the same key: those that look at
-        the picture through one network share one pass of it."""
+        the picture through one network share one pass of it.
+        """
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]  # type: ignore[no-any-return]
@@ -49,7 +50,7 @@ class Objective(Part, nn.Module, ABC):
     target: the picture to paint, if this objective has one; the loop cuts each view's target from it.
     """
 
-    class Config(Config):
+    class Config(BaseConfig):
         """What every objective can be told."""
 
         weight: float = 1.0
@@ -57,7 +58,7 @@ class Objective(Part, nn.Module, ABC):
 
     target: Picture | None = None
 
-    def __init__(self, config: Part.Config, scene: Scene) -> None:
+    def __init__(self, config: BaseConfig, scene: Scene) -> None:
         nn.Module.__init__(self)
         self.config, self.provenance = config, {}
 
@@ -66,4 +67,6 @@ class Objective(Part, nn.Module, ABC):
         """How far each of the n pictures of a view is from what is wanted: (n,)."""
 
     def learn(self, view: View) -> None:
-        """Learn from a step's pictures, without gradient to them. Nothing by default; `adversarial` trains its critic."""
+        """Learn from a step's pictures, without gradient to them. Nothing by default; an
+        adversarial objective trains its critic.
+        """

@@ -60,7 +60,9 @@ class Paint(Job):
         settings = recipe.head.optimizer
         self.optimizer = torch.optim.Adam(self.agent.parameters(), settings.lr)
         self.notes = scene.notes
-        parts = {"renderer": self.renderer, "agent": self.agent} | {f"objective.{k}": o for k, o in self.objectives.items()}
+        parts = {"renderer": self.renderer, "agent": self.agent} | {
+            f"objective.{k}": o for k, o in self.objectives.items()
+        }
         self.provenance = {f"{place}.{what}": s for place, part in parts.items() for what, s in part.provenance.items()}
 
     def step(self, step: int) -> dict[str, float]:
@@ -72,7 +74,10 @@ class Paint(Job):
         view = View(image, None, Window(0, 0, *self.scene.size), progress)
         losses: dict[str, float] = {}
         loss = image.new_zeros(())
-        views = {name: view.towards(o.target.window(view.window) if o.target else None) for name, o in self.objectives.items()}
+        views = {
+            name: view.towards(o.target.window(view.window) if o.target else None)
+            for name, o in self.objectives.items()
+        }
         for name, objective in self.objectives.items():
             value = objective(views[name]).mean()
             loss = loss + objective.config.weight * value  # type: ignore[attr-defined]

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
-from artkit.config import Config
+from artkit.config import Config as BaseConfig
 
 if TYPE_CHECKING:
     from artkit.canvas import Canvas
     from artkit.images import Picture
     from artkit.renderer import Renderer
+
+
+class NoSettings(BaseConfig):
+    """Of a part that has nothing to set."""
 
 
 class Part:
@@ -25,11 +29,8 @@ class Part:
     """
 
     name: ClassVar[str]
-
-    class Config(Config):
-        """No settings."""
-
-    config: Config
+    Config: ClassVar[type[BaseConfig]] = NoSettings
+    config: BaseConfig
     provenance: dict[str, str]
 
 

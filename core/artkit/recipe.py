@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from artkit.config import Colour, Config, InputFile, Located
+from artkit.config import Colour, Config, Located
 from artkit.errors import UsageError
 from artkit.files import sha256
 from artkit.plugins import plugins
@@ -164,7 +164,11 @@ def _read_file(file: Path) -> Tree:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         shipped = shipped_recipes()
-        known = f"; `artkit recipes --copy {file.stem}` copies the one that ships with artkit" if file.stem in shipped else ""
+        known = (
+            f"; `artkit recipes --copy {file.stem}` copies the one that ships with artkit"
+            if file.stem in shipped
+            else ""
+        )
         raise UsageError(f"there is no recipe {file}", remedy=f"`artkit recipes` lists recipes{known}") from None
     except IsADirectoryError:
         raise UsageError(f"{file} is a folder, not a recipe") from None
@@ -185,7 +189,9 @@ def _read_setting(setting: str) -> Tree:
         key, _, value = setting.partition("=")
         raise UsageError(
             f"--set {setting}: not a line of TOML",
-            remedy=f"texts need quotes: --set '{key.strip()}=\"{value.strip()}\"'" if value else "write --set KEY=VALUE",
+            remedy=f"texts need quotes: --set '{key.strip()}=\"{value.strip()}\"'"
+            if value
+            else "write --set KEY=VALUE",
         ) from None
     return tree
 
@@ -253,7 +259,9 @@ def _too_large(head: Head) -> list[str]:
     width, height = head.size
     need = width * height * 3 * 4 * 12  # the picture, its gradient, and a few of each along the way
     if need > MAX_MEMORY:
-        return [f"size: {width} x {height} px would take about {need / 2**30:.0f} GB; at most {MAX_MEMORY >> 30} GB is allowed"]
+        return [
+            f"size: {width} x {height} px would take about {need / 2**30:.0f} GB; the most is {MAX_MEMORY >> 30} GB"
+        ]
     return []
 
 
@@ -299,7 +307,11 @@ def _validate(model: type[BaseModel], values: Mapping[str, Any], place: str, fau
             else:
                 message = fault["msg"].removeprefix("Value error, ")
                 given = fault["input"]
-                told = f" (it is {given!r})" if isinstance(given, (str, int, float, bool)) and "there is no" not in message else ""
+                told = (
+                    f" (it is {given!r})"
+                    if isinstance(given, (str, int, float, bool)) and "there is no" not in message
+                    else ""
+                )
                 faults.append(f"{place}{where}: {message[0].lower()}{message[1:]}{told}")
         return None
 

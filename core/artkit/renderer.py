@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from artkit.config import Config
 from artkit.geometry import Place, Window
 from artkit.part import Part, Scene
 from artkit.space import ActionSpace
@@ -35,7 +36,7 @@ class Renderer(Part, nn.Module, ABC):
     space: ClassVar[ActionSpace]
     differentiable: ClassVar[bool] = True
 
-    def __init__(self, config: Part.Config, scene: Scene) -> None:
+    def __init__(self, config: Config, scene: Scene) -> None:
         nn.Module.__init__(self)
         self.config, self.scene, self.provenance = config, scene, {}
 
@@ -49,13 +50,21 @@ class Renderer(Part, nn.Module, ABC):
 
     def replay(self, log: StrokeLog, window: Window) -> Tensor:
         """A window of the picture of a stroke log: (3, h, w), sRGB. Renderers that can paint it in a way of their own,
-        as MyPaint can stroke by stroke on one surface, do so."""
+        as MyPaint can stroke by stroke on one surface, do so.
+        """
         from artkit.canvas import render
 
         device = self.scene.device
         background = torch.tensor(log.background, device=device)
         actions = log.actions.to(device)[None]
         picture = render(
-            log.phases, log.size, lambda r, side: 0 if log.clip else r.margin(side), self, actions, background, log.seed, window
+            log.phases,
+            log.size,
+            lambda r, side: 0 if log.clip else r.margin(side),
+            self,
+            actions,
+            background,
+            log.seed,
+            window,
         )
         return picture[0]

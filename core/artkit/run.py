@@ -1,7 +1,7 @@
 """Runs: the folder that a recipe's painting or training lives in, and the loop that drives either.
 
-A run can be killed at any moment and go on: what is in its folder is always whole, and going on gives what it would have
-become without the interruption.
+A run can be killed at any moment and go on: what is in its folder is always whole, and going on gives what it
+would have become without the interruption.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Job(ABC):
     @abstractmethod
     def step(self, step: int) -> dict[str, float]:
         """Do a step; the losses by name, the whole one as ``loss``. Raises `Diverged` before it changes anything, if
-        the loss is not a number."""
+        the loss is not a number.
+        """
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
@@ -64,11 +65,11 @@ class Job(ABC):
         """Write what there is to show so far into the run's folder; the files, the main one first."""
 
 
-class Diverged(ArtkitError):
+class Diverged(ArtkitError):  # noqa: N818
     """The loss is no longer a number."""
 
 
-class Interrupted(ArtkitError):
+class Interrupted(ArtkitError):  # noqa: N818
     """The user stopped the run; what it has is saved."""
 
 
@@ -105,7 +106,9 @@ class Run:
                     losses = self.job.step(step)
                 except Diverged as error:
                     self._save(step)
-                    error.args = (f"{error.args[0]}\n  the last good state, before step {step}, is saved in {self.folder}",)
+                    error.args = (
+                        f"{error.args[0]}\n  the last good state, before step {step}, is saved in {self.folder}",
+                    )
                     raise
                 line = {"step": step, **losses, "seconds": round(time.perf_counter() - began, 4)}
                 self._append(log, line)

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from artkit import images
+from artkit.plugins import plugins
 from artkit.recipe import Recipe
 from artkit.run import Job, check_finite, make_scene
-from artkit.plugins import plugins
 from artkit.trainer import Trainer
 
 

@@ -8,19 +8,20 @@ from pathlib import Path
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from artkit.config import Config
 from artkit.part import Part, Scene
 
 
 class Trainer(Part, nn.Module, ABC):
     """Trains weights, a step at a time. All it needs to go on later is in its `state`."""
 
-    def __init__(self, config: Part.Config, scene: Scene, steps: int, folder: Path) -> None:
+    def __init__(self, config: Config, scene: Scene, steps: int, folder: Path) -> None:
         """steps: of the whole training; folder: of the run, for what the trainer keeps beside its weights."""
         nn.Module.__init__(self)
         self.config, self.scene, self.steps, self.folder = config, scene, steps, folder
         self.provenance = {}
 
-    def prepare(self) -> None:  # noqa: B027
+    def prepare(self) -> None:
         """What must be there before the first step, in a new or a resumed run, such as data."""
 
     @abstractmethod

@@ -100,7 +100,7 @@ def _rank(tile: Tensor) -> Tensor:
 
 
 def _look(pixels: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
-    """Colours (n, N, 3) of a picture (1, 3, h, w) at points (n, N, 2) in px, and the angle (n, N) along its edges there."""
+    """Colours (n, N, 3) of a picture (1, 3, h, w) at points (n, N, 2) in px, and the angles (n, N) along its edges."""
     height, width = pixels.shape[-2:]
     blurred = F.avg_pool2d(F.pad(pixels, (2, 2, 2, 2), mode="replicate"), 5, 1)
     grey = F.avg_pool2d(F.pad(blurred.mean(1, keepdim=True), (3, 3, 3, 3), mode="replicate"), 7, 1)

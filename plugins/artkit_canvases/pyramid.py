@@ -20,7 +20,10 @@ class Pyramid(Canvas):
     class Config(BaseConfig):
         """Settings."""
 
-        tiles: Annotated[tuple[Annotated[int, Field(ge=8, le=4096)], ...], Field(min_length=1, max_length=12)] = (64, 32)
+        tiles: Annotated[tuple[Annotated[int, Field(ge=8, le=4096)], ...], Field(min_length=1, max_length=12)] = (
+            64,
+            32,
+        )
         """Sides of the tiles of each level, px, in the order of painting. Brushes grow with them."""
         strokes: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=12)] = (2, 3)
         """Strokes per tile of each level."""

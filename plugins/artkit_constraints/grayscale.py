@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from artkit.config import Config
 from artkit.constraint import Constraint
 from artkit.errors import UsageError
-from artkit.part import Part, Scene
+from artkit.part import Scene
 
 
 class Grayscale(Constraint):
@@ -14,7 +15,7 @@ class Grayscale(Constraint):
 
     name = "grayscale"
 
-    def __init__(self, config: Part.Config, scene: Scene) -> None:
+    def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
         assert scene.renderer is not None
         if not scene.renderer.space.has("red", "green", "blue"):

@@ -31,7 +31,7 @@ Sheets = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class StrokeSet:
-    """Which strokes: of a brush, on tiles of `side` px with `margin` px around, `count` of the random ones of `seed`."""
+    """Which strokes: of a brush, on tiles of `side` px and `margin` px around; `count` of the random ones of `seed`."""
 
     brush: str
     count: int
@@ -51,7 +51,8 @@ class StrokeSet:
 
     def paint(self, shard: int, workers: Workers, grain: int = 0) -> Sheets:
         """The coverages of a shard: (<= SHARD, S, S) uint8, 255 for 1. Another `grain`, another sample of the brush's
-        randomness for the same actions."""
+        randomness for the same actions.
+        """
         actions = self.actions(shard)
         size = geometry.sheet_size(self.side, self.margin)
         corners = np.full((len(actions), 2), -self.margin)

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from artkit.errors import UsageError
 from artkit_painters import libmypaint
 from artkit_painters.libmypaint import ONE, TILE, EngineMissing
@@ -99,9 +100,9 @@ class Brush:
             self.set("paint_mode", 0.0)
         self._rng = libmypaint.generator(self.pointer)
         # A new brush holds values that nothing has set yet; after one stroke the next depends on its seed alone.
-        path = np.full((1, POINTS + 2, 3), 0.5)
-        path[..., 0] = np.linspace(10, 50, POINTS + 2)
-        warm_up = Traces(path, np.ones(1), np.zeros((1, 3)), np.zeros(1, np.int64), 1.0)
+        line = np.full((1, POINTS + 2, 3), 0.5)
+        line[..., 0] = np.linspace(10, 50, POINTS + 2)
+        warm_up = Traces(line, np.ones(1), np.zeros((1, 3)), np.zeros(1, np.int64), 1.0)
         paint(self, Surface(0, 0, TILE, TILE), warm_up)
 
     def __del__(self) -> None:

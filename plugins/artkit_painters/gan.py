@@ -46,7 +46,9 @@ class Gan(Renderer):
         try:
             self.painter.load_state_dict(tensors)
         except RuntimeError:
-            raise UsageError(f"{file} are weights of another version of this painter", remedy="train it again") from None
+            raise UsageError(
+                f"{file} are weights of another version of this painter", remedy="train it again"
+            ) from None
         self._margin = float(facts["margin"]) / stroke.REFERENCE_SIDE
         self.provenance["weights"] = found
         self.eval().requires_grad_(False)

@@ -99,7 +99,8 @@ class GanTrainer(Trainer):
 
     def _batch(self, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Random strokes: actions (m, 12), seeds (m,), coverage windows (m, 1, W, W), and their corners (m, 2) in px
-        of the tile; a window of the tile's size in which the stroke is centred."""
+        of the tile; a window of the tile's size in which the stroke is centred.
+        """
         assert self._data is not None
         actions, shards = self._data
         chosen = torch.randint(len(actions), (size,), generator=self.scene.generator)
@@ -139,7 +140,7 @@ class GanTrainer(Trainer):
         painted = self.painter.window(actions, corner, self.set.side, self.set.side, seeds)
         loss = (painted - real).square().mean()
         self._regression.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self._regression.step()
         return {"mse": loss.item()}
 
@@ -194,7 +195,10 @@ class GanTrainer(Trainer):
         real = torch.from_numpy(np.array(shards[0][:24])).float().div(255)
         seeds = torch.arange(24, device=actions.device)
         painted = self.painter(actions, self.set.side, self.set.margin, seeds)[:, 0].cpu()
-        rows = [torch.cat([torch.cat([r, p]) for r, p in zip(real[i : i + 8], painted[i : i + 8], strict=True)], 1) for i in (0, 8, 16)]
+        rows = [
+            torch.cat([torch.cat([r, p]) for r, p in zip(real[i : i + 8], painted[i : i + 8], strict=True)], 1)
+            for i in (0, 8, 16)
+        ]
         return 1 - torch.cat(rows)[None].expand(3, -1, -1)
 
     def save(self, folder: Path) -> Path:

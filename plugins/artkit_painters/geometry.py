@@ -124,11 +124,10 @@ def grain(seeds: Tensor, corner: Tensor, cells: int, maps: int, like: Tensor) ->
     return (h.to(like.dtype) * (2 / 0xFFFFFFFF) - 1) * 3**0.5
 
 
-def geometry(
-    actions: Tensor, corner: Tensor, side: float, cells: int, reach: float
-) -> tuple[Tensor, Tensor]:
+def geometry(actions: Tensor, corner: Tensor, side: float, cells: int, reach: float) -> tuple[Tensor, Tensor]:
     """The features (m, FEATURES, cells, cells) of strokes in a window, and the gate (m, 1, cells, cells): 1 near the
-    curve, 0 beyond the reach of the brush."""
+    curve, 0 beyond the reach of the brush.
+    """
     m, device, dtype = len(actions), actions.device, actions.dtype
     radius = (stroke.radius(actions) * side)[:, None, None]  # px, (m, 1, 1)
     t = torch.linspace(0, 1, SEGMENTS + 1, device=device, dtype=dtype)

@@ -26,7 +26,7 @@ _CANDIDATES = ("libmypaint-1.5.so.1", "libmypaint.so.0", "libmypaint-2.0.so.0", 
 _PREFIXES = ("/opt/homebrew/lib", "/usr/local/lib")  # where Homebrew keeps what the loader does not search
 
 
-class EngineMissing(ArtkitError):
+class EngineMissing(ArtkitError):  # noqa: N818
     """libmypaint, or a brush, is not on this machine."""
 
 

@@ -1,5 +1,6 @@
 """``type = "mypaint"``: the real MyPaint. With a surrogate it can be painted through: the real stroke forward, the
-surrogate's gradient backward (straight-through), so that the picture optimised is the picture MyPaint paints."""
+surrogate's gradient backward (straight-through), so that the picture optimised is the picture MyPaint paints.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +56,7 @@ class MyPaint(Renderer):
         else:
             if setting := self._workers.brush.beyond_coverage:
                 raise UsageError(
-                    f'the brush "{config.brush}" uses {setting}: its strokes are more than one colour laid over the canvas',
+                    f'the brush "{config.brush}" uses {setting}: its strokes are more than a colour laid on the canvas',
                     remedy="choose a brush without smudging or colour dynamics",
                 )
 
@@ -88,7 +89,7 @@ class MyPaint(Renderer):
         surface = engine.Surface(window.x, window.y, window.width, window.height, log.background)
         tiles = log.tiles()
         order = torch.arange(len(tiles))
-        for side in tiles[:, 2].unique_consecutive().tolist():
+        for side in dict.fromkeys(tiles[:, 2].tolist()):
             mine = tiles[:, 2] == side
             traces = trace(
                 log.actions[mine], tiles[mine, :2] * window.scale, side * window.scale, order[mine], log.seed

@@ -1,7 +1,7 @@
 """A brushstroke: its action space (paper §2.1) and the curve that an action stands for.
 
-Lengths are in tile units (1 = the side of the tile) unless a name says otherwise. The engine moves MyPaint's brush along
-these functions and the painters derive their features from them, so the geometry of a stroke is known in one place.
+Lengths are in tile units (1 = the side of the tile) unless a name says otherwise. The engine moves MyPaint's brush
+along these functions and the painters derive their features from them: a stroke's geometry is known in one place.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """MyPaint on all cores: processes that paint coverages.
 
-The library lets go of the interpreter's lock while it paints, but a stroke is many short calls, so threads gain nothing.
-A worker is this module run as a program: it reads arrays from its standard input and answers on its standard output,
-ends when its input does, and needs no torch. What a stroke looks like does not depend on which worker paints it.
+The library lets go of the interpreter's lock while it paints, but a stroke is many short calls, so threads gain
+nothing. A worker is this module run as a program: it reads arrays from its standard input, answers on its standard
+output, ends when its input does, and needs no torch. Which worker paints a stroke makes no difference to it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class Workers:
         return self.submit(traces, corners, width, height).result()
 
     def _start(self) -> None:
-        paths = os.pathsep.join(str(Path(file).parents[1]) for file in (__file__, sys.modules["artkit.errors"].__file__ or ""))
+        paths = os.pathsep.join(
+            str(Path(file).parents[1]) for file in (__file__, sys.modules["artkit.errors"].__file__ or "")
+        )
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(filter(None, (paths, os.environ.get("PYTHONPATH")))),
             "OMP_NUM_THREADS": "1",
@@ -105,7 +107,7 @@ def _send(stream: Any, arrays: Sequence[npt.NDArray[Any]]) -> None:
     """Each array as a line with its type and shape, and its bytes."""
     for array in arrays:
         stream.write(json.dumps([array.dtype.str, array.shape]).encode() + b"\n")
-        stream.write(memoryview(np.ascontiguousarray(array)).cast("B") if array.size else b"")
+        stream.write(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
     stream.flush()
 
 
@@ -117,7 +119,7 @@ def _receive(stream: Any, count: int) -> list[npt.NDArray[Any]]:
             raise EOFError
         kind, shape = json.loads(line)
         array = np.empty(shape, kind)
-        if array.size and stream.readinto(memoryview(array).cast("B")) != array.nbytes:
+        if array.size and stream.readinto(array.data.cast("B")) != array.nbytes:
             raise EOFError
         arrays.append(array)
     return arrays

@@ -1,5 +1,6 @@
 """``type = "content"``: intrinsic style transfer (paper §5.2). Only the content loss of neural style transfer is
-minimised; the medium, brushstrokes, dictates the style."""
+minimised; the medium, brushstrokes, dictates the style.
+"""
 
 from __future__ import annotations
 

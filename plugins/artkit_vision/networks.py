@@ -34,9 +34,13 @@ def _declare_missing_operators() -> None:
 
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
-        library = torch.library.Library("torchvision", "DEF")
-        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
+        library.define(  # type: ignore[no-untyped-call]
+            "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+        )
+        library.define(  # type: ignore[no-untyped-call]
+            "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+        )
         _kept.append(library)
         importlib.import_module("torchvision")
 
@@ -47,10 +51,14 @@ _kept: list[Any] = []  # a library's declarations live as long as it does
 class Network(nn.Module):
     """A pre-trained network, frozen. Its input is sRGB in [0, 1], which it normalises as it was trained."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, name: str, model: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
         self.name = name
-        self.model = model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.model = model.eval().requires_grad_(False)
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
@@ -66,7 +74,10 @@ class Network(nn.Module):
                 near = difflib.get_close_matches(name, there, n=1)
                 guess = f' Did you mean "{near[0]}"?' if near else ""
                 shallow = [layer for layer in there if layer.count(".") < 2]
-                raise UsageError(f'{self.name} has no layer "{name}".{guess}', remedy=f"there are: {', '.join(shallow)} and what is inside them")
+                raise UsageError(
+                    f'{self.name} has no layer "{name}".{guess}',
+                    remedy=f"there are: {', '.join(shallow)} and what is inside them",
+                )
 
     def forward(self, image: Tensor) -> Tensor:
         """The network's output for images (n, 3, h, w) in [0, 1]."""
@@ -100,7 +111,7 @@ class Network(nn.Module):
         return ((image - self.mean) / self.std).to(memory_format=torch.channels_last)
 
 
-class _Enough(Exception):
+class _Enough(Exception):  # noqa: N818
     """All layers that were asked for have been seen."""
 
 
@@ -147,13 +158,14 @@ def _timm(name: str) -> Network:
     architecture = wanted.split(".")[0]
     if not timm.is_model(architecture):
         near = difflib.get_close_matches(architecture, [*PACKAGED, *timm.list_models()], n=3)
-        raise UsageError(f'there is no network "{name}"', remedy=f"near it: {', '.join(near)}" if near else _without_download())
+        remedy = f"near it: {', '.join(near)}" if near else _without_download()
+        raise UsageError(f'there is no network "{name}"', remedy=remedy)
     try:
         with _quiet_hub():
             model = timm.create_model(wanted, pretrained=True)
     except Exception as error:  # the hub's client raises many kinds
         raise _cannot_fetch(name, error) from None
-    told = model.pretrained_cfg
+    told: Any = model.pretrained_cfg
     return Network(name, model, told["mean"], told["std"])
 
 

@@ -1,0 +1,5 @@
+"""``python -m artkit``."""
+
+from artkit.cli import main
+
+main()
