@@ -114,7 +114,7 @@ def run(
 
 def _shipped_or_path(recipe: Path) -> Path:
     """A recipe's file; a bare name that is no file here is one that ships with artkit."""
-    if recipe.exists() or recipe.suffix:
+    if recipe.is_file() or recipe.suffix:
         return recipe
     from artkit.recipe import shipped_recipes
 
@@ -222,7 +222,7 @@ def _summary(part: type[Any]) -> str:
 @click.option("--copy", metavar="NAME", help="Copy a recipe, and the images it names, into the current folder.")
 def list_recipes(copy: str | None) -> None:
     """The recipes that ship with artkit."""
-    from artkit.recipe import recipe_folder, shipped_recipes
+    from artkit.recipe import shipped_recipes
 
     shipped = shipped_recipes()
     if copy is None:
@@ -244,7 +244,6 @@ def list_recipes(copy: str | None) -> None:
         goal.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, goal)
         click.echo(str(goal))
-    _ = recipe_folder
 
 
 def _named_files(value: Any, folder: Path) -> list[Path]:
@@ -254,6 +253,14 @@ def _named_files(value: Any, folder: Path) -> list[Path]:
     if isinstance(value, str) and "." in value and (folder / value).is_file():
         return [folder / value]
     return []
+
+
+@cli.command("schema")
+def print_schema() -> None:
+    """JSON Schema of a recipe with all installed plugins, for completion in editors."""
+    from artkit.schema import schema
+
+    click.echo(json.dumps(schema(), indent=1))
 
 
 @cli.command()

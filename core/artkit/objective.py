@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from artkit.config import Config as BaseConfig
@@ -53,7 +54,7 @@ class Objective(Part, nn.Module, ABC):
     class Config(BaseConfig):
         """What every objective can be told."""
 
-        weight: float = 1.0
+        weight: Annotated[float, Field(allow_inf_nan=False)] = 1.0
         """Times which the objective's value enters the loss."""
 
     target: Picture | None = None

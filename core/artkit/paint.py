@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 import torch
 from torch import Tensor
 
@@ -19,7 +21,7 @@ from artkit.objective import Objective, View
 from artkit.painting import Painting
 from artkit.recipe import Recipe
 from artkit.renderer import Renderer
-from artkit.run import Diverged, Job, build, check_finite, make_scene
+from artkit.run import Diverged, Job, build, check_finite, make_scene, seeded
 from artkit.strokes import StrokeLog
 
 PICTURE = "painting.png"
@@ -31,6 +33,10 @@ class Paint(Job):
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         self.recipe, self.steps = recipe, recipe.head.steps
+        with seeded(recipe.head.seed):
+            self._build(recipe, device)
+
+    def _build(self, recipe: Recipe, device: torch.device) -> None:
         self.scene = scene = make_scene(recipe, device)
         blocks = recipe.blocks
         renderer: Renderer = build("renderer", blocks["renderer"].type, blocks["renderer"].config, scene)
@@ -42,6 +48,7 @@ class Paint(Job):
         scene.renderer = self.renderer = renderer.to(device)
         canvas: Canvas = build("canvas", blocks["canvas"].type, blocks["canvas"].config, scene)
         scene.canvas = self.canvas = canvas
+        _check_memory(canvas, self.renderer)
         self.objectives: dict[str, Objective] = {
             name: build("objective", block.type, block.config, scene).to(device)
             for name, block in recipe.named["objective"].items()
@@ -132,7 +139,7 @@ class Paint(Job):
             size=self.recipe.head.size,
             background=(red, green, blue),
             seed=self.recipe.head.seed,
-            renderer={"type": block.type, **block.config.model_dump(mode="json", exclude_none=True)},
+            renderer={"type": block.type, **self.renderer.config.model_dump(mode="json", exclude_none=True)},
             space=self.renderer.space.name,
             names=self.renderer.space.names,
             actions=self.actions(1.0)[0].float().cpu(),
@@ -143,6 +150,23 @@ class Paint(Job):
     def results(self, folder: Path) -> list[Path]:
         log = self.log()
         log.save(folder / STROKES)
-        texts = {"Software": "artkit", "artkit:recipe": self.recipe.name, "artkit:seed": str(self.recipe.head.seed)}
+        texts = {
+            "Software": "artkit",
+            "artkit:recipe": tomli_w.dumps(self.recipe.portable()),
+            "artkit:seed": str(self.recipe.head.seed),
+        }
         images.save_png(Painting(log, self.renderer).whole(), folder / PICTURE, texts)
         return [folder / PICTURE, folder / STROKES]
+
+
+def _check_memory(canvas: Canvas, renderer: Renderer) -> None:
+    """Raises UsageError if a step would need more memory than the machine has."""
+    pixels = sum(p.strokes * (p.side + 2 * canvas.margin(renderer, p.side)) ** 2 for p in canvas.phases)
+    need = pixels * 4 * 12  # a sheet's coverage, its features and what their gradients keep
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if need > 0.8 * there:
+        raise UsageError(
+            f"{canvas.strokes:,} strokes would take about {need / 2**30:.0f} GB a step; "
+            f"this machine has {there / 2**30:.0f} GB",
+            remedy="paint a smaller size, larger tiles, or fewer strokes",
+        )

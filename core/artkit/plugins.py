@@ -65,7 +65,10 @@ class Plugins:
         taken: dict[str, Found] = {}
         for plugin, found in self.ask(KINDS[kind]):
             package = self.packages.get(plugin, plugin)
-            for part in found or ():
+            if not isinstance(found, (list, tuple)):
+                self._set_aside(plugin, f"{KINDS[kind]} returned {found!r}, not a list of classes")
+                continue
+            for part in found:
                 problem = _problem(kind, part)
                 if not problem and (other := taken.get(part.name)):
                     problem = f'the {kind} "{part.name}" is already brought by {other.package}'
@@ -110,6 +113,8 @@ def _problem(kind: str, part: Any) -> str:
         return f"the {kind} {part.__name__} has no name"
     if missing := getattr(part, "__abstractmethods__", None):
         return f'the {kind} "{part.name}" lacks {", ".join(sorted(missing))}'
+    if kind == "objective" and "weight" not in part.Config.model_fields:
+        return f'the objective "{part.name}" needs a Config that derives from Objective.Config'
     return ""
 
 
@@ -144,6 +149,10 @@ def register(registry: Plugins, module: Any, name: str) -> None:
             near = difflib.get_close_matches(attribute, hooks, n=1)
             guess = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(f"there is no hook {attribute}{guess}")
+    for hook in hooks:
+        function = getattr(module, hook, None)
+        if inspect.isfunction(function) and not hasattr(function, f"{hookspecs.GROUP}_impl"):
+            raise ValueError(f"{hook} lacks its mark: write @hookimpl above it")
     registry.manager.register(module, name)
 
 

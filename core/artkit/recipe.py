@@ -124,6 +124,17 @@ class Recipe:
             tree["optimizer"] = optimizer
         return tree
 
+    def portable(self) -> Tree:
+        """`resolved`, with files by their names alone: the same on every machine."""
+        tree = self.resolved()
+        for place, path in self.files().items():
+            *steps, key = place.split(".")
+            table = tree
+            for step in steps:
+                table = table[step]
+            table[key] = path.name
+        return tree
+
 
 def _dump(block: Block) -> Tree:
     return {"type": block.type, **block.config.model_dump(mode="json", exclude_none=True)}
@@ -207,15 +218,20 @@ def _locate(value: Any, folder: Path) -> Any:
 def merge(earlier: Tree, later: Tree) -> Tree:
     """`later` over `earlier`: tables are amended, unless the later one names its `type`, which replaces them."""
     merged = dict(earlier)
-    for key, value in later.items():
-        old = merged.get(key)
-        amends = isinstance(value, dict) and isinstance(old, dict) and "type" not in value
-        merged[key] = merge(old, value) if amends else value  # type: ignore[arg-type]
     # A recipe trains or paints: the later word wins.
     if "trainer" in later:
         merged.pop("renderer", None)
     elif "renderer" in later:
         merged.pop("trainer", None)
+    return _amend(merged, later)
+
+
+def _amend(earlier: Tree, later: Tree) -> Tree:
+    merged = dict(earlier)
+    for key, value in later.items():
+        old = merged.get(key)
+        amends = isinstance(value, dict) and isinstance(old, dict) and "type" not in value
+        merged[key] = _amend(old, value) if amends else value  # type: ignore[arg-type]
     return merged
 
 

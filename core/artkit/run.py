@@ -11,6 +11,7 @@ import json
 import math
 import os
 import signal
+import sys
 import threading
 import time
 import tomllib
@@ -93,12 +94,12 @@ class Run:
         Raises Interrupted after Ctrl-C, Diverged when the loss stops being a number; in both cases what there is has
         been saved.
         """
-        self.job.prepare()
         self._open()
+        self.job.prepare()
         stopped = False
         saved = time.monotonic()
         step = self.first
-        hooks = [i.plugin_name for i in plugins().manager.hook.artkit_step.get_hookimpls()]
+        watched = bool(plugins().manager.hook.artkit_step.get_hookimpls())
         with self._log() as log, _sigint() as asked:
             while step < self.job.steps:
                 began = time.perf_counter()
@@ -114,9 +115,8 @@ class Run:
                 self._append(log, line)
                 self.losses = losses
                 step += 1
-                if hooks:
-                    for _ in plugins().ask("artkit_step", run=self, step=step - 1, losses=losses):
-                        pass
+                if watched:
+                    self._tell_plugins(step - 1, losses)
                 if self.progress:
                     self.progress(step, losses)
                 if asked.is_set() and step < self.job.steps:
@@ -131,6 +131,16 @@ class Run:
                 f"stopped after step {step} of {self.job.steps}; saved in {self.folder}",
                 remedy="to go on, give the same command with --resume",
             )
+
+    def _tell_plugins(self, step: int, losses: dict[str, float]) -> None:
+        """Call `artkit_step`; a plugin that fails in it is not called again, and the user is told."""
+        registry = plugins()
+        known = len(registry.set_aside)
+        for _ in registry.ask("artkit_step", run=self, step=step, losses=losses):
+            pass
+        for fault in registry.set_aside[known:]:
+            print(f"note: the plugin {fault.plugin} no longer watches this run: {fault.reason}", file=sys.stderr)
+            registry.manager.unregister(name=fault.plugin)
 
     def _save(self, step: int) -> None:
         # Results first: a checkpoint that says "done" then always has its results beside it.
@@ -163,7 +173,7 @@ class Run:
                     f"{folder} holds an unfinished run of this recipe, at step {step} of {self.job.steps}",
                     remedy="add --resume to go on, or choose another folder with --out",
                 )
-        elif any(folder.iterdir()) and not _ours(folder):
+        elif any(folder.iterdir()):
             raise UsageError(f"{folder} is not empty and holds no run", remedy="choose another folder with --out")
         if not self.resume:
             (folder / CHECKPOINT).unlink(missing_ok=True)
@@ -199,11 +209,6 @@ class Run:
             raise cannot_write(self.folder / LOG, error) from None
 
 
-def _ours(folder: Path) -> bool:
-    """Whether a folder without a recipe may be used: nothing but what a run prepares before it starts."""
-    return {path.name for path in folder.iterdir()} <= {"strokes"}
-
-
 def _differences(old: Any, new: Any, place: str = "") -> Iterator[str]:
     """The places at which two recipes differ; what they were recorded with matters only as far as files go."""
     if isinstance(old, dict) and isinstance(new, dict):
@@ -236,6 +241,14 @@ def _sigint() -> Iterator[threading.Event]:
         yield asked
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Parts built in this block start from the recipe's seed, also where they draw from torch's own generator."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def build(kind: str, block_type: str, config: Any, *arguments: Any) -> Any:

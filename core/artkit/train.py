@@ -10,7 +10,7 @@ import torch
 from artkit import images
 from artkit.plugins import plugins
 from artkit.recipe import Recipe
-from artkit.run import Job, check_finite, make_scene
+from artkit.run import Job, check_finite, make_scene, seeded
 from artkit.trainer import Trainer
 
 
@@ -21,7 +21,8 @@ class Train(Job):
         self.steps = recipe.head.steps
         self.scene = scene = make_scene(recipe, device)
         block = recipe.blocks["trainer"]
-        self.trainer: Trainer = plugins().part("trainer", block.type)(block.config, scene, self.steps, folder)
+        with seeded(recipe.head.seed):
+            self.trainer: Trainer = plugins().part("trainer", block.type)(block.config, scene, self.steps, folder)
         self.notes, self.provenance = scene.notes, {}
 
     def prepare(self) -> None:

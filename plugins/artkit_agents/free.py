@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -12,7 +12,10 @@ from torch.nn import functional as F
 
 from artkit.agent import Agent
 from artkit.config import Config as BaseConfig
+from artkit.errors import UsageError
 from artkit.part import Scene
+
+PositiveLength = Annotated[float, Field(gt=0, le=2, allow_inf_nan=False)]
 
 _EDGE = 0.02  # actions start this far from 0 and 1, where the sigmoid still has a slope
 
@@ -33,7 +36,7 @@ class Free(Agent):
         """How the strokes start: after the target, at random, or after the target if there is one (`auto`)."""
         pictures: int = Field(1, ge=1, le=64)
         """How many pictures to paint at once, from different starts; the first is kept."""
-        length: tuple[float, float] = (0.55, 0.2)
+        length: tuple[PositiveLength, PositiveLength] = (0.55, 0.2)
         """Lengths that strokes start with, in tiles: of the first layer, and of the last."""
 
     config: Config
@@ -71,6 +74,8 @@ class Free(Agent):
         length = (long + (short - long) * depth) * (0.7 + 0.6 * random[..., 0])
         angle = math.pi * random[..., 1]
         target = scene.target if self.config.start != "random" else None
+        if self.config.start == "target" and target is None:
+            raise UsageError('agent.start = "target" needs an objective that has a target', remedy='use "auto"')
         names = ("start_x", "start_y", "middle_x", "middle_y", "end_x", "end_y")
         if target is not None:
             where = tiles[:, :2] + middle * tiles[:, 2:]  # px of the picture

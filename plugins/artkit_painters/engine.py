@@ -29,6 +29,9 @@ from artkit_painters.libmypaint import ONE, TILE, EngineMissing
 POINTS = 50
 """Events a stroke is traced with."""
 
+REACH = 16.0
+"""Basic radii from its path within which all of a stroke's paint lies, with room for brushes that spray widely."""
+
 DURATION = 10.0
 """Seconds that the pen takes for a stroke: slow, so that a brush's dynamics of speed hardly show."""
 
@@ -254,7 +257,7 @@ class Traces:
     def __len__(self) -> int:
         return len(self.points)
 
-    def of(self, chosen: slice) -> Traces:
+    def of(self, chosen: slice | npt.NDArray[np.int64]) -> Traces:
         """Some of the strokes."""
         return Traces(self.points[chosen], self.log_radius[chosen], self.colours[chosen], self.seeds[chosen], self.zoom)
 
@@ -284,10 +287,15 @@ def _paint_one(brush: Brush, surface: Surface, traces: Traces, index: int, colou
         set_base(pen, _setting_id(name), value)
     set_base(pen, _setting_id("radius_logarithmic"), float(traces.log_radius[index]))
     brush.reseed(int(traces.seeds[index]))
-    lib.mypaint_brush_reset(pen)
     lib.mypaint_brush_new_stroke(pen)
     zoom = 1 / traces.zoom
     events = traces.points[index].tolist()
+    # A reset moves the pen to the start by adding the way there to where it was, which rounds; from the start itself
+    # it does not. So the pen is reset twice, and nothing of the stroke before remains.
+    x, y, press = events[0]
+    lib.mypaint_brush_reset(pen)
+    stroke_to(pen, ground, x, y, press, 0.0, 0.0, _RESET_SECONDS, zoom, 0.0, 0.0)
+    lib.mypaint_brush_reset(pen)
     for (x, y, press), seconds in zip(events, _SECONDS, strict=True):
         stroke_to(pen, ground, x, y, press, 0.0, 0.0, seconds, zoom, 0.0, 0.0)
 

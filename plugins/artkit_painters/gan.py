@@ -26,8 +26,9 @@ class Gan(Renderer):
     class Config(BaseConfig):
         """Settings."""
 
-        brush: str = "classic/dry_brush"
-        """The brush whose painter to take, among those that artkit ships weights for."""
+        brush: str | None = None
+        """The brush whose painter to take, among those that artkit ships weights for; classic/dry_brush unless told, or
+        the one that `weights` are of."""
         weights: InputFile | None = None
         """Weights of your own training instead."""
         sha256: str = ""
@@ -37,11 +38,12 @@ class Gan(Renderer):
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
-        file = config.weights or weights.shipped("gan", config.brush)
-        tensors, facts, found = weights.load(Path(file), config.sha256)
-        check_space(facts, Path(file))
-        if config.weights and "brush" in config.model_fields_set and facts["brush"] != config.brush:
+        file = config.weights or weights.shipped("gan", config.brush or "classic/dry_brush")
+        tensors, facts, found = weights.load(file, config.sha256)
+        check_space(facts, file)
+        if config.brush and facts["brush"] != config.brush:
             raise UsageError(f"{file} are weights of the brush {facts['brush']}, not {config.brush}")
+        self.config = config.model_copy(update={"brush": str(facts["brush"])})
         self.painter = GeometryPainter(int(facts["noise"]), int(facts["channels"]), float(facts["reach"]))
         try:
             self.painter.load_state_dict(tensors)

@@ -1,4 +1,5 @@
-"""Trains the `gan` painter (paper §2.3): first by regression, then against a critic that sees real and painted strokes.
+"""``type = "gan"``: trains the `gan` painter (paper §2.3), first by regression, then against a critic that sees real
+and painted strokes.
 
 The paper's generator and critic are a DCGAN's that see the bare action. This painter knows its geometry, and its critic
 sees the same features, so it judges whether the paint suits the stroke rather than having to learn what a stroke is.
@@ -48,7 +49,7 @@ class Critic(nn.Module):
 
 
 class GanTrainer(Trainer):
-    """``type = "gan"``: a painter of one brush, from its own strokes."""
+    """A painter of one brush, from its own strokes."""
 
     name = "gan"
 
@@ -59,7 +60,7 @@ class GanTrainer(Trainer):
         """The brush to learn, as MyPaint names it, or a path to a .myb file."""
         strokes: int = Field(120_000, ge=1000)
         """How many strokes of the real MyPaint to learn from; they are stored in the run's folder."""
-        batch: int = Field(64, ge=1)
+        batch: int = Field(48, ge=1)
         """Strokes a step."""
         regression: float = Field(0.6, ge=0, le=1)
         """Share of the steps that are plain regression, before the critic comes in. 1 gives a painter of the mean."""
@@ -71,13 +72,13 @@ class GanTrainer(Trainer):
         """Brush radii from the curve within which there may be paint."""
         lr: float = Field(2e-3, gt=0)
         """Learning rate of the regression."""
-        adversarial_lr: float = Field(4e-4, gt=0)
+        adversarial_lr: float = Field(8e-4, gt=0)
         """Learning rate of painter and critic while they compete."""
         critic_steps: int = Field(3, ge=1)
         """Steps of the critic a step of the painter."""
         penalty: float = Field(10.0, ge=0)
         """Weight of the critic's gradient penalty (WGAN-GP)."""
-        tone: float = Field(40.0, ge=0)
+        tone: float = Field(4.0, ge=0)
         """Weight of the squared error of the blurred coverage, which holds the tone while the critic judges grain."""
 
     config: Config
@@ -90,7 +91,7 @@ class GanTrainer(Trainer):
         self.critic = Critic()
         self._regression = torch.optim.Adam(self.painter.parameters(), config.lr)
         self._painting = torch.optim.Adam(self.painter.parameters(), config.adversarial_lr, betas=(0.0, 0.9))
-        self._judging = torch.optim.Adam(self.critic.parameters(), 2 * config.adversarial_lr, betas=(0.0, 0.9))
+        self._judging = torch.optim.Adam(self.critic.parameters(), config.adversarial_lr, betas=(0.0, 0.9))
         self._data: tuple[Tensor, list[np.ndarray]] | None = None
         self.to(scene.device)
 
@@ -147,27 +148,26 @@ class GanTrainer(Trainer):
     def _compete(self, progress: float) -> dict[str, float]:
         fade = 1.0 if progress < 0.6 else max(0.05, (1 - progress) / 0.4)
         _set_rate(self._painting, self.config.adversarial_lr * fade)
-        _set_rate(self._judging, 2 * self.config.adversarial_lr * fade)
+        _set_rate(self._judging, self.config.adversarial_lr * fade)
         side = self.set.side
+        actions, seeds, real, corner = self._batch(self.config.batch)
+        features, gate = geometry.geometry(actions, corner, side, side // CELL, self.config.reach)
+        # The slope of a mean over patches shrinks with the area they cover; scaled, its norm is one a patch.
+        area = gate.sum((1, 2, 3)).clamp(min=4) * CELL * CELL
         losses = {}
-        for _ in range(self.config.critic_steps):
-            actions, seeds, real, corner = self._batch(self.config.batch)
+        for turn in range(self.config.critic_steps):
             with torch.no_grad():
-                features, gate = geometry.geometry(actions, corner, side, side // CELL, self.config.reach)
-                fake = self.painter.paint(self._with_grain(features, corner, seeds), gate, actions)
+                fake = self.painter.paint(self._with_grain(features, corner, seeds + turn + 1), gate, actions)
             between = torch.rand(len(real), 1, 1, 1, generator=self.scene.generator).to(real)
             mixed = (between * real + (1 - between) * fake).requires_grad_()
             (slope,) = torch.autograd.grad(self.critic(mixed, features, gate).sum(), mixed, create_graph=True)
-            # The slope of a mean over patches shrinks with the area they cover; scaled, its norm is one a patch.
-            area = gate.sum((1, 2, 3)).clamp(min=4) * CELL * CELL
             penalty = ((slope.square().sum((1, 2, 3)) * area + 1e-8).sqrt() - 1).square().mean()
-            gap = self.critic(real, features, gate).mean() - self.critic(fake, features, gate).mean()
+            scores = self.critic(torch.cat([real, fake]), features.repeat(2, 1, 1, 1), gate.repeat(2, 1, 1, 1))
+            gap = scores[: len(real)].mean() - scores[len(real) :].mean()
             self._judging.zero_grad()
             (self.config.penalty * penalty - gap).backward()
             self._judging.step()
             losses = {"gap": gap.item(), "penalty": penalty.item()}
-        actions, seeds, real, corner = self._batch(self.config.batch)
-        features, gate = geometry.geometry(actions, corner, side, side // CELL, self.config.reach)
         fake = self.painter.paint(self._with_grain(features, corner, seeds), gate, actions)
         tone = (F.avg_pool2d(fake, 8, 4) - F.avg_pool2d(real, 8, 4)).square().mean()
         loss = self.config.tone * tone - self.critic(fake, features, gate).mean()

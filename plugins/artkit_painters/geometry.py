@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from artkit_painters import stroke
 
@@ -27,7 +28,8 @@ REACH_PX = 2.0
 _BUCKETS = (3, 4, 5, 6, 8, 10, 12)
 """Sides of the windows in which strokes are computed, in twelfths of the sheet's: most strokes are small."""
 
-_BATCH = 8  # strokes in one window size are padded to a multiple, so that convolutions meet few shapes
+_CELLS = 1 << 15  # grid cells that are computed at a time: what they take stays near the processor
+_KEPT = 1 << 20  # cells whose way to the coverage is kept for the gradient; of more, it is computed again
 
 
 class GeometryPainter(nn.Module):
@@ -57,24 +59,34 @@ class GeometryPainter(nn.Module):
         """
         sheet = sheet_size(side, margin)
         low, size = self._extent(actions, side, margin, sheet)
-        out = actions.new_zeros(len(actions), 1, sheet, sheet)
-        pieces, places = [], []
+        chosen_of: dict[int, Tensor] = {}
         for bucket in _BUCKETS:
-            window = -(-sheet * bucket // (12 * CELL)) * CELL
-            chosen = (size <= window).nonzero()[:, 0]
-            size = size.masked_fill(size <= window, 1 << 30)
-            if not len(chosen):
-                continue
-            padded = torch.cat([chosen, chosen[:1].expand(-len(chosen) % _BATCH)])
-            corner = low[padded].clamp(max=sheet - window)
-            pieces.append(self.window(actions[padded], corner - margin, side, window, seeds[padded])[: len(chosen)])
-            places.append((chosen, corner[: len(chosen)], window))
-        for piece, (chosen, corner, window) in zip(pieces, places, strict=True):
-            span = torch.arange(window, device=actions.device)
-            rows, columns = corner[:, 1, None] + span, corner[:, 0, None] + span
-            index = (chosen[:, None, None], torch.zeros_like(chosen)[:, None, None], rows[:, :, None], columns[:, None])
-            out = out.index_put(index, piece[:, 0])
-        return out
+            window = -(-sheet * bucket // (_BUCKETS[-1] * CELL)) * CELL
+            fits = size <= window
+            if len(chosen := fits.nonzero()[:, 0]):
+                chosen_of[window] = chosen
+            size = size.masked_fill(fits, 1 << 30)
+        cells = sum(len(chosen) * (window // CELL) ** 2 for window, chosen in chosen_of.items())
+        again = cells > _KEPT and torch.is_grad_enabled()
+        out = actions.new_zeros(len(actions), 1, sheet, sheet)
+        pieces: list[Tensor] = []
+        order: list[Tensor] = []
+        for window, chosen in chosen_of.items():
+            for some in torch.split(chosen, max(1, _CELLS * CELL * CELL // window**2)):
+                corner = low[some].clamp(max=sheet - window)
+                arguments = (actions[some], corner - margin, side, window, seeds[some])
+                piece = (
+                    checkpoint(self.window, *arguments, use_reentrant=False, preserve_rng_state=False)
+                    if again
+                    else self.window(*arguments)
+                )
+                span = torch.arange(window, device=actions.device)
+                rows = some[:, None] * sheet + corner[:, 1, None] + span
+                pixel = rows[:, :, None] * sheet + (corner[:, 0, None] + span)[:, None]
+                pieces.append(piece.flatten())
+                order.append(pixel.flatten())
+        painted = out.flatten().index_put((torch.cat(order),), torch.cat(pieces)) if pieces else out
+        return painted.view_as(out)
 
     def _extent(self, actions: Tensor, side: float, margin: int, sheet: int) -> tuple[Tensor, Tensor]:
         """Upper left (m, 2) and side (m,) in px of the square that holds all paint of a stroke, cut at its sheet."""

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from artkit.config import Config as BaseConfig
+from artkit.config import InputFile
 from artkit.errors import UsageError
 from artkit.geometry import Place, Window
 from artkit.part import Scene
 from artkit.renderer import Paint, Renderer
 from artkit.strokes import StrokeLog
-from artkit_painters import engine, stroke
+from artkit_painters import stroke
 from artkit_painters.libmypaint import ONE, EngineMissing
 from artkit_painters.tracing import trace
 from artkit_painters.workers import Workers
@@ -37,6 +38,9 @@ class MyPaint(Renderer):
         """The painter of this brush whose gradient is taken, or "" for none: then nothing can be optimised, only
         painted again."""
 
+        surrogate_weights: InputFile | None = None
+        """Weights of your own training for the surrogate."""
+
     config: Config
 
     def __init__(self, config: Config, scene: Scene) -> None:
@@ -44,7 +48,8 @@ class MyPaint(Renderer):
         self.surrogate: Renderer | None = None
         self._margin = 0.5
         if config.surrogate:
-            self.surrogate = scene.make("renderer", config.surrogate, brush=config.brush)
+            own = {"weights": config.surrogate_weights} if config.surrogate_weights else {}
+            self.surrogate = scene.make("renderer", config.surrogate, brush=config.brush, **own)
             self.provenance.update({f"surrogate.{k}": v for k, v in self.surrogate.provenance.items()})
         self._workers: Workers | None = None
         try:
@@ -86,16 +91,17 @@ class MyPaint(Renderer):
     def replay(self, log: StrokeLog, window: Window) -> Tensor:
         if self._workers is None or log.clip:
             return super().replay(log, window)
-        surface = engine.Surface(window.x, window.y, window.width, window.height, log.background)
-        tiles = log.tiles()
-        order = torch.arange(len(tiles))
-        for side in dict.fromkeys(tiles[:, 2].tolist()):
-            mine = tiles[:, 2] == side
-            traces = trace(
-                log.actions[mine], tiles[mine, :2] * window.scale, side * window.scale, order[mine], log.seed
-            )
-            engine.paint(self._workers.brush, surface, traces)
-        return torch.from_numpy(np.ascontiguousarray(surface.pixels()[..., :3].transpose(2, 0, 1)))
+        tiles = log.tiles() * torch.tensor(window.scale, dtype=torch.float64)
+        numbers = torch.arange(len(tiles))
+        box = (window.x, window.y, window.width, window.height)
+        runs = torch.unique_consecutive(tiles[:, 2], return_counts=True)
+        parts, start = [], 0
+        for side, count in zip(*(values.tolist() for values in runs), strict=True):
+            some = slice(start, start + count)
+            parts.append(trace(log.actions[some], tiles[some, :2], side, numbers[some], log.seed))
+            start += count
+        pixels = self._workers.picture(parts, box, log.background)
+        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
 
 class _Straight(torch.autograd.Function):

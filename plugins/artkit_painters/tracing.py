@@ -17,8 +17,7 @@ def trace(actions: Tensor, origins: Tensor, side: float, numbers: Tensor, seed: 
     actions (m, 12) in [0, 1]; origins (m, 2): x and y in px of each stroke's tile; side: of the tiles, px;
     numbers (m,): which stroke of the picture each one is; seed: of the picture.
     """
-    actions = actions.detach().to("cpu", torch.float64)
-    origins = origins.detach().to("cpu", torch.float64)
+    actions, origins = actions.detach().cpu().double(), origins.detach().cpu().double()
     t = torch.linspace(0, 1, POINTS, dtype=torch.float64)
     xy = stroke.curve(actions, t)
     press = stroke.pressure(actions, t)

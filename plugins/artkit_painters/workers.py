@@ -7,6 +7,7 @@ output, ends when its input does, and needs no torch. Which worker paints a stro
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -39,20 +40,46 @@ class Workers:
         self.count = count or os.cpu_count() or 1
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def submit(self, traces: Traces, corners: npt.NDArray[np.int64], width: int, height: int) -> Pending:
-        """Have strokes painted, each on a sheet of its own; see `engine.coverages`."""
+    def paint(self, traces: Traces, corners: npt.NDArray[np.int64], width: int, height: int) -> Sheets:
+        """Paint strokes, each on a sheet of its own: `engine.coverages`."""
         if not self._processes:
             self._start()
         size = np.array([width, height])
         for index, process in enumerate(self._processes):
             mine = slice(index, None, self.count)
             t = traces.of(mine)
-            _send(process.stdin, (t.points, t.log_radius, t.seeds, np.array([t.zoom]), corners[mine], size))
-        return Pending(self._processes, len(traces), width, height)
+            _send(process.stdin, (np.array(0), *_arrays(t), corners[mine], size))
+        out = np.empty((len(traces), height, width), np.uint16)
+        for index, process in enumerate(self._processes):
+            out[index :: self.count] = self._answer(process)
+        return out
 
-    def paint(self, traces: Traces, corners: npt.NDArray[np.int64], width: int, height: int) -> Sheets:
-        """`submit`, and wait for it."""
-        return self.submit(traces, corners, width, height).result()
+    def picture(
+        self, parts: Sequence[Traces], box: tuple[int, int, int, int], background: Sequence[float]
+    ) -> npt.NDArray[np.float32]:
+        """Paint strokes over each other, part after part, and return the window `box` (x, y, width, height) of the
+        picture, (height, width, 3). Each worker paints a strip of it.
+        """
+        if not self._processes:
+            self._start()
+        x, y, width, height = box
+        edges = np.linspace(0, height, self.count + 1).astype(int).tolist()
+        strips = [(x, y + top, width, bottom - top) for top, bottom in itertools.pairwise(edges)]
+        for strip, process in zip(strips, self._processes, strict=True):
+            _send(process.stdin, (np.array(len(parts)), np.array(strip), np.array(background, np.float64)))
+            for part in parts:
+                _send(process.stdin, _arrays(part.of(_near(part, strip))))
+        return np.concatenate([self._answer(process) for process in self._processes])
+
+    def _answer(self, process: subprocess.Popen[bytes]) -> npt.NDArray[Any]:
+        try:
+            (answer,) = _receive(process.stdout, 1)
+        except EOFError:
+            raise ArtkitError(
+                f"a process that paints with MyPaint ended (exit status {process.wait()})",
+                remedy="run again with --resume; if it ends again, try another brush",
+            ) from None
+        return answer
 
     def _start(self) -> None:
         paths = os.pathsep.join(
@@ -74,24 +101,18 @@ class Workers:
         weakref.finalize(self, _end, self._processes)
 
 
-class Pending:
-    """Strokes that are being painted."""
+def _arrays(traces: Traces) -> tuple[npt.NDArray[Any], ...]:
+    return traces.points, traces.log_radius, traces.colours, traces.seeds, np.array([traces.zoom])
 
-    def __init__(self, processes: Sequence[subprocess.Popen[bytes]], count: int, width: int, height: int) -> None:
-        self._processes, self._shape = processes, (count, height, width)
 
-    def result(self) -> Sheets:
-        """Their coverages (m, height, width), `libmypaint.ONE` for 1. Raises ArtkitError if a worker died."""
-        out = np.empty(self._shape, np.uint16)
-        for index, process in enumerate(self._processes):
-            try:
-                (out[index :: len(self._processes)],) = _receive(process.stdout, 1)
-            except EOFError:
-                raise ArtkitError(
-                    f"a process that paints with MyPaint ended (exit status {process.wait()})",
-                    remedy="run again with --resume; if it ends again, try another brush",
-                ) from None
-        return out
+def _near(traces: Traces, box: tuple[int, int, int, int]) -> npt.NDArray[np.int64]:
+    """Which strokes may reach into a window, in their order."""
+    x, y, width, height = box
+    reach = engine.REACH * np.exp(traces.log_radius) + 4
+    low, high = traces.points[..., :2].min(1), traces.points[..., :2].max(1)
+    beside = (high[:, 0] + reach < x) | (low[:, 0] - reach > x + width)
+    above = (high[:, 1] + reach < y) | (low[:, 1] - reach > y + height)
+    return np.flatnonzero(~(beside | above))
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
@@ -128,11 +149,23 @@ def _receive(stream: Any, count: int) -> list[npt.NDArray[Any]]:
 def _serve(source: BinaryIO, sink: BinaryIO, brush: Brush) -> None:
     while True:
         try:
-            points, log_radius, seeds, zoom, corners, size = _receive(source, 6)
+            (parts,) = _receive(source, 1)
+            if not parts:
+                points, log_radius, colours, seeds, zoom, corners, size = _receive(source, 7)
+                traces = Traces(points, log_radius, colours, seeds, float(zoom[0]))
+                answer: npt.NDArray[Any] = engine.coverages(brush, traces, corners, *size.tolist())
+            else:
+                box, background = _receive(source, 2)
+                x, y, width, height = box.tolist()
+                surface = engine.Surface(x, y, width, height, background.tolist()) if height else None
+                for _ in range(int(parts)):
+                    points, log_radius, colours, seeds, zoom = _receive(source, 5)
+                    if surface:
+                        engine.paint(brush, surface, Traces(points, log_radius, colours, seeds, float(zoom[0])))
+                answer = surface.pixels()[..., :3] if surface else np.empty((0, width, 3), np.float32)
         except EOFError:
             return
-        traces = Traces(points, log_radius, np.zeros((len(points), 3)), seeds, float(zoom[0]))
-        _send(sink, [engine.coverages(brush, traces, corners, *size.tolist())])
+        _send(sink, [answer])
 
 
 if __name__ == "__main__":

@@ -48,11 +48,17 @@ class Content(Objective):
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
-        self.network = networks.load(config.network, scene.device)
+        # In a tuple, so that the network, which never changes, is no part of this module's state.
+        self._networks = (networks.load(config.network, scene.device),)
         self.network.check_layers(config.layers)
         self.target = images.load(config.target, scene.size, config.fit, scene.background.cpu()).to(scene.device)
         self._generator = scene.generator
         self._remembered: dict[tuple[object, ...], list[Tensor]] = {}
+
+    @property
+    def network(self) -> networks.Network:
+        """The network that looks."""
+        return self._networks[0]
 
     def forward(self, view: View) -> Tensor:
         assert view.target is not None

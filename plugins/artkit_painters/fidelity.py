@@ -1,0 +1,93 @@
+"""How well a painter knows its brush: its strokes beside MyPaint's on actions that it never saw.
+
+A brush may be random: two real strokes of one action differ. So every error stands beside what the brush itself allows.
+The best painter of the mean has the squared error of `floor`, half of that between two real strokes; a painter that
+draws a perfect sample each time has that of `sampler`, twice the floor.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from artkit.geometry import Place
+from artkit.renderer import Renderer
+from artkit_painters.data import StrokeSet
+from artkit_painters.gan_trainer import gradient_energy
+from artkit_painters.workers import Workers
+
+UNSEEN = 1 << 40
+"""Added to the seed of a measurement, so that its strokes are none that a training with a usual seed has seen."""
+
+FOOTPRINT = 0.1
+"""Coverage from which on a pixel counts as painted."""
+
+_CHUNK = 250
+
+
+@torch.no_grad()
+def measure(painter: Renderer, brush: str, strokes: int = 2000, seed: int = 0) -> dict[str, float]:
+    """Figures of a painter against the brush, on `strokes` random strokes and tiles of 64 px, cut at the tile.
+
+    mse, floor, sampler: squared errors of coverage. iou, iou_real: overlap of footprints, of painted and real strokes
+    and of two real ones. energy: gradient energy over that of the real strokes. spectrum: mean absolute difference of
+    the logarithms of the radial power spectra. mse_small, mse_large, mse_light, mse_heavy: squared errors over the
+    floor for the smaller and larger brushes and the lower and higher pressures.
+    """
+    told = StrokeSet(brush, strokes, seed + UNSEEN)
+    workers = Workers(brush)
+    sums = dict.fromkeys(("mse", "sampler", "inter", "union", "inter_real", "union_real", "energy", "energy_real"), 0.0)
+    power = {"painted": torch.zeros(16), "real": torch.zeros(16)}
+    halves: dict[str, list[Tensor]] = {"error": [], "real": [], "size": [], "pressure": []}
+    inside = slice(told.margin, told.margin + told.side)
+    for shard in told.shards():
+        actions = told.actions(shard)
+        one, two = (told.paint(shard, workers, grain)[:, inside, inside] for grain in (0, 1))
+        for start in range(0, len(actions), _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            a = actions[chunk]
+            real, other = (torch.from_numpy(sheets[chunk].astype(np.float32) / 255)[:, None] for sheets in (one, two))
+            painted = painter(a, _place(len(a), shard * len(actions) + start, told.side, seed)).coverage
+            error, between = (painted - real).square(), (other - real).square()
+            sums["mse"] += float(error.mean((1, 2, 3)).sum())
+            sums["sampler"] += float(between.mean((1, 2, 3)).sum())
+            for key, sheet in (("", painted), ("_real", other)):
+                sums[f"inter{key}"] += float(((sheet > FOOTPRINT) & (real > FOOTPRINT)).sum())
+                sums[f"union{key}"] += float(((sheet > FOOTPRINT) | (real > FOOTPRINT)).sum())
+            sums["energy"] += float(gradient_energy(painted)) * len(a)
+            sums["energy_real"] += float(gradient_energy(real)) * len(a)
+            power["painted"] = power["painted"] + _spectrum(painted)
+            power["real"] = power["real"] + _spectrum(real)
+            halves["error"].append(error.mean((1, 2, 3)))
+            halves["real"].append(between.mean((1, 2, 3)) / 2)
+            halves["size"].append(a[:, 8])
+            halves["pressure"].append(a[:, 6:8].mean(1))
+    figures = {
+        "mse": sums["mse"] / strokes,
+        "floor": sums["sampler"] / strokes / 2,
+        "sampler": sums["sampler"] / strokes,
+        "iou": sums["inter"] / max(sums["union"], 1),
+        "iou_real": sums["inter_real"] / max(sums["union_real"], 1),
+        "energy": sums["energy"] / sums["energy_real"],
+        "spectrum": float((power["painted"] / power["real"]).log().abs().mean()),
+    }
+    flat = {key: torch.cat(values) for key, values in halves.items()}
+    for by, low, high in (("size", "small", "large"), ("pressure", "light", "heavy")):
+        upper = flat[by] > 0.5
+        figures[f"mse_{low}"] = float(flat["error"][~upper].mean() / flat["real"][~upper].mean())
+        figures[f"mse_{high}"] = float(flat["error"][upper].mean() / flat["real"][upper].mean())
+    return figures
+
+
+def _place(count: int, first: int, side: int, seed: int) -> Place:
+    return Place(torch.zeros(count, 2), side, 0, torch.arange(first, first + count), (side, side), seed)
+
+
+def _spectrum(sheets: Tensor) -> Tensor:
+    """Power (16,) of sheets (m, 1, s, s) in rings of spatial frequency, up to Nyquist's."""
+    side = sheets.shape[-1]
+    power = torch.fft.fft2(sheets).abs().square().sum((0, 1))
+    f = torch.fft.fftfreq(side)
+    ring = ((f[:, None].square() + f[None].square()).sqrt() * 2 * 16).long()
+    return torch.stack([power[ring == r].sum() for r in range(16)]) + 1e-9

@@ -1,0 +1,158 @@
+"""What the tests share. Nothing here stands in for a part of artkit: the toy parts are a plugin like anyone's."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; the processes that tests start inherit it
+
+import itertools
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "artkit",
+    deadline=None,
+    derandomize=True,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("artkit")
+
+TOY = Path(__file__).parent / "core" / "toy.py"
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def mypaint() -> None:
+    """For tests that need the real MyPaint."""
+    from artkit_painters import libmypaint
+
+    if libmypaint.find() is None:
+        pytest.skip("libmypaint is not installed")
+
+
+@pytest.fixture
+def own_plugins() -> Iterator[Callable[[], Any]]:
+    """Forgets which plugins are installed, before and after the test; call it to forget them again."""
+    from artkit import cli
+    from artkit.plugins import plugins
+
+    def forget() -> None:
+        plugins.cache_clear()
+        cli.cli._asked = False  # type: ignore[attr-defined]
+
+    commands = dict(cli.cli.commands)
+    forget()
+    yield forget
+    cli.cli.commands.clear()
+    cli.cli.commands.update(commands)
+    forget()
+
+
+@pytest.fixture
+def install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_plugins: Callable[[], Any]
+) -> Iterator[Callable[..., str]]:
+    """Installs a plugin, as pip would: ``install(source, package="their-toys")``; the name of its module.
+
+    It is there for this process until the test ends, and for processes that the test starts.
+    """
+    site = tmp_path / "site"
+    made = []
+
+    def add(source: str, package: str = "", module: str = "", entry: str = "") -> str:
+        number = next(_numbers)
+        module = module or f"plugin_of_test_{number}"
+        package = package or module.replace("_", "-")
+        site.mkdir(exist_ok=True)
+        (site / f"{module}.py").write_text(source, encoding="utf-8")
+        folder = site / f"{package.replace('-', '_')}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (folder / "entry_points.txt").write_text(f"[artkit]\n{entry or module} = {module}\n")
+        made.append(module)
+        own_plugins()
+        return module
+
+    monkeypatch.syspath_prepend(str(site))
+    paths = [str(site), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+    yield add
+    for module in made:
+        sys.modules.pop(module, None)
+
+
+@pytest.fixture
+def toy(install: Callable[..., str]) -> Any:
+    """The toy plugin, installed: its module."""
+    import importlib
+
+    return importlib.import_module(install(TOY.read_text(encoding="utf-8"), "toys", "artkit_toy", "toy"))
+
+
+@pytest.fixture(scope="session")
+def toy_module() -> Any:
+    """The toy plugin's module, not installed."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("toy_of_the_session", TOY)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def recipe_file(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a recipe: ``recipe_file(text, name="r.toml")``; its path."""
+
+    def write(text: str, name: str = "r.toml") -> Path:
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    return write
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the command in a process of its own, in an empty folder: ``command("run", file)``."""
+
+    def call(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+        here = tmp_path / "here"
+        here.mkdir(exist_ok=True)
+        command = [sys.executable, "-m", "artkit", *map(str, arguments)]
+        told: dict[str, Any] = {"cwd": here, "capture_output": True, "text": True, "timeout": 120, **options}
+        return subprocess.run(command, check=False, **told)
+
+    return call
+
+
+@pytest.fixture
+def unwritable() -> Iterator[Path]:
+    """A folder that cannot be written to, also where the tests run as root."""
+    with tempfile.TemporaryDirectory() as base:
+        folder = Path(base) / "locked"
+        folder.mkdir()
+        Path(base).chmod(0o755)
+        folder.chmod(0o555)
+        root = hasattr(os, "geteuid") and os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            if root:
+                os.seteuid(0)
+            folder.chmod(0o755)

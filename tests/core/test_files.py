@@ -1,0 +1,160 @@
+"""Writing: what was there stays whole until what is new is complete, and the user hears what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from artkit import checkpoint, images
+from artkit.errors import ArtkitError, UsageError
+from artkit.files import atomic, cannot_write, remove_leftovers, sha256, write_text
+
+
+@contextlib.contextmanager
+def _largest_file(size: int) -> Iterator[None]:
+    """No file can grow beyond `size` bytes: as good as a full disk, for those who write."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_file_is_written_and_its_folder_made(tmp_path: Path) -> None:
+    file = tmp_path / "a" / "b" / "c.txt"
+    write_text(file, "größer")
+    assert file.read_text(encoding="utf-8") == "größer"
+    write_text(file, "new")
+    assert file.read_text() == "new"
+    assert [f.name for f in file.parent.iterdir()] == ["c.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), KeyboardInterrupt(), OSError(errno.EIO, "broken disk")])
+def test_the_earlier_file_stays_when_the_writer_fails(tmp_path: Path, error: BaseException) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("earlier")
+
+    def write() -> None:
+        with atomic(file) as temporary:
+            temporary.write_text("half of wh")
+            assert file.read_text() == "earlier"
+            raise error
+
+    with pytest.raises((type(error), ArtkitError)):
+        write()
+    assert file.read_text() == "earlier"
+    assert [f.name for f in tmp_path.iterdir()] == ["a.txt"], "nothing partial is left"
+
+
+def test_readers_never_see_half_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("earlier")
+    with file.open() as reader, atomic(file) as temporary:
+        assert temporary.parent == file.parent, "moving into place works within one file system only"
+        assert temporary.suffix == file.suffix, "writers choose the format by it"
+        temporary.write_text("later")
+        assert file.read_text() == "earlier"
+    assert file.read_text() == "later"
+    assert reader.closed
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
+def test_a_file_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
+    mask = os.umask(0)
+    os.umask(mask)
+    write_text(tmp_path / "a.txt", "x")
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o666 & ~mask
+
+
+def test_a_folder_that_cannot_be_written_to(unwritable: Path) -> None:
+    with pytest.raises(ArtkitError) as caught, atomic(unwritable / "a.txt"):
+        pytest.fail("nothing can be written here")
+    assert str(unwritable) in caught.value.message
+    assert "cannot be written to" in caught.value.message
+    assert "--out" in caught.value.remedy
+    assert list(unwritable.iterdir()) == []
+
+
+def test_a_folder_whose_parent_cannot_be_written_to(unwritable: Path) -> None:
+    with pytest.raises(ArtkitError, match="cannot be written to"):
+        write_text(unwritable / "new" / "a.txt", "x")
+
+
+def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    for file in (tmp_path / "runs" / "a.txt", tmp_path / "runs" / "b" / "a.txt"):
+        with pytest.raises(ArtkitError, match="is not a folder") as caught:
+            write_text(file, "x")
+        assert "--out" in caught.value.remedy
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(ArtkitError, match=r"a\.txt"):
+        write_text(tmp_path / "a.txt", "x")
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("earlier")
+
+    def write() -> None:
+        with atomic(file) as temporary:
+            temporary.write_text("half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(ArtkitError) as caught:
+        write()
+    assert caught.value.message == f"no space left on the disk for {file}"
+    assert "--resume" in caught.value.remedy
+    assert not isinstance(caught.value, UsageError)
+    assert file.read_text() == "earlier"
+    assert [f.name for f in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR])
+def test_what_can_be_mended_comes_with_a_remedy(code: int) -> None:
+    assert cannot_write(Path("x/y"), OSError(code, "?")).remedy
+    assert "x" in cannot_write(Path("x/y"), OSError(code, "?")).message
+
+
+def test_every_writer_tells_when_a_file_cannot_grow(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_text("earlier")
+    large = torch.rand(3, 300, 400)
+    writers = {
+        "text": lambda: write_text(file, "x" * 300_000),
+        "png": lambda: images.save_png(large, file),
+        "checkpoint": lambda: checkpoint.save({"large": large}, file),
+    }
+    for name, write in writers.items():
+        with _largest_file(100_000), pytest.raises(ArtkitError) as caught:
+            write()
+        assert str(file) in caught.value.message, name
+        assert file.read_text() == "earlier", name
+        assert [f.name for f in tmp_path.iterdir()] == ["a"], name
+
+
+def test_leftovers_of_killed_writers_go_and_nothing_else(tmp_path: Path) -> None:
+    keep = tmp_path / "painting.png"
+    keep.touch()
+    with atomic(tmp_path / "a.txt") as temporary:
+        # A writer that is killed does not tidy up.
+        left = temporary.with_name(temporary.name + "x")
+        left.write_text("half")
+    (tmp_path / "a.txt").unlink()
+    assert left.exists()
+    remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == [keep]
+
+
+def test_sha256(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc" * 100_000)
+    assert sha256(tmp_path / "a") == hashlib.sha256(b"abc" * 100_000).hexdigest()

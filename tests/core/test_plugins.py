@@ -1,0 +1,224 @@
+"""Plugins: what is wrong with one is told, and everything else works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any
+
+import pytest
+
+from artkit.agent import Agent
+from artkit.errors import UsageError
+from artkit.plugins import KINDS, SetAside, plugins
+
+Install = Callable[..., str]
+
+HEAD = """
+from artkit import hookimpl
+from artkit.agent import Agent
+from artkit.config import Config as BaseConfig
+from artkit.exporter import Exporter
+from artkit.objective import Objective
+
+class Still(Agent):
+    '''Does nothing.'''
+    name = "still"
+    def forward(self, scene):
+        raise NotImplementedError
+"""
+
+WORKS = HEAD + "@hookimpl\ndef artkit_agents():\n    return [Still]\n"
+
+
+def _aside(module: str) -> list[SetAside]:
+    for kind in KINDS:
+        plugins().parts(kind)
+    return [entry for entry in plugins().set_aside if entry.plugin == module]
+
+
+def _everything_else_works() -> None:
+    there = {kind: set(plugins().parts(kind)) for kind in KINDS}
+    assert {"grid", "single", "pyramid"} <= there["canvas"]
+    assert {"mypaint", "gan"} <= there["renderer"]
+    assert {"free"} <= there["agent"]
+    assert {"content"} <= there["objective"]
+    assert {"grayscale"} <= there["constraint"]
+    assert {"png"} <= there["exporter"]
+    assert {"gan"} <= there["trainer"]
+    for kind, hook in KINDS.items():
+        assert list(plugins().ask(hook)), f"{hook} of the built-in plugins answers for {kind}"
+
+
+def test_nothing_is_set_aside_here(own_plugins: Any) -> None:
+    _everything_else_works()
+    assert plugins().set_aside == []
+
+
+def test_built_in_parts_come_from_the_entry_points(own_plugins: Any) -> None:
+    entries = {entry.name for entry in metadata.entry_points(group="artkit")}
+    assert {found.plugin for kind in KINDS for found in plugins().parts(kind).values()} <= entries
+    assert plugins().parts("canvas")["grid"].package == "neural-artkit"
+
+
+def test_a_strangers_part_is_found(install: Install) -> None:
+    module = install(WORKS, package="still-life")
+    found = plugins().parts("agent")["still"]
+    assert (found.kind, found.plugin, found.package) == ("agent", module, "still-life")
+    assert issubclass(plugins().part("agent", "still"), Agent)
+    assert _aside(module) == []
+    _everything_else_works()
+
+
+BROKEN = {
+    "does not import": ("import nothing_of_that_name\n", "nothing_of_that_name"),
+    "has a syntax error": ("def (:\n", "SyntaxError"),
+    "ends the program on import": ("raise SystemExit(3)\n", "SystemExit"),
+    "misspells a hook": (HEAD + "@hookimpl\ndef artkit_agent():\n    return [Still]\n", "did you mean artkit_agents?"),
+    "wants an argument that no one gives": (
+        HEAD + "@hookimpl\ndef artkit_agents(runn):\n    return [Still]\n",
+        "runn",
+    ),
+    "raises in a hook": (
+        HEAD + "@hookimpl\ndef artkit_agents():\n    raise LookupError('lost')\n",
+        "LookupError: lost",
+    ),
+    "imports what is missing in a hook": (
+        HEAD + "@hookimpl\ndef artkit_agents():\n    import nothing_of_that_name\n",
+        "nothing_of_that_name",
+    ),
+    "ends the program in a hook": (HEAD + "@hookimpl\ndef artkit_agents():\n    raise SystemExit(3)\n", "SystemExit"),
+    "has a hook that is a generator": (
+        HEAD + "@hookimpl\ndef artkit_agents():\n    yield Still\n    raise LookupError('lost')\n",
+        "artkit_agents",
+    ),
+    "forgets to mark a hook": (HEAD + "def artkit_agents():\n    return [Still]\n", "@hookimpl"),
+    "has an objective without a weight": (
+        HEAD + "class Sad(Objective):\n    name = 'sad'\n    class Config(BaseConfig): pass\n"
+        "    def forward(self, view): pass\n@hookimpl\ndef artkit_objectives():\n    return [Sad]\n",
+        "Objective.Config",
+    ),
+    "returns a part instead of a list": (HEAD + "@hookimpl\ndef artkit_agents():\n    return Still\n", "Still"),
+    "returns what is no part": (HEAD + "@hookimpl\ndef artkit_agents():\n    return [3]\n", "3 is not a part"),
+    "returns a part of another kind": (
+        HEAD + "@hookimpl\ndef artkit_canvases():\n    return [Still]\n",
+        "Still",
+    ),
+    "has a part without a name": (
+        HEAD + "class Nameless(Agent):\n    def forward(self, scene): pass\n"
+        "@hookimpl\ndef artkit_agents():\n    return [Nameless]\n",
+        "Nameless has no name",
+    ),
+    "has a part that lacks a method": (
+        HEAD + "class Half(Agent):\n    name = 'half'\n@hookimpl\ndef artkit_agents():\n    return [Half]\n",
+        '"half" lacks forward',
+    ),
+    "has a part whose settings are no Config": (
+        HEAD + "class Odd(Still):\n    name = 'odd'\n    class Config: pass\n"
+        "@hookimpl\ndef artkit_agents():\n    return [Odd]\n",
+        "Config",
+    ),
+    "takes a name that is taken": (
+        HEAD + "class Mine(Still):\n    name = 'free'\n@hookimpl\ndef artkit_agents():\n    return [Mine]\n",
+        '"free" is already brought by neural-artkit',
+    ),
+    "takes a name that is taken and pushes to the front": (
+        HEAD + "class Mine(Still):\n    name = 'free'\n"
+        "@hookimpl(trylast=True)\ndef artkit_agents():\n    return [Mine]\n",
+        '"free" is already brought by neural-artkit',
+    ),
+    "brings an exporter for no extension": (
+        HEAD + "class Blank(Exporter):\n    name = 'blank'\n    def write(self, painting, file): pass\n"
+        "@hookimpl\ndef artkit_exporters():\n    return [Blank]\n",
+        "suffixes",
+    ),
+    "takes an extension that is taken": (
+        HEAD + "class Other(Exporter):\n    name = 'other'\n    suffixes = ('.png',)\n"
+        "    def write(self, painting, file): file.write_text('not a picture')\n"
+        "@hookimpl\ndef artkit_exporters():\n    return [Other]\n",
+        ".png",
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "reason"), BROKEN.values(), ids=BROKEN)
+def test_a_plugin_that_is_wrong_is_set_aside_and_says_why(install: Install, source: str, reason: str) -> None:
+    module = install(source, package="broken-toys")
+    _everything_else_works()
+    (entry,) = _aside(module)
+    assert reason in entry.reason
+    assert "\n" not in entry.reason
+    assert entry.package == "broken-toys"
+    assert plugins().part("agent", "free").__module__ == "artkit_agents.free"
+    good = install(WORKS, package="still-life")
+    assert plugins().parts("agent")["still"].plugin == good, "plugins beside it work"
+    _everything_else_works()
+
+
+def test_a_plugin_with_one_bad_part_keeps_its_good_ones(install: Install) -> None:
+    module = install(
+        HEAD + "class Half(Agent):\n    name = 'half'\n@hookimpl\ndef artkit_agents():\n    return [Half, Still]\n"
+    )
+    assert "still" in plugins().parts("agent")
+    assert "half" not in plugins().parts("agent")
+    (entry,) = _aside(module)
+    assert "half" in entry.reason
+
+
+def test_a_plugin_that_cannot_be_registered_brings_nothing(install: Install) -> None:
+    # Half a plugin would be worse than none: which half depends on the names of its hooks.
+    module = install(WORKS + "@hookimpl\ndef artkit_step(runn):\n    pass\n")
+    (entry,) = _aside(module)
+    assert "runn" in entry.reason
+    assert "still" not in plugins().parts("agent")
+    _everything_else_works()
+
+
+def test_two_plugins_may_have_one_name(install: Install) -> None:
+    install(WORKS, package="one", entry="painters")
+    _everything_else_works()
+    assert plugins().parts("agent")["still"].package == "one"
+    assert plugins().set_aside == []
+
+
+def test_of_two_strangers_with_one_part_the_first_keeps_it(install: Install) -> None:
+    install(WORKS, package="a-toys")
+    second = install(WORKS, package="b-toys")
+    assert plugins().parts("agent")["still"].package == "a-toys"
+    (entry,) = _aside(second)
+    assert '"still" is already brought by a-toys' in entry.reason
+
+
+def test_an_unknown_part_tells_what_there_is_and_what_was_set_aside(install: Install) -> None:
+    install("import nothing_of_that_name\n", package="broken-toys")
+    with pytest.raises(UsageError) as caught:
+        plugins().part("canvas", "gird")
+    assert 'there is no canvas "gird". Did you mean "grid"?' in caught.value.message
+    for known in ("grid", "pyramid", "single", "broken-toys", "nothing_of_that_name"):
+        assert known in caught.value.remedy
+
+
+def test_a_hook_that_raises_during_a_run_is_set_aside_once(install: Install) -> None:
+    module = install("from artkit import hookimpl\n@hookimpl\ndef artkit_step(step):\n    raise LookupError('lost')\n")
+    for step in range(3):
+        assert list(plugins().ask("artkit_step", run=None, step=step, losses={})) == []
+    (entry,) = _aside(module)
+    assert "artkit_step failed: LookupError: lost" in entry.reason
+
+
+def test_hooks_take_the_arguments_they_name(install: Install) -> None:
+    install("from artkit import hookimpl\n@hookimpl\ndef artkit_step(losses, step):\n    return step, losses\n")
+    ((_, told),) = plugins().ask("artkit_step", run=None, step=4, losses={"loss": 1.0})
+    assert told == (4, {"loss": 1.0})
+
+
+def test_every_hook_and_its_arguments_are_documented() -> None:
+    from artkit import hookspecs
+
+    hooks = {name: value for name, value in vars(hookspecs).items() if name.startswith("artkit_")}
+    assert set(KINDS.values()) <= hooks.keys()
+    for name, hook in hooks.items():
+        assert hook.__doc__, name
+        arguments = hook.__code__.co_varnames[: hook.__code__.co_argcount]
+        for argument in arguments:
+            assert argument in hook.__doc__ or argument == "cli", f"{name} tells nothing of {argument}"

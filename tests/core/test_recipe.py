@@ -1,0 +1,355 @@
+"""Recipes: merging, settings, and faults that are all told at once, each with its place."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from artkit.errors import UsageError
+from artkit.files import sha256
+from artkit.recipe import MAX_MEMORY, Recipe, merge, read, record, shipped_recipes
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    file = tmp_path / "images" / "a.png"
+    file.parent.mkdir()
+    Image.new("RGB", (40, 30), (10, 20, 30)).save(file)
+    return file
+
+
+@pytest.fixture
+def photo(recipe_file: Write, image: Path) -> Path:
+    """A whole recipe with a relative path in it."""
+    return recipe_file('[objective.look]\ntype = "content"\ntarget = "images/a.png"\n')
+
+
+def _faults(file: Path | list[Path], *settings: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        read([file] if isinstance(file, Path) else file, settings)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+# ---------------------------------------------------------------------------------------------------------- merging
+def test_defaults_are_filled_in(photo: Path) -> None:
+    told = read([photo])
+    assert (told.name, told.head.seed, told.head.steps) == ("r", 0, 150)
+    assert {kind: block.type for kind, block in told.blocks.items()} == {
+        "canvas": "grid",
+        "renderer": "mypaint",
+        "agent": "free",
+    }
+    assert not told.trains
+
+
+def test_later_recipes_and_settings_win(photo: Path, recipe_file: Write) -> None:
+    later = recipe_file("steps = 7\nseed = 2\n[canvas]\nstrokes = 2\n[objective.look]\nweight = 3.0\n", "later.toml")
+    told = read([photo, later], ["seed=3", "canvas.tile=48"])
+    assert (told.head.steps, told.head.seed) == (7, 3)
+    assert (told.blocks["canvas"].config.strokes, told.blocks["canvas"].config.tile) == (2, 48)
+    look = told.named["objective"]["look"]
+    assert (look.type, look.config.weight, look.config.target.name) == ("content", 3.0, "a.png")
+    assert told.name == "later"
+
+
+def test_a_block_without_type_amends_and_one_with_type_replaces(photo: Path, recipe_file: Write) -> None:
+    first = recipe_file('[canvas]\ntype = "grid"\ntile = 16\noverlap = 8\n', "first.toml")
+    amending = recipe_file("[canvas]\noverlap = 4\n", "amending.toml")
+    replacing = recipe_file('[canvas]\ntype = "grid"\noverlap = 4\n', "replacing.toml")
+    amended = read([photo, first, amending]).blocks["canvas"].config
+    assert (amended.tile, amended.overlap) == (16, 4)
+    replaced = read([photo, first, replacing]).blocks["canvas"].config
+    assert (replaced.tile, replaced.overlap) == (64, 4)
+
+
+def test_settings_replace_and_amend_as_recipes_do(photo: Path) -> None:
+    told = read([photo], ["canvas.strokes=9", 'canvas.type="single"', "canvas.strokes=2"])
+    assert (told.blocks["canvas"].type, told.blocks["canvas"].config.strokes) == ("single", 2)
+    told = read([photo], ['constraint.grey.type="grayscale"'])
+    assert list(told.named["constraint"]) == ["grey"]
+    assert list(told.named["objective"]) == ["look"]
+
+
+def test_named_parts_keep_the_order_of_the_recipe(photo: Path, recipe_file: Write) -> None:
+    two = recipe_file('[constraint.z]\ntype = "grayscale"\n[constraint.a]\ntype = "grayscale"\n', "two.toml")
+    assert list(read([photo, two]).named["constraint"]) == ["z", "a"]
+
+
+trees = st.recursive(
+    st.integers(0, 9),
+    lambda inner: st.dictionaries(st.sampled_from(["a", "b", "type"]), inner, max_size=3),
+    max_leaves=8,
+)
+tables = st.dictionaries(st.sampled_from(["a", "b", "c"]), trees, max_size=3)
+
+
+@given(a=tables, b=tables, c=tables)
+def test_merging_changes_nothing_it_is_given_and_the_last_word_holds(a: Any, b: Any, c: Any) -> None:
+    before = (repr(a), repr(b))
+    merged = merge(a, b)
+    assert (repr(a), repr(b)) == before
+    assert merge(a, {}) == a
+    assert merge({}, b) == b
+    assert merge(merged, b) == merged
+    for key, value in b.items():
+        if not isinstance(value, dict) or "type" in value:
+            assert merged[key] == value
+    assert merged.keys() == a.keys() | b.keys()
+
+
+def test_a_recipe_trains_or_paints_and_the_later_word_wins(photo: Path, recipe_file: Write) -> None:
+    training = recipe_file('[trainer]\ntype = "gan"\n', "training.toml")
+    painting = recipe_file('[renderer]\ntype = "mypaint"\n', "painting.toml")
+    assert read([training]).trains
+    assert "renderer" not in read([training]).blocks
+    assert not read([training, photo, painting]).trains
+
+
+# ------------------------------------------------------------------------------------------------------------ paths
+def test_paths_start_at_the_recipe_that_names_them(
+    photo: Path, recipe_file: Write, image: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    # Named in one recipe, merged into another of another folder.
+    later = recipe_file("steps = 3\n", "deep/down/later.toml")
+    told = read([photo, later])
+    assert told.named["objective"]["look"].config.target == image.resolve()
+    up = recipe_file('[objective.look]\ntarget = "../../images/a.png"\n', "deep/down/up.toml")
+    assert read([photo, up]).named["objective"]["look"].config.target == image.resolve()
+
+
+def test_paths_of_settings_start_at_the_current_folder(
+    photo: Path, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(image.parent)
+    told = read([photo], ['objective.look.target="a.png"'])
+    assert told.named["objective"]["look"].config.target == image.resolve()
+    assert "there is no file" in _faults(photo, 'objective.look.target="images/a.png"')
+
+
+def test_a_relative_recipe_is_found_and_so_is_what_it_names(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photo.parent)
+    assert read([Path("r.toml")]).named["objective"]["look"].config.target.is_file()
+
+
+# ----------------------------------------------------------------------------------------------------------- faults
+def test_all_faults_are_told_at_once_each_with_its_place(recipe_file: Write) -> None:
+    told = _faults(
+        recipe_file(
+            """
+            seed = -1
+            stepz = 3
+            size = [4, 300]
+            [canvas]
+            type = "grid"
+            strokes = 0
+            [renderer]
+            type = "mypant"
+            [objective.look]
+            type = "content"
+            weight = "heavy"
+            targett = "a.png"
+            [objective.other]
+            weight = 1
+            [constraint]
+            type = "grayscale"
+            [optimizer]
+            lr = 0.0
+            dekay = "none"
+            """
+        )
+    )
+    lines = {line.strip().split(": ")[0]: line for line in told.splitlines()[1:]}
+    assert set(lines) == {
+        "stepz",
+        "seed",
+        "size.0",
+        "optimizer.lr",
+        "optimizer.dekay",
+        "canvas.strokes",
+        "renderer.type",
+        "objective.look.target",
+        "objective.look.targett",
+        "objective.look.weight",
+        "objective.other.type",
+        "constraint",
+    }
+    assert told.splitlines()[0].endswith("has 12 faults:")
+    assert 'did you mean "steps"?' in lines["stepz"]
+    assert 'did you mean "mypaint"?' in lines["renderer.type"].lower()
+    assert "gan" in lines["renderer.type"]
+    assert 'did you mean "target"?' in lines["objective.look.targett"]
+    assert "is missing" in lines["objective.look.target"]
+    assert 'did you mean "decay"?' in lines["optimizer.dekay"]
+    assert "'heavy'" in lines["objective.look.weight"]
+    assert "number" in lines["objective.look.weight"]
+    assert "content" in lines["objective.other.type"]
+    assert "greater than 0" in lines["optimizer.lr"]
+    assert "[constraint.NAME]" in lines["constraint"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "place", "told"),
+    [
+        ("steps=0", "steps", "1"),
+        ("steps=-3", "steps", "1"),
+        ("steps=2.5", "steps", "2.5"),
+        ("seed=9223372036854775808", "seed", "less than"),
+        ("size=[64]", "size.1", "missing"),
+        ("size=64", "size", "tuple"),
+        ("size=[64,48,3]", "size", "2 items"),
+        ("size=[200000,8]", "size.0", "131072"),
+        ('device="gpu"', "device", "'cuda'"),
+        ("canvas=3", "canvas", "[canvas]"),
+        ("objective=3", "objective", "[objective.NAME]"),
+        ("objective.look=3", "objective.look", "[objective.look]"),
+        ("canvas.type=3", "canvas.type", "grid"),
+        ('agent.start="targt"', "agent.start", "'target'"),
+        ("optimizer=3", "optimizer", "3"),
+        ("optimizer.lr=1e9", "optimizer.lr", "10"),
+        ("optimizer.lr=nan", "optimizer.lr", "nan"),
+        ("objective.look.weight=nan", "objective.look.weight", "finite"),
+        ("objective.look.weight=inf", "objective.look.weight", "finite"),
+        ("canvas.overlap=64", "canvas", "overlap 64 must be less than tile 64"),
+        ('trainer.type="nothing"', "trainer.type", "gan"),
+        ('objective.look.target="."', "objective.look.target", "folder"),
+        ('objective.look.target="nowhere.png"', "objective.look.target", "nowhere.png"),
+        ("objective.look.target=3", "objective.look.target", "3"),
+        ("objective.look.layers=[]", "objective.look.layers", "1 item"),
+        ("background=[2.0,0.0,0.0]", "background", "1"),
+        ('background="blue"', "background", "'target'"),
+    ],
+)
+def test_a_fault_is_told_with_its_place(photo: Path, setting: str, place: str, told: str) -> None:
+    message = _faults(photo, setting)
+    (line, *more) = [line.strip() for line in message.splitlines()[1:]]
+    assert not more, "one fault, one line"
+    assert line.startswith(f"{place}: ")
+    assert told in line
+
+
+def test_an_absurd_size_tells_how_much_memory_it_would_take(photo: Path) -> None:
+    told = _faults(photo, "size=[100000,100000]")
+    assert re.search(r"size: 100000 x 100000 px .* 1341 GB; .* \d+ GB", told)
+    side = int(math.sqrt(MAX_MEMORY / (3 * 4 * 12)))
+    assert read([photo], [f"size=[{side},{side}]"]).head.size == (side, side)
+    assert "GB" in _faults(photo, f"size=[{side + 100},{side + 100}]")
+
+
+def test_a_painting_needs_an_objective(recipe_file: Write) -> None:
+    assert "objective: a painting needs one" in _faults(recipe_file("steps = 3\n"))
+
+
+def test_broken_toml_names_the_file_and_the_line(recipe_file: Write) -> None:
+    file = recipe_file('seed = 1\nsteps = 3\nsize = [1, 2\n[canvas]\ntype = "grid"\n')
+    told = _faults(file)
+    assert str(file) in told
+    assert "line 4" in told
+
+
+@pytest.mark.parametrize("setting", ["steps", "steps=", "=3", "device=cpu", "a.b.=3"])
+def test_a_setting_that_is_no_toml_tells_how_to_write_it(photo: Path, setting: str) -> None:
+    told = _faults(photo, setting)
+    assert f"--set {setting}" in told
+    assert "line of TOML" in told
+    if setting == "device=cpu":
+        assert "--set 'device=\"cpu\"'" in told
+
+
+def test_a_recipe_that_is_not_there(tmp_path: Path) -> None:
+    assert f"there is no recipe {tmp_path / 'no.toml'}" in _faults(tmp_path / "no.toml")
+    assert "is a folder" in _faults(tmp_path)
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    assert "binary.toml" in _faults(tmp_path / "binary.toml")
+    with pytest.raises(UsageError, match="no recipe was named"):
+        read([])
+
+
+# ----------------------------------------------------------------------------------------------------------- record
+def test_the_resolved_recipe_reads_back_as_the_same(photo: Path, tmp_path: Path) -> None:
+    told = read([photo], ["steps=4", 'constraint.ink.type="grayscale"', "canvas.bleed=3", 'background="target"'])
+    tree = told.resolved()
+    assert tree["canvas"]["overlap"] == 32, "defaults are written out"
+    written = tmp_path / "other" / "recipe.toml"
+    written.parent.mkdir()
+    written.write_text(tomli_w.dumps({**tree, "record": record(told, {})}), encoding="utf-8")
+    again = read([written])
+    assert again.resolved() == tree
+    assert again.blocks == told.blocks
+    assert again.named == told.named
+    assert again.head == told.head
+
+
+def test_a_training_recipe_reads_back_as_the_same(recipe_file: Write, tmp_path: Path) -> None:
+    told = read([recipe_file('steps = 5\n[trainer]\ntype = "gan"\nstrokes = 2000\n')])
+    written = tmp_path / "recipe.toml"
+    written.write_text(tomli_w.dumps({**told.resolved(), "record": record(told, {})}))
+    assert read([written]).resolved() == told.resolved()
+
+
+def test_the_record_tells_versions_and_sums(photo: Path, image: Path) -> None:
+    told = record(read([photo]), {"renderer.weights": "abc"})
+    assert told["sha256"] == {"objective.look.target": sha256(image), "renderer.weights": "abc"}
+    assert {"neural-artkit", "torch", "numpy", "pillow"} <= told["versions"].keys()
+
+
+def test_an_input_that_changed_since_is_refused(photo: Path, image: Path, tmp_path: Path) -> None:
+    told = read([photo])
+    written = tmp_path / "recipe.toml"
+    written.write_text(tomli_w.dumps({**told.resolved(), "record": record(told, {})}))
+    assert isinstance(read([written]), Recipe)
+    Image.new("RGB", (40, 30), (0, 0, 0)).save(image)
+    message = _faults(written)
+    assert "objective.look.target: " in message
+    assert str(image) in message
+    assert "sha256" in message
+
+
+@pytest.mark.parametrize("setting", ["record.sha256=3", 'record.sha256={"objective.look.target"=3}'])
+def test_a_spoilt_record_is_told(photo: Path, setting: str) -> None:
+    told = _faults(photo, setting)
+    assert "record" in told or "sha256" in told
+
+
+def test_a_name_with_a_dot_is_told_or_works(photo: Path, image: Path) -> None:
+    setting = f'objective."a.b" = {{type = "content", target = {str(image)!r}}}'
+    try:
+        told = read([photo], [setting])
+    except UsageError as error:
+        refused = str(error)
+    else:
+        refused = ""
+        assert record(told, {})["sha256"].keys() == told.files().keys()
+        assert told.portable()["objective"]["a.b"]["target"] == "a.png"
+    assert not refused or "a.b" in refused
+
+
+def test_the_portable_recipe_has_no_folders_in_it(photo: Path, tmp_path: Path) -> None:
+    told = read([photo])
+    portable = told.portable()
+    assert portable["objective"]["look"]["target"] == "a.png"
+    assert str(tmp_path) not in tomli_w.dumps(portable)
+    portable["objective"]["look"]["target"] = told.resolved()["objective"]["look"]["target"]
+    assert portable == told.resolved()
+
+
+# ---------------------------------------------------------------------------------------------------------- shipped
+@pytest.mark.parametrize("name", sorted(shipped_recipes()))
+def test_a_shipped_recipe_is_sound_and_says_what_it_is(name: str) -> None:
+    file = shipped_recipes()[name]
+    read([file])
+    assert any(line.startswith("# ") for line in file.read_text(encoding="utf-8").splitlines()[:3])

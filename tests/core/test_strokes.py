@@ -1,0 +1,134 @@
+"""The stroke log: exact, self-contained, and read with care."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artkit.canvas import Phase
+from artkit.errors import ArtkitError
+from artkit.strokes import VERSION, StrokeLog
+
+NAMES = ("x", "y", "size")
+PHASES = (Phase(0, -4, -2, 16, 2, 3, 12), Phase(6, 0, 0, 32, 1, 1, 32))
+
+
+def _log(actions: torch.Tensor, **changed: Any) -> StrokeLog:
+    told: dict[str, Any] = {
+        "size": (40, 30),
+        "background": (0.1, 1 / 3, 1.0),
+        "seed": 2**63 - 1,
+        "renderer": {"type": "mypaint", "brush": "classic/dry_brush", "surrogate": "gan"},
+        "space": "toy-1",
+        "names": NAMES,
+        "actions": actions,
+        "phases": PHASES,
+        "clip": False,
+    }
+    return StrokeLog(**(told | changed))
+
+
+def _same(a: StrokeLog, b: StrokeLog) -> bool:
+    plain = [{k: v for k, v in vars(log).items() if k != "actions"} for log in (a, b)]
+    return plain[0] == plain[1] and a.actions.dtype == b.actions.dtype and torch.equal(a.actions, b.actions)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    _log(torch.rand(7, 3)).save(tmp_path / "strokes.json")
+    return tmp_path / "strokes.json"
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=21, max_size=21), st.booleans())
+def test_every_number_comes_back_exactly(
+    tmp_path_factory: pytest.TempPathFactory, values: list[float], clip: bool
+) -> None:
+    file = tmp_path_factory.mktemp("log") / "strokes.json"
+    log = _log(torch.tensor(values).view(7, 3), clip=clip)
+    log.save(file)
+    assert _same(StrokeLog.load(file), log)
+
+
+def test_the_file_tells_each_stroke_by_name(file: Path) -> None:
+    told = json.loads(file.read_text(encoding="utf-8"))
+    log = StrokeLog.load(file)
+    assert (told["format"], told["version"], told["brush"]) == ("artkit-strokes", VERSION, "classic/dry_brush")
+    assert len(told["strokes"]) == 7
+    for stroke, action, tile in zip(told["strokes"], log.actions, log.tiles(), strict=True):
+        assert list(stroke["action"]) == list(NAMES)
+        assert torch.equal(torch.tensor(list(stroke["action"].values())), action)
+        assert stroke["tile"] == tile.tolist()
+    assert told["strokes"][1]["tile"] == [12, -2, 12]
+    assert told["strokes"][6]["tile"] == [0, 0, 32]
+
+
+def test_one_stroke_a_line(file: Path) -> None:
+    lines = [line.strip().rstrip(",") for line in file.read_text().splitlines()]
+    assert sum(line.startswith('{"tile"') and bool(json.loads(line)) for line in lines) == 7
+
+
+def test_there_is_no_log(tmp_path: Path) -> None:
+    with pytest.raises(ArtkitError) as caught:
+        StrokeLog.load(tmp_path / "strokes.json")
+    assert str(tmp_path) in caught.value.message
+    assert "holds no painting" in caught.value.message
+
+
+def _changed(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
+    def damage(file: Path) -> None:
+        told = json.loads(file.read_text())
+        change(told)
+        file.write_text(json.dumps(told))
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: file.write_text(""),
+        lambda file: file.write_text(file.read_text()[:-100]),
+        lambda file: file.write_bytes(b"\xff\xfe"),
+        lambda file: file.write_text("[]"),
+        lambda file: file.write_text("3"),
+        _changed(lambda told: told.pop("names")),
+        _changed(lambda told: told.pop("phases")),
+        _changed(lambda told: told["phases"][0].pop()),
+        _changed(lambda told: told.update(size=3)),
+        _changed(lambda told: told.update(background=[1, 2])),
+        _changed(lambda told: told.update(version="x")),
+        _changed(lambda told: told["strokes"].pop()),
+        _changed(lambda told: told["strokes"][0]["action"].pop("x")),
+        _changed(lambda told: told["strokes"][0]["action"].update(x="far")),
+        _changed(lambda told: told["strokes"][0]["action"].update(x=None)),
+        _changed(lambda told: told["strokes"].__setitem__(0, 3)),
+    ],
+    ids=[
+        "empty", "cut short", "no text", "a list", "a number", "no names", "no phases", "half a phase", "no size",
+        "half a colour", "no version", "a stroke too few", "half an action", "a text", "nothing", "no stroke",
+    ],
+)  # fmt: skip
+def test_a_damaged_log_is_named(file: Path, damage: Callable[[Path], Any]) -> None:
+    damage(file)
+    with pytest.raises(ArtkitError) as caught:
+        StrokeLog.load(file)
+    assert str(file) in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda told: told.update(version=VERSION + 1), lambda told: told.update(format="other")],
+)
+def test_a_log_of_another_kind_or_a_later_version_is_refused(file: Path, change: Callable[[Any], Any]) -> None:
+    _changed(change)(file)
+    with pytest.raises(ArtkitError) as caught:
+        StrokeLog.load(file)
+    assert "is not a stroke log that this artkit reads" in caught.value.message
+    assert "update" in caught.value.remedy

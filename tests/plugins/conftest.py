@@ -1,0 +1,108 @@
+"""Fixtures of the tests of the built-in plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from artkit.images import Picture, save_png
+from artkit.part import Scene
+from artkit.plugins import plugins
+from artkit_painters import engine, libmypaint, stroke
+from artkit_painters.libmypaint import ONE
+from artkit_painters.tracing import trace
+from torch import Tensor
+
+MARGIN = 64
+"""Pixels around the tile on the sheets of `coverage`: no stroke reaches beyond."""
+
+
+@pytest.fixture(scope="session")
+def mypaint() -> None:
+    """Skips where the real MyPaint is not installed."""
+    if libmypaint.find() is None:
+        pytest.skip("libmypaint is not installed")
+    if not engine.brush_names():
+        pytest.skip("the brushes of MyPaint are not installed")
+
+
+@pytest.fixture(scope="session")
+def dry_brush(mypaint: None) -> engine.Brush:
+    """One brush for all tests: what it painted before must not matter."""
+    return engine.Brush("classic/dry_brush")
+
+
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine without libmypaint."""
+    monkeypatch.setenv("ARTKIT_LIBMYPAINT", "/nowhere/libmypaint.so")
+    monkeypatch.setattr(libmypaint, "find", lambda: None)
+    libmypaint.library.cache_clear()
+    yield
+    monkeypatch.undo()
+    libmypaint.library.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def random_actions() -> Callable[..., Tensor]:
+    """Actions (count, 12), uniform in [0, 1]; numbers of an action can be given by name."""
+
+    def make(count: int, seed: int = 0, **given: float) -> Tensor:
+        actions = torch.rand(count, len(stroke.SPACE), generator=torch.Generator().manual_seed(seed))
+        for name, value in given.items():
+            actions[:, stroke.SPACE.index(name)] = value
+        return actions
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def coverage() -> Callable[..., npt.NDArray[np.float64]]:
+    """What MyPaint makes of each action on a sheet of its own: (m, S, S) in [0, 1], `MARGIN` px around its tile."""
+
+    def make(
+        brush: engine.Brush, actions: Tensor, seed: int = 0, numbers: Tensor | None = None, side: int = 64
+    ) -> npt.NDArray[np.float64]:
+        numbers = torch.arange(len(actions)) if numbers is None else numbers
+        traces = trace(actions, torch.zeros(len(actions), 2), side, numbers, seed)
+        margin = MARGIN * side // 64
+        corners = np.full((len(actions), 2), -margin)
+        return engine.coverages(brush, traces, corners, side + 2 * margin, side + 2 * margin) / ONE
+
+    return make
+
+
+@pytest.fixture
+def scene() -> Callable[..., Scene]:
+    """A scene on the CPU whose parts are the installed ones."""
+
+    def make(
+        size: tuple[int, int] = (64, 64),
+        seed: int = 0,
+        background: tuple[float, float, float] = (1.0, 1.0, 1.0),
+        target: Picture | None = None,
+    ) -> Scene:
+        def make_part(kind: str, block_type: str, **settings: Any) -> Any:
+            part = plugins().part(kind, block_type)
+            return part(part.Config(**settings), made)
+
+        generator = torch.Generator().manual_seed(seed)
+        made = Scene(size, torch.device("cpu"), seed, generator, torch.tensor(background), make_part, target=target)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def picture_file(tmp_path: Path) -> Path:
+    """An image file, 96 x 64 px, whose every part is different from its mirror image."""
+    x, y = torch.linspace(0, 1, 96)[None, :].expand(64, 96), torch.linspace(0, 1, 64)[:, None].expand(64, 96)
+    waves = 0.5 + 0.5 * torch.sin(9 * x + 5 * y * y)
+    file = tmp_path / "picture.png"
+    save_png(torch.stack([x, waves, y]), file)
+    return file

@@ -1,0 +1,394 @@
+"""The real MyPaint: what it paints depends on the strokes alone."""
+
+from __future__ import annotations
+
+import gc
+import json
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from artkit.errors import ArtkitError, UsageError
+from artkit_painters import engine, libmypaint, stroke
+from artkit_painters.libmypaint import ONE, EngineMissing
+from artkit_painters.tracing import trace
+from artkit_painters.workers import Workers
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+Coverage = Callable[..., npt.NDArray[np.float64]]
+Actions = Callable[..., Tensor]
+
+FAR = 160
+"""Half a side of a canvas, around the middle of the tile, in which all strokes lie."""
+
+
+def traces_of(actions: Tensor, numbers: Tensor | None = None, spread: bool = False) -> engine.Traces:
+    """Strokes on one tile at the origin, or each on a tile of its own."""
+    numbers = torch.arange(len(actions)) if numbers is None else numbers
+    return trace(actions, origins(numbers) if spread else torch.zeros(len(actions), 2), 64.0, numbers, 0)
+
+
+def origins(numbers: Tensor) -> Tensor:
+    """Where the tiles of strokes lie, here and there in a picture."""
+    return torch.stack([numbers * 389 % 1000 - 300, numbers * 571 % 900 - 200], dim=1)
+
+
+def on_their_tiles(brush: engine.Brush, actions: Tensor, numbers: Tensor) -> npt.NDArray[np.uint16]:
+    """Each stroke on the sheet around its own tile."""
+    corners = origins(numbers).numpy() - 32
+    return engine.coverages(brush, traces_of(actions, numbers, spread=True), corners, 128, 128)
+
+
+def painted(brush: engine.Brush, traces: engine.Traces, x: int, y: int, width: int, height: int) -> engine.Image:
+    surface = engine.Surface(x, y, width, height, (0.3, 0.6, 0.9))
+    engine.paint(brush, surface, traces)
+    return surface.pixels()
+
+
+# ------------------------------------------------------------------------------------------- the same strokes, anywhere
+@pytest.fixture(scope="module")
+def six_strokes(dry_brush: engine.Brush, random_actions: Actions) -> tuple[engine.Traces, engine.Image]:
+    """Six strokes over each other, and a canvas that holds them all."""
+    traces = traces_of(random_actions(6, seed=3, start_pressure=0.8))
+    return traces, painted(dry_brush, traces, 32 - FAR, 32 - FAR, 2 * FAR, 2 * FAR)
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(
+    x=st.integers(32 - FAR, 100), y=st.integers(32 - FAR, 100), width=st.integers(1, 92), height=st.integers(1, 92)
+)
+def test_strokes_are_the_same_bit_for_bit_in_any_window(
+    dry_brush: engine.Brush, six_strokes: tuple[engine.Traces, engine.Image], x: int, y: int, width: int, height: int
+) -> None:
+    traces, whole = six_strokes
+    row, column = y - 32 + FAR, x - 32 + FAR
+    window = painted(dry_brush, traces, x, y, width, height)
+    np.testing.assert_array_equal(window, whole[row : row + height, column : column + width])
+
+
+def test_a_window_of_the_strokes_is_not_empty(six_strokes: tuple[engine.Traces, engine.Image]) -> None:
+    """Or the test above would compare bare canvas."""
+    _, whole = six_strokes
+    bare = np.float32([0.3, 0.6, 0.9, 1.0])
+    assert (np.abs(whole - bare).max(axis=2) > 0.1).mean() > 0.02
+
+
+@pytest.mark.parametrize("name", ["dry_brush", "calligraphy", "slow_ink"])
+def test_the_order_of_strokes_on_their_own_sheets_does_not_matter(
+    mypaint: None, name: str, random_actions: Actions
+) -> None:
+    brush = engine.Brush(f"classic/{name}")
+    actions, numbers = random_actions(40), torch.arange(40)
+    there = on_their_tiles(brush, actions, numbers)
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(1))
+    np.testing.assert_array_equal(on_their_tiles(brush, actions[order], numbers[order]), there[order.numpy()])
+
+
+def test_strokes_do_not_depend_on_what_the_brush_painted_before(
+    dry_brush: engine.Brush, random_actions: Actions
+) -> None:
+    actions, numbers = random_actions(20), torch.arange(20)
+    first = on_their_tiles(dry_brush, actions, numbers)
+    on_their_tiles(dry_brush, random_actions(9, seed=1), numbers[:9] + 5)
+    alone = [on_their_tiles(dry_brush, actions[i : i + 1], numbers[i : i + 1])[0] for i in (7, 3, 11)]
+    np.testing.assert_array_equal(alone, first[[7, 3, 11]])
+    np.testing.assert_array_equal(on_their_tiles(dry_brush, actions, numbers), first)
+    np.testing.assert_array_equal(on_their_tiles(engine.Brush("classic/dry_brush"), actions, numbers), first)
+
+
+@pytest.mark.parametrize("name", ["charcoal", "calligraphy", "brush", "slow_ink", "coarse_bulk_1", "pencil"])
+def test_a_sheet_shows_what_a_fresh_surface_does(mypaint: None, name: str, random_actions: Actions) -> None:
+    """Sheets are used again for the next stroke; no brush may notice."""
+    traces = traces_of(random_actions(12, seed=7, size=0.7))
+    brush = engine.Brush(f"classic/{name}")
+    sheets = engine.coverages(brush, traces, np.full((12, 2), -64), 192, 192) / ONE
+    assert sheets.max() > 0.05
+    for index in range(12):
+        surface = engine.Surface(-64, -64, 192, 192, None)
+        engine.paint(engine.Brush(f"classic/{name}"), surface, traces.of(slice(index, index + 1)))
+        np.testing.assert_array_equal(sheets[index].astype(np.float32), surface.pixels()[..., 3])
+
+
+def test_any_number_of_processes_paints_the_same(dry_brush: engine.Brush, random_actions: Actions) -> None:
+    numbers = torch.arange(21)
+    traces, corners = traces_of(random_actions(21), spread=True), origins(numbers).numpy() + np.array([-16, -9])
+    here = engine.coverages(dry_brush, traces, corners, 96, 80)
+    assert here.shape == (21, 80, 96)
+    assert (here.reshape(21, -1).max(axis=1) > 0).all()
+    for count in (1, 2):
+        np.testing.assert_array_equal(Workers("classic/dry_brush", count).paint(traces, corners, 96, 80), here)
+
+
+def test_more_processes_than_strokes(dry_brush: engine.Brush, random_actions: Actions) -> None:
+    workers = Workers("classic/dry_brush", 2)
+    corner = np.array([(-16, -16)])
+    one = traces_of(random_actions(1))
+    np.testing.assert_array_equal(
+        workers.paint(one, corner, 96, 96), engine.coverages(dry_brush, one, corner, 96, 96)
+    )
+    assert workers.paint(traces_of(random_actions(0)), corner[:0], 96, 96).shape == (0, 96, 96)
+
+
+@pytest.mark.parametrize("change", ["seed", "number"])
+def test_another_seed_or_number_is_another_sample_of_the_brush(
+    dry_brush: engine.Brush, random_actions: Actions, coverage: Coverage, change: str
+) -> None:
+    actions = random_actions(4, start_pressure=0.7, end_pressure=0.7, size=0.6)
+    numbers = torch.arange(4)
+    one = coverage(dry_brush, actions)
+    other = (
+        coverage(dry_brush, actions, seed=1) if change == "seed" else coverage(dry_brush, actions, numbers=numbers + 4)
+    )
+    for a, b in zip(one, other, strict=True):
+        # The grain differs, the stroke does not.
+        assert np.abs(a - b).max() > 0.1
+        assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.8
+
+
+# -------------------------------------------------------------------------------------------------- where paint lands
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(which=st.integers(0, 1 << 30), origin=st.tuples(st.integers(-200, 200), st.integers(-200, 200)))
+def test_paint_lies_along_the_curve(
+    dry_brush: engine.Brush, random_actions: Actions, which: int, origin: tuple[int, int]
+) -> None:
+    """x to the right, y down, from the tile's origin: the paint's mean position is the curve's."""
+    action = random_actions(1, seed=which, start_pressure=0.5, end_pressure=0.5, size=0.0)
+    along = stroke.curve(action, torch.linspace(0, 1, 51))[0].numpy() * 64
+    steps = np.linalg.norm(np.diff(along, axis=0), axis=1)
+    assume(steps.sum() > 6)  # a pen that hardly moves leaves a few dabs or none
+    samples = 12
+    traces = trace(
+        action.expand(samples, -1), torch.tensor([origin] * samples), 64, torch.arange(samples), 0
+    )
+    corners = np.array([(origin[0] - 32, origin[1] - 32)] * samples)
+    paint = engine.coverages(dry_brush, traces, corners, 128, 128).sum(axis=0) / ONE
+    rows, columns = np.mgrid[0:128, 0:128] + 0.5
+    mean = np.array([(columns * paint).sum(), (rows * paint).sum()]) / paint.sum() - 32
+    # Paint is left evenly along the way, not in time.
+    by_length = ((along[1:] + along[:-1]) / 2 * steps[:, None]).sum(axis=0) / steps.sum()
+    extent = np.abs(along - by_length).max()
+    assert np.abs(mean - by_length).max() < 1.5 + 0.1 * extent
+
+
+def test_paint_begins_and_ends_where_the_stroke_does(dry_brush: engine.Brush, coverage: Coverage) -> None:
+    """From the upper left a quarter in, to the right and down a little; heavier at its end."""
+    action = torch.tensor([[0.25, 0.1, 0.5, 0.2, 0.9, 0.25, 0.1, 0.9, 0.2, 0.0, 0.0, 0.0]])
+    paint = coverage(dry_brush, action.expand(16, -1)).mean(axis=0)
+    rows, columns = np.nonzero(paint > 0.02)
+    rows, columns = rows - 64, columns - 64
+    assert 10 <= columns.min() <= 19
+    assert 54 <= columns.max() <= 64
+    assert -1 <= rows.min() <= 9
+    assert 14 <= rows.max() <= 24
+    assert paint[:, 64 + 45 : 64 + 60].sum() > 2 * paint[:, 64 + 13 : 64 + 28].sum()
+
+
+@pytest.mark.parametrize("name", ["classic/dry_brush", "classic/charcoal", "classic/pen"])
+def test_a_stroke_without_pressure_leaves_nothing(
+    mypaint: None, name: str, random_actions: Actions, coverage: Coverage
+) -> None:
+    brush = engine.Brush(name)
+    assert coverage(brush, random_actions(4, start_pressure=0.0, end_pressure=0.0)).max() == 0
+    assert coverage(brush, random_actions(4, start_pressure=0.5, end_pressure=0.5)).max() > 0.1
+
+
+def test_larger_strokes_are_wider(dry_brush: engine.Brush, coverage: Coverage) -> None:
+    areas = []
+    for size in (0.0, 0.25, 0.5, 0.75, 1.0):
+        action = torch.tensor([[0.1, 0.4, 0.5, 0.5, 0.9, 0.6, 0.6, 0.6, size, 0.0, 0.0, 0.0]])
+        areas.append(float((coverage(dry_brush, action.expand(8, -1)) > 0.05).mean()))
+    assert all(wide > 1.2 * narrow for narrow, wide in zip(areas[:-1], areas[1:], strict=True)), areas
+
+
+def test_a_larger_picture_is_the_same_picture_enlarged(
+    dry_brush: engine.Brush, random_actions: Actions, coverage: Coverage
+) -> None:
+    actions = random_actions(8, seed=4, size=0.8)
+    actions[:, 6:8] = 0.4 + 0.5 * actions[:, 6:8]
+    small = coverage(dry_brush, actions)
+    large = coverage(dry_brush, actions, side=256)
+    reduced = large.reshape(8, 192, 4, 192, 4).mean(axis=(2, 4))
+    for a, b in zip(small, reduced, strict=True):
+        assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.9
+    assert reduced.mean() == pytest.approx(small.mean(), rel=0.05)
+
+
+# ------------------------------------------------------------------------------------------------------------- colour
+@pytest.mark.parametrize("ground", [(1.0, 1.0, 1.0), (0.1, 0.45, 0.8)])
+@pytest.mark.parametrize("name", ["classic/dry_brush", "classic/charcoal", "classic/calligraphy", "classic/knife"])
+def test_colour_is_coverage_times_colour_over_the_ground(
+    mypaint: None, name: str, ground: tuple[float, float, float], random_actions: Actions
+) -> None:
+    brush = engine.Brush(name)
+    actions = random_actions(6, seed=7, size=0.7)
+    traces = traces_of(actions)
+    corners = np.full((6, 2), -32)
+    cover = engine.coverages(brush, traces, corners, 128, 128)[..., None] / ONE
+    for index in range(6):
+        surface = engine.Surface(-32, -32, 128, 128, ground)
+        engine.paint(brush, surface, traces.of(slice(index, index + 1)))
+        expected = cover[index] * actions[index, stroke.SHAPE :].numpy() + (1 - cover[index]) * np.array(ground)
+        pixels = surface.pixels()
+        assert np.abs(pixels[..., :3] - expected).max() < 0.003
+        assert (pixels[..., 3] == 1).all()
+        assert cover[index].max() > 0.05
+
+
+def test_on_a_transparent_ground_there_is_only_the_stroke(dry_brush: engine.Brush, random_actions: Actions) -> None:
+    actions = random_actions(3, seed=8)
+    traces = traces_of(actions)
+    cover = engine.coverages(dry_brush, traces, np.full((3, 2), -32), 128, 128) / ONE
+    for index in range(3):
+        surface = engine.Surface(-32, -32, 128, 128, None)
+        assert surface.pixels().max() == 0
+        engine.paint(dry_brush, surface, traces.of(slice(index, index + 1)))
+        pixels = surface.pixels()
+        np.testing.assert_allclose(pixels[..., 3], cover[index], atol=1e-6)
+        premultiplied = cover[index][..., None] * actions[index, stroke.SHAPE :].numpy()
+        np.testing.assert_allclose(pixels[..., :3], premultiplied, atol=0.003)
+
+
+def test_bare_ground_keeps_its_colour() -> None:
+    if libmypaint.find() is None:
+        pytest.skip("libmypaint is not installed")
+    pixels = engine.Surface(-5, 70, 9, 3, (0.2, 0.5, 1.0)).pixels()
+    assert pixels.shape == (3, 9, 4)
+    np.testing.assert_allclose(pixels, np.broadcast_to([0.2, 0.5, 1.0, 1.0], (3, 9, 4)), atol=1 / ONE)
+
+
+# ----------------------------------------------------------------------------------------------------------- lifetimes
+def test_surfaces_and_brushes_come_and_go(mypaint: None, random_actions: Actions) -> None:
+    traces = traces_of(random_actions(1))
+    kept: list[weakref.ref[engine.Surface]] = []
+    brushes: list[weakref.ref[engine.Brush]] = []
+    for round_ in range(60):
+        surfaces = [engine.Surface(i * 7, -i, 64, 64, None) for i in range(4)]
+        if round_ % 10 == 0:
+            brush = engine.Brush("classic/pen")
+            brushes.append(weakref.ref(brush))
+        engine.paint(brush, surfaces[round_ % 4], traces)
+        kept += [weakref.ref(surface) for surface in surfaces]
+    del surfaces, brush
+    gc.collect()
+    assert not [ref for ref in kept if ref() is not None]
+    assert not [ref for ref in brushes if ref() is not None]
+    fresh = engine.Surface(-32, -32, 128, 128, None)
+    engine.paint(engine.Brush("classic/pen"), fresh, traces)
+    assert fresh.pixels().max() > 0
+
+
+# -------------------------------------------------------------------------------------------------- finding brushes
+def test_all_classic_brushes_can_be_loaded(mypaint: None) -> None:
+    names = [name for name in engine.brush_names() if name.startswith("classic/")]
+    assert len(names) > 10
+    for name in names:
+        assert engine.Brush(name).name == name
+
+
+def test_an_unknown_brush_names_the_nearest(mypaint: None) -> None:
+    with pytest.raises(UsageError, match=r"near it: .*classic/dry_brush"):
+        engine.Brush("classic/drybrush")
+    with pytest.raises(UsageError, match=r"near it: .*classic/charcoal"):
+        engine.Brush("charcoal")
+    with pytest.raises(UsageError, match='there is no brush "xyzzy"'):
+        engine.Brush("xyzzy")
+
+
+def test_a_brush_can_be_a_file(
+    dry_brush: engine.Brush, tmp_path: Path, random_actions: Actions, coverage: Coverage
+) -> None:
+    mine = tmp_path / "mine.myb"
+    mine.write_bytes(engine.find_brush("classic/dry_brush").read_bytes())
+    actions = random_actions(2)
+    np.testing.assert_array_equal(coverage(engine.Brush(str(mine)), actions), coverage(dry_brush, actions))
+
+
+def brush_text(**settings: object) -> str:
+    return json.dumps({"version": 3, "settings": settings})
+
+
+BROKEN = {
+    "not JSON": "hello",
+    "empty": "",
+    "a list": "[]",
+    "no settings": '{"version": 3}',
+    "another version": '{"version": 2, "settings": {}}',
+    "settings are a list": '{"version": 3, "settings": []}',
+    "settings are a text": '{"version": 3, "settings": "abc"}',
+    "a setting is a number": brush_text(opaque=3),
+    "a base value is a text": brush_text(opaque={"base_value": "x", "inputs": {}}),
+    "a base value is not a number": '{"version": 3, "settings": {"opaque": {"base_value": NaN, "inputs": {}}}}',
+    "no inputs": brush_text(opaque={"base_value": 1}),
+    "inputs are a number": brush_text(opaque={"base_value": 1, "inputs": {"pressure": 5}}),
+    "a curve of three numbers a point": brush_text(opaque={"base_value": 1, "inputs": {"pressure": [[0, 1, 2]]}}),
+    "a curve of one point": brush_text(opaque={"base_value": 1, "inputs": {"pressure": [[0, 1]]}}),
+    "a curve of a hundred points": brush_text(
+        opaque={"base_value": 1, "inputs": {"pressure": [[i / 100, 0] for i in range(100)]}}
+    ),
+}
+
+TRY_BRUSHES = """
+import sys
+from artkit.errors import UsageError
+from artkit_painters.engine import Brush
+try:
+    Brush(sys.argv[1])
+except UsageError as error:
+    print("refused", error.message)
+"""
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_brush_file_is_refused(mypaint: None, tmp_path: Path, what: str) -> None:
+    """In a process of its own, since libmypaint ends the process on some of them."""
+    file = tmp_path / "broken.myb"
+    file.write_text(BROKEN[what])
+    run = subprocess.run([sys.executable, "-c", TRY_BRUSHES, str(file)], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("refused")
+    assert str(file) in run.stdout
+
+
+# ---------------------------------------------------------------------------------------------- a machine without it
+@pytest.mark.usefixtures("no_engine")
+def test_without_the_library_the_message_names_the_package() -> None:
+    with pytest.raises(EngineMissing, match=r"apt install libmypaint-1.5-1 mypaint-brushes") as raised:
+        engine.Brush("classic/dry_brush")
+    assert "brew install libmypaint" in raised.value.remedy
+    with pytest.raises(EngineMissing):
+        Workers("classic/dry_brush")
+
+
+def test_without_brushes_the_message_names_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(engine, "brush_folders", lambda: (tmp_path,))
+    with pytest.raises(EngineMissing, match="apt install mypaint-brushes"):
+        engine.find_brush("classic/dry_brush")
+
+
+def test_a_library_can_be_named(mypaint: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = libmypaint.find()
+    assert found is not None
+    monkeypatch.setenv("ARTKIT_LIBMYPAINT", "/nowhere/libmypaint.so")
+    assert libmypaint.find() == found
+    mapped = [line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "libmypaint" in line]
+    monkeypatch.setenv("ARTKIT_LIBMYPAINT", mapped[0])
+    assert libmypaint.find() == mapped[0]
+
+
+def test_a_process_that_died_is_one_clear_error(mypaint: None, random_actions: Actions) -> None:
+    workers = Workers("classic/dry_brush", 1)
+    traces, corners = traces_of(random_actions(200)), np.full((200, 2), -16)
+    workers.paint(traces, corners, 96, 96)
+    for process in workers._processes:  # the very accident cannot be had through the interface
+        process.kill()
+        process.wait()
+    with pytest.raises(ArtkitError, match="--resume"):
+        workers.paint(traces, corners, 96, 96)

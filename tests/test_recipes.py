@@ -1,0 +1,88 @@
+"""The recipes that ship with artkit: valid, described, and painting."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from artkit import recipe
+from artkit.cli import cli
+
+SHIPPED = recipe.shipped_recipes()
+TINY = ("steps=1", "size=[64, 48]")
+
+
+def paints(name: str) -> bool:
+    return not recipe.read([SHIPPED[name]]).trains
+
+
+def described(file: Path) -> str:
+    """The comment at the head of a recipe, which `artkit recipes` shows."""
+    head = [line for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith("#:")]
+    return head[0].removeprefix("# ") if head and head[0].startswith("# ") else ""
+
+
+def test_there_are_recipes_to_paint_and_to_train() -> None:
+    assert "photo" in SHIPPED
+    assert {recipe.read([file]).trains for file in SHIPPED.values()} == {True, False}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_is_valid_and_says_what_it_is(name: str) -> None:
+    told = recipe.read([SHIPPED[name]])
+    assert told.name == Path(name).name
+    assert re.fullmatch(r"[A-Z].{10,110}\.", described(SHIPPED[name]))
+
+
+def test_the_list_shows_each_with_its_description() -> None:
+    result = CliRunner().invoke(cli, ["recipes"], catch_exceptions=False)
+    lines = {line.split()[0]: line for line in result.output.splitlines()}
+    assert set(lines) == set(SHIPPED)
+    for name, line in lines.items():
+        assert described(SHIPPED[name]) in line
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_names_only_files_that_ship_with_it(name: str) -> None:
+    for file in recipe.read([SHIPPED[name]]).files().values():
+        assert file.is_relative_to(recipe.recipe_folder().resolve())
+
+
+def test_every_target_says_where_it_comes_from() -> None:
+    targets = recipe.recipe_folder() / "targets"
+    told = (targets / "README.md").read_text(encoding="utf-8")
+    for file in targets.iterdir():
+        assert file.name == "README.md" or f"`{file.name}`" in told
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_copy_is_the_same_recipe(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, ["recipes", "--copy", name], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    copied = recipe.read([Path(result.output.splitlines()[0])])
+    assert copied.portable() == recipe.read([SHIPPED[name]]).portable()
+    for file in copied.files().values():
+        assert file.is_relative_to(tmp_path.resolve())
+
+
+@pytest.mark.usefixtures("mypaint")
+@pytest.mark.parametrize("name", [name for name in SHIPPED if paints(name)])
+def test_paints(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    settings = [word for setting in TINY for word in ("--set", setting)]
+    result = CliRunner().invoke(cli, ["run", name, *settings, "--out", "run"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    picture = Image.open("run/painting.png")
+    assert picture.size == (64, 48)
+    assert len(picture.getcolors(64 * 48) or ()) > 16
+    (line,) = Path("run/log.jsonl").read_text().splitlines()
+    told = recipe.read([SHIPPED[name]], TINY)
+    assert {"step", "loss", "seconds", *told.named["objective"]} <= set(json.loads(line))
+    assert recipe.read([Path("run/recipe.toml")]).resolved() == told.resolved()
