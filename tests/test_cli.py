@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tomllib
@@ -159,20 +160,35 @@ def test_the_console_script_is_the_module() -> None:
     ],
     ids=" ".join,
 )
-def test_wrong_usage_is_code_2_and_one_message(call: Call, arguments: list[str]) -> None:
+def test_wrong_usage_is_exit_code_2_and_one_message(call: Call, arguments: list[str]) -> None:
     _is_one_message(call(*arguments), 2)
 
 
 # --------------------------------------------------------------------------------------------- errors, in a process
-def test_debug_shows_the_traceback_and_keeps_the_code(toy: Any, command: Command, recipe_file: Write) -> None:
-    done = command("--debug", "run", recipe_file(TOY), "--set", "steps=0")
+def test_debug_shows_the_traceback_and_keeps_the_code(toy: Any, call: Call, recipe_file: Write) -> None:
+    done = call("--debug", "run", recipe_file(TOY), "--set", "steps=0")
     assert "Traceback" in done.stderr
     assert "steps: " in done.stderr
     assert done.stdout == ""
-    assert done.returncode == 2
+    assert done.code == 2
 
 
-def test_a_failure_is_code_1_and_its_remedy(toy: Any, call: Call, recipe_file: Write) -> None:
+@pytest.mark.parametrize(("presses", "told"), [(1, "--resume"), (2, "stopped")])
+def test_ctrl_c_is_one_message(
+    toy: Any, call: Call, recipe_file: Write, monkeypatch: pytest.MonkeyPatch, presses: int, told: str
+) -> None:
+    look = toy.Flat.forward
+
+    def press(self: Any, view: Any) -> Any:
+        for _ in range(presses):
+            os.kill(os.getpid(), signal.SIGINT)
+        return look(self, view)
+
+    monkeypatch.setattr(toy.Flat, "forward", press)
+    _is_one_message(call("run", recipe_file(TOY), "--out", "out"), 1, told)
+
+
+def test_a_failure_is_exit_code_1_and_its_remedy(toy: Any, call: Call, recipe_file: Write) -> None:
     done = call("run", recipe_file(TOY.replace("toy-flat", "toy-greedy")), "--out", "out")
     _is_one_message(done, 1, "artkit: the toy is greedy\n  feed it\n")
 
@@ -182,13 +198,13 @@ def test_a_bug_is_not_hidden(toy: Any, call: Call, recipe_file: Write) -> None:
         call("run", recipe_file(TOY.replace("toy-flat", "toy-buggy")), "--out", "out")
 
 
-def test_a_loss_that_is_no_number_is_code_1(toy: Any, call: Call, recipe_file: Write) -> None:
+def test_a_loss_that_is_no_number_is_exit_code_1(toy: Any, call: Call, recipe_file: Write) -> None:
     done = call("run", recipe_file(TOY + "nan_from = 0.5\n"), "--out", "out")
     _is_one_message(done, 1, "look", "last good state", "out", "optimizer.lr")
     assert Path("out/painting.png").exists()
 
 
-def test_a_device_that_is_not_there_is_code_2(toy: Any, call: Call, recipe_file: Write) -> None:
+def test_a_device_that_is_not_there_is_exit_code_2(toy: Any, call: Call, recipe_file: Write) -> None:
     missing = "cuda:99" if torch.cuda.is_available() else "cuda"
     done = call("run", recipe_file(TOY), "--out", "out", "--device", missing)
     _is_one_message(done, 2, f'the device "{missing}" is not there', "--device cpu")
@@ -223,7 +239,7 @@ def test_recipes_and_settings_are_laid_over_each_other(toy: Any, call: Call, rec
     assert (told["size"], told["steps"], told["canvas"]["strokes"]) == ([24, 40], 1, 2)
 
 
-def test_the_folder_of_another_recipe_is_code_2(painted: Path, call: Call) -> None:
+def test_the_folder_of_another_recipe_is_exit_code_2(painted: Path, call: Call) -> None:
     done = call("run", painted / "recipe.toml", "--out", painted, "--set", "seed=9")
     _is_one_message(done, 2, "another recipe", "seed", "--out")
 

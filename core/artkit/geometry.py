@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
+
+from artkit.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -43,3 +46,40 @@ class Place:
     def sheet(self) -> int:
         """Side in px of what a renderer draws of a tile: the tile and its margin."""
         return self.side + 2 * self.margin
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stroke on each tile of a lattice: strokes `first`, `first` + 1, ... of the painting, row by row.
+
+    x, y: upper left of the first tile. pitch: from one tile to the next, both ways. side: of a tile. All in px.
+    """
+
+    first: int
+    x: int
+    y: int
+    pitch: int
+    rows: int
+    columns: int
+    side: int
+
+    @property
+    def strokes(self) -> int:
+        """How many strokes the phase has."""
+        return self.rows * self.columns
+
+    def origins(self) -> Tensor:
+        """Upper left (x, y) of each stroke's tile, px: (strokes, 2) int64."""
+        y, x = torch.meshgrid(torch.arange(self.rows), torch.arange(self.columns), indexing="ij")
+        return torch.stack([self.x + x * self.pitch, self.y + y * self.pitch], dim=-1).reshape(-1, 2)
+
+    def enlarged(self, scale: float) -> Phase:
+        """The phase of a picture `scale` times as large. Raises UsageError where tiles would not lie on whole px."""
+        lengths = [value * scale for value in (self.x, self.y, self.pitch, self.side)]
+        if any(abs(length - round(length)) > 1e-6 for length in lengths):
+            raise UsageError(
+                f"scale {scale:g} does not put tiles of {self.side} px on whole pixels",
+                remedy="take a whole number, or use --renderer mypaint, which paints at any scale",
+            )
+        x, y, pitch, side = (round(length) for length in lengths)
+        return Phase(self.first, x, y, pitch, self.rows, self.columns, side)

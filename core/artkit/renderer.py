@@ -52,7 +52,7 @@ class Renderer(Part, nn.Module, ABC):
         """A window of the picture of a stroke log: (3, h, w), sRGB. Renderers that can paint it in a way of their own,
         as MyPaint can stroke by stroke on one surface, do so.
         """
-        from artkit.canvas import render
+        from artkit.compositing import render
 
         device = self.scene.device
         background = torch.tensor(log.background, device=device)

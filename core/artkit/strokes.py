@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor
 
-from artkit.canvas import Phase
+from artkit.config import Colour
 from artkit.errors import ArtkitError
 from artkit.files import write_text
+from artkit.geometry import Phase
 
 FORMAT = "artkit-strokes"
 VERSION = 1
@@ -78,23 +79,52 @@ class StrokeLog:
             raise ArtkitError(f"{file.parent} holds no painting: there is no {file.name}") from None
         except (OSError, ValueError) as error:
             raise ArtkitError(f"{file} is damaged: {error}") from None
-        if told.get("format") != FORMAT or told.get("version", 0) > VERSION:
-            raise ArtkitError(f"{file} is not a stroke log that this artkit reads", remedy="update artkit")
         try:
-            names: Sequence[str] = told["names"]
-            rows = [[stroke["action"][name] for name in names] for stroke in told["strokes"]]
-            width, height = told["size"]
-            red, green, blue = told["background"]
-            return cls(
-                size=(int(width), int(height)),
-                background=(float(red), float(green), float(blue)),
-                seed=int(told["seed"]),
-                renderer=dict(told["renderer"]),
-                space=str(told["space"]),
-                names=tuple(names),
-                actions=torch.tensor(rows, dtype=torch.float32).reshape(len(rows), len(names)),
-                phases=tuple(Phase(*(int(number) for number in phase)) for phase in told["phases"]),
-                clip=bool(told["clip"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            read = _File.model_validate(told)
+            rows = [[stroke.action[name] for name in read.names] for stroke in read.strokes]
+            phases = tuple(Phase(*numbers) for numbers in read.phases)
+            if sum(phase.strokes for phase in phases) != len(rows):
+                raise ValueError(f"there are {len(rows)} strokes, and tiles for {sum(p.strokes for p in phases)}")
+        except ValidationError as error:
+            fault = error.errors()[0]
+            if fault["loc"] in (("format",), ("version",)) and fault["type"] in ("literal_error", "less_than_equal"):
+                raise ArtkitError(
+                    f"{file} is not a stroke log that this artkit reads", remedy="update artkit"
+                ) from None
+            where = ".".join(str(step) for step in fault["loc"])
+            raise ArtkitError(f"{file} is damaged: {where}: {fault['msg']}") from None
+        except (KeyError, ValueError) as error:
             raise ArtkitError(f"{file} is damaged: {type(error).__name__}: {error}") from None
+        return cls(
+            size=read.size,
+            background=read.background,
+            seed=read.seed,
+            renderer=read.renderer,
+            space=read.space,
+            names=read.names,
+            actions=torch.tensor(rows, dtype=torch.float32).reshape(len(rows), len(read.names)),
+            phases=phases,
+            clip=read.clip,
+        )
+
+
+class _Stroke(BaseModel):
+    """A stroke as it stands in the file; its tile follows from the phases, and is there for other readers."""
+
+    action: dict[str, float]
+
+
+class _File(BaseModel):
+    """The file's contents."""
+
+    format: Literal["artkit-strokes"]
+    version: Annotated[int, Field(le=VERSION)]
+    size: tuple[int, int]
+    background: Colour
+    seed: int
+    renderer: dict[str, Any]
+    space: str
+    names: tuple[str, ...]
+    clip: bool
+    phases: list[tuple[int, int, int, int, int, int, int]]
+    strokes: list[_Stroke]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from artkit.canvas import Phase
+from artkit.geometry import Phase
 
 
 def phases(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from artkit.canvas import Canvas, Phase
+from artkit.canvas import Canvas
 from artkit.config import Config as BaseConfig
+from artkit.geometry import Phase
 from artkit.part import Scene
 
 

@@ -80,6 +80,9 @@ class GanTrainer(Trainer):
         """Weight of the critic's gradient penalty (WGAN-GP)."""
         tone: float = Field(4.0, ge=0)
         """Weight of the squared error of the blurred coverage, which holds the tone while the critic judges grain."""
+        grain: float = Field(0.1, ge=0)
+        """Weight of the squared logarithm of the gradient energy over the real strokes', which keeps the competition
+        from overshooting."""
 
     config: Config
 
@@ -170,12 +173,14 @@ class GanTrainer(Trainer):
             losses = {"gap": gap.item(), "penalty": penalty.item()}
         fake = self.painter.paint(self._with_grain(features, corner, seeds), gate, actions)
         tone = (F.avg_pool2d(fake, 8, 4) - F.avg_pool2d(real, 8, 4)).square().mean()
-        loss = self.config.tone * tone - self.critic(fake, features, gate).mean()
+        energy = gradient_energy(fake) / gradient_energy(real)
+        grain = energy.log().square()
+        loss = self.config.tone * tone + self.config.grain * grain - self.critic(fake, features, gate).mean()
         self._painting.zero_grad()
         loss.backward()
         self._painting.step()
         losses |= {"tone": tone.item(), "mse": (fake - real).square().mean().item()}
-        losses["energy"] = (gradient_energy(fake) / gradient_energy(real)).item()
+        losses["energy"] = energy.item()
         return losses
 
     def _with_grain(self, features: Tensor, corner: Tensor, seeds: Tensor) -> Tensor:

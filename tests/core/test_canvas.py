@@ -10,7 +10,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from artkit.canvas import Canvas, _Layer, composite
+from artkit.canvas import Canvas
+from artkit.compositing import _Layer, composite
 from artkit.errors import UsageError
 from artkit.geometry import Place, Window
 from artkit.part import Scene

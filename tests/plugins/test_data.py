@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from artkit.errors import ArtkitError
 from artkit_painters import data
 from artkit_painters.data import StrokeSet
@@ -120,7 +121,8 @@ def test_a_full_disk_is_one_message_and_leaves_nothing_half(
     tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = StrokeSet(BRUSH, 20)
-    real_save, saved = np.save, []
+    real_save = np.save
+    saved: list[object] = []
 
     def save(file: Any, array: Any) -> None:
         if saved:

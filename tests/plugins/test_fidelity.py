@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor
+
 from artkit.geometry import Place
 from artkit.part import Scene
 from artkit.renderer import Paint, Renderer
 from artkit_painters import stroke
 from artkit_painters.fidelity import measure
-from torch import Tensor
 
 pytestmark = pytest.mark.usefixtures("mypaint")
 

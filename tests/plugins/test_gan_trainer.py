@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from artkit import recipe
 from artkit.files import sha256
 from artkit.part import Scene

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from artkit_painters import geometry, stroke, weights
-from artkit_painters.geometry import CELL, REACH_PX, GeometryPainter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
+
+from artkit_painters import geometry, stroke, weights
+from artkit_painters.geometry import CELL, REACH_PX, GeometryPainter
 
 Actions = Callable[..., Tensor]
 seeds_of_actions = st.integers(0, 1 << 30)
@@ -60,7 +61,8 @@ def test_hairpins_too(painter: GeometryPainter) -> None:
     actions[:, 4:6] = 0.3 + 0.05 * actions[:, 4:6]
     actions[:, 2:4] = 0.6 + 0.2 * actions[:, 2:4]
     seeds = torch.arange(40)
-    torch.testing.assert_close(painter(actions, 64, 16, seeds), whole(painter, actions, 64, 16, seeds), atol=1e-4, rtol=0)
+    sheets = painter(actions, 64, 16, seeds)
+    torch.testing.assert_close(sheets, whole(painter, actions, 64, 16, seeds), atol=1e-4, rtol=0)
 
 
 def test_any_part_of_a_sheet_is_what_the_whole_has_there(painter: GeometryPainter, random_actions: Actions) -> None:
@@ -107,7 +109,8 @@ def test_gradients_against_finite_differences(noise: int, random_actions: Action
     looked_at = torch.randn(96, 96, generator=generator, dtype=torch.float64)
 
     def value(at: Tensor) -> Tensor:
-        return (painter(at, 64, 16, seeds) * looked_at).sum((1, 2, 3))
+        sheets: Tensor = painter(at, 64, 16, seeds) * looked_at
+        return sheets.sum((1, 2, 3))
 
     (gradient,) = torch.autograd.grad(value(actions).sum(), actions)
     assert (gradient[:, stroke.SHAPE :] == 0).all()
@@ -130,10 +133,7 @@ def test_paint_ends_at_the_reach_of_the_brush(painter: GeometryPainter, random_a
     centre = torch.arange(64 + 2 * margin) + 0.5 - margin
     for index in range(12):
         from_curve = torch.stack(
-            [
-                ((centre[None, :] - x) ** 2 + (centre[:, None] - y) ** 2).sqrt()
-                for x, y in along[index].tolist()
-            ]
+            [((centre[None, :] - x) ** 2 + (centre[:, None] - y) ** 2).sqrt() for x, y in along[index].tolist()]
         ).amin(0)
         reach = painter.reach * float(stroke.radius(actions[index : index + 1])) * 64 + REACH_PX
         beyond = from_curve > reach + CELL + 0.5

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor
+
 from artkit.errors import UsageError
 from artkit.part import Scene
 from artkit.space import ActionSpace, Number
 from artkit_constraints.grayscale import Grayscale
 from artkit_painters import stroke
-from torch import Tensor
 
 
 @pytest.fixture

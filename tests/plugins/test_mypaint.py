@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional as F
+
 from artkit.canvas import Canvas
 from artkit.errors import UsageError
 from artkit.geometry import Place, Window
@@ -17,8 +20,6 @@ from artkit.renderer import Renderer
 from artkit.strokes import StrokeLog
 from artkit_painters import engine, libmypaint, stroke
 from artkit_painters.mypaint import MyPaint
-from torch import Tensor
-from torch.nn import functional as F
 
 Actions = Callable[..., Tensor]
 Scenes = Callable[..., Scene]
@@ -158,7 +159,8 @@ def test_the_real_stroke_forward_the_painter_s_gradient_backward(scene: Scenes, 
     assert torch.equal(real.colour, learnt.colour)
     assert (real.coverage - learnt.coverage).abs().max() > 0.1
     looked_at = torch.randn(real.coverage.shape, generator=torch.Generator().manual_seed(1))
-    slopes = [torch.autograd.grad((p.coverage * looked_at).sum(), actions, retain_graph=True)[0] for p in (real, learnt)]
+    seen = [(paint.coverage * looked_at).sum() for paint in (real, learnt)]
+    slopes = [torch.autograd.grad(value, actions, retain_graph=True)[0] for value in seen]
     assert torch.equal(slopes[0], slopes[1])
     assert slopes[0].abs().max() > 1
     (of_colour,) = torch.autograd.grad(real.colour.sum(), actions)
@@ -207,9 +209,7 @@ def test_without_a_surrogate_nothing_can_be_learnt(scene: Scenes) -> None:
     ],
 )
 @pytest.mark.parametrize("surrogate", ["", "gan"])
-def test_a_brush_that_is_more_than_coverage_is_refused(
-    brush: str, setting: str, surrogate: str, scene: Scenes
-) -> None:
+def test_a_brush_that_is_more_than_coverage_is_refused(brush: str, setting: str, surrogate: str, scene: Scenes) -> None:
     """And at once, rather than after its user has trained a painter for it."""
     with pytest.raises(UsageError, match=f'"{brush}" uses {setting}'):
         scene().make("renderer", "mypaint", brush=brush, surrogate=surrogate)

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torch import Tensor
+
 from artkit import images, painting
 from artkit.canvas import Canvas
 from artkit.painting import Painting
@@ -15,8 +18,6 @@ from artkit.part import Scene
 from artkit.strokes import StrokeLog
 from artkit_exporters.png import Png
 from artkit_painters import stroke
-from PIL import Image
-from torch import Tensor
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from artkit_painters import engine, stroke
-from artkit_painters.tracing import trace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+
+from artkit_painters import engine, stroke
+from artkit_painters.tracing import trace
 
 numbers = st.floats(0, 1, width=32)
 an_action = st.lists(numbers, min_size=12, max_size=12).map(lambda row: torch.tensor([row]))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from artkit.errors import UsageError
 from artkit.files import sha256
 from artkit.part import Scene

@@ -1,0 +1,78 @@
+"""The benchmarks run, so that they cannot rot; what they time is checked to be the same picture."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from artkit.part import Scene
+from artkit.plugins import plugins
+
+HERE = Path(__file__).parent
+
+
+def run(name: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, HERE / f"{name}.py", *arguments], capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def released() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("benchmarks_released", HERE / "released.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_rendering() -> None:
+    out = run("rendering", "--sizes", "96", "--repeats", "1", "--threads", "1")
+    rows = [line.split() for line in out.splitlines()[1:-1]]
+    assert [(row[0], row[1], row[2]) for row in rows] == [
+        (size, strokes, way) for size, strokes in (("96x96", "16"),) for way in ("artkit", "generator", "released")
+    ]
+    assert all(float(number) > 0 for row in rows for number in row[3:])
+
+
+def test_rendering_refuses_a_canvas_of_half_tiles() -> None:
+    done = subprocess.run([sys.executable, HERE / "rendering.py", "--sizes", "100"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "whole tiles" in done.stderr
+
+
+def test_mypaint_speed() -> None:
+    from artkit_painters import engine, libmypaint
+
+    if libmypaint.find() is None or not engine.brush_names():
+        pytest.skip("libmypaint or its brushes are not installed")
+    out = run("mypaint_speed", "--strokes", "20", "--repeats", "1")
+    assert out.count("strokes/s") == 3
+
+
+def test_surrogate() -> None:
+    out = run("surrogate", "--batch", "4", "--repeats", "1", "--threads", "1")
+    assert out.count("parameters") == 3
+
+
+def test_the_yardstick_paints_what_artkit_s_canvas_does(released: ModuleType) -> None:
+    """On a single tile the order of painting is the same, and so must be the picture."""
+    scene = Scene((64, 64), torch.device("cpu"), 0, torch.Generator(), torch.ones(3), lambda *_, **__: None)
+    scene.renderer = renderer = released.Released(released.Released.Config(), scene)
+    grid = plugins().part("canvas", "grid")
+    canvas = grid(grid.Config(bleed=0, overlap=0, strokes=5, clip=True), scene)
+    actions = torch.rand(1, 5, 12, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        ours = canvas.render(renderer, actions, scene.background)
+        theirs = released.paint(renderer.generator, actions, 1, 1, 0)
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+    assert theirs.std() > 0.01
