@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,11 @@ def save(state: dict[str, Any], file: Path) -> None:
     tensors: dict[str, Tensor] = {}
     told = _pack(state, tensors)
     with atomic(file) as temporary:
-        save_file(tensors, temporary, {"state": json.dumps(told)})
+        try:
+            save_file(tensors, temporary, {"state": json.dumps(told)})
+        except SafetensorError as error:  # it does not raise OSError, and tells the number in its text
+            number = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(number[1]) if number else errno.EIO, str(error)) from None
 
 
 def load(file: Path) -> dict[str, Any]:
@@ -28,8 +34,10 @@ def load(file: Path) -> dict[str, Any]:
         with safe_open(file, framework="pt") as opened:
             told = json.loads((opened.metadata() or {})["state"])
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        state: dict[str, Any] = _unpack(told, tensors)
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        state = _unpack(told, tensors)
+        if not isinstance(state, dict):
+            raise ValueError("it holds no state")
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise ArtkitError(f"the checkpoint {file} is damaged ({error})", remedy="run again without --resume") from None
     return state
 

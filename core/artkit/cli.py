@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,16 +31,18 @@ class _Cli(click.Group):
             return super().invoke(ctx)
         except ArtkitError as error:
             if ctx.params.get("debug"):
-                raise
-            click.echo(f"artkit: {error}", err=True)
+                traceback.print_exc()
+            else:
+                click.echo(f"artkit: {error}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("artkit: stopped", err=True)
             ctx.exit(1)
         except BrokenPipeError:
             ctx.exit(1)
-        except MemoryError:
-            if ctx.params.get("debug"):
+        except (MemoryError, RuntimeError) as error:
+            told = isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)
+            if not told or ctx.params.get("debug"):
                 raise
             click.echo("artkit: not enough memory\n  choose a smaller size, or fewer strokes", err=True)
             ctx.exit(1)
@@ -181,10 +185,14 @@ def export(run: Path, file: Path, scale: float, renderer: str | None, brush: str
     if file.suffix.lower() not in exporters:
         known = ", ".join(sorted(exporters))
         raise UsageError(f'no exporter writes "{file.suffix or file.name}"', remedy=f"extensions there are: {known}")
+    if math.isnan(scale):
+        raise UsageError("--scale nan is no number")
     from artkit.export import open_painting
     from artkit.files import atomic
 
     painting = open_painting(run, scale, renderer, brush, device)
+    if not all(painting.size):
+        raise UsageError(f"at scale {scale:g} the picture has no pixels", remedy="choose a larger --scale")
     part = exporters[file.suffix.lower()]
     with atomic(file) as temporary:
         part(part.Config()).write(painting, temporary)
@@ -237,12 +245,17 @@ def list_recipes(copy: str | None) -> None:
 
     source = shipped[copy]
     here = Path(source.name)
-    for path in [source, *_named_files(tomllib.loads(source.read_text(encoding="utf-8")), source.parent)]:
-        goal = here if path == source else Path(path.relative_to(source.parent))
-        if goal.exists():
+    named = _named_files(tomllib.loads(source.read_text(encoding="utf-8")), source.parent)
+    goals = {here: source} | {Path(path.relative_to(source.parent)): path for path in named}
+    for goal, path in goals.items():
+        if goal.exists() and (goal == here or goal.read_bytes() != path.read_bytes()):
             raise UsageError(f"{goal} is already here", remedy="move it away first")
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, goal)
+    from artkit.files import atomic
+
+    for goal, path in reversed(goals.items()):
+        with atomic(goal) as temporary:
+            shutil.copyfile(path, temporary)
+    for goal in goals:
         click.echo(str(goal))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,8 +48,9 @@ def load(file: Path, size: tuple[int, int], fit: Fit = "cover", background: Tens
     """
     ground = tuple(round(255 * c) for c in ([1.0] * 3 if background is None else background.tolist()))
     try:
-        with warnings.catch_warnings():
+        with contextlib.ExitStack() as stack, warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            stack.callback(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
             Image.MAX_IMAGE_PIXELS = None  # the bound below has a message of its own
             with Image.open(file) as opened:
                 width, height = opened.size
@@ -66,7 +68,8 @@ def load(file: Path, size: tuple[int, int], fit: Fit = "cover", background: Tens
         raise UsageError(f"{file} cannot be read as an image ({type(error).__name__}: {error})") from None
     if image.mode.startswith(("I", "F")):  # 16 bits and more: Pillow would cut them off
         values = np.asarray(image, np.float32)
-        image = Image.fromarray((values * (255 / max(float(values.max()), 1.0))).astype(np.uint8))
+        white = 65535.0 if image.mode.startswith("I") else 1.0
+        image = Image.fromarray((values * (255 / white)).round().clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         sheet = Image.new("RGBA", image.size, (*ground, 255))

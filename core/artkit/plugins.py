@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import metadata
+from importlib import import_module, metadata
 from typing import Any
 
 import pluggy
@@ -72,6 +72,10 @@ class Plugins:
                 problem = _problem(kind, part)
                 if not problem and (other := taken.get(part.name)):
                     problem = f'the {kind} "{part.name}" is already brought by {other.package}'
+                if not problem and kind == "exporter":
+                    theirs = {suffix: other for other in taken.values() for suffix in other.part.suffixes}
+                    if both := sorted(theirs.keys() & set(part.suffixes)):
+                        problem = f"{both[0]} is already written by {theirs[both[0]].package}"
                 if problem:
                     self._set_aside(plugin, problem)
                     continue
@@ -80,11 +84,13 @@ class Plugins:
 
     def ask(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
         """Call a hook of each plugin by itself: (plugin, what it returned). One that raises is set aside."""
-        for implementation in getattr(self.manager.hook, hook).get_hookimpls():
+        order = [name for name, _ in self.manager.list_name_plugin()]  # not a hook's own, which trylast changes
+        found = getattr(self.manager.hook, hook).get_hookimpls()
+        for implementation in sorted(found, key=lambda i: order.index(i.plugin_name)):
             try:
                 names = implementation.argnames
                 yield implementation.plugin_name, implementation.function(*(arguments[name] for name in names))
-            except Exception as error:  # a stranger's code may raise anything; the others keep running
+            except (Exception, SystemExit) as error:  # a stranger's code may raise anything; the others keep running
                 self._set_aside(implementation.plugin_name, f"{hook} failed: {_short(error)}")
 
     def _set_aside(self, plugin: str, reason: str) -> None:
@@ -105,6 +111,7 @@ class Plugins:
 
 def _problem(kind: str, part: Any) -> str:
     """Why something a plugin brought cannot serve as a part of a kind, or nothing."""
+    from artkit.config import Config
     from artkit.part import Part
 
     if not (inspect.isclass(part) and issubclass(part, Part)):
@@ -113,13 +120,25 @@ def _problem(kind: str, part: Any) -> str:
         return f"the {kind} {part.__name__} has no name"
     if missing := getattr(part, "__abstractmethods__", None):
         return f'the {kind} "{part.name}" lacks {", ".join(sorted(missing))}'
+    if not issubclass(part, _base(kind)):
+        return f"{part.__name__} is no {kind}"
+    if not (inspect.isclass(part.Config) and issubclass(part.Config, Config)):
+        return f'the {kind} "{part.name}" needs a Config that derives from artkit.config.Config'
+    if kind == "exporter" and not isinstance(getattr(part, "suffixes", None), tuple):
+        return f'the exporter "{part.name}" has no suffixes'
     if kind == "objective" and "weight" not in part.Config.model_fields:
         return f'the objective "{part.name}" needs a Config that derives from Objective.Config'
     return ""
 
 
+def _base(kind: str) -> type[Any]:
+    base: type[Any] = getattr(import_module(f"artkit.{kind}"), kind.capitalize())
+    return base
+
+
 def _short(error: BaseException) -> str:
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}".rstrip(": ")
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {' '.join(lines)[:300]}".rstrip(": ")
 
 
 @cache
@@ -153,7 +172,20 @@ def register(registry: Plugins, module: Any, name: str) -> None:
         function = getattr(module, hook, None)
         if inspect.isfunction(function) and not hasattr(function, f"{hookspecs.GROUP}_impl"):
             raise ValueError(f"{hook} lacks its mark: write @hookimpl above it")
-    registry.manager.register(module, name)
+    try:
+        registry.manager.register(module, name)
+    except Exception:
+        if registry.manager.get_plugin(name) is module:
+            _forget(registry, name)
+        raise
+
+
+def _forget(registry: Plugins, name: str) -> None:
+    """Take out what pluggy kept of a plugin that it refused."""
+    for hook in registry.manager.get_hookcallers(registry.manager.get_plugin(name)) or ():
+        if any(i.plugin_name == name for i in hook.get_hookimpls()):
+            hook._remove_plugin(registry.manager.get_plugin(name))
+    registry.manager._name2plugin.pop(name, None)
 
 
 def _ours_first(entry: metadata.EntryPoint) -> tuple[bool, str, str]:

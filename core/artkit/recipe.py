@@ -127,12 +127,11 @@ class Recipe:
     def portable(self) -> Tree:
         """`resolved`, with files by their names alone: the same on every machine."""
         tree = self.resolved()
-        for place, path in self.files().items():
-            *steps, key = place.split(".")
-            table = tree
-            for step in steps:
-                table = table[step]
-            table[key] = path.name
+        for place, block in self._places():
+            kind, _, label = place.partition(".")
+            for key in type(block.config).model_fields:
+                if isinstance(path := getattr(block.config, key), Path):
+                    (tree[kind][label] if label else tree[kind])[key] = path.name
         return tree
 
 
@@ -283,6 +282,8 @@ def _too_large(head: Head) -> list[str]:
 
 def _changed(told: Any, recipe: Recipe) -> list[str]:
     sums = told.get("sha256", {}) if isinstance(told, dict) else {}
+    if not isinstance(sums, dict):
+        return [f"{RECORD}.sha256: write a table"]
     return [
         f"{place}: {path} is not the file this run was made with (its sha256 differs); restore it, or remove the "
         f"line from [record.sha256]"
@@ -314,8 +315,18 @@ def _validate(model: type[BaseModel], values: Mapping[str, Any], place: str, fau
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        for fault in error.errors():
-            where = ".".join(str(step) for step in fault["loc"])
+        seen = set()
+        told_of = error.errors()
+        for fault in told_of:
+            # A value that may be one of several things has a fault for each; the place is the value's own.
+            of_union = len(fault["loc"]) > 1 and any(mark in str(fault["loc"][1]) for mark in "[(")
+            where = str(fault["loc"][0]) if of_union else ".".join(str(step) for step in fault["loc"])
+            if of_union:
+                if where in seen:
+                    continue
+                seen.add(where)
+                same = [f["msg"] for f in told_of if f["loc"][0] == fault["loc"][0]]
+                fault["msg"] = ", or ".join(same)
             if fault["type"] == "extra_forbidden":
                 faults.append(f"{place}{where}: {_unknown(str(fault['loc'][-1]), _keys(model, fault['loc'][:-1]))}")
             elif fault["type"] == "missing":
@@ -328,7 +339,7 @@ def _validate(model: type[BaseModel], values: Mapping[str, Any], place: str, fau
                     if isinstance(given, (str, int, float, bool)) and "there is no" not in message
                     else ""
                 )
-                faults.append(f"{place}{where}: {message[0].lower()}{message[1:]}{told}")
+                faults.append(f"{(place + where).rstrip('.')}: {message[0].lower()}{message[1:]}{told}")
         return None
 
 

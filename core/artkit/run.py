@@ -161,7 +161,7 @@ class Run:
             raise cannot_write(there, error) from None
         remove_leftovers(folder)
         if there.exists():
-            old = tomllib.loads(there.read_text(encoding="utf-8"))
+            old = _read(there)
             new = tomllib.loads(text)
             if different := sorted(_differences(old, new)):
                 raise UsageError(
@@ -180,12 +180,21 @@ class Run:
         write_text(there, text)
         if self.resume and (folder / CHECKPOINT).exists():
             saved = checkpoint.load(folder / CHECKPOINT)
-            self.first = int(saved["step"])
-            self.job.restore(saved["state"])
+            try:
+                self.first = int(saved["step"])
+                self.job.restore(saved["state"])
+            except (KeyError, TypeError, ValueError, RuntimeError) as error:
+                raise ArtkitError(
+                    f"{folder / CHECKPOINT} is of something else ({type(error).__name__}: {error})",
+                    remedy="run again without --resume",
+                ) from None
 
     def _saved_step(self) -> int:
         file = self.folder / CHECKPOINT
-        return int(checkpoint.load(file)["step"]) if file.exists() else 0
+        try:
+            return int(checkpoint.load(file)["step"]) if file.exists() else 0
+        except (ArtkitError, KeyError, TypeError, ValueError):
+            return 0  # what is damaged cannot be gone on with
 
     @contextlib.contextmanager
     def _log(self) -> Iterator[Any]:
@@ -198,8 +207,12 @@ class Run:
                     if line.endswith("\n") and json.loads(line)["step"] < self.first:
                         kept.append(line)
         write_text(file, "".join(kept))
-        with file.open("a", encoding="utf-8") as stream:
+        stream = file.open("a", encoding="utf-8")
+        try:
             yield stream
+        finally:
+            with contextlib.suppress(OSError):  # what could not be written has been told
+                stream.close()
 
     def _append(self, log: Any, line: dict[str, Any]) -> None:
         try:
@@ -207,6 +220,16 @@ class Run:
             log.flush()
         except OSError as error:
             raise cannot_write(self.folder / LOG, error) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        tree = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} is damaged: {error}", remedy="choose another folder with --out") from None
+    if not isinstance(tree.get(RECORD, {}), dict):
+        raise UsageError(f"{file} is damaged: {RECORD} is no table", remedy="choose another folder with --out")
+    return tree
 
 
 def _differences(old: Any, new: Any, place: str = "") -> Iterator[str]:
@@ -278,6 +301,8 @@ def choose_device(wanted: str) -> torch.device:
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
+        if wanted.split(":")[0] == "meta":
+            raise RuntimeError("it holds no numbers")
         device = torch.device(wanted)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError):

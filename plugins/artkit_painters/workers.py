@@ -7,6 +7,7 @@ output, ends when its input does, and needs no torch. Which worker paints a stro
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -48,7 +49,7 @@ class Workers:
         for index, process in enumerate(self._processes):
             mine = slice(index, None, self.count)
             t = traces.of(mine)
-            _send(process.stdin, (np.array(0), *_arrays(t), corners[mine], size))
+            self._ask(process, (np.array(0), *_arrays(t), corners[mine], size))
         out = np.empty((len(traces), height, width), np.uint16)
         for index, process in enumerate(self._processes):
             out[index :: self.count] = self._answer(process)
@@ -66,19 +67,22 @@ class Workers:
         edges = np.linspace(0, height, self.count + 1).astype(int).tolist()
         strips = [(x, y + top, width, bottom - top) for top, bottom in itertools.pairwise(edges)]
         for strip, process in zip(strips, self._processes, strict=True):
-            _send(process.stdin, (np.array(len(parts)), np.array(strip), np.array(background, np.float64)))
+            self._ask(process, (np.array(len(parts)), np.array(strip), np.array(background, np.float64)))
             for part in parts:
-                _send(process.stdin, _arrays(part.of(_near(part, strip))))
+                self._ask(process, _arrays(part.of(_near(part, strip))))
         return np.concatenate([self._answer(process) for process in self._processes])
+
+    def _ask(self, process: subprocess.Popen[bytes], arrays: Sequence[npt.NDArray[Any]]) -> None:
+        try:
+            _send(process.stdin, arrays)
+        except BrokenPipeError:
+            raise _died(process) from None
 
     def _answer(self, process: subprocess.Popen[bytes]) -> npt.NDArray[Any]:
         try:
             (answer,) = _receive(process.stdout, 1)
         except EOFError:
-            raise ArtkitError(
-                f"a process that paints with MyPaint ended (exit status {process.wait()})",
-                remedy="run again with --resume; if it ends again, try another brush",
-            ) from None
+            raise _died(process) from None
         return answer
 
     def _start(self) -> None:
@@ -95,10 +99,18 @@ class Workers:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=environment,
+                process_group=0,  # a terminal's Ctrl-C is for the one who asked
             )
             for _ in range(self.count)
         ]
         weakref.finalize(self, _end, self._processes)
+
+
+def _died(process: subprocess.Popen[bytes]) -> ArtkitError:
+    return ArtkitError(
+        f"a process that paints with MyPaint ended (exit status {process.wait()})",
+        remedy="run again with --resume; if it ends again, try another brush",
+    )
 
 
 def _arrays(traces: Traces) -> tuple[npt.NDArray[Any], ...]:
@@ -119,7 +131,8 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     for process in processes:
         for stream in (process.stdin, process.stdout):
             if stream:
-                stream.close()
+                with contextlib.suppress(BrokenPipeError):  # of a process that died
+                    stream.close()
     for process in processes:
         process.wait()
 
