@@ -1,5 +1,11 @@
 """artkit paints: brushstrokes optimised so that a neural network sees in them what was asked for."""
 
+import os
+
+# Threads of a step wait for each other many times a second. Where other programs use the same cores, waiting busily
+# makes a step take ten times as long; this must be told before torch is imported. Who has told otherwise is heard.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 from artkit.hookspecs import hookimpl
 
 __version__ = "0.1.0"

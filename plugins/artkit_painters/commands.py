@@ -13,8 +13,9 @@ import click
 @click.option("--strokes", type=click.IntRange(min=100), default=2000, show_default=True, help="Unseen strokes.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which unseen strokes.")
 @click.option("--weights", type=click.Path(), help="Weights of your own training.")
+@click.option("--mean", is_flag=True, help="The painter of the brush's mean, without grain.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def fidelity(painter: str, brush: str, strokes: int, seed: int, weights: str | None, as_json: bool) -> None:
+def fidelity(painter: str, brush: str, strokes: int, seed: int, weights: str | None, mean: bool, as_json: bool) -> None:
     """A painter against the real MyPaint, on strokes that it never saw."""
     import torch
 
@@ -26,7 +27,7 @@ def fidelity(painter: str, brush: str, strokes: int, seed: int, weights: str | N
     from artkit_painters.stroke import SPACE
 
     part = plugins().part("renderer", painter)
-    settings = {"brush": brush, "surrogate": "", "weights": weights}
+    settings = {"brush": brush, "surrogate": "", "weights": weights, "grain": not mean}
     known = {key: value for key, value in settings.items() if key in part.Config.model_fields and value is not None}
     config = check_settings(part, known, f"renderer {painter}")
     scene = Scene((64, 64), torch.device("cpu"), seed, torch.Generator(), torch.ones(3), lambda *_, **__: None)

@@ -29,6 +29,9 @@ class Gan(Renderer):
         brush: str | None = None
         """The brush whose painter to take, among those that artkit ships weights for; classic/dry_brush unless told, or
         the one that `weights` are of."""
+        grain: bool = True
+        """Paint with the grain of the brush, a sample of its randomness; without it, the mean of all samples, whose
+        gradient is smoother."""
         weights: InputFile | None = None
         """Weights of your own training instead."""
         sha256: str = ""
@@ -38,7 +41,8 @@ class Gan(Renderer):
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
-        file = config.weights or weights.shipped("gan", config.brush or "classic/dry_brush")
+        kind = "gan" if config.grain else "mean"
+        file = config.weights or weights.shipped(kind, config.brush or "classic/dry_brush")
         tensors, facts, found = weights.load(file, config.sha256)
         check_space(facts, file)
         if config.brush and facts["brush"] != config.brush:

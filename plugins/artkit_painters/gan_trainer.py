@@ -207,7 +207,8 @@ class GanTrainer(Trainer):
         return 1 - torch.cat(rows)[None].expand(3, -1, -1)
 
     def save(self, folder: Path) -> Path:
-        file = folder / f"gan-{self.config.brush.replace('/', '-')}.safetensors"
+        kind = "gan" if self.config.noise else "mean"
+        file = folder / f"{kind}-{self.config.brush.replace('/', '-')}.safetensors"
         facts = {
             "architecture": "geometry",
             "noise": self.config.noise,

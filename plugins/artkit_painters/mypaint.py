@@ -49,7 +49,9 @@ class MyPaint(Renderer):
         self._margin = 0.5
         if config.surrogate:
             own = {"weights": config.surrogate_weights} if config.surrogate_weights else {}
-            self.surrogate = scene.make("renderer", config.surrogate, brush=config.brush, **own)
+            # The gradient of the mean leads better than that of one sample of the brush's randomness.
+            mean = {"grain": False} if config.surrogate == "gan" else {}
+            self.surrogate = scene.make("renderer", config.surrogate, brush=config.brush, **mean, **own)
             self.provenance.update({f"surrogate.{k}": v for k, v in self.surrogate.provenance.items()})
         self._workers: Workers | None = None
         try:
