@@ -72,7 +72,7 @@ class StrokeSet:
         Raises ArtkitError if the folder holds the strokes of another brush, seed or size, or if the disk is full.
         """
         self._claim(folder)
-        missing = [shard for shard in self.shards() if not self.file(folder, shard).exists()]
+        missing = [shard for shard in self.shards() if self._stored(folder, shard) < len(self.actions(shard))]
         done = self.count - sum(len(self.actions(shard)) for shard in missing)
         yield done
         for shard in missing:
@@ -82,6 +82,11 @@ class StrokeSet:
             done += len(sheets)
             yield done
 
+    def _stored(self, folder: Path, shard: int) -> int:
+        """How many strokes of a shard there are; the last one of a smaller set is not whole."""
+        file = self.file(folder, shard)
+        return len(np.load(file, mmap_mode="r", allow_pickle=False)) if file.exists() else 0
+
     def file(self, folder: Path, shard: int) -> Path:
         """Where a shard is stored."""
         return folder / f"shard-{shard:05}.npy"
@@ -90,6 +95,7 @@ class StrokeSet:
         """What `store` stored: all actions (count, 12), and the shards' coverages, mapped from the disk."""
         actions = torch.cat([self.actions(shard) for shard in self.shards()])
         sheets = [np.load(self.file(folder, shard), mmap_mode="r", allow_pickle=False) for shard in self.shards()]
+        sheets[-1] = sheets[-1][: self.count - SHARD * (len(sheets) - 1)]
         return actions, sheets
 
     def _claim(self, folder: Path) -> None:
@@ -98,7 +104,10 @@ class StrokeSet:
         mine = {**asdict(self), "count": None, "space": stroke.SPACE.name, "brush_sha256": sha256(brush)}
         mine["libmypaint"] = libmypaint.version()
         if told.exists():
-            theirs = json.loads(told.read_text())
+            try:
+                theirs = json.loads(told.read_text())
+            except ValueError:
+                raise ArtkitError(f"{told} is damaged", remedy="remove the folder, to paint the strokes anew") from None
             if different := sorted(key for key in mine if mine[key] != theirs.get(key)):
                 raise ArtkitError(
                     f"{folder} holds other strokes: {', '.join(f'{k} = {theirs.get(k)}' for k in different)}",

@@ -10,6 +10,7 @@ import colorsys
 import ctypes
 import difflib
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -92,7 +93,8 @@ class Brush:
         try:
             text = path.read_text(encoding="utf-8")
             settings = json.loads(text)["settings"]
-        except (ValueError, KeyError, TypeError, OSError) as error:
+            _check_settings(settings)
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise UsageError(f"{path} is not a MyPaint brush of version 3: {error}") from None
         self.pointer: int = lib.mypaint_brush_new()
         if not lib.mypaint_brush_from_string(self.pointer, text.encode()):
@@ -138,6 +140,19 @@ class Brush:
         self._lib.rng_double_set_seed(self._rng, seed)
 
 
+def _check_settings(settings: Any) -> None:
+    """Raises ValueError, TypeError, KeyError or AttributeError for settings on which the library would end the
+    process.
+    """
+    for name, told in settings.items():
+        curves = {"": [(told["base_value"], 0.0)], **told["inputs"]}
+        for points in curves.values():
+            if not all(math.isfinite(x) and math.isfinite(y) for x, y in points):
+                raise ValueError(f"a value of {name} is not a number")
+        if any(len(points) == 1 or len(points) > 64 for points in told["inputs"].values()):
+            raise ValueError(f"a curve of {name} has not 2 to 64 points")
+
+
 _BEYOND_COVERAGE = (
     "smudge", "eraser", "lock_alpha", "colorize", "posterize", "paint_mode", "restore_color",
     "change_color_h", "change_color_l", "change_color_v", "change_color_hsl_s", "change_color_hsv_s",
@@ -173,7 +188,9 @@ class Surface:
         self._tiles[:] = self._fill
         self._memory = ctypes.create_string_buffer(libmypaint.SURFACE_BYTES)
         self.pointer = ctypes.addressof(self._memory)
-        self._callbacks = (_tile_server(self._tiles, self._first), libmypaint.TileCallback(lambda *_: None))
+        self._touched: set[tuple[int, int]] = set()
+        server = _tile_server(self._tiles, self._first, self._touched)
+        self._callbacks = (server, libmypaint.TileCallback(lambda *_: None))
         self._lib.mypaint_tiled_surface2_init(self.pointer, *self._callbacks)
         self._changed = libmypaint.Rectangles(1, ctypes.pointer(libmypaint.Rectangle()))
 
@@ -188,24 +205,20 @@ class Surface:
 
     def _changes(self) -> Iterator[tuple[npt.NDArray[np.uint16], tuple[slice, slice]]]:
         """What the last transaction changed: views (h, w, 4) of tiles, and where they lie on the surface."""
-        if not self._changed.number:
-            return
-        box = self._changed.rectangles[0]
-        left, top = max(box.x, self.x), max(box.y, self.y)
-        right, bottom = min(box.x + box.width, self.x + self.width), min(box.y + box.height, self.y + self.height)
-        for ty in range(top // TILE, -(-bottom // TILE)):
-            for tx in range(left // TILE, -(-right // TILE)):
-                x0, y0 = max(left, tx * TILE), max(top, ty * TILE)
-                x1, y1 = min(right, (tx + 1) * TILE), min(bottom, (ty + 1) * TILE)
-                tile = self._tiles[ty - self._first[1], tx - self._first[0]]
-                view = tile[y0 - ty * TILE : y1 - ty * TILE, x0 - tx * TILE : x1 - tx * TILE]
-                yield view, (slice(y0 - self.y, y1 - self.y), slice(x0 - self.x, x1 - self.x))
+        # The rectangles that the library reports are no help: there are none if the last dab left no paint.
+        for row, column in self._touched:
+            left, top = (self._first[0] + column) * TILE, (self._first[1] + row) * TILE
+            x0, y0 = max(left, self.x), max(top, self.y)
+            x1, y1 = min(left + TILE, self.x + self.width), min(top + TILE, self.y + self.height)
+            view = self._tiles[row, column, y0 - top : y1 - top, x0 - left : x1 - left]
+            yield view, (slice(y0 - self.y, y1 - self.y), slice(x0 - self.x, x1 - self.x))
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
         """Paint within one of the library's transactions: pixels change when it ends."""
         self._lib.mypaint_tiled_surface2_begin_atomic(self.pointer)
-        self._changed.number, self._changed.rectangles[0] = 1, libmypaint.Rectangle()
+        self._touched.clear()
+        self._changed.number = 1
         try:
             yield
         finally:
@@ -224,7 +237,7 @@ class Surface:
         return whole[top : top + self.height, left : left + self.width].astype(np.float32) / np.float32(ONE)
 
 
-def _tile_server(tiles: npt.NDArray[np.uint16], first: tuple[int, int]) -> Any:
+def _tile_server(tiles: npt.NDArray[np.uint16], first: tuple[int, int], touched: set[tuple[int, int]]) -> Any:
     """The function with which the library asks for its tiles; it refers to no surface, so that none lives on for it."""
     rows, columns, *_ = tiles.shape
     outside = np.zeros((TILE, TILE, 4), np.uint16)
@@ -234,6 +247,8 @@ def _tile_server(tiles: npt.NDArray[np.uint16], first: tuple[int, int]) -> Any:
         wanted = libmypaint.TileRequest.from_address(request)
         row, column = wanted.ty - first[1], wanted.tx - first[0]
         inside = 0 <= row < rows and 0 <= column < columns
+        if inside:
+            touched.add((row, column))
         wanted.buffer = base + (row * columns + column) * step if inside else outside.ctypes.data
 
     return libmypaint.TileCallback(start)

@@ -45,6 +45,10 @@ class Gan(Renderer):
         file = config.weights or weights.shipped(kind, config.brush or "classic/dry_brush")
         tensors, facts, found = weights.load(file, config.sha256)
         check_space(facts, file)
+        if missing := sorted({"noise", "channels", "reach", "margin", "brush"} - facts.keys()):
+            raise UsageError(
+                f"{file} do not tell their {', '.join(missing)}", remedy="train them again with this artkit"
+            )
         if config.brush and facts["brush"] != config.brush:
             raise UsageError(f"{file} are weights of the brush {facts['brush']}, not {config.brush}")
         self.config = config.model_copy(update={"brush": str(facts["brush"])})

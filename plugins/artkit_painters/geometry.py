@@ -25,7 +25,7 @@ CELL = 2
 REACH_PX = 2.0
 """Pixels beyond the brush's reach in which the paint fades to nothing."""
 
-_BUCKETS = (3, 4, 5, 6, 8, 10, 12)
+_BUCKETS = (2, 3, 4, 5, 6, 8, 10, 12)
 """Sides of the windows in which strokes are computed, in twelfths of the sheet's: most strokes are small."""
 
 _CELLS = 1 << 15  # grid cells that are computed at a time: what they take stays near the processor
@@ -177,7 +177,19 @@ def geometry(actions: Tensor, corner: Tensor, side: float, cells: int, reach: fl
     last = nearest[:, 0] == SEGMENTS - 1
     beyond_end = ((nearest[:, 0] == 0) & (a < 0)) | (last & (a > piece_length))
     u = torch.where(beyond_end, a - foot, 0.0)
-    v = torch.where(beyond_end, across, distance * across.detach().sign())
+    # Beyond a joint two pieces are equally near; the mean of their directions tells the side, whichever was found.
+    with torch.no_grad():
+        before, after = (nearest[:, 0] > 0) & (a < 0), ~last & (a > piece_length)
+        other = nearest + after[:, None].long() - before[:, None].long()
+
+        def of_other(value: Tensor) -> Tensor:
+            return value.gather(1, other.flatten(1)).view(m, cells, cells)
+
+        joint = before | after
+        tangent_x = along_x + torch.where(joint, of_other(along[..., 0]), 0.0)
+        tangent_y = along_y + torch.where(joint, of_other(along[..., 1]), 0.0)
+        hand = (offset_y * tangent_x - offset_x * tangent_y).sign()
+    v = torch.where(beyond_end, across, distance * hand)
     t_foot = (nearest[:, 0] + foot / piece_length) / SEGMENTS
     pressure = stroke.pressure(actions, t_foot)
     travelled = length.cumsum(1)

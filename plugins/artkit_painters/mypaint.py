@@ -4,14 +4,16 @@ surrogate's gradient backward (straight-through), so that the picture optimised 
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from pydantic import BeforeValidator
 from torch import Tensor
 
 from artkit.config import Config as BaseConfig
-from artkit.config import InputFile
+from artkit.config import InputFile, Located
 from artkit.errors import UsageError
 from artkit.geometry import Place, Window
 from artkit.part import Scene
@@ -21,6 +23,14 @@ from artkit_painters import stroke
 from artkit_painters.libmypaint import ONE, EngineMissing
 from artkit_painters.tracing import trace
 from artkit_painters.workers import Workers
+
+_MARGIN = 0.625  # in tiles: how far the broadest dry brush was seen to reach is 0.63
+
+
+def _beside_recipe(brush: Any) -> Any:
+    if isinstance(brush, Located) and brush.endswith(".myb"):
+        return str(brush.folder / Path(brush).expanduser())
+    return brush
 
 
 class MyPaint(Renderer):
@@ -32,7 +42,7 @@ class MyPaint(Renderer):
     class Config(BaseConfig):
         """Settings."""
 
-        brush: str = "classic/dry_brush"
+        brush: Annotated[str, BeforeValidator(_beside_recipe)] = "classic/dry_brush"
         """The brush, as MyPaint names it (`artkit doctor` tells where brushes are), or a path to a .myb file."""
         surrogate: str = "gan"
         """The painter of this brush whose gradient is taken, or "" for none: then nothing can be optimised, only
@@ -46,18 +56,11 @@ class MyPaint(Renderer):
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
         self.surrogate: Renderer | None = None
-        self._margin = 0.5
-        if config.surrogate:
-            own = {"weights": config.surrogate_weights} if config.surrogate_weights else {}
-            # The gradient of the mean leads better than that of one sample of the brush's randomness.
-            mean = {"grain": False} if config.surrogate == "gan" else {}
-            self.surrogate = scene.make("renderer", config.surrogate, brush=config.brush, **mean, **own)
-            self.provenance.update({f"surrogate.{k}": v for k, v in self.surrogate.provenance.items()})
         self._workers: Workers | None = None
         try:
             self._workers = Workers(config.brush)
         except EngineMissing as missing:
-            if self.surrogate is None:
+            if not config.surrogate:
                 raise
             scene.notes.append(f"{missing.message}: the painter alone paints ({missing.remedy})")
         else:
@@ -66,6 +69,13 @@ class MyPaint(Renderer):
                     f'the brush "{config.brush}" uses {setting}: its strokes are more than a colour laid on the canvas',
                     remedy="choose a brush without smudging or colour dynamics",
                 )
+        if config.surrogate:
+            own: dict[str, Any] = {"weights": config.surrogate_weights} if config.surrogate_weights else {}
+            if config.surrogate == "gan" and self._workers is not None:
+                # The gradient of the mean leads better than that of one sample of the brush's randomness.
+                own["grain"] = False
+            self.surrogate = scene.make("renderer", config.surrogate, brush=config.brush, **own)
+            self.provenance.update({f"surrogate.{k}": v for k, v in self.surrogate.provenance.items()})
 
     @property
     def differentiable(self) -> bool:  # type: ignore[override]
@@ -73,9 +83,9 @@ class MyPaint(Renderer):
         return self.surrogate is not None
 
     def margin(self, side: int) -> int:
-        if self.surrogate is not None:
+        if self._workers is None and self.surrogate is not None:
             return self.surrogate.margin(side)
-        return round(self._margin * side / 2) * 2
+        return round(_MARGIN * side / 2) * 2
 
     def forward(self, actions: Tensor, place: Place) -> Paint:
         if self._workers is None:

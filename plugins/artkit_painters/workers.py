@@ -139,10 +139,11 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 def _send(stream: Any, arrays: Sequence[npt.NDArray[Any]]) -> None:
     """Each array as a line with its type and shape, and its bytes."""
-    for array in arrays:
-        stream.write(json.dumps([array.dtype.str, array.shape]).encode() + b"\n")
-        stream.write(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
-    stream.flush()
+    with contextlib.suppress(BrokenPipeError):  # one that ended is told when its answer is asked for
+        for array in arrays:
+            stream.write(json.dumps([array.dtype.str, array.shape]).encode() + b"\n")
+            stream.write(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+        stream.flush()
 
 
 def _receive(stream: Any, count: int) -> list[npt.NDArray[Any]]:

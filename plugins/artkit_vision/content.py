@@ -62,8 +62,9 @@ class Content(Objective):
 
     def forward(self, view: View) -> Tensor:
         assert view.target is not None
-        move = self._move()
-        layers = self.config.layers
+        layers, told = self.config.layers, self.config
+        # One move a step for all that are moved alike, so that they can share the network's pass.
+        move = view.once(("move", told.jitter, told.rotate, told.zoom), self._move)
         key = (self.config.network, layers, move)
         seen = view.once(("features", *key), lambda: self.network.features(_apply(view.image, move), layers))
         wanted = self._wanted(view, move)

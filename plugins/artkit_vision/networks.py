@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import os
-from collections.abc import Sequence
+import socket
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -183,18 +186,29 @@ def _torchvision(name: str) -> Network:
     return Network(name, model, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-class _quiet_hub:  # noqa: N801
-    """Keeps the hub's client from retrying for minutes where there is no connection."""
+@contextmanager
+def _quiet_hub() -> Iterator[None]:
+    """Keeps the hub's client from trying again and again where there is no connection; what it has fetched before is
+    still found.
+    """
+    from huggingface_hub import constants
 
-    def __enter__(self) -> None:
-        self._before = os.environ.get("HF_HUB_ETAG_TIMEOUT")
-        os.environ["HF_HUB_ETAG_TIMEOUT"] = "3"
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not _reachable(constants.ENDPOINT)
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
-    def __exit__(self, *_: object) -> None:
-        if self._before is None:
-            os.environ.pop("HF_HUB_ETAG_TIMEOUT", None)
-        else:
-            os.environ["HF_HUB_ETAG_TIMEOUT"] = self._before
+
+def _reachable(url: str) -> bool:
+    if urllib.request.getproxies():
+        return True
+    try:
+        socket.create_connection((urllib.parse.urlsplit(url).hostname or "", 443), timeout=3).close()
+    except OSError:
+        return False
+    return True
 
 
 def _cannot_fetch(name: str, error: Exception) -> ArtkitError:
