@@ -2,9 +2,10 @@
 
 import os
 
-# Threads of a step wait for each other many times a second. Where other programs use the same cores, waiting busily
-# makes a step take ten times as long; this must be told before torch is imported. Who has told otherwise is heard.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Threads of a step wait for each other many times a second. Where other programs use the same cores, waiting busily for
+# long makes a step take ten times as long; so they soon sleep. This must be told before torch is imported, and whoever
+# has told otherwise is heard.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 from artkit.hookspecs import hookimpl
 
