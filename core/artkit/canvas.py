@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-import torch
 from torch import Tensor
 
 from artkit.compositing import render
 from artkit.config import Config
-from artkit.geometry import Phase, Window
+from artkit.geometry import Phase, Window, tiles_of
 from artkit.part import Part, Scene
 from artkit.renderer import Renderer
 
@@ -47,8 +46,7 @@ class Canvas(Part, ABC):
 
     def tiles(self) -> Tensor:
         """The tile of each stroke in the order of painting: x, y and side in px, (N, 3) int64."""
-        boxes = [torch.cat([p.origins(), torch.full((p.strokes, 1), p.side)], dim=1) for p in self.phases]
-        return torch.cat(boxes)
+        return tiles_of(self.phases)
 
     def render(
         self,

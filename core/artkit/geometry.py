@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -83,3 +84,8 @@ class Phase:
             )
         x, y, pitch, side = (round(length) for length in lengths)
         return Phase(self.first, x, y, pitch, self.rows, self.columns, side)
+
+
+def tiles_of(phases: Sequence[Phase]) -> Tensor:
+    """The tile of each stroke of phases, in their order: x, y and side in px, (N, 3) int64."""
+    return torch.cat([torch.cat([p.origins(), torch.full((p.strokes, 1), p.side)], dim=1) for p in phases])

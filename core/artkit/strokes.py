@@ -14,7 +14,7 @@ from torch import Tensor
 from artkit.config import Colour
 from artkit.errors import ArtkitError
 from artkit.files import write_text
-from artkit.geometry import Phase
+from artkit.geometry import Phase, tiles_of
 
 FORMAT = "artkit-strokes"
 VERSION = 1
@@ -41,7 +41,7 @@ class StrokeLog:
 
     def tiles(self) -> Tensor:
         """The tile of each stroke: x, y and side in px, (N, 3) int64."""
-        return torch.cat([torch.cat([p.origins(), torch.full((p.strokes, 1), p.side)], 1) for p in self.phases])
+        return tiles_of(self.phases)
 
     def to_json(self) -> str:
         """The log as JSON: 9 significant digits, from which every float32 comes back exactly."""
