@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -47,6 +47,10 @@ class Place:
     def sheet(self) -> int:
         """Side in px of what a renderer draws of a tile: the tile and its margin."""
         return self.side + 2 * self.margin
+
+    def some(self, which: slice) -> Place:
+        """The place of some of the strokes."""
+        return replace(self, origin=self.origin[which], number=self.number[which])
 
 
 @dataclass(frozen=True)

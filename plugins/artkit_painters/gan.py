@@ -52,7 +52,8 @@ class Gan(Renderer):
         if config.brush and facts["brush"] != config.brush:
             raise UsageError(f"{file} are weights of the brush {facts['brush']}, not {config.brush}")
         self.config = config.model_copy(update={"brush": str(facts["brush"])})
-        self.painter = GeometryPainter(int(facts["noise"]), int(facts["channels"]), float(facts["reach"]))
+        low, more = facts["reach"]
+        self.painter = GeometryPainter(bool(facts["noise"]), int(facts["channels"]), (float(low), float(more)))
         try:
             self.painter.load_state_dict(tensors)
         except RuntimeError:

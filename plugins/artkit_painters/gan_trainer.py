@@ -9,6 +9,7 @@ Departures, with the reasons, are in docs/design.md.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -19,10 +20,12 @@ from torch.nn import functional as F
 from artkit.config import Config as BaseConfig
 from artkit.part import Scene
 from artkit.trainer import Trainer
-from artkit_painters import geometry, stroke, weights
+from artkit_painters import stroke, weights
 from artkit_painters.data import SHARD, StrokeSet
 from artkit_painters.geometry import CELL, FEATURES, GeometryPainter
 from artkit_painters.workers import Workers
+
+Radii = Annotated[float, Field(ge=0, le=20, allow_inf_nan=False)]
 
 
 class Critic(nn.Module):
@@ -60,17 +63,18 @@ class GanTrainer(Trainer):
         """The brush to learn, as MyPaint names it, or a path to a .myb file."""
         strokes: int = Field(120_000, ge=1000)
         """How many strokes of the real MyPaint to learn from; they are stored in the run's folder."""
-        batch: int = Field(48, ge=1)
+        batch: int = Field(64, ge=1)
         """Strokes a step."""
         regression: float = Field(0.6, ge=0, le=1)
         """Share of the steps that are plain regression, before the critic comes in. 1 gives a painter of the mean."""
-        noise: int = Field(4, ge=0)
-        """Maps of noise the grain is made from; 0 for a deterministic painter."""
-        channels: int = Field(16, ge=4)
+        noise: bool = True
+        """Make grain from noise; without, the painter is deterministic."""
+        channels: int = Field(32, ge=4)
         """Width of the painter."""
-        reach: float = Field(4.0, gt=1)
-        """Brush radii from the curve within which there may be paint."""
-        lr: float = Field(2e-3, gt=0)
+        reach: tuple[Radii, Radii] = (2.0, 2.0)
+        """Brush radii from the curve within which there may be paint: at no pressure, and how many more at full
+        pressure."""
+        lr: float = Field(4e-3, gt=0)
         """Learning rate of the regression."""
         adversarial_lr: float = Field(8e-4, gt=0)
         """Learning rate of painter and critic while they compete."""
@@ -101,9 +105,10 @@ class GanTrainer(Trainer):
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"regression": self._regression, "painting": self._painting, "judging": self._judging}
 
-    def _batch(self, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Random strokes: actions (m, 12), seeds (m,), coverage windows (m, 1, W, W), and their corners (m, 2) in px
-        of the tile; a window of the tile's size in which the stroke is centred.
+    def _batch(self, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:
+        """Random strokes: actions (m, 12), seeds (m,), coverage windows (m, 1, W, W), their corners (m, 2) in px of
+        the tile, and W: windows of the tile's size in which the stroke is centred. One batch in three is of strokes
+        half as large, so that the painter knows thinner ones too.
         """
         assert self._data is not None
         actions, shards = self._data
@@ -121,7 +126,9 @@ class GanTrainer(Trainer):
         device = self.scene.device
         coverage = torch.from_numpy(sheets).to(device).float().div_(255)[:, None]
         seeds = torch.randint(1 << 30, (size,), generator=self.scene.generator)
-        return action.to(device), seeds.to(device), coverage, corner.to(device)
+        if float(torch.rand((), generator=self.scene.generator)) < 1 / 3:
+            side, corner, coverage = side // 2, corner // 2, F.avg_pool2d(coverage, 2)
+        return action.to(device), seeds.to(device), coverage, corner.to(device), side
 
     def prepare(self) -> None:
         """Paint the strokes that are not there yet, and open them."""
@@ -140,8 +147,8 @@ class GanTrainer(Trainer):
     def _regress(self, progress: float) -> dict[str, float]:
         rate = self.config.lr * min(1.0, progress * 50 + 0.02) * (0.5 + 0.5 * float(np.cos(np.pi * progress)))
         _set_rate(self._regression, rate + 1e-5)
-        actions, seeds, real, corner = self._batch(self.config.batch)
-        painted = self.painter.window(actions, corner, self.set.side, self.set.side, seeds)
+        actions, seeds, real, corner, side = self._batch(self.config.batch)
+        painted = self.painter.window(actions, corner, side, side, seeds)
         loss = (painted - real).square().mean()
         self._regression.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -152,15 +159,16 @@ class GanTrainer(Trainer):
         fade = 1.0 if progress < 0.6 else max(0.05, (1 - progress) / 0.4)
         _set_rate(self._painting, self.config.adversarial_lr * fade)
         _set_rate(self._judging, self.config.adversarial_lr * fade)
-        side = self.set.side
-        actions, seeds, real, corner = self._batch(self.config.batch)
-        features, gate = geometry.geometry(actions, corner, side, side // CELL, self.config.reach)
+        actions, seeds, real, corner, side = self._batch(self.config.batch)
+        with torch.no_grad():
+            sight = self.painter.sight(actions, corner, side, side)
+        features, gate = _map(sight.features, side), _map(sight.gate[..., None], side)
         # The slope of a mean over patches shrinks with the area they cover; scaled, its norm is one a patch.
         area = gate.sum((1, 2, 3)).clamp(min=4) * CELL * CELL
         losses = {}
         for turn in range(self.config.critic_steps):
             with torch.no_grad():
-                fake = self.painter.paint(self._with_grain(features, corner, seeds + turn + 1), gate, actions)
+                fake = self.painter.paint(sight, actions, corner, side, side, seeds + turn + 1)
             between = torch.rand(len(real), 1, 1, 1, generator=self.scene.generator).to(real)
             mixed = (between * real + (1 - between) * fake).requires_grad_()
             (slope,) = torch.autograd.grad(self.critic(mixed, features, gate).sum(), mixed, create_graph=True)
@@ -171,7 +179,7 @@ class GanTrainer(Trainer):
             (self.config.penalty * penalty - gap).backward()
             self._judging.step()
             losses = {"gap": gap.item(), "penalty": penalty.item()}
-        fake = self.painter.paint(self._with_grain(features, corner, seeds), gate, actions)
+        fake = self.painter.paint(sight, actions, corner, side, side, seeds)
         tone = (F.avg_pool2d(fake, 8, 4) - F.avg_pool2d(real, 8, 4)).square().mean()
         energy = gradient_energy(fake) / gradient_energy(real)
         grain = energy.log().square()
@@ -182,12 +190,6 @@ class GanTrainer(Trainer):
         losses |= {"tone": tone.item(), "mse": (fake - real).square().mean().item()}
         losses["energy"] = energy.item()
         return losses
-
-    def _with_grain(self, features: Tensor, corner: Tensor, seeds: Tensor) -> Tensor:
-        if not self.config.noise:
-            return features
-        grain = geometry.grain(seeds, corner // CELL, features.shape[-1], self.config.noise, features)
-        return torch.cat([features, grain], dim=1)
 
     @torch.no_grad()
     def sample(self) -> Tensor:
@@ -221,6 +223,12 @@ class GanTrainer(Trainer):
         }
         weights.save(self.painter, facts, file)
         return file
+
+
+def _map(values: Tensor, side: int) -> Tensor:
+    """Values (cells, m, k) of the cells of windows as maps (m, k, side / CELL, side / CELL)."""
+    cells = side // CELL
+    return values.permute(1, 2, 0).reshape(values.shape[1], -1, cells, cells).contiguous()
 
 
 def gradient_energy(coverage: Tensor) -> Tensor:

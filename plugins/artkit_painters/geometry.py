@@ -1,12 +1,15 @@
 """A painter that knows its geometry: the coverage of a stroke from where each pixel lies beside the stroke's curve.
 
-For each point of a grid of half the resolution, differentiably from the action: the nearest point of the curve and the
-offset from it in brush radii, pressure there, and how much ink a brush that scatters its dabs would leave. A few small
-convolutions, modulated by the action, turn these into coverage, and a pixel shuffle doubles the resolution. The network
-is fully convolutional, and vanishes where the brush cannot reach, so it may paint any window at any resolution.
+For each cell of two by two pixels, differentiably from the action: the nearest point of the curve and the offset from
+it in brush radii, pressure there, way to the curve's ends, and how much ink a brush that scatters its dabs would leave.
+A small network, the same at every cell, makes of these the logit of coverage and how it changes across the curve, which
+tells the cell's four pixels apart. Nothing depends on a neighbour: the painter may paint any window at any resolution,
+and paints only the blocks of cells that the brush can reach.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,217 +17,269 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from artkit_painters import stroke
+from artkit_painters.grain import FINE, SCALES, grain
+from artkit_painters.nearest import nearest
 
-SEGMENTS = 10
-"""Straight pieces a curve is measured with."""
-
-FEATURES = 14
+FEATURES = 15
 CELL = 2
-"""Pixels a side of a grid cell."""
+"""Pixels a side of a cell."""
 
 REACH_PX = 2.0
-"""Pixels beyond the brush's reach in which the paint fades to nothing."""
+"""Pixels beyond the brush's reach at which its paint has faded to nothing."""
 
-_BUCKETS = (2, 3, 4, 5, 6, 8, 10, 12)
-"""Sides of the windows in which strokes are computed, in twelfths of the sheet's: most strokes are small."""
+_SIDE = 4  # cells a side of a block, the unit in which is chosen what to paint
+_BLOCK = _SIDE * CELL
+_NODES = 24  # pieces of the curve in the sum over all ink
+_STROKES = 256  # strokes, and
+_CELLS = 1 << 16  # cells that are computed at a time: what they take stays near the processor
+_KEPT = 512  # strokes of which all that leads to the coverage is kept for the gradient; of more, it is computed again
 
-_CELLS = 1 << 15  # grid cells that are computed at a time: what they take stays near the processor
-_KEPT = 1 << 20  # cells whose way to the coverage is kept for the gradient; of more, it is computed again
+
+class Sight(NamedTuple):
+    """What a painter knows of c cells of each of b strokes.
+
+    features (c, b, FEATURES). gate (c, b): 1 on the curve, falling to 0 at the reach of the brush. across (c, b, 4):
+    how far each pixel of a cell (upper left, upper right, lower left, lower right) lies from the cell's centre, in px,
+    away from the curve.
+    """
+
+    features: Tensor
+    gate: Tensor
+    across: Tensor
 
 
 class GeometryPainter(nn.Module):
     """Coverage of strokes from their shape.
 
-    noise: maps of white noise beside the features, from which an adversarially trained painter makes the grain of the
-    brush; 0 for a painter that gives the mean. channels: width. reach: brush radii (and `REACH_PX` more) from the curve
-    beyond which there is no paint.
+    noise: with maps of noise beside the features, from which an adversarially trained painter makes the grain of the
+    brush; without, a painter that gives the mean. channels: width. reach: brush radii (and `REACH_PX` more) from the
+    curve beyond which there is no paint, at no pressure, and how many more at full pressure.
     """
 
-    def __init__(self, noise: int = 4, channels: int = 16, reach: float = 4.0) -> None:
+    def __init__(self, noise: bool = True, channels: int = 32, reach: tuple[float, float] = (2.0, 2.0)) -> None:
         super().__init__()
         self.noise, self.reach = noise, reach
-        self.enter = nn.Conv2d(FEATURES + noise, channels, 1)
-        self.convolutions = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(3))
-        self.modulate = nn.Sequential(
-            nn.Linear(stroke.SHAPE, 64), nn.SiLU(), nn.Linear(64, 2 * channels * len(self.convolutions))
-        )
-        self.leave = nn.Conv2d(channels, CELL * CELL, 1)
+        maps = len(SCALES) if noise else 0
+        self.spread = nn.Parameter(torch.tensor([[0.4, 1.2], [0.4, 1.2], [0.8, 1.6]]))
+        """Brush radii by which dabs scatter: at no pressure, and how many more at full pressure; for three inks."""
+        self.enter = nn.Linear(FEATURES + maps, channels)
+        self.modulate = nn.Sequential(nn.Linear(6, 32), nn.SiLU(), nn.Linear(32, 2 * channels))
+        self.middle = nn.Linear(channels, channels)
+        self.leave = nn.Linear(channels, 3 + (FINE if noise else 0))
 
     def forward(self, actions: Tensor, side: float, margin: int, seeds: Tensor) -> Tensor:
-        """The sheets of m strokes: their tile of `side` px and `margin` px (even) around it.
+        """The sheets of m strokes: their tile of `side` px and `margin` px around it.
 
         actions (m, >= 9) in [0, 1]; seeds (m,) int64, which choose the grain -> (m, 1, S, S) in [0, 1] with
-        S = side + 2 margin, made even. Each stroke is computed in a window just large enough for it; since paint and
-        all that leads to it vanish beyond the brush's reach, that changes nothing.
+        S = `sheet_size(side, margin)`.
         """
-        sheet = sheet_size(side, margin)
-        low, size = self._extent(actions, side, margin, sheet)
-        chosen_of: dict[int, Tensor] = {}
-        for bucket in _BUCKETS:
-            window = -(-sheet * bucket // (_BUCKETS[-1] * CELL)) * CELL
-            fits = size <= window
-            if len(chosen := fits.nonzero()[:, 0]):
-                chosen_of[window] = chosen
-            size = size.masked_fill(fits, 1 << 30)
-        cells = sum(len(chosen) * (window // CELL) ** 2 for window, chosen in chosen_of.items())
-        again = cells > _KEPT and torch.is_grad_enabled()
-        out = actions.new_zeros(len(actions), 1, sheet, sheet)
-        pieces: list[Tensor] = []
-        order: list[Tensor] = []
-        for window, chosen in chosen_of.items():
-            for some in torch.split(chosen, max(1, _CELLS * CELL * CELL // window**2)):
-                corner = low[some].clamp(max=sheet - window)
-                arguments = (actions[some], corner - margin, side, window, seeds[some])
-                piece = (
-                    checkpoint(self.window, *arguments, use_reentrant=False, preserve_rng_state=False)
-                    if again
-                    else self.window(*arguments)
-                )
-                span = torch.arange(window, device=actions.device)
-                rows = some[:, None] * sheet + corner[:, 1, None] + span
-                pixel = rows[:, :, None] * sheet + (corner[:, 0, None] + span)[:, None]
-                pieces.append(piece.flatten())
-                order.append(pixel.flatten())
-        painted = out.flatten().index_put((torch.cat(order),), torch.cat(pieces)) if pieces else out
-        return painted.view_as(out)
+        if not len(actions):
+            edge = sheet_size(side, margin)
+            return actions.new_zeros(0, 1, edge, edge)
+        again = len(actions) > _KEPT and torch.is_grad_enabled()
+        sheets = []
+        for some, chosen in zip(torch.split(actions, _STROKES), torch.split(seeds, _STROKES), strict=True):
+            arguments = (some, side, margin, chosen)
+            sheets.append(
+                checkpoint(self._sheets, *arguments, use_reentrant=False, preserve_rng_state=False)
+                if again
+                else self._sheets(*arguments)
+            )
+        return torch.cat(sheets)
 
-    def _extent(self, actions: Tensor, side: float, margin: int, sheet: int) -> tuple[Tensor, Tensor]:
-        """Upper left (m, 2) and side (m,) in px of the square that holds all paint of a stroke, cut at its sheet."""
-        with torch.no_grad():
-            t = torch.linspace(0, 1, SEGMENTS + 1, device=actions.device, dtype=actions.dtype)
-            nodes = stroke.curve(actions, t) * side + margin
-            reach = (self.reach * stroke.radius(actions) * side + REACH_PX)[:, None]
-            low = ((nodes.amin(1) - reach) / CELL).floor().clamp(min=0).long() * CELL
-            high = (nodes.amax(1) + reach).ceil().clamp(max=sheet).long()
-            return low.clamp(max=sheet - CELL), (high - low).amax(1)
+    def _sheets(self, actions: Tensor, side: float, margin: int, seeds: Tensor) -> Tensor:
+        m, edge = len(actions), sheet_size(side, margin)
+        blocks = edge // _BLOCK
+        shape, change = _shape(actions, side), self._change(actions, side)
+        centre = torch.arange(edge // CELL, device=actions.device).to(actions) * CELL + CELL / 2 - margin
+        inks = self._ink(actions, side, centre.expand(m, -1), centre.expand(m, -1)).view(
+            m, blocks, _SIDE, blocks, _SIDE, -1
+        )
+        pieces, order = [], []
+        for which in torch.split(self._reached(actions, side, margin, blocks), _CELLS // _SIDE**2):
+            index, row, column = which.unbind(1)
+            ways = centre.view(blocks, _SIDE)
+            x = ways[column].t()[None].expand(_SIDE, -1, -1).reshape(_SIDE**2, -1)
+            y = ways[row].t()[:, None].expand(-1, _SIDE, -1).reshape(_SIDE**2, -1)
+            ink = inks[index, row, :, column].permute(1, 2, 0, 3).reshape(_SIDE**2, len(which), -1)
+            sight = self._sight(shape.index_select(1, index)[:, None], ink, x, y)
+            coverage = self._coverage(sight, change.index_select(0, index), seeds[index], shape[6][index], x, y)
+            block = coverage.view(_SIDE, _SIDE, -1, CELL, CELL).permute(2, 0, 3, 1, 4).reshape(-1, _BLOCK, _BLOCK)
+            pieces.append(block)
+            order.append((index * blocks + row) * blocks + column)
+        out = actions.new_zeros(m * blocks * blocks, _BLOCK, _BLOCK)
+        out = out.index_copy(0, torch.cat(order), torch.cat(pieces)) if pieces else out
+        return out.view(m, blocks, blocks, _BLOCK, _BLOCK).transpose(2, 3).reshape(m, 1, edge, edge)
 
     def window(self, actions: Tensor, corner: Tensor, side: float, size: int, seeds: Tensor) -> Tensor:
-        """The windows of `size` px whose upper left lies at `corner` (m, 2), px from the tile's, even ones."""
-        features, gate = geometry(actions, corner, side, size // CELL, self.reach)
-        if self.noise:
-            features = torch.cat([features, grain(seeds, corner // CELL, size // CELL, self.noise, features)], dim=1)
-        return self.paint(features, gate, actions)
+        """The windows (m, 1, size, size) whose upper left lies at `corner` (m, 2), px from the tile's, even ones; with
+        all their cells, whether the brush reaches them or not.
+        """
+        return self.paint(self.sight(actions, corner, side, size), actions, corner, side, size, seeds)
 
-    def paint(self, features: Tensor, gate: Tensor, actions: Tensor) -> Tensor:
-        """Coverage from features (m, FEATURES + noise, h, w) and gate (m, 1, h, w): (m, 1, 2 h, 2 w)."""
-        x = F.silu(self.enter(features)) * gate
-        changes = self.modulate(actions[:, : stroke.SHAPE] * 2 - 1).chunk(2 * len(self.convolutions), dim=1)
-        for index, convolution in enumerate(self.convolutions):
-            gain, shift = changes[2 * index : 2 * index + 2]
-            x = x + F.silu(convolution(x) * (1 + gain[:, :, None, None]) + shift[:, :, None, None]) * gate
-        return F.pixel_shuffle(torch.sigmoid(self.leave(x) - 2.0) * gate, CELL)
+    def sight(self, actions: Tensor, corner: Tensor, side: float, size: int) -> Sight:
+        """What the painter knows of the cells of windows; see `window`. The cells come row by row."""
+        x, y = _cells(actions, corner, size)
+        ink = self._ink(actions, side, x, y).flatten(1, 2).transpose(0, 1)
+        return self._sight(_shape(actions, side)[:, None], ink, *_grid(x, y))
+
+    def paint(self, sight: Sight, actions: Tensor, corner: Tensor, side: float, size: int, seeds: Tensor) -> Tensor:
+        """The windows that go with what `sight` returned."""
+        x, y = _grid(*_cells(actions, corner, size))
+        radius = stroke.radius(actions) * side
+        coverage = self._coverage(sight, self._change(actions, side), seeds, radius, x, y)
+        cells = size // CELL
+        return coverage.view(cells, cells, -1, CELL, CELL).permute(2, 0, 3, 1, 4).reshape(-1, 1, size, size)
+
+    def _reached(self, actions: Tensor, side: float, margin: int, blocks: int) -> Tensor:
+        """Stroke, row and column (k, 3) of the blocks of the sheets that the brush may reach."""
+        with torch.no_grad():
+            t = torch.linspace(0, 1, 17, device=actions.device, dtype=actions.dtype)
+            nodes = stroke.curve(actions, t) * side + margin
+            gap = nodes.diff(dim=1).square().sum(-1).amax(1, keepdim=True).sqrt() / 2
+            low, more = self.reach
+            reach = (low + more * stroke.pressure(actions, t)) * stroke.radius(actions)[:, None] * side + REACH_PX
+            limit = (reach + gap + _BLOCK * 2**0.5 / 2).square()
+            centre = (torch.arange(blocks, device=actions.device) + 0.5) * _BLOCK
+            x, y = ((nodes[:, :, axis, None] - centre).square() for axis in (0, 1))
+            beyond = ((x - limit[:, :, None])[:, :, None] + y[:, :, :, None]).amin(1)
+            return (beyond < 0).nonzero()
+
+    def _change(self, actions: Tensor, side: float) -> Tensor:
+        """What the whole of a stroke changes in the network: gains and shifts (m, 2 channels)."""
+        shape = _shape(actions, side)
+        bend, radius, start, end, length = shape[:2], shape[6], shape[7], shape[8], shape[9]
+        curvature = (bend.square().sum(0) + 1e-6).sqrt() / length
+        known = [radius.log() - 1, start * 2 - 1, end * 2 - 1, (length / radius / 8).clamp(max=3) - 1, curvature - 0.5]
+        change: Tensor = self.modulate(torch.stack([*known, (length + 1).log() - 3], dim=1))
+        return change
+
+    def _ink(self, actions: Tensor, side: float, x: Tensor, y: Tensor) -> Tensor:
+        """Ink of the whole curve, of two kinds, at the cells of columns x (m, w) and rows y (m, h): (m, h, w, 2).
+
+        A brush that scatters its dabs leaves the line integral of a Gaussian along the curve. As a sum over short
+        pieces it is a product of matrices, since a Gaussian is the product of one in x and one in y.
+        """
+        t = torch.linspace(0, 1, _NODES + 1, device=actions.device, dtype=actions.dtype)
+        middle = (t[1:] + t[:-1]) / 2
+        nodes = stroke.curve(actions, middle) * side
+        length = ((stroke.curve(actions, t) * side).diff(dim=1).square().sum(-1) + 1e-4).sqrt()
+        pressure = stroke.pressure(actions, middle)
+        radius = (stroke.radius(actions) * side)[:, None]
+        dx, dy = ((nodes[:, :, axis, None] - way[:, None]).square() for axis, way in ((0, x), (1, y)))
+        inks = []
+        for (least, more), weight in zip(
+            self.spread[1:], (pressure / (0.5 + pressure), pressure.square()), strict=True
+        ):
+            # Blurred a little more than dabs scatter, so that the pieces do not show.
+            variance = ((least + more * pressure) * radius).square() + 0.3 * length.square() + 0.25
+            falls = (-0.5 / variance)[..., None]
+            weight = (length * weight / variance.sqrt() * 0.8)[..., None]
+            in_x, in_y = (torch.exp((d * falls).clamp(min=-30)) for d in (dx, dy))
+            inks.append(torch.bmm((in_y * weight).transpose(1, 2), in_x))
+        return torch.stack(inks, dim=-1)
+
+    def _sight(self, shape: Tensor, ink: Tensor, x: Tensor, y: Tensor) -> Sight:
+        """Shape (10, 1, b) of strokes (see `_shape`), ink (c, b, 2), x and y (c, b) in px from the tile's corner."""
+        ax, ay, bx, by = shape[:4]
+        radius, pressure, change = shape[6], shape[7], shape[8] - shape[7]
+        t, ox, oy, vx, vy = nearest(shape[:6], x, y)
+        per_radius = 1 / radius
+        speed = (vx * vx).addcmul(vy, vy).add(1e-3).sqrt()
+        square = (ox * ox).addcmul(oy, oy)
+        ratio2 = square * (per_radius * per_radius)
+        with torch.no_grad():
+            at_end = (t == 0) | (t == 1)
+            hand = (oy * vx - ox * vy).sign()
+        inverse = (square + 0.01).rsqrt() / 2
+        nx, ny = ox * inverse, oy * inverse
+        right, left = nx + ny, nx - ny
+        across = torch.stack([-right, left, -left, right], dim=-1)
+        # Beyond the ends of the curve there is a way along it; elsewhere there is none, only a side.
+        u = (ox * vx).addcmul(oy, vy) * (per_radius / speed * at_end)
+        side2 = (ratio2 - u * u).clamp(min=0)
+        v = (side2 + 1e-4).sqrt() * hand
+        # Way to the ends along the curve, in radii, by Simpson's rule: exact near the ends, where it matters.
+        done = torch.addcmul(u, _double(bx, by) / 2 + 2 * _double(vx + bx, vy + by) + speed, t * (per_radius / 6))
+        ex, ey = bx + 2 * ax, by + 2 * ay
+        left = torch.addcmul(
+            -u, _double(ex, ey) / 2 + 2 * _double(vx + ex, vy + ey) + speed, (1 - t) * (per_radius / 6)
+        )
+        here = torch.addcmul(pressure, change, t)
+        ratio = (ratio2 + 1e-4).sqrt()
+        # The line integral of a Gaussian along a straight line that is as far away as the curve.
+        scale = 2**-0.5 / (self.spread[0, 0] + self.spread[0, 1] * here)
+        near = torch.exp(-(side2 * (scale * scale)).clamp(max=30))
+        near = near * (torch.erf(done * scale) + torch.erf(left * scale)) * (here / (0.5 + here))
+        one, two = ink.unbind(-1)
+        features = [
+            ratio.clamp(max=5) / 2,
+            torch.exp(ratio2.clamp(max=50) * -0.5),
+            torch.exp(square.clamp(max=200) * -0.125),
+            u.clamp(-4, 4) / 2,
+            v.clamp(-4, 4) / 2,
+            here * 2 - 1,
+            done.clamp(-4, 8) / 4 - 1,
+            left.clamp(-4, 8) / 4 - 1,
+            near,
+            one,
+            torch.exp(-one),
+            two,
+            torch.exp(-two),
+            speed * (per_radius / 16) - 1,
+            (ratio / (0.3 + here)).clamp(max=6) / 3,
+        ]
+        reach = (self.reach[0] + self.reach[1] * here) * radius + REACH_PX
+        gate = (1 - square / (reach * reach)).clamp(min=0)
+        return Sight(torch.stack(features, dim=-1), gate * gate, across)
+
+    def _coverage(self, sight: Sight, change: Tensor, seeds: Tensor, radius: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """Coverage (c, b, 4) of the pixels of cells; change (b, 2 channels), seeds and radius (b,), x and y (c, b)."""
+        known, fine = sight.features, None
+        if self.noise:
+            half = torch.tensor([[-0.5, 0.5, -0.5, 0.5], [-0.5, -0.5, 0.5, 0.5]], device=x.device, dtype=x.dtype)
+            maps = grain(seeds, radius, x + half[0, :, None, None], y + half[1, :, None, None])  # (4, c, b, maps)
+            known = torch.cat([known, maps.mean(0)], dim=-1)
+            fine = maps[..., :FINE]
+        gain, shift = change.chunk(2, dim=-1)
+        h = F.silu(torch.addcmul(shift, self.enter(known), gain + 1))
+        told = self.leave(F.silu(self.middle(h)))
+        logit = told[..., 0:1] - 2 + sight.across * (told[..., 1:2] + told[..., 2:3] * sight.across)
+        if fine is not None:
+            logit = logit + (told[..., 3:] * fine).sum(-1).permute(1, 2, 0)
+        return torch.sigmoid(logit) * sight.gate[..., None]
 
 
 def sheet_size(side: float, margin: int) -> int:
-    """Side in px, even, of the sheet that holds a tile of `side` px and a margin around it."""
-    return -(-round(side + 2 * margin) // CELL) * CELL
+    """Side in px, of whole blocks, of the sheet that holds a tile of `side` px and a margin around it."""
+    return -(-round(side + 2 * margin) // _BLOCK) * _BLOCK
 
 
-def grain(seeds: Tensor, corner: Tensor, cells: int, maps: int, like: Tensor) -> Tensor:
-    """White noise, uniform with unit variance, as a function of each stroke's seed and the cell alone.
-
-    seeds (m,) int64, corner (m, 2) in cells -> (m, maps, cells, cells), dtype of `like`.
+def _shape(actions: Tensor, side: float) -> Tensor:
+    """What strokes are, (10, m), in px: a, b and s of the curve ``(a t + b) t + s``, each x before y; the brush's
+    radius; pressure at the start and at the end; and the curve's length.
     """
-    span = torch.arange(cells, device=seeds.device)
-    x, y = corner[:, 0, None, None, None] + span, corner[:, 1, None, None, None] + span[:, None]
-    z = torch.arange(maps, device=seeds.device)[:, None, None]
-    # 32-bit integer hash (Wellons' lowbias32) of the four numbers, kept in int64 for lack of unsigned integers.
-    h = (seeds[:, None, None, None] * 0x9E3779B1 + x * 0x85EBCA6B + y * 0xC2B2AE35 + z * 0x27D4EB2F) & 0xFFFFFFFF
-    h = ((h ^ (h >> 16)) * 0x21F0AAAD) & 0xFFFFFFFF
-    h = ((h ^ (h >> 15)) * 0x735A2D97) & 0xFFFFFFFF
-    h = h ^ (h >> 15)
-    return (h.to(like.dtype) * (2 / 0xFFFFFFFF) - 1) * 3**0.5
+    start, middle, end = actions[:, 0:2] * side, actions[:, 2:4] * side, actions[:, 4:6] * side
+    a, b = 2 * (start + end) - 4 * middle, 4 * middle - 3 * start - end
+    speeds = [((b + 2 * t * a).square().sum(1) + 1e-6).sqrt() for t in (0.0, 0.5, 1.0)]
+    length = (speeds[0] + 4 * speeds[1] + speeds[2]) / 6
+    rest = torch.stack([stroke.radius(actions) * side, actions[:, 6], actions[:, 7], length])
+    return torch.cat([a.t(), b.t(), start.t(), rest])
 
 
-def geometry(actions: Tensor, corner: Tensor, side: float, cells: int, reach: float) -> tuple[Tensor, Tensor]:
-    """The features (m, FEATURES, cells, cells) of strokes in a window, and the gate (m, 1, cells, cells): 1 near the
-    curve, 0 beyond the reach of the brush.
-    """
-    m, device, dtype = len(actions), actions.device, actions.dtype
-    radius = (stroke.radius(actions) * side)[:, None, None]  # px, (m, 1, 1)
-    t = torch.linspace(0, 1, SEGMENTS + 1, device=device, dtype=dtype)
-    nodes = stroke.curve(actions, t) * side - corner.to(dtype)[:, None]  # (m, k + 1, 2), px from the window's corner
-    start, ahead = nodes[:, :-1], nodes[:, 1:] - nodes[:, :-1]
-    length = ahead.square().sum(-1).add(1e-6).sqrt()  # (m, k)
-    along = ahead / length[..., None]
-    centre = torch.arange(cells, device=device, dtype=dtype) * CELL + CELL / 2
-    py, px = centre[:, None].expand(cells, cells), centre[None, :].expand(cells, cells)
+def _cells(actions: Tensor, corner: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Columns' x and rows' y (m, cells) of the cells of windows, px from the tile's corner."""
+    span = torch.arange(size // CELL, device=actions.device).to(actions) * CELL + CELL / 2
+    return corner[:, :1].to(actions) + span, corner[:, 1:].to(actions) + span
 
-    def of_cells(value: Tensor) -> Tensor:
-        return value[:, :, None, None]
 
-    # Where each cell lies beside each piece: `ahead_by` along it, `beside` across it.
-    dx, dy = px - of_cells(start[..., 0]), py - of_cells(start[..., 1])  # (m, k, cells, cells)
-    tx, ty = of_cells(along[..., 0]), of_cells(along[..., 1])
-    ahead_by = dx * tx + dy * ty
-    beside = dy * tx - dx * ty
-    with torch.no_grad():
-        beyond = ahead_by - torch.minimum(ahead_by.clamp(min=0), of_cells(length))
-        nearest = (beyond.square() + beside.square()).argmin(dim=1, keepdim=True)
+def _grid(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """X and y of all cells (cells ** 2, m) of columns and rows (m, cells), row by row."""
+    cells = x.shape[1]
+    across = x.t()[None].expand(cells, -1, -1).flatten(0, 1)
+    return across, y.t()[:, None].expand(-1, cells, -1).flatten(0, 1)
 
-    def of_nearest(value: Tensor) -> Tensor:
-        return value.gather(1, nearest.flatten(1)).view(m, cells, cells)
 
-    # The same for the nearest piece alone, which is all that most features need a gradient of.
-    piece_length, along_x, along_y = of_nearest(length), of_nearest(along[..., 0]), of_nearest(along[..., 1])
-    near_x, near_y = px - of_nearest(start[..., 0]), py - of_nearest(start[..., 1])
-    a = near_x * along_x + near_y * along_y
-    across = near_y * along_x - near_x * along_y
-    foot = torch.minimum(a.clamp(min=0), piece_length)
-    offset_x, offset_y = near_x - foot * along_x, near_y - foot * along_y
-    distance = (offset_x.square() + offset_y.square() + 1e-6).sqrt()
-    # Beyond the ends of the curve there is a way along it; at a joint of two pieces there is none, only a side.
-    last = nearest[:, 0] == SEGMENTS - 1
-    beyond_end = ((nearest[:, 0] == 0) & (a < 0)) | (last & (a > piece_length))
-    u = torch.where(beyond_end, a - foot, 0.0)
-    # Beyond a joint two pieces are equally near; the mean of their directions tells the side, whichever was found.
-    with torch.no_grad():
-        before, after = (nearest[:, 0] > 0) & (a < 0), ~last & (a > piece_length)
-        other = nearest + after[:, None].long() - before[:, None].long()
-
-        def of_other(value: Tensor) -> Tensor:
-            return value.gather(1, other.flatten(1)).view(m, cells, cells)
-
-        joint = before | after
-        tangent_x = along_x + torch.where(joint, of_other(along[..., 0]), 0.0)
-        tangent_y = along_y + torch.where(joint, of_other(along[..., 1]), 0.0)
-        hand = (offset_y * tangent_x - offset_x * tangent_y).sign()
-    v = torch.where(beyond_end, across, distance * hand)
-    t_foot = (nearest[:, 0] + foot / piece_length) / SEGMENTS
-    pressure = stroke.pressure(actions, t_foot)
-    travelled = length.cumsum(1)
-    done = of_nearest(travelled - length) + foot
-    left = travelled[:, -1, None, None] - done
-
-    # Ink of a brush that scatters its dabs about the curve: the line integral of a Gaussian (§ scatter grows with
-    # pressure), exact on each piece, summed over the pieces, so that a curve that crosses itself gets its paint twice.
-    middle_pressure = stroke.pressure(actions, (t[:-1] + t[1:]) / 2)  # (m, k)
-    spread = of_cells((0.4 + 1.2 * middle_pressure) * radius[:, :, 0])
-    scale = spread * 2**0.5
-    ink = torch.exp(-(beside / scale).square()) * (
-        torch.erf(ahead_by / scale) - torch.erf((ahead_by - of_cells(length)) / scale)
-    )
-    ink = (ink * of_cells(middle_pressure) / (0.5 + middle_pressure)[:, :, None, None]).sum(1)
-
-    ratio = distance / radius
-    features = torch.stack(
-        [
-            ratio.clamp(max=5) / 2,
-            torch.exp(-0.5 * ratio.square()),
-            torch.exp(-0.125 * distance.square()),
-            (u / radius).clamp(-4, 4) / 2,
-            (v / radius).clamp(-4, 4) / 2,
-            (offset_x / radius).clamp(-4, 4) / 2,
-            (offset_y / radius).clamp(-4, 4) / 2,
-            pressure,
-            (ratio / (0.3 + pressure)).clamp(max=6) / 3,
-            torch.log(radius).expand_as(ratio) - 1,
-            (done / radius).clamp(max=8) / 4 - 1,
-            (left / radius).clamp(max=8) / 4 - 1,
-            ink,
-            torch.exp(-ink),
-        ],
-        dim=1,
-    )
-    gate = ((reach * radius + REACH_PX - distance) / REACH_PX).clamp(0, 1)
-    return features, gate[:, None]
+def _double(x: Tensor, y: Tensor) -> Tensor:
+    """Length of a vector, never quite zero. (That of the sum of two velocities is twice that of their mean.)"""
+    return (x * x).addcmul(y, y).add(1e-3).sqrt()

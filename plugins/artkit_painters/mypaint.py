@@ -24,6 +24,7 @@ from artkit_painters.libmypaint import ONE, EngineMissing
 from artkit_painters.tracing import trace
 from artkit_painters.workers import Workers
 
+_STROKES = 256  # strokes that the surrogate paints at a time
 _MARGIN = 0.625  # in tiles: how far the broadest dry brush was seen to reach is 0.63
 
 
@@ -97,7 +98,7 @@ class MyPaint(Renderer):
         sheets = self._workers.paint(traces, corners, place.sheet, place.sheet)
         real = torch.from_numpy(sheets.view(np.int16)).to(actions.device)[:, None].to(actions.dtype) / ONE
         if self.surrogate is not None and torch.is_grad_enabled():
-            real = _Straight.apply(real, self.surrogate(actions, place).coverage)  # type: ignore[no-untyped-call]
+            real = _Straight.apply(actions, real, self.surrogate, place)  # type: ignore[no-untyped-call]
         return Paint(actions[:, stroke.SHAPE :, None, None], real)
 
     def replay(self, log: StrokeLog, window: Window) -> Tensor:
@@ -117,12 +118,22 @@ class MyPaint(Renderer):
 
 
 class _Straight(torch.autograd.Function):
-    """The first input forward, the gradient of the second backward."""
+    """Real coverage forward, the gradient of the surrogate's backward: it paints only then, some strokes at a time."""
 
     @staticmethod
-    def forward(ctx: Any, real: Tensor, learnt: Tensor) -> Tensor:
+    def forward(ctx: Any, actions: Tensor, real: Tensor, surrogate: Renderer, place: Place) -> Tensor:
+        ctx.save_for_backward(actions)
+        ctx.surrogate, ctx.place = surrogate, place
         return real
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
-        return None, gradients[0]
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        (actions,) = ctx.saved_tensors
+        slopes = []
+        for start in range(0, len(actions), _STROKES):
+            some = slice(start, start + _STROKES)
+            with torch.enable_grad():
+                mine = actions[some].detach().requires_grad_()
+                learnt = ctx.surrogate(mine, ctx.place.some(some)).coverage
+                slopes += torch.autograd.grad(learnt, mine, gradients[0][some])
+        return torch.cat(slopes), None, None, None

@@ -1,7 +1,8 @@
 """How the paper's released code paints a stitched canvas, written anew from its description: the yardstick.
 
 One call of the generator a stroke, with a batch of one; the stroke padded to the whole canvas, made coverage and
-composited there; all of it kept for the gradient; every canvas on the way kept as an image.
+composited there with a colour repeated over the whole canvas; all of it kept for the gradient, the generator's own
+weights included; every canvas on the way kept as an image.
 """
 
 from __future__ import annotations
@@ -46,22 +47,23 @@ class Dcgan(nn.Module):
 
 
 def make_generator(seed: int = 0) -> Dcgan:
-    """A generator with random weights, frozen: how fast it is does not depend on them."""
+    """A generator with random weights: how fast it is does not depend on them. As released, it is not frozen."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Dcgan().eval().requires_grad_(False)
+        return Dcgan().eval()
 
 
 def coverage_of(strokes: Tensor) -> Tensor:
     """Darkness of strokes (m, 3, h, w), the darkest pixel of each being 1: (m, 1, h, w)."""
     dark = 1 - strokes.mean(1, keepdim=True)
-    return dark / dark.amax((1, 2, 3), keepdim=True)
+    return dark / dark.max(dim=2, keepdim=True)[0].max(dim=3, keepdim=True)[0]
 
 
 def paint_over(canvas: Tensor, strokes: Tensor, colour: Tensor) -> Tensor:
-    """Strokes of a colour over a canvas, all of the same size."""
+    """Strokes of a colour (m, 3) over a canvas, all of the same size."""
     dark = coverage_of(strokes)
-    return dark * colour.expand_as(canvas) + (1 - dark) * canvas
+    everywhere = colour[:, :, None, None].repeat(1, 1, *canvas.shape[2:])
+    return dark * everywhere + (1 - dark) * canvas
 
 
 def paint(generator: Dcgan, actions: Tensor, rows: int, columns: int, overlap: int) -> Tensor:
@@ -76,7 +78,7 @@ def paint(generator: Dcgan, actions: Tensor, rows: int, columns: int, overlap: i
         for stroke in range(actions.shape[1]):
             action = actions[tile, stroke][None]
             white = F.pad(generator(action), around, value=1.0)
-            canvas = paint_over(canvas, white, action[:, RGB, None, None])
+            canvas = paint_over(canvas, white, action[:, RGB])
             on_the_way.append(canvas.detach())
     return canvas
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -35,6 +34,7 @@ def step_of(way: str, size: int) -> tuple[int, Callable[[], None]]:
     import torch
     from released import NUMBERS, Released, make_generator, paint
 
+    import artkit  # noqa: F401  (before torch: it tells OpenMP how long threads spin)
     from artkit.canvas import Canvas
     from artkit.part import Scene
     from artkit.plugins import plugins
@@ -77,6 +77,7 @@ def measure(way: str, size: int, repeats: int, threads: int) -> dict[str, float]
     if threads:
         torch.set_num_threads(threads)
     count, step = step_of(way, size)
+    step()  # the first one plans
     seconds, computed = [], []
     for _ in range(repeats):
         began, computed_before = time.perf_counter(), time.process_time()
@@ -95,9 +96,7 @@ def measure(way: str, size: int, repeats: int, threads: int) -> dict[str, float]
 def in_a_process(way: str, size: int, repeats: int, threads: int) -> dict[str, float]:
     """`measure` in a process of its own."""
     command = [sys.executable, __file__, "--sizes", str(size), "--repeats", str(repeats), "--threads", str(threads)]
-    # Threads that wait for each other sleep. Spinning, they are forty times as slow where another program needs a core.
-    environment = {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ
-    done = subprocess.run([*command, "--way", way], stdout=subprocess.PIPE, text=True, check=False, env=environment)
+    done = subprocess.run([*command, "--way", way], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{way} at {size} x {size} ended with exit status {done.returncode}")
     told: dict[str, float] = json.loads(done.stdout)

@@ -32,7 +32,6 @@ type = "gan"
 strokes = 1000
 batch = 8
 channels = 8
-noise = 2
 regression = 0.5
 critic_steps = 2
 """
