@@ -142,6 +142,8 @@ def _kind(told: Mapping[str, Any]) -> str:
         least, most = told.get("minItems", 0), told.get("maxItems")
         many = f"{least} to {most}" if most else f"{least} or more"
         return f"list of {many}: {_kind(told['items'])}"
+    if kind == "object":
+        return f"table of {_kind(told['additionalProperties'])}"
     raise ValueError(f"the documentation has no words for {dict(told)}")
 
 

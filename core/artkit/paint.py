@@ -147,6 +147,15 @@ class Paint(Job):
             clip=self.canvas.clip,
         )
 
+    @torch.no_grad()
+    def verdicts(self) -> list[dict[str, Any]]:
+        painting = Painting(self.log(), self.renderer)
+        return [
+            {"objective": name, **row}
+            for name, objective in self.objectives.items()
+            for row in objective.verdicts(painting)
+        ]
+
     def results(self, folder: Path) -> list[Path]:
         log = self.log()
         log.save(folder / STROKES)

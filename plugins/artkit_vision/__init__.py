@@ -1,4 +1,4 @@
-"""Objectives that look at a picture through a pre-trained network."""
+"""Objectives that look at a picture, most of them through a pre-trained network."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -8,10 +8,13 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_objectives() -> Sequence[type]:
-    """`content`."""
+    """`class-activation`, `content`, `style` and `pixel`."""
+    from artkit_vision.class_activation import ClassActivation
     from artkit_vision.content import Content
+    from artkit_vision.pixel import Pixel
+    from artkit_vision.style import Style
 
-    return (Content,)
+    return (ClassActivation, Content, Style, Pixel)
 
 
 @hookimpl
