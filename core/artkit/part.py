@@ -58,6 +58,13 @@ class Scene:
     """One-line remarks for the user, such as that the painter stands in for MyPaint."""
     _made: dict[Hashable, Any] = field(default_factory=dict)
 
+    @property
+    def actions(self) -> int:
+        """How many actions a painting has: one a stroke, or one for the whole picture if the renderer shares it."""
+        assert self.renderer is not None
+        assert self.canvas is not None
+        return 1 if self.renderer.shared else self.canvas.strokes
+
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` returns, called once for all parts that ask with the same key: what they have in common."""
         if key not in self._made:

@@ -83,5 +83,5 @@ def test_each_picture_has_a_score_of_its_own(style: Callable[..., Style]) -> Non
 
 
 def test_an_unknown_layer(style: Callable[..., Style]) -> None:
-    with pytest.raises(UsageError, match='no layer "blocks.9"'):
+    with pytest.raises(UsageError, match=r'no layer "blocks\.9"'):
         style(layers=("blocks.9",))
