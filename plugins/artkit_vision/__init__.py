@@ -8,13 +8,14 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_objectives() -> Sequence[type]:
-    """`class-activation`, `content`, `style` and `pixel`."""
+    """What networks see, what a text says, a style, and pixels."""
     from artkit_vision.class_activation import ClassActivation
     from artkit_vision.content import Content
     from artkit_vision.pixel import Pixel
     from artkit_vision.style import Style
+    from artkit_vision.text import Text
 
-    return (ClassActivation, Content, Style, Pixel)
+    return (ClassActivation, Content, Style, Pixel, Text)
 
 
 @hookimpl

@@ -24,7 +24,7 @@ from artkit_vision.classes import Classes, imagenet
 from artkit_vision.packaged import PACKAGED
 
 
-def _declare_missing_operators() -> None:
+def declare_missing_operators() -> None:
     """Make torchvision importable beside a CPU-only torch, for which its compiled operators do not load.
 
     Importing it declares what those operators would be like; none of them is used here.
@@ -138,7 +138,7 @@ def load(name: str, device: torch.device) -> Network:
 
     Raises UsageError for an unknown name, ArtkitError if its weights cannot be had here.
     """
-    _declare_missing_operators()
+    declare_missing_operators()
     if name in PACKAGED:
         network = _packaged(name)
     elif name.startswith("torchvision/"):
@@ -179,7 +179,7 @@ def _timm(name: str) -> Network:
         remedy = f"near it: {', '.join(near)}" if near else _without_download()
         raise UsageError(f'there is no network "{name}"', remedy=remedy)
     try:
-        with _quiet_hub():
+        with quiet_hub():
             model = timm.create_model(wanted, pretrained=True)
     except Exception as error:  # the hub's client raises many kinds
         raise _cannot_fetch(name, error) from None
@@ -206,7 +206,7 @@ def _torchvision(name: str) -> Network:
 
 
 @contextmanager
-def _quiet_hub() -> Iterator[None]:
+def quiet_hub() -> Iterator[None]:
     """Keeps the hub's client from trying again and again where there is no connection; what it has fetched before is
     still found.
     """

@@ -11,7 +11,7 @@ from artkit_vision.classes import Classes, imagenet
 
 @pytest.fixture(scope="module")
 def names() -> Classes:
-    networks._declare_missing_operators()
+    networks.declare_missing_operators()
     found = imagenet(1000)
     assert found is not None
     return found

@@ -218,7 +218,7 @@ def no_connection(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def offline(no_connection: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same, and the hub's client is told so."""
-    networks._declare_missing_operators()
+    networks.declare_missing_operators()
     import timm  # noqa: F401 # brings the hub's client
     from huggingface_hub import constants
 
