@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import dataclasses
 import html
 import io
 import json
@@ -12,10 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
-from artkit import __version__
+from artkit import __version__, images
+from artkit.errors import ArtkitError
 from artkit.files import write_text
+from artkit.plugins import plugins
 from artkit.recipe import RECORD
 
 REPORT = "report.html"
@@ -26,12 +31,19 @@ _SIDE = 720
 _POINTS = 300
 """The most points that a curve in a report has."""
 
+_FRAMES = 8
+"""Pictures along the way from the bare canvas to the painting."""
+
+_PIXELS = 1 << 20
+"""A painting that has more pixels is not painted again for its report."""
+
 _STYLE = """
 :root { color-scheme: light dark; --line: #2a6fb0; --faint: #8886; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-weight: 600; margin-bottom: 0; } h2 { font-size: 1rem; margin: 2rem 0 .5rem; }
 figure { display: inline-block; margin: 0 1rem 1rem 0; vertical-align: top; max-width: 100%; }
-img { max-width: 100%; min-width: 8rem; display: block; } figcaption, .faint { opacity: .7; font-size: .85rem; }
+img { max-width: 100%; min-width: 8rem; height: auto; } img:not([hidden]) { display: block; }
+input { width: 100%; } figcaption, .faint { opacity: .7; font-size: .85rem; }
 svg { width: 100%; height: 12rem; display: block; } polyline { fill: none; stroke: var(--line); stroke-width: 1.5; }
 svg line { stroke: var(--faint); } svg text { font-size: 11px; fill: currentColor; opacity: .7; }
 table { border-collapse: collapse; } td, th { text-align: left; padding: .15rem 1rem .15rem 0; }
@@ -43,13 +55,13 @@ pre { overflow-x: auto; padding: .75rem; border: 1px solid var(--faint); font-si
 def write(folder: Path, picture: Path) -> Path:
     """Write the report of a finished run into its folder; the file.
 
-    picture: what the run painted. The page holds all it shows, asks nothing of the net, and runs no script. The table
-    of verdicts has the columns that the run's objectives gave it.
+    picture: what the run painted. The page holds all it shows and asks nothing of the net. The table of verdicts has
+    the columns that the run's objectives gave it. A painting is shown as its strokes build it up and, if it was not
+    MyPaint that painted it, as MyPaint does where it is installed.
     """
     text = (folder / "recipe.toml").read_text(encoding="utf-8")
     tree = tomllib.loads(text)
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    images = {"painting": picture, **_targets(tree)}
     names = [name for name in log[-1] if name not in ("step", "seconds", "verdicts")] if log else []
     # The loss of a single objective is that objective's value.
     curves = [name for name in names if name != "loss" or len(names) != 2]
@@ -57,7 +69,9 @@ def write(folder: Path, picture: Path) -> Path:
     parts = [
         f"<h1>{html.escape(folder.resolve().name)}</h1>",
         f'<p class="faint">{len(log)} steps in {_duration(seconds)}, artkit {html.escape(__version__)}</p>',
-        "".join(_figure(name, file) for name, file in images.items()),
+        _figure("painting", _read(picture)),
+        *(_figure(name, _read(file)) for name, file in _targets(tree).items()),
+        *_painted_again(folder, tree, picture),
         *(part for name in curves for part in (f"<h2>{html.escape(name)}</h2>", _curve([line[name] for line in log]))),
     ]
     if verdicts := (log[-1].get("verdicts") if log else None):
@@ -84,16 +98,68 @@ def _targets(tree: Mapping[str, Any]) -> dict[str, Path]:
     return {name: file for file, name in found.items()}
 
 
-def _figure(name: str, file: Path) -> str:
+def _painted_again(folder: Path, tree: Mapping[str, Any], picture: Path) -> Iterable[str]:
+    """What only the strokes tell, if there are any: MyPaint's version of the painting, and how it came about."""
+    from artkit.export import open_painting  # which needs runs, and they this module
+
+    if not (folder / "strokes.json").exists() or math.prod(_read(picture).size) > _PIXELS:
+        return
+    own = tree["renderer"]["type"]
+    if own != "mypaint" and "mypaint" in plugins().parts("renderer"):
+        # Not everything is a stroke of MyPaint's, and it need not be installed.
+        with contextlib.suppress(ArtkitError):
+            real = images.to_bytes(open_painting(folder, renderer="mypaint").whole())
+            gap = np.abs(real.astype(int) - np.asarray(_read(picture))).mean() / 255
+            yield _figure(f"by MyPaint; it differs by {gap:.3f} on average", Image.fromarray(real))
+    painting = open_painting(folder)
+    phases = painting.log.phases
+    if len(phases) > 1:
+        ends = sorted({round(len(phases) * (index / _FRAMES) ** 1.5) for index in range(_FRAMES + 1)})
+        frames = []
+        for end in ends:
+            strokes = sum(phase.strokes for phase in phases[:end])
+            part = dataclasses.replace(painting.log, phases=phases[:end], actions=painting.log.actions[:strokes])
+            pixels = dataclasses.replace(painting, log=part).whole()
+            frames.append((f"{strokes} strokes", Image.fromarray(images.to_bytes(pixels))))
+        yield _slider(frames)
+
+
+def _read(file: Path) -> Image.Image:
     with Image.open(file) as opened:
-        small = opened.convert("RGB")
-    small.thumbnail((_SIDE, _SIDE))
+        return opened.convert("RGB")
+
+
+def _figure(name: str, image: Image.Image) -> str:
+    return f"<figure>{_image(name, image, _SIDE)}<figcaption>{html.escape(name)}</figcaption></figure>"
+
+
+def _image(name: str, image: Image.Image, side: int, attributes: str = "") -> str:
+    small = image.copy()
+    small.thumbnail((side, side))
     stream = io.BytesIO()
     small.save(stream, "JPEG", quality=90, optimize=True)
     data = base64.b64encode(stream.getvalue()).decode("ascii")
     width, height = small.size
-    image = f'<img alt="{html.escape(name)}" width="{width}" height="{height}" src="data:image/jpeg;base64,{data}">'
-    return f"<figure>{image}<figcaption>{html.escape(name)}</figcaption></figure>"
+    return (
+        f'<img alt="{html.escape(name)}" width="{width}" height="{height}"{attributes} '
+        f'src="data:image/jpeg;base64,{data}">'
+    )
+
+
+def _slider(frames: Sequence[tuple[str, Image.Image]]) -> str:
+    """Pictures of which the slider below shows one."""
+    last = len(frames) - 1
+    shown = [
+        _image(name, image, _SIDE // 2, "" if index == last else " hidden")
+        for index, (name, image) in enumerate(frames)
+    ]
+    script = (
+        "const all = this.parentNode.querySelectorAll('img');"
+        "all.forEach((image, index) => image.hidden = index != this.value);"
+        "this.nextElementSibling.textContent = all[this.value].alt"
+    )
+    slider = f'<input type="range" min="0" max="{last}" value="{last}" aria-label="strokes" oninput="{script}">'
+    return f"<figure>{''.join(shown)}{slider}<figcaption>{html.escape(frames[-1][0])}</figcaption></figure>"
 
 
 def _curve(values: Sequence[float]) -> str:

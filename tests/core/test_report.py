@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from artkit import report
+from artkit.paint import Paint
+from artkit.recipe import read
+from artkit.run import Run
 
 RECIPE = """\
 seed = 3
@@ -33,7 +37,7 @@ torch = "1"
 class Page(HTMLParser):
     """What a browser would see: tags with their attributes, and the text; raises if a tag is not closed."""
 
-    EMPTY = ("meta", "img", "line", "polyline")
+    EMPTY = ("meta", "img", "line", "polyline", "input")
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -95,7 +99,7 @@ def test_a_curve_falls_as_the_loss_does(tmp_path: Path) -> None:
     assert heights[0] < heights[-1]
 
 
-def test_asks_nothing_of_the_net_and_runs_nothing(tmp_path: Path) -> None:
+def test_asks_nothing_of_the_net(tmp_path: Path) -> None:
     page = run(tmp_path, lines(2))
     assert not {"script", "link", "iframe", "b"} & {tag for tag, _ in page.tags}
     for _, attributes in page.tags:
@@ -125,3 +129,27 @@ def test_a_large_picture_becomes_small(tmp_path: Path) -> None:
 def test_a_single_objective_has_one_curve(tmp_path: Path, name: str) -> None:
     page = run(tmp_path, [{"step": 0, "loss": 1.0, name: 1.0, "seconds": 1.0}])
     assert len(page.of("polyline")) == 1
+
+
+def test_a_painting_is_shown_as_it_comes_about(tmp_path: Path, mypaint: None) -> None:
+    """And as MyPaint paints it, since another painter did."""
+    Image.linear_gradient("L").resize((40, 30)).save(tmp_path / "target.png")
+    file = tmp_path / "r.toml"
+    file.write_text(
+        'steps = 2\nsize = [64, 48]\n[canvas]\ntype = "single"\nstrokes = 5\n[renderer]\ntype = "gan"\n'
+        '[objective.look]\ntype = "pixel"\ntarget = "target.png"\n'
+    )
+    recipe = read([file])
+    made = Run(tmp_path / "run", recipe, Paint(recipe, torch.device("cpu")))
+    made.execute()
+    assert made.results[-1] == tmp_path / "run" / report.REPORT
+    page = Page(made.results[-1].read_text(encoding="utf-8"))
+    (slider,) = page.of("input")
+    frames = [image for image in page.of("img") if re.fullmatch(r"\d strokes", str(image["alt"]))]
+    assert [frame["alt"] for frame in frames] == [f"{count} strokes" for count in range(6)]
+    assert ["hidden" in frame for frame in frames] == [True] * 5 + [False]
+    assert slider["max"] == "5"
+    assert len({frame["src"] for frame in frames}) == 6, "each stroke is seen"
+    assert re.search(r"by MyPaint; it differs by 0\.\d+ on average", page.words)
+    first = Image.open(io.BytesIO(base64.b64decode(str(frames[0]["src"]).partition(",")[2])))
+    assert first.getextrema() == ((255, 255),) * 3, "the bare canvas"
