@@ -32,7 +32,7 @@ _POINTS = 300
 """The most points that a curve in a report has."""
 
 _FRAMES = 8
-"""Pictures along the way from the bare canvas to the painting."""
+"""Pictures along the way from the first strokes to the painting."""
 
 _PIXELS = 1 << 20
 """A painting that has more pixels is not painted again for its report."""
@@ -114,7 +114,7 @@ def _painted_again(folder: Path, tree: Mapping[str, Any], picture: Path) -> Iter
     painting = open_painting(folder)
     phases = painting.log.phases
     if len(phases) > 1:
-        ends = sorted({round(len(phases) * (index / _FRAMES) ** 1.5) for index in range(_FRAMES + 1)})
+        ends = sorted({math.ceil(len(phases) * (index / _FRAMES) ** 1.5) for index in range(1, _FRAMES + 1)})
         frames = []
         for end in ends:
             strokes = sum(phase.strokes for phase in phases[:end])

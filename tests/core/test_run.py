@@ -526,7 +526,9 @@ def test_the_same_recipe_and_seed_give_the_same_picture_in_two_processes(
     start(tmp_path / "one", text=REAL.format(steps=3, objective="content", more='target = "a.png"'))
     done = command("run", tmp_path / "r.toml", "--out", tmp_path / "two")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [str(tmp_path / "two" / name) for name in ("painting.png", "strokes.json")]
+    assert done.stdout.splitlines() == [
+        str(tmp_path / "two" / name) for name in ("painting.png", "strokes.json", REPORT)
+    ]
     assert "step 3/3" in done.stderr
     assert "loss" in done.stderr
     assert _results(tmp_path / "one") == _results(tmp_path / "two")

@@ -229,3 +229,11 @@ def test_a_network_without_classes_is_refused(monkeypatch: pytest.MonkeyPatch) -
     network = networks.Network("features", torch.nn.Flatten(), [0.5] * 3, [0.5] * 3, 4)
     with pytest.raises(UsageError, match="features is no classifier"):
         _ = network.classes
+
+
+def test_noise_is_added_to_half_of_the_views() -> None:
+    image = torch.full((1, 3, 40, 40), 0.5)
+    views = look(view_of(image), Views(**{**STILL, "views": 40, "noise": 0.1}), 40, torch.Generator().manual_seed(0))
+    deviations = (views - 0.5).std((1, 2, 3, 4))
+    assert 10 < int((deviations < 1e-5).sum()) < 30
+    assert 0.07 < float(deviations.max()) < 0.105
