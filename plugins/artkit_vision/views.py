@@ -37,8 +37,8 @@ class Views(Objective.Config):
     tint: Unit = 0.1
     """The contrast and the brightness of each of its colours change by up to this share."""
     noise: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Noise of up to this standard deviation is added to half of the views. It convinces networks of smooth pictures that
-    they do not recognise without."""
+    """Noise of up to this standard deviation is added to half of the views. It convinces networks of smooth pictures
+    that they do not recognise without."""
 
     def key(self) -> tuple[object, ...]:
         """What objectives must have in common to look at the same views."""
