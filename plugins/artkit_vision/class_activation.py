@@ -17,7 +17,11 @@ from artkit_vision.views import Views, look, whole
 
 def _as_table(value: Any) -> Any:
     """A single class is a table of one."""
-    return {str(value): 1.0} if isinstance(value, str) or (isinstance(value, int) and value is not True) else value
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return {str(value): 1.0}
+    if not isinstance(value, dict):
+        raise ValueError("write a class by name or index, or a table of several with their weights")
+    return value
 
 
 _Weight = Annotated[float, Field(allow_inf_nan=False)]
