@@ -61,6 +61,10 @@ def actions() -> str:
     lines: list[str] = []
     for name, (space, renderers) in spaces.items():
         lines += [f"`{name}`, of {_list(f'`{renderer}`' for renderer in sorted(renderers))}:", ""]
+        if len(space) > 100:
+            first, last = space.numbers[0], space.numbers[-1]
+            lines += [f"{len(space)} numbers, `{first.name}` to `{last.name}`, for the whole picture.", ""]
+            continue
         lines += ["| # | number | 0 means | 1 means | unit |", "|---|---|---|---|---|"]
         for place, number in enumerate(space.numbers):
             lines.append(f"| {place} | `{number.name}` | {number.low:g} | {number.high:g} | {number.unit or '-'} |")
@@ -142,6 +146,8 @@ def _kind(told: Mapping[str, Any]) -> str:
         least, most = told.get("minItems", 0), told.get("maxItems")
         many = f"{least} to {most}" if most else f"{least} or more"
         return f"list of {many}: {_kind(told['items'])}"
+    if kind == "object":
+        return f"table of {_kind(told['additionalProperties'])}"
     raise ValueError(f"the documentation has no words for {dict(told)}")
 
 

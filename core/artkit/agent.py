@@ -19,4 +19,6 @@ class Agent(Part, nn.Module, ABC):
 
     @abstractmethod
     def forward(self, scene: Scene) -> Tensor:
-        """Actions (n, N, A) in [0, 1] for the N strokes of the scene's canvas, in the order of painting."""
+        """Actions (n, N, A) in [0, 1] for the N strokes of the scene's canvas, in the order of painting; N is
+        `Scene.actions`, which is 1 where the renderer shares one.
+        """

@@ -68,7 +68,8 @@ def render(
             seed=seed,
             scale=window.scale,
         )
-        paint = renderer(actions[:, number.to(actions.device)].flatten(0, 1), place)
+        chosen = torch.zeros_like(number) if renderer.shared else number
+        paint = renderer(actions[:, chosen.to(actions.device)].flatten(0, 1), place)
         drawn[side] = (paint, len(number))
     used = dict.fromkeys(drawn, 0)
     layers: list[_Layer] = []

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 from torch import Tensor, nn
 
 from artkit.config import Config
+from artkit.errors import UsageError
 from artkit.part import Part, Scene
 
 
@@ -22,3 +24,31 @@ class Constraint(Part, nn.Module, ABC):
         """Actions (n, N, A) in [0, 1] -> allowed actions of the same shape. progress: 0 at the first step of a run,
         1 at the last.
         """
+
+    def ground(self, colour: Tensor) -> Tensor:
+        """What it makes of the bare canvas's colour, RGB (3,) in [0, 1]. Nothing unless told."""
+        return colour
+
+    def holds(self, actions: Tensor) -> bool:
+        """Whether the actions (n, N, A) of a finished picture are as it wants them, also after other constraints have
+        changed them. True unless told.
+        """
+        return True
+
+
+def check_together(constraints: Mapping[str, Constraint], actions: Tensor) -> None:
+    """Raises UsageError if a constraint of a recipe, by its name there, undoes what an earlier one has done to actions
+    (n, N, A), any ones.
+    """
+    done: list[str] = []
+    for name, constraint in constraints.items():
+        actions = constraint(actions, 1.0)
+        for earlier in done:
+            if not constraints[earlier].holds(actions):
+                other_way = constraints[earlier](actions, 1.0)
+                mends = all(constraints[each].holds(other_way) for each in (*done, name))
+                raise UsageError(
+                    f"constraint.{name} undoes what constraint.{earlier} has done",
+                    remedy=f"put [constraint.{earlier}] after it" if mends else "remove one of them",
+                )
+        done.append(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from artkit.config import Config as BaseConfig
 from artkit.geometry import Window
 from artkit.images import Picture
 from artkit.part import Part, Scene
+
+if TYPE_CHECKING:
+    from artkit.painting import Painting
 
 T = TypeVar("T")
 
@@ -71,3 +74,9 @@ class Objective(Part, nn.Module, ABC):
         """Learn from a step's pictures, without gradient to them. Nothing by default; an
         adversarial objective trains its critic.
         """
+
+    def verdicts(self, painting: Painting) -> list[dict[str, Any]]:
+        """What judges that took no part say of the finished painting, a row each: names of columns to texts, numbers or
+        booleans. They go into the run's log and report. None by default.
+        """
+        return []

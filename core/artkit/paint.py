@@ -14,7 +14,7 @@ from torch import Tensor
 from artkit import images
 from artkit.agent import Agent
 from artkit.canvas import Canvas
-from artkit.constraint import Constraint
+from artkit.constraint import Constraint, check_together
 from artkit.errors import UsageError
 from artkit.geometry import Window
 from artkit.objective import Objective, View
@@ -64,6 +64,10 @@ class Paint(Job):
             build("constraint", block.type, block.config, scene).to(device)
             for block in recipe.named["constraint"].values()
         ]
+        some = torch.rand(1, scene.actions, len(self.renderer.space), generator=torch.Generator().manual_seed(0))
+        check_together(dict(zip(recipe.named["constraint"], self.constraints, strict=True)), some.to(device))
+        for constraint in self.constraints:
+            scene.background = constraint.ground(scene.background)
         settings = recipe.head.optimizer
         self.optimizer = torch.optim.Adam(self.agent.parameters(), settings.lr)
         self.notes = scene.notes
@@ -146,6 +150,15 @@ class Paint(Job):
             phases=self.canvas.phases,
             clip=self.canvas.clip,
         )
+
+    @torch.no_grad()
+    def verdicts(self) -> list[dict[str, Any]]:
+        painting = Painting(self.log(), self.renderer)
+        return [
+            {"objective": name, **row}
+            for name, objective in self.objectives.items()
+            for row in objective.verdicts(painting)
+        ]
 
     def results(self, folder: Path) -> list[Path]:
         log = self.log()

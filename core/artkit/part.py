@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from artkit.canvas import Canvas
     from artkit.images import Picture
     from artkit.renderer import Renderer
+
+T = TypeVar("T")
 
 
 class NoSettings(BaseConfig):
@@ -54,3 +56,17 @@ class Scene:
     target: Picture | None = None
     notes: list[str] = field(default_factory=list)
     """One-line remarks for the user, such as that the painter stands in for MyPaint."""
+    _made: dict[Hashable, Any] = field(default_factory=dict)
+
+    @property
+    def actions(self) -> int:
+        """How many actions a painting has: one a stroke, or one for the whole picture if the renderer shares it."""
+        assert self.renderer is not None
+        assert self.canvas is not None
+        return 1 if self.renderer.shared else self.canvas.strokes
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` returns, called once for all parts that ask with the same key: what they have in common."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]  # type: ignore[no-any-return]

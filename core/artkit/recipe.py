@@ -136,7 +136,7 @@ class Recipe:
 
 
 def _dump(block: Block) -> Tree:
-    return {"type": block.type, **block.config.model_dump(mode="json", exclude_none=True)}
+    return {"type": block.type, **block.config.model_dump(mode="json", exclude_none=True, by_alias=True)}
 
 
 def record(recipe: Recipe, provenance: Mapping[str, str]) -> Tree:
@@ -349,7 +349,7 @@ def _keys(model: type[BaseModel], path: Sequence[Any]) -> list[str]:
         if inner is None or not (isinstance(inner.annotation, type) and issubclass(inner.annotation, BaseModel)):
             return []
         model = inner.annotation
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _unknown(key: str, known: Sequence[str]) -> str:

@@ -30,11 +30,13 @@ class Paint(NamedTuple):
 class Renderer(Part, nn.Module, ABC):
     """Draws actions.
 
-    A subclass sets `space` and implements `forward`; its constructor takes its Config and the Scene.
+    A subclass sets `space` and implements `forward`; its constructor takes its Config and the Scene. `shared` tells
+    that one action is the whole picture's, drawn on every tile by where the tile lies.
     """
 
-    space: ClassVar[ActionSpace]
+    space: ActionSpace
     differentiable: ClassVar[bool] = True
+    shared: ClassVar[bool] = False
 
     def __init__(self, config: Config, scene: Scene) -> None:
         nn.Module.__init__(self)

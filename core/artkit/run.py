@@ -24,7 +24,7 @@ from typing import Any
 import tomli_w
 import torch
 
-from artkit import checkpoint
+from artkit import checkpoint, report
 from artkit.errors import ArtkitError, UsageError
 from artkit.files import cannot_write, remove_leftovers, write_text
 from artkit.part import Part, Scene
@@ -52,6 +52,10 @@ class Job(ABC):
         """Do a step; the losses by name, the whole one as ``loss``. Raises `Diverged` before it changes anything, if
         the loss is not a number.
         """
+
+    def verdicts(self) -> list[dict[str, Any]]:
+        """What judges say of the finished work, a row each; see `Objective.verdicts`."""
+        return []
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
@@ -111,7 +115,9 @@ class Run:
                         f"{error.args[0]}\n  the last good state, before step {step}, is saved in {self.folder}",
                     )
                     raise
-                line = {"step": step, **losses, "seconds": round(time.perf_counter() - began, 4)}
+                line: dict[str, Any] = {"step": step, **losses, "seconds": round(time.perf_counter() - began, 4)}
+                if step + 1 == self.job.steps and (verdicts := self.job.verdicts()):
+                    line["verdicts"] = verdicts
                 self._append(log, line)
                 self.losses = losses
                 step += 1
@@ -131,6 +137,7 @@ class Run:
                 f"stopped after step {step} of {self.job.steps}; saved in {self.folder}",
                 remedy="to go on, give the same command with --resume",
             )
+        self.results.append(report.write(self.folder, next(f for f in self.results if f.suffix == ".png")))
 
     def _tell_plugins(self, step: int, losses: dict[str, float]) -> None:
         """Call `artkit_step`; a plugin that fails in it is not called again, and the user is told."""

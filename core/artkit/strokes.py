@@ -25,8 +25,9 @@ class StrokeLog:
     """The strokes of a painting in the order of painting, and all that is needed to paint them again.
 
     size: width and height, px. background: RGB in [0, 1]. seed: of the strokes' randomness. renderer: its type and
-    settings. space: name of the action space; names: of an action's A numbers. actions (N, A) in [0, 1]. phases: which
-    strokes lie on which tiles. clip: whether paint ends at the edge of its tile.
+    settings. space: name of the action space; names: of an action's A numbers. actions (N, A) in [0, 1], or (1, A)
+    where all strokes share one. phases: which strokes lie on which tiles. clip: whether paint ends at the edge of its
+    tile.
     """
 
     size: tuple[int, int]
@@ -46,10 +47,12 @@ class StrokeLog:
     def to_json(self) -> str:
         """The log as JSON: 9 significant digits, from which every float32 comes back exactly."""
         tiles = self.tiles().tolist()
-        strokes = [
-            {"tile": tile, "action": {name: float(f"{value:.9g}") for name, value in zip(self.names, row, strict=True)}}
-            for tile, row in zip(tiles, self.actions.tolist(), strict=True)
+        strokes: list[dict[str, Any]] = [
+            {"action": {name: float(f"{value:.9g}") for name, value in zip(self.names, row, strict=True)}}
+            for row in self.actions.tolist()
         ]
+        if len(strokes) == len(tiles):
+            strokes = [{"tile": tile, **stroke} for tile, stroke in zip(tiles, strokes, strict=True)]
         head = {
             "format": FORMAT,
             "version": VERSION,
@@ -83,7 +86,7 @@ class StrokeLog:
             read = _File.model_validate(told)
             rows = [[stroke.action[name] for name in read.names] for stroke in read.strokes]
             phases = tuple(Phase(*numbers) for numbers in read.phases)
-            if sum(phase.strokes for phase in phases) != len(rows):
+            if len(rows) not in (1, sum(phase.strokes for phase in phases)):
                 raise ValueError(f"there are {len(rows)} strokes, and tiles for {sum(p.strokes for p in phases)}")
         except ValidationError as error:
             fault = error.errors()[0]

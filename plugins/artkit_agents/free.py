@@ -44,9 +44,8 @@ class Free(Agent):
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
         assert scene.renderer is not None
-        assert scene.canvas is not None
         self._space = scene.renderer.space
-        actions = torch.rand(config.pictures, scene.canvas.strokes, len(self._space), generator=scene.generator)
+        actions = torch.rand(config.pictures, scene.actions, len(self._space), generator=scene.generator)
         if self._space.has("start_x", "middle_x", "end_x"):
             self._spread(actions, scene)
         actions = actions.clamp(_EDGE, 1 - _EDGE)

@@ -6,25 +6,28 @@ from torch import Tensor
 
 from artkit.config import Config
 from artkit.constraint import Constraint
-from artkit.errors import UsageError
 from artkit.part import Scene
+from artkit_constraints.numbers import COLOUR, TOLERANCE, places
 
 
 class Grayscale(Constraint):
-    """Red, green and blue of an action all become their luma (Rec. 601), which is one number to learn."""
+    """Red, green and blue all become their luma (Rec. 601), of each stroke and of the ground."""
 
     name = "grayscale"
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
-        assert scene.renderer is not None
-        if not scene.renderer.space.has("red", "green", "blue"):
-            raise UsageError("grayscale needs strokes that have a colour", remedy="remove the constraint")
-        self._colour = scene.renderer.space.index("red", "green", "blue")
+        self._colour = places(scene, self.name, *COLOUR)
 
     def forward(self, actions: Tensor, progress: float) -> Tensor:
-        weights = actions.new_tensor([0.299, 0.587, 0.114])
-        grey = (actions[..., self._colour] * weights).sum(-1, keepdim=True)
         out = actions.clone()
-        out[..., self._colour] = grey.expand(*grey.shape[:-1], 3)
+        out[..., self._colour] = self.ground(actions[..., self._colour])
         return out
+
+    def ground(self, colour: Tensor) -> Tensor:
+        grey = (colour * colour.new_tensor([0.299, 0.587, 0.114])).sum(-1, keepdim=True)
+        return grey.expand(colour.shape)
+
+    def holds(self, actions: Tensor) -> bool:
+        colour = actions[..., self._colour]
+        return bool((colour.amax(-1) - colour.amin(-1) <= TOLERANCE).all())

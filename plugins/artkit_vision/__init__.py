@@ -1,4 +1,4 @@
-"""Objectives that look at a picture through a pre-trained network."""
+"""Objectives that look at a picture, most of them through a pre-trained network."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -8,10 +8,14 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_objectives() -> Sequence[type]:
-    """`content`."""
+    """What networks see, what a text says, a style, and pixels."""
+    from artkit_vision.class_activation import ClassActivation
     from artkit_vision.content import Content
+    from artkit_vision.pixel import Pixel
+    from artkit_vision.style import Style
+    from artkit_vision.text import Text
 
-    return (Content,)
+    return (ClassActivation, Content, Style, Pixel, Text)
 
 
 @hookimpl

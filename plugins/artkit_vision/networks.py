@@ -13,17 +13,18 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from artkit.errors import ArtkitError, UsageError
+from artkit_vision.classes import Classes, imagenet
 from artkit_vision.packaged import PACKAGED
 
 
-def _declare_missing_operators() -> None:
+def declare_missing_operators() -> None:
     """Make torchvision importable beside a CPU-only torch, for which its compiled operators do not load.
 
     Importing it declares what those operators would be like; none of them is used here.
@@ -52,14 +53,17 @@ _kept: list[Any] = []  # a library's declarations live as long as it does
 
 
 class Network(nn.Module):
-    """A pre-trained network, frozen. Its input is sRGB in [0, 1], which it normalises as it was trained."""
+    """A pre-trained network, frozen. Its input is sRGB in [0, 1], which it normalises as it was trained.
+
+    side: of the images it was trained on, px.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, name: str, model: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(self, name: str, model: nn.Module, mean: Sequence[float], std: Sequence[float], side: int) -> None:
         super().__init__()
-        self.name = name
+        self.name, self.side = name, side
         self.model = model.eval().requires_grad_(False)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
@@ -81,6 +85,16 @@ class Network(nn.Module):
                     f'{self.name} has no layer "{name}".{guess}',
                     remedy=f"there are: {', '.join(shallow)} and what is inside them",
                 )
+
+    @cached_property
+    def classes(self) -> Classes:
+        """What its outputs stand for. Raises UsageError if it is no classifier of ImageNet."""
+        with torch.no_grad():
+            output = self(self.mean.new_zeros(1, 3, self.side, self.side))
+        found = imagenet(output.shape[1]) if isinstance(output, Tensor) and output.dim() == 2 else None
+        if found is None:
+            raise UsageError(f"{self.name} is no classifier of ImageNet", remedy=_without_download())
+        return found
 
     def forward(self, image: Tensor) -> Tensor:
         """The network's output for images (n, 3, h, w) in [0, 1]."""
@@ -124,7 +138,7 @@ def load(name: str, device: torch.device) -> Network:
 
     Raises UsageError for an unknown name, ArtkitError if its weights cannot be had here.
     """
-    _declare_missing_operators()
+    declare_missing_operators()
     if name in PACKAGED:
         network = _packaged(name)
     elif name.startswith("torchvision/"):
@@ -151,7 +165,8 @@ def _packaged(name: str) -> Network:
     if len(saved) != len(mine) or any(a.shape != b.shape for a, b in zip(saved.values(), mine.values(), strict=True)):
         raise ArtkitError(f"{package.distribution} does not hold the weights of {package.architecture}")
     model.load_state_dict(dict(zip(mine, saved.values(), strict=True)), strict=True)
-    return Network(name, model, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    told: Any = model.pretrained_cfg
+    return Network(name, model, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), told["input_size"][-1])
 
 
 def _timm(name: str) -> Network:
@@ -164,12 +179,12 @@ def _timm(name: str) -> Network:
         remedy = f"near it: {', '.join(near)}" if near else _without_download()
         raise UsageError(f'there is no network "{name}"', remedy=remedy)
     try:
-        with _quiet_hub():
+        with quiet_hub():
             model = timm.create_model(wanted, pretrained=True)
     except Exception as error:  # the hub's client raises many kinds
         raise _cannot_fetch(name, error) from None
     told: Any = model.pretrained_cfg
-    return Network(name, model, told["mean"], told["std"])
+    return Network(name, model, told["mean"], told["std"], told["input_size"][-1])
 
 
 def _torchvision(name: str) -> Network:
@@ -180,14 +195,18 @@ def _torchvision(name: str) -> Network:
         near = difflib.get_close_matches(wanted, models.list_models(), n=3)
         raise UsageError(f'there is no network "{name}"', remedy=f"near it: {', '.join(near)}" if near else "")
     try:
-        model = models.get_model(wanted, weights="DEFAULT")
+        weights = models.get_model_weights(wanted)["DEFAULT"]
+        model = models.get_model(wanted, weights=weights)
     except Exception as error:
         raise _cannot_fetch(name, error) from None
-    return Network(name, model, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    told: Any = weights.transforms()
+    if not hasattr(told, "crop_size"):
+        raise UsageError(f'"{name}" does not look at single images', remedy="choose a classifier")
+    return Network(name, model, told.mean, told.std, told.crop_size[0])
 
 
 @contextmanager
-def _quiet_hub() -> Iterator[None]:
+def quiet_hub() -> Iterator[None]:
     """Keeps the hub's client from trying again and again where there is no connection; what it has fetched before is
     still found.
     """

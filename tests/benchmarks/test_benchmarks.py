@@ -76,3 +76,18 @@ def test_the_yardstick_paints_what_artkit_s_canvas_does(released: ModuleType) ->
         theirs = released.paint(renderer.generator, actions, 1, 1, 0)
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
     assert theirs.std() > 0.01
+
+
+def test_classes(tmp_path: Path) -> None:
+    small = ["steps=1", "size=[32, 32]", 'renderer={type="gan"}', "canvas.strokes=2", "objective.see.views=1"]
+    arguments = ["--count", "2", "--keep", str(tmp_path), *(word for setting in small for word in ("--set", setting))]
+    first = run("classes", *arguments)
+    log = (next(tmp_path.iterdir()) / "log.jsonl").read_text()
+    again = run("classes", *arguments, "--judge", "efficientnet_lite1")
+    assert (next(tmp_path.iterdir()) / "log.jsonl").read_text() == log, "what is painted is not painted again"
+    assert [line.split(":")[0] for line in (first.splitlines()[-1], again.splitlines()[-1])] == [
+        "efficientnet_lite2",
+        "efficientnet_lite1",
+    ]
+    assert first.count("rank") == 2
+    assert "of 2 classes" in first

@@ -26,6 +26,7 @@ from artkit import run as runs
 from artkit.errors import ArtkitError, UsageError
 from artkit.paint import Paint
 from artkit.recipe import read
+from artkit.report import REPORT
 from artkit.run import CHECKPOINT, LOG, RECIPE, Diverged, Interrupted, Run
 from artkit.strokes import StrokeLog
 from artkit.train import Train
@@ -50,7 +51,7 @@ type = "toy-flat"
 
 LINE = 'steps = 6\n[trainer]\ntype = "toy-line"\n'
 
-FILES = {"painting.png", "strokes.json", RECIPE, LOG, CHECKPOINT}
+FILES = {"painting.png", "strokes.json", REPORT, RECIPE, LOG, CHECKPOINT}
 
 
 class Crash(BaseException):
@@ -87,7 +88,7 @@ def _results(folder: Path) -> dict[str, Any]:
     told: dict[str, Any] = {
         file.name: file.read_bytes()
         for file in folder.iterdir()
-        if file.name not in (LOG, CHECKPOINT) and file.is_file()
+        if file.name not in (LOG, CHECKPOINT, REPORT) and file.is_file()  # the report tells the time that it took
     }
     told[LOG] = [{key: value for key, value in line.items() if key != "seconds"} for line in _lines(folder)]
     return told
@@ -525,7 +526,9 @@ def test_the_same_recipe_and_seed_give_the_same_picture_in_two_processes(
     start(tmp_path / "one", text=REAL.format(steps=3, objective="content", more='target = "a.png"'))
     done = command("run", tmp_path / "r.toml", "--out", tmp_path / "two")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [str(tmp_path / "two" / name) for name in ("painting.png", "strokes.json")]
+    assert done.stdout.splitlines() == [
+        str(tmp_path / "two" / name) for name in ("painting.png", "strokes.json", REPORT)
+    ]
     assert "step 3/3" in done.stderr
     assert "loss" in done.stderr
     assert _results(tmp_path / "one") == _results(tmp_path / "two")

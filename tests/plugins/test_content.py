@@ -16,8 +16,9 @@ from artkit.errors import ArtkitError, UsageError
 from artkit.geometry import Window
 from artkit.objective import Objective, View
 from artkit.part import Scene
-from artkit_vision import networks
+from artkit_vision import features, networks
 from artkit_vision.content import Content
+from artkit_vision.style import Style
 
 SIZE = (96, 64)
 WHOLE = Window(0, 0, *SIZE)
@@ -138,25 +139,45 @@ def test_layers_are_averaged(content: Callable[..., Content]) -> None:
 
 
 @pytest.mark.parametrize("moves", ["still", "shifted", "all"])
-def test_objectives_that_look_alike_share_a_pass(content: Callable[..., Content], moves: str) -> None:
-    """Two looks through one network in one step: the network runs once for the picture."""
-    one = content(**MOVES[moves])
-    other = Content(one.config.model_copy(update={"norm": "l2"}), Scene(
-        SIZE, torch.device("cpu"), 0, one._generator, torch.ones(3), lambda *_: None
-    ))  # fmt: skip
+def test_objectives_that_look_alike_share_a_pass(scene: Callable[..., Scene], picture_file: Path, moves: str) -> None:
+    """Three objectives, three sets of layers, one network in one step: it runs once for the picture, and once for the
+    target that two of them have in common.
+    """
+    here = scene(SIZE)
+    told: dict[str, Any] = {"target": picture_file, **MOVES[moves]}
+    shallow = Content(Content.Config(**told, layers=("blocks.0",)), here)
+    deep = Content(Content.Config(**told, layers=("blocks.3", "blocks.1"), norm="l2"), here)
+    style = Style(Style.Config(image=picture_file, layers=("blocks.2",), **MOVES[moves]), here)
     image = torch.rand(1, 3, 64, 96).requires_grad_()
-    view = view_of(one, image)
-    with passes(one.network) as calls:
-        total = one(view) + other(view.towards(wanted(other)))
-    of_the_picture = [call for call in calls if call.requires_grad]
-    assert len(of_the_picture) == 1
-    total.sum().backward()
+    view = view_of(shallow, image)
+    with passes(shallow.look.network) as calls:
+        values = [shallow(view), deep(view.towards(wanted(deep))), style(view)]
+    assert [call.requires_grad for call in calls] == [True, False]
+    sum(values).sum().backward()  # type: ignore[union-attr]
     assert image.grad is not None
     assert image.grad.abs().max() > 0
+    if moves == "still":
+        alone = Content(Content.Config(**told, layers=("blocks.3", "blocks.1"), norm="l2"), scene(SIZE))
+        torch.testing.assert_close(values[1], alone(view_of(alone, image)))
+
+
+def test_what_was_seen_in_a_target_is_remembered_within_bounds(
+    content: Callable[..., Content], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objective = content(jitter=2)
+    image = wanted(objective)
+    with passes(objective.look.network) as calls:
+        for _ in range(60):  # there are 25 shifts
+            objective(view_of(objective, image))
+    assert 60 < len(calls) <= 85
+    monkeypatch.setattr(features, "MEMORY", 1000)
+    with passes(objective.look.network) as calls:
+        assert float(content(jitter=0)(view_of(objective, image))) == pytest.approx(0, abs=1e-6)
+    assert len(calls) == 2
 
 
 def test_a_network_is_loaded_once(content: Callable[..., Content]) -> None:
-    assert content().network is content(jitter=0).network
+    assert content().look.network is content(jitter=0).look.network
 
 
 # ---------------------------------------------------------------------------------------------------------- what fails
@@ -197,7 +218,7 @@ def no_connection(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def offline(no_connection: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same, and the hub's client is told so."""
-    networks._declare_missing_operators()
+    networks.declare_missing_operators()
     import timm  # noqa: F401 # brings the hub's client
     from huggingface_hub import constants
 

@@ -1,0 +1,199 @@
+"""The report of a run: one page that shows what came of it, made of nothing but the files in its folder."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import dataclasses
+import html
+import io
+import json
+import math
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from artkit import __version__, images
+from artkit.errors import ArtkitError
+from artkit.files import write_text
+from artkit.plugins import plugins
+from artkit.recipe import RECORD
+
+REPORT = "report.html"
+
+_SIDE = 720
+"""The most px a side that a picture in a report has."""
+
+_POINTS = 300
+"""The most points that a curve in a report has."""
+
+_FRAMES = 8
+"""Pictures along the way from the first strokes to the painting."""
+
+_PIXELS = 1 << 20
+"""A painting that has more pixels is not painted again for its report."""
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #2a6fb0; --faint: #8886; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-weight: 600; margin-bottom: 0; } h2 { font-size: 1rem; margin: 2rem 0 .5rem; }
+figure { display: inline-block; margin: 0 1rem 1rem 0; vertical-align: top; max-width: 100%; }
+img { max-width: 100%; min-width: 8rem; height: auto; } img:not([hidden]) { display: block; }
+input { width: 100%; } figcaption, .faint { opacity: .7; font-size: .85rem; }
+svg { width: 100%; height: 12rem; display: block; } polyline { fill: none; stroke: var(--line); stroke-width: 1.5; }
+svg line { stroke: var(--faint); } svg text { font-size: 11px; fill: currentColor; opacity: .7; }
+table { border-collapse: collapse; } td, th { text-align: left; padding: .15rem 1rem .15rem 0; }
+th { font-weight: 600; border-bottom: 1px solid var(--faint); }
+pre { overflow-x: auto; padding: .75rem; border: 1px solid var(--faint); font-size: .8rem; }
+"""
+
+
+def write(folder: Path, picture: Path) -> Path:
+    """Write the report of a finished run into its folder; the file.
+
+    picture: what the run painted. The page holds all it shows and asks nothing of the net. The table of verdicts has
+    the columns that the run's objectives gave it. A painting is shown as its strokes build it up and, if it was not
+    MyPaint that painted it, as MyPaint does where it is installed.
+    """
+    text = (folder / "recipe.toml").read_text(encoding="utf-8")
+    tree = tomllib.loads(text)
+    log = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    names = [name for name in log[-1] if name not in ("step", "seconds", "verdicts")] if log else []
+    # The loss of a single objective is that objective's value.
+    curves = [name for name in names if name != "loss" or len(names) != 2]
+    seconds = sum(line["seconds"] for line in log)
+    parts = [
+        f"<h1>{html.escape(folder.resolve().name)}</h1>",
+        f'<p class="faint">{len(log)} steps in {_duration(seconds)}, artkit {html.escape(__version__)}</p>',
+        _figure("painting", _read(picture)),
+        *(_figure(name, _read(file)) for name, file in _targets(tree).items()),
+        *_painted_again(folder, tree, picture),
+        *(part for name in curves for part in (f"<h2>{html.escape(name)}</h2>", _curve([line[name] for line in log]))),
+    ]
+    if verdicts := (log[-1].get("verdicts") if log else None):
+        parts += ["<h2>verdicts</h2>", _table(verdicts)]
+    settings = text.partition(f"\n[{RECORD}")[0].strip()
+    parts += ["<h2>recipe</h2>", f"<pre>{html.escape(settings)}</pre>"]
+    page = (
+        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{html.escape(folder.resolve().name)}</title>\n<style>{_STYLE}</style>\n"
+        + "\n".join(parts)
+        + "\n</html>\n"
+    )
+    write_text(folder / REPORT, page)
+    return folder / REPORT
+
+
+def _targets(tree: Mapping[str, Any]) -> dict[str, Path]:
+    """The targets of the objectives that are still where the recipe says."""
+    found: dict[Path, str] = {}
+    for name, told in tree.get("objective", {}).items():
+        if "target" in told and Path(told["target"]).is_file():
+            found.setdefault(Path(told["target"]), f"target of {name}")
+    return {name: file for file, name in found.items()}
+
+
+def _painted_again(folder: Path, tree: Mapping[str, Any], picture: Path) -> Iterable[str]:
+    """What only the strokes tell, if there are any: MyPaint's version of the painting, and how it came about."""
+    from artkit.export import open_painting  # which needs runs, and they this module
+
+    if not (folder / "strokes.json").exists() or math.prod(_read(picture).size) > _PIXELS:
+        return
+    own = tree["renderer"]["type"]
+    if own != "mypaint" and "mypaint" in plugins().parts("renderer"):
+        # Not everything is a stroke of MyPaint's, and it need not be installed.
+        with contextlib.suppress(ArtkitError):
+            real = images.to_bytes(open_painting(folder, renderer="mypaint").whole())
+            gap = np.abs(real.astype(int) - np.asarray(_read(picture))).mean() / 255
+            yield _figure(f"by MyPaint; it differs by {gap:.3f} on average", Image.fromarray(real))
+    painting = open_painting(folder)
+    phases = painting.log.phases
+    if len(phases) > 1:
+        ends = sorted({math.ceil(len(phases) * (index / _FRAMES) ** 1.5) for index in range(1, _FRAMES + 1)})
+        frames = []
+        for end in ends:
+            strokes = sum(phase.strokes for phase in phases[:end])
+            part = dataclasses.replace(painting.log, phases=phases[:end], actions=painting.log.actions[:strokes])
+            pixels = dataclasses.replace(painting, log=part).whole()
+            frames.append((f"{strokes} strokes", Image.fromarray(images.to_bytes(pixels))))
+        yield _slider(frames)
+
+
+def _read(file: Path) -> Image.Image:
+    with Image.open(file) as opened:
+        return opened.convert("RGB")
+
+
+def _figure(name: str, image: Image.Image) -> str:
+    return f"<figure>{_image(name, image, _SIDE)}<figcaption>{html.escape(name)}</figcaption></figure>"
+
+
+def _image(name: str, image: Image.Image, side: int, attributes: str = "") -> str:
+    small = image.copy()
+    small.thumbnail((side, side))
+    stream = io.BytesIO()
+    small.save(stream, "JPEG", quality=90, optimize=True)
+    data = base64.b64encode(stream.getvalue()).decode("ascii")
+    width, height = small.size
+    return (
+        f'<img alt="{html.escape(name)}" width="{width}" height="{height}"{attributes} '
+        f'src="data:image/jpeg;base64,{data}">'
+    )
+
+
+def _slider(frames: Sequence[tuple[str, Image.Image]]) -> str:
+    """Pictures of which the slider below shows one."""
+    last = len(frames) - 1
+    shown = [
+        _image(name, image, _SIDE // 2, "" if index == last else " hidden")
+        for index, (name, image) in enumerate(frames)
+    ]
+    script = (
+        "const all = this.parentNode.querySelectorAll('img');"
+        "all.forEach((image, index) => image.hidden = index != this.value);"
+        "this.nextElementSibling.textContent = all[this.value].alt"
+    )
+    slider = f'<input type="range" min="0" max="{last}" value="{last}" aria-label="strokes" oninput="{script}">'
+    return f"<figure>{''.join(shown)}{slider}<figcaption>{html.escape(frames[-1][0])}</figcaption></figure>"
+
+
+def _curve(values: Sequence[float]) -> str:
+    """A curve of the values of the steps, each point the mean of as many as fall on it."""
+    many = math.ceil(len(values) / _POINTS)
+    points = [sum(values[i : i + many]) / len(values[i : i + many]) for i in range(0, len(values), many)]
+    low, high = min(points), max(points)
+    span = (high - low) or 1.0
+    width, height, pad = 600, 180, 14
+    across = width / max(len(points) - 1, 1)
+    line = " ".join(
+        f"{i * across:.1f},{pad + (height - 2 * pad) * (high - p) / span:.1f}" for i, p in enumerate(points)
+    )
+    return (
+        f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img">'
+        f'<line x1="0" x2="{width}" y1="{height - pad}" y2="{height - pad}"/><polyline points="{line}"/>'
+        f'<text x="2" y="10">{high:.4g}</text><text x="2" y="{height - 2}">{low:.4g}</text>'
+        f'<text x="{width - 2}" y="{height - 2}" text-anchor="end">ends at {values[-1]:.4g}</text></svg>'
+    )
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    head = "".join(f"<th>{html.escape(column.replace('_', ' '))}</th>" for column in columns)
+    body = "".join(f"<tr>{''.join(_cells(row, columns))}</tr>" for row in rows)
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _cells(row: Mapping[str, Any], columns: Sequence[str]) -> Iterable[str]:
+    for column in columns:
+        value = row.get(column, "")
+        told = ("yes" if value else "no") if isinstance(value, bool) else str(value)
+        yield f"<td>{html.escape(told)}</td>"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,131 @@
+"""Paints the gallery and writes its page: run ``python docs/gallery.py``, or name the pictures to paint.
+
+Runs are kept in ``runs/gallery`` and go on where they were stopped; pictures that are done are not painted again. The
+page shows those whose image is there. ``python docs/gallery.py --page`` writes the page alone.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from artkit.paint import PICTURE, Paint
+from artkit.recipe import read, shipped_recipes
+from artkit.run import Run
+
+DOCS = Path(__file__).parent
+IMAGES = DOCS / "images" / "gallery"
+RUNS = Path("runs", "gallery")
+SIDE = 352
+"""The most px a side of an image on the page."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the gallery: a recipe that ships with artkit, and settings over it."""
+
+    name: str
+    caption: str
+    recipe: str
+    settings: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """The command that paints it."""
+        words = ["artkit", "run", self.recipe]
+        for setting in self.settings:
+            words += ["--set", setting]
+        return " ".join(map(shlex.quote, [*words, "--out", self.name]))
+
+
+def _seen(name: str, caption: str, of: str, *settings: str) -> Picture:
+    return Picture(name, caption, "starfish", (f'objective.see.class="{of}"', *settings))
+
+
+GALLERY = {
+    "What networks imagine (paper, Figures 1 and 16)": (
+        Picture("starfish", "Starfish", "starfish"),
+        _seen("pineapple", "Pineapple", "pineapple"),
+        _seen("lighthouse", "Lighthouse", "lighthouse"),
+        _seen("hummingbird", "Hummingbird", "hummingbird"),
+    ),
+    "Optimal pandas (paper, Figure 11)": (
+        _seen("panda", "40 strokes", "giant panda"),
+        _seen("panda-12", "12 strokes", "giant panda", "canvas.strokes=12"),
+        _seen("panda-100", "100 strokes", "giant panda", "canvas.strokes=100"),
+        _seen("panda-painter", "By the painter, without MyPaint", "giant panda", 'renderer={type="gan"}'),
+        _seen("panda-one", "For one network", "giant panda", 'objective.see.networks=["efficientnet_lite0"]'),
+        _seen("panda-gray", "Without colour", "giant panda", 'constraint.ink.type="grayscale"'),
+    ),
+    "Optimal bees (paper, Figure 14)": tuple(
+        _seen(f"bee-{seed}", f"Seed {seed}", "bee", f"seed={seed}") for seed in (1, 2, 3)
+    ),
+    "Optimal violins (paper, Figure 15)": tuple(
+        _seen(f"violin-{seed}", f"Seed {seed}", "violin", f"seed={seed}") for seed in (1, 2, 3)
+    ),
+    "Intrinsic style transfer (paper, Figure 13)": (
+        Picture("photo", "In colour", "photo"),
+        Picture("gray", "Without", "gray"),
+    ),
+    "Light paintings (paper, §5.2)": (
+        Picture("light", "Jellyfish", "light"),
+        Picture("light-volcano", "Volcano", "light", ('objective.see.class="volcano"',)),
+    ),
+    "And more": (
+        Picture("six", "Six colours, laid on thickly, coarse to fine", "six"),
+        Picture("chimera", "Coffee, and something else", "chimera"),
+        _seen("one-line", "A hare in a single line", "hare", 'constraint.pen.type="connected"'),
+    ),
+}
+"""Sections and their pictures."""
+
+
+def paint(picture: Picture) -> None:
+    """Paint a picture as far as that is still to be done, and put its image on the page."""
+    recipe = read([shipped_recipes()[picture.recipe]], picture.settings)
+    folder = RUNS / picture.name
+    Run(folder, recipe, Paint(recipe, torch.device("cpu")), resume=True).execute()
+    with Image.open(folder / PICTURE) as opened:
+        image = opened.convert("RGB")
+    image.thumbnail((SIDE, SIDE))
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    image.save(IMAGES / f"{picture.name}.jpg", quality=88)
+
+
+def page() -> str:
+    """The page, with the images that are there."""
+    lines = [
+        "# Gallery",
+        "",
+        "Made by `python docs/gallery.py`; each picture by the command below it. Those that show a class were painted",
+        "for two networks; what a third one, which took no part, sees in them is in the report of the run.",
+        "",
+    ]
+    for section, pictures in GALLERY.items():
+        lines += [f"## {section}", ""]
+        for picture in pictures:
+            lines += [f"### {picture.caption}", ""]
+            if (IMAGES / f"{picture.name}.jpg").exists():
+                lines += [f"![{picture.caption}](images/gallery/{picture.name}.jpg)", ""]
+            lines += ["```bash", picture.command, "```", ""]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> None:
+    """Paint what is named, or all, and write the page."""
+    pictures = {picture.name: picture for several in GALLERY.values() for picture in several}
+    if unknown := [name for name in arguments if name not in pictures and name != "--page"]:
+        raise SystemExit(f"there is no {', '.join(unknown)}; there are: {', '.join(pictures)}")
+    for name in () if "--page" in arguments else arguments or pictures:
+        paint(pictures[name])
+        print(name, flush=True)
+    (DOCS / "gallery.md").write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

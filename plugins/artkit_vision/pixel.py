@@ -1,0 +1,49 @@
+"""``type = "pixel"``: the colours of a target, pixel by pixel."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from artkit import images
+from artkit.config import InputFile
+from artkit.objective import Objective, View
+from artkit.part import Scene
+
+
+class Pixel(Objective):
+    """Difference between the colours of the picture and of the target, each channel in [0, 1]."""
+
+    name = "pixel"
+
+    class Config(Objective.Config):
+        """Settings."""
+
+        target: InputFile
+        """The image to paint."""
+        fit: images.Fit = "cover"
+        """How the image is brought to the picture's size: cut to its shape, padded, or stretched."""
+        norm: Literal["l1", "l2"] = "l2"
+        """Mean absolute or mean squared difference."""
+        scales: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (1,)
+        """The mean colours of squares of so many px are compared, and the losses averaged. A stroke beside the place
+        where it belongs sees that only in large squares: try `[1, 4, 8]`."""
+
+    config: Config
+
+    def __init__(self, config: Config, scene: Scene) -> None:
+        super().__init__(config, scene)
+        self.target = images.load(config.target, scene.size, config.fit, scene.background.cpu()).to(scene.device)
+
+    def forward(self, view: View) -> Tensor:
+        assert view.target is not None
+        difference = view.image - view.target
+        losses = []
+        for scale in self.config.scales:
+            coarse = F.avg_pool2d(difference, scale, ceil_mode=True) if scale > 1 else difference
+            losses.append((coarse.abs() if self.config.norm == "l1" else coarse.square()).flatten(1).mean(1))
+        return torch.stack(losses).mean(0)

@@ -1,0 +1,153 @@
+"""The report of a run: one page, whole in itself."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from artkit import report
+from artkit.paint import Paint
+from artkit.recipe import read
+from artkit.run import Run
+
+RECIPE = """\
+seed = 3
+
+[objective.look]
+type = "content"
+target = "{target}"
+
+[objective."<b>&"]
+type = "pixel"
+
+[record.versions]
+torch = "1"
+"""
+
+
+class Page(HTMLParser):
+    """What a browser would see: tags with their attributes, and the text; raises if a tag is not closed."""
+
+    EMPTY = ("meta", "img", "line", "polyline", "input")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.open: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: Any) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def run(folder: Path, lines: list[dict[str, Any]], size: tuple[int, int] = (96, 64)) -> Page:
+    Image.linear_gradient("L").resize(size).save(folder / "painting.png")
+    Image.linear_gradient("L").resize((30, 20)).save(folder / "target.png")
+    (folder / "recipe.toml").write_text(RECIPE.format(target=folder / "target.png"))
+    (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return Page(report.write(folder, folder / "painting.png").read_text(encoding="utf-8"))
+
+
+def lines(count: int) -> list[dict[str, Any]]:
+    return [{"step": i, "loss": 3.0 / (i + 1), "look": 1.0, "<b>&": 2.0 - i, "seconds": 0.5} for i in range(count)]
+
+
+def test_shows_picture_target_curves_and_recipe(tmp_path: Path) -> None:
+    page = run(tmp_path, lines(4))
+    pictures = [
+        Image.open(io.BytesIO(base64.b64decode(str(image["src"]).removeprefix("data:image/jpeg;base64,"))))
+        for image in page.of("img")
+    ]
+    assert [picture.size for picture in pictures] == [(96, 64), (30, 20)]
+    assert len(page.of("polyline")) == 3
+    assert "target of look" in page.words
+    assert "seed = 3" in page.words
+    assert "4 steps in 2 s" in page.words
+    assert "versions" not in page.words
+
+
+def test_a_curve_falls_as_the_loss_does(tmp_path: Path) -> None:
+    curve = str(run(tmp_path, lines(5000)).of("polyline")[0]["points"])
+    heights = [float(point.split(",")[1]) for point in curve.split()]
+    assert 100 < len(heights) <= 300
+    assert heights == sorted(heights)  # down the page
+    assert heights[0] < heights[-1]
+
+
+def test_asks_nothing_of_the_net(tmp_path: Path) -> None:
+    page = run(tmp_path, lines(2))
+    assert not {"script", "link", "iframe", "b"} & {tag for tag, _ in page.tags}
+    for _, attributes in page.tags:
+        assert all(str(attributes.get(key, "data:")).startswith("data:") for key in ("src", "href"))
+    assert "<b>&" in page.words
+
+
+def test_verdicts_are_a_table(tmp_path: Path) -> None:
+    log = lines(2)
+    log[-1]["verdicts"] = [
+        {"network": "a<b", "held_out": True, "rank": 1},
+        {"network": "c", "held_out": False, "p": 0.5},
+    ]
+    page = run(tmp_path, log)
+    assert [len(page.of(tag)) for tag in ("tr", "th", "td")] == [3, 4, 8]
+    assert re.search(r"a<b\s*yes\s*1", page.words)
+    assert "held out" in page.words
+
+
+def test_a_large_picture_becomes_small(tmp_path: Path) -> None:
+    page = run(tmp_path, lines(1), (3000, 1500))
+    assert [page.of("img")[0][side] for side in ("width", "height")] == ["720", "360"]
+    assert (tmp_path / report.REPORT).stat().st_size < 200_000
+
+
+@pytest.mark.parametrize("name", ["loss", "look"])
+def test_a_single_objective_has_one_curve(tmp_path: Path, name: str) -> None:
+    page = run(tmp_path, [{"step": 0, "loss": 1.0, name: 1.0, "seconds": 1.0}])
+    assert len(page.of("polyline")) == 1
+
+
+def test_a_painting_is_shown_as_it_comes_about(tmp_path: Path, mypaint: None) -> None:
+    """And as MyPaint paints it, since another painter did."""
+    Image.linear_gradient("L").resize((40, 30)).save(tmp_path / "target.png")
+    file = tmp_path / "r.toml"
+    file.write_text(
+        'steps = 2\nsize = [64, 48]\n[canvas]\ntype = "single"\nstrokes = 5\n[renderer]\ntype = "gan"\n'
+        '[objective.look]\ntype = "pixel"\ntarget = "target.png"\n'
+    )
+    recipe = read([file])
+    made = Run(tmp_path / "run", recipe, Paint(recipe, torch.device("cpu")))
+    made.execute()
+    assert made.results[-1] == tmp_path / "run" / report.REPORT
+    page = Page(made.results[-1].read_text(encoding="utf-8"))
+    (slider,) = page.of("input")
+    frames = [image for image in page.of("img") if re.fullmatch(r"\d strokes", str(image["alt"]))]
+    assert [frame["alt"] for frame in frames] == [f"{count} strokes" for count in range(1, 6)]
+    assert ["hidden" in frame for frame in frames] == [True] * 4 + [False]
+    assert slider["max"] == "4"
+    assert len({frame["src"] for frame in frames}) == 5, "each stroke is seen"
+    assert re.search(r"by MyPaint; it differs by 0\.\d+ on average", page.words)

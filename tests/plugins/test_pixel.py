@@ -1,0 +1,52 @@
+"""The pixel objective: colours, pixel by pixel, or of squares of pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from artkit.geometry import Window
+from artkit.objective import View
+from artkit.part import Scene
+from artkit_vision.pixel import Pixel
+
+SIZE = (96, 64)
+WHOLE = Window(0, 0, *SIZE)
+
+
+@pytest.fixture
+def pixel(scene: Callable[..., Scene], picture_file: Path) -> Callable[..., Pixel]:
+    def make(**settings: Any) -> Pixel:
+        return Pixel(Pixel.Config(target=picture_file, **settings), scene(SIZE))
+
+    return make
+
+
+def view_of(objective: Pixel, offset: float, window: Window = WHOLE) -> View:
+    assert objective.target is not None
+    target = objective.target.window(window)
+    return View(target + offset, target, window, 0.5)
+
+
+@pytest.mark.parametrize("scales", [(1,), (1, 4, 8), (7,)])
+@pytest.mark.parametrize(("norm", "wanted"), [("l1", 0.2), ("l2", 0.04)])
+@pytest.mark.parametrize("window", [Window(0, 0, *SIZE), Window(10, 3, 33, 5)])
+def test_a_uniform_difference(
+    pixel: Callable[..., Pixel], norm: str, wanted: float, scales: tuple[int, ...], window: Window
+) -> None:
+    objective = pixel(norm=norm, scales=scales)
+    assert float(objective(view_of(objective, 0.2, window))) == pytest.approx(wanted, rel=1e-4)
+    assert float(objective(view_of(objective, 0.0, window))) == 0
+
+
+def test_large_squares_do_not_see_what_is_small(pixel: Callable[..., Pixel]) -> None:
+    grain = torch.arange(64)[:, None].add(torch.arange(96)) % 2 * 0.4 - 0.2
+    fine, coarse = pixel(), pixel(scales=(8,))
+    view = view_of(fine, 0.0)
+    view.image = view.image + grain
+    assert float(fine(view)) == pytest.approx(0.04, rel=1e-4)
+    assert float(coarse(view)) == pytest.approx(0, abs=1e-9)

@@ -1,0 +1,61 @@
+"""The gallery: its recipes can be painted, and its page is the one its script writes."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from artkit.recipe import read, shipped_recipes
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@pytest.fixture(scope="module")
+def gallery() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("artkit_gallery", DOCS / "gallery.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_picture_can_be_painted(gallery: ModuleType) -> None:
+    from artkit_vision import networks
+    from artkit_vision.classes import imagenet
+
+    networks.declare_missing_operators()
+    classes = imagenet(1000)
+    assert classes is not None
+    pictures = [picture for several in gallery.GALLERY.values() for picture in several]
+    assert len({picture.name for picture in pictures}) == len(pictures) > 15
+    for picture in pictures:
+        recipe = read([shipped_recipes()[picture.recipe]], picture.settings)
+        for block in recipe.named["objective"].values():
+            for name in getattr(block.config, "wanted", {}):
+                classes.find(name)
+
+
+def test_the_page_is_current(gallery: ModuleType) -> None:
+    assert (DOCS / "gallery.md").read_text(encoding="utf-8") == gallery.page(), "run `python docs/gallery.py --page`"
+
+
+def test_an_unknown_picture_lists_those_there_are(gallery: ModuleType) -> None:
+    with pytest.raises(SystemExit, match="no mona-lisa; there are: starfish"):
+        gallery.main(["mona-lisa"])
+
+
+def test_a_picture_goes_on_the_page(gallery: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(gallery, "IMAGES", tmp_path / "images")
+    small = ("steps=1", "size=[480, 32]", 'renderer={type="gan"}', "canvas.strokes=2", "objective.see.views=1")
+    gallery.paint(gallery.Picture("starfish", "Starfish", "starfish", small))
+    from PIL import Image
+
+    assert Image.open(tmp_path / "images" / "starfish.jpg").size == (352, 23)
+    assert "![Starfish](images/gallery/starfish.jpg)" in gallery.page()
