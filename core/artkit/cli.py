@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from artkit.errors import ArtkitError, UsageError
 from artkit.plugins import KINDS, plugins
 
 if TYPE_CHECKING:
+    from artkit.geometry import Window
     from artkit.run import Run
 
 
@@ -174,29 +176,68 @@ def _told(losses: dict[str, float]) -> str:
 # ------------------------------------------------------------------------------------------------------------ export
 @cli.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("--scale", type=click.FloatRange(min=0, min_open=True, max=1024), default=1.0, help="Times as large.")
+@click.option(
+    "--window", metavar="X,Y,WIDTH,HEIGHT", help="A part of the picture alone, in px of the recipe's picture."
+)
 @click.option("--renderer", help="Another renderer than the run's: mypaint, gan, …")
 @click.option("--brush", help="Another brush than the run's.")
+@click.option("--background", metavar="RRGGBB", help="Another ground than the run's, as in HTML: ff8800")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the format: bits=16, seconds=20"
+)
 @click.option("--device", help="auto, cpu, cuda or mps.", default="auto")
-def export(run: Path, file: Path, scale: float, renderer: str | None, brush: str | None, device: str) -> None:
-    """Write the picture of a run's folder to a file; its extension chooses the format."""
-    exporters = {suffix: f.part for f in plugins().parts("exporter").values() for suffix in f.part.suffixes}
-    if file.suffix.lower() not in exporters:
-        known = ", ".join(sorted(exporters))
-        raise UsageError(f'no exporter writes "{file.suffix or file.name}"', remedy=f"extensions there are: {known}")
+def export(
+    run: Path,
+    files: tuple[Path, ...],
+    scale: float,
+    window: str | None,
+    renderer: str | None,
+    brush: str | None,
+    background: str | None,
+    settings: tuple[str, ...],
+    device: str,
+) -> None:
+    """Write the picture of a run's folder to files; their extensions choose the formats."""
     if math.isnan(scale):
         raise UsageError("--scale nan is no number")
-    from artkit.export import open_painting
-    from artkit.files import atomic
+    from artkit.export import exporters, open_painting
+    from artkit.files import staged
 
-    painting = open_painting(run, scale, renderer, brush, device)
-    if not all(painting.size):
+    chosen = exporters(files, settings)
+    painting = open_painting(run, scale, renderer, brush, device, _colour(background), _window(window))
+    if not all(length > 0 for length in painting.size):
         raise UsageError(f"at scale {scale:g} the picture has no pixels", remedy="choose a larger --scale")
-    part = exporters[file.suffix.lower()]
-    with atomic(file) as temporary:
-        part(part.Config()).write(painting, temporary)
-    click.echo(str(file))
+    for exporter, file in zip(chosen, files, strict=True):
+        with staged(file) as temporary:
+            exporter.write(replace(painting, folder=file.parent), temporary)
+        click.echo(str(file))
+
+
+def _colour(told: str | None) -> tuple[float, float, float] | None:
+    if told is None:
+        return None
+    digits = told.removeprefix("#")
+    try:
+        red, green, blue = bytes.fromhex(digits)
+    except ValueError:
+        raise UsageError(f"--background {told} is no colour", remedy="write six digits, such as ff8800") from None
+    return red / 255, green / 255, blue / 255
+
+
+def _window(told: str | None) -> Window | None:
+    if told is None:
+        return None
+    from artkit.geometry import Window
+
+    try:
+        x, y, width, height = (int(number) for number in told.split(","))
+    except ValueError:
+        raise UsageError(
+            f"--window {told} is no rectangle", remedy="write X,Y,WIDTH,HEIGHT in px: 100,50,64,64"
+        ) from None
+    return Window(x, y, width, height)
 
 
 # ------------------------------------------------------------------------------------------------------------- lists

@@ -16,6 +16,7 @@ from artkit.agent import Agent
 from artkit.canvas import Canvas
 from artkit.constraint import Constraint
 from artkit.errors import UsageError
+from artkit.files import atomic
 from artkit.geometry import Window
 from artkit.objective import Objective, View
 from artkit.painting import Painting
@@ -155,7 +156,8 @@ class Paint(Job):
             "artkit:recipe": tomli_w.dumps(self.recipe.portable()),
             "artkit:seed": str(self.recipe.head.seed),
         }
-        images.save_png(Painting(log, self.renderer).whole(), folder / PICTURE, texts)
+        with atomic(folder / PICTURE) as temporary, temporary.open("wb") as stream:
+            images.write_png(Painting(log, self.renderer, folder=folder).pixels(), stream, texts)
         return [folder / PICTURE, folder / STROKES]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from artkit.config import Colour
 from artkit.errors import ArtkitError
-from artkit.files import write_text
+from artkit.files import atomic
 from artkit.geometry import Phase, tiles_of
 
 FORMAT = "artkit-strokes"
@@ -43,13 +44,8 @@ class StrokeLog:
         """The tile of each stroke: x, y and side in px, (N, 3) int64."""
         return tiles_of(self.phases)
 
-    def to_json(self) -> str:
-        """The log as JSON: 9 significant digits, from which every float32 comes back exactly."""
-        tiles = self.tiles().tolist()
-        strokes = [
-            {"tile": tile, "action": {name: float(f"{value:.9g}") for name, value in zip(self.names, row, strict=True)}}
-            for tile, row in zip(tiles, self.actions.tolist(), strict=True)
-        ]
+    def lines(self) -> Iterator[str]:
+        """The log as JSON, line by line: 9 significant digits, from which every float32 comes back exactly."""
         head = {
             "format": FORMAT,
             "version": VERSION,
@@ -63,12 +59,25 @@ class StrokeLog:
             "clip": self.clip,
             "phases": [[p.first, p.x, p.y, p.pitch, p.rows, p.columns, p.side] for p in self.phases],
         }
-        lines = ",\n".join(json.dumps(stroke) for stroke in strokes)
-        return json.dumps(head, indent=1)[:-2] + f',\n "strokes": [\n{lines}\n]\n}}\n'
+        yield json.dumps(head, indent=1)[:-2] + ',\n "strokes": ['
+        end = "\n"
+        for phase in self.phases:
+            for some in torch.split(torch.arange(phase.strokes), 1 << 14):
+                rows = self.actions[some + phase.first].tolist()
+                for (x, y), row in zip(phase.origins_of(some).tolist(), rows, strict=True):
+                    action = {name: float(f"{value:.9g}") for name, value in zip(self.names, row, strict=True)}
+                    yield end + json.dumps({"tile": [x, y, phase.side], "action": action})
+                    end = ",\n"
+        yield "\n]\n}\n"
+
+    def to_json(self) -> str:
+        """The log as JSON."""
+        return "".join(self.lines())
 
     def save(self, file: Path) -> None:
         """Write the log, atomically."""
-        write_text(file, self.to_json())
+        with atomic(file) as temporary, temporary.open("w", encoding="utf-8") as stream:
+            stream.writelines(self.lines())
 
     @classmethod
     def load(cls, file: Path) -> StrokeLog:
