@@ -108,9 +108,11 @@ def run(
 
         job = Train(told, chosen, folder)
     else:
-        job = Paint(told, chosen)
+        job = Paint(told, chosen, next(there for there in (folder, *folder.absolute().parents) if there.is_dir()))
     for note in job.notes:
         click.echo(f"note: {note}", err=True)
+    if isinstance(job, Paint) and (forecast := job.forecast()):
+        click.echo(f"expected: {forecast}", err=True)
     made = Run(folder, told, job, resume)
     with _progress(made):
         made.execute()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -11,7 +12,12 @@ from artkit.part import Part, Scene
 
 
 class Constraint(Part, nn.Module, ABC):
-    """Maps actions to allowed ones, differentiably. Constraints of a recipe apply in its order."""
+    """Maps actions to allowed ones, differentiably. Constraints of a recipe apply in its order.
+
+    alone: whether it looks at each stroke alone, so that it may be given the actions of some strokes instead of all.
+    """
+
+    alone: ClassVar[bool] = False
 
     def __init__(self, config: Config, scene: Scene) -> None:
         nn.Module.__init__(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import struct
 import warnings
 import zlib
@@ -16,6 +17,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageCms, ImageOps
 from torch import Tensor
+from torch.nn import functional as F
 
 from artkit import scratch
 from artkit.errors import UsageError
@@ -25,6 +27,7 @@ from artkit.geometry import Window
 MAX_PIXELS = 400_000_000
 """The largest image file that is read: 400 megapixels."""
 
+_WHOLE = 1 << 23  # px up to which a picture is fitted at once and kept in memory
 _STRIP = 1 << 22  # bytes that a PNG is filtered and packed by
 
 Pixels = npt.NDArray[Any]
@@ -41,13 +44,79 @@ class Picture:
         self.pixels = pixels
         """(1, 3, h, w), sRGB in [0, 1]."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, px."""
+        return self.pixels.shape[-1], self.pixels.shape[-2]
+
     def window(self, window: Window) -> Tensor:
-        """The pixels of a window at scale 1: (1, 3, h, w)."""
-        return self.pixels[:, :, window.y : window.y + window.height, window.x : window.x + window.width]
+        """The pixels of a window: (1, 3, h, w). Its scale may be less than 1: then it shows more, smaller."""
+        x, y, width, height = (round(v / window.scale) for v in (window.x, window.y, window.width, window.height))
+        part = self.pixels[:, :, y : y + height, x : x + width]
+        return part if window.scale == 1 else F.interpolate(part, (window.height, window.width), mode="area")
+
+    def small(self, most: int) -> tuple[Tensor, float]:
+        """All of it, (1, 3, h, w), reduced to at most `most` px if it has more, and by how much it was reduced."""
+        width, height = self.size
+        shrink = 2.0 ** -max(0, math.ceil(math.log2(width * height / most) / 2))
+        return self.window(Window(0, 0, math.ceil(width * shrink), math.ceil(height * shrink), shrink)), shrink
 
     def to(self, device: torch.device) -> Picture:
         """The picture with its pixels on a device."""
         return Picture(self.pixels.to(device))
+
+
+class _Large(Picture):
+    """A picture of which only the image file's own pixels are kept; windows are fitted as they are asked for."""
+
+    def __init__(
+        self,
+        source: Pixels,
+        size: tuple[int, int],
+        box: tuple[float, float, float, float],
+        rectangle: tuple[int, int, int, int],
+        ground: tuple[int, ...],
+        device: torch.device,
+    ) -> None:
+        """The box (left, top, right, bottom) of a source (h, w, 3) is to fill a rectangle (x, y, width, height) of a
+        picture of `size`; the ground's colour is seen around it.
+        """
+        self._told = source, size, box, rectangle, ground
+        self._device = device
+
+    @property
+    def pixels(self) -> Tensor:  # type: ignore[override]
+        return self.window(Window(0, 0, *self.size))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._told[1]
+
+    def window(self, window: Window) -> Tensor:
+        source, _, box, rectangle, ground = self._told
+        sheet = Image.new("RGB", (window.width, window.height), ground)
+        spans = []
+        for start, length, low, high, first, whole, there in (
+            (window.x, window.width, box[0], box[2], rectangle[0], rectangle[2], source.shape[1]),
+            (window.y, window.height, box[1], box[3], rectangle[1], rectangle[3], source.shape[0]),
+        ):
+            begin = min(max(round(first * window.scale) - start, 0), length)
+            end = min(max(round((first + whole) * window.scale) - start, begin), length)
+            step = (high - low) / (whole * window.scale)  # px of the source a px of the window
+            from_, to = (low + (place + start - first * window.scale) * step for place in (begin, end))
+            from_, to = max(from_, 0.0), min(to, float(there))
+            room = math.ceil(3 * max(step, 1)) + 1  # as far as the filter reaches
+            cut = max(0, math.floor(from_) - room), min(there, math.ceil(to) + room)
+            spans.append((begin, end, from_ - cut[0], to - cut[0], slice(*cut)))
+        (x0, x1, left, right, columns), (y0, y1, top, bottom, rows) = spans
+        if x1 > x0 and y1 > y0:
+            part = Image.fromarray(np.ascontiguousarray(source[rows, columns]))
+            scaled = part.resize((x1 - x0, y1 - y0), Image.Resampling.LANCZOS, (left, top, right, bottom))
+            sheet.paste(scaled, (x0, y0))
+        return from_bytes(np.asarray(sheet)).to(self._device)
+
+    def to(self, device: torch.device) -> Picture:
+        return _Large(*self._told, device)
 
 
 def load(file: Path, size: tuple[int, int], fit: Fit = "cover", background: Tensor | None = None) -> Picture:
@@ -85,6 +154,8 @@ def load(file: Path, size: tuple[int, int], fit: Fit = "cover", background: Tens
         sheet = Image.new("RGBA", image.size, (*ground, 255))
         image = Image.alpha_composite(sheet, image)
     image = image.convert("RGB")
+    if size[0] * size[1] > _WHOLE:
+        return _fitted(image, size, fit, ground)
     if fit == "cover":
         image = ImageOps.fit(image, size, Image.Resampling.LANCZOS)
     elif fit == "contain":
@@ -92,6 +163,21 @@ def load(file: Path, size: tuple[int, int], fit: Fit = "cover", background: Tens
     else:
         image = image.resize(size, Image.Resampling.LANCZOS)
     return Picture(from_bytes(np.asarray(image)))
+
+
+def _fitted(image: Image.Image, size: tuple[int, int], fit: Fit, ground: tuple[int, ...]) -> Picture:
+    """The image as it is fitted to a large picture."""
+    width, height = image.size
+    box, rectangle = (0.0, 0.0, float(width), float(height)), (0, 0, *size)
+    if fit == "cover":
+        seen = min(width / size[0], height / size[1])
+        left, top = (width - seen * size[0]) / 2, (height - seen * size[1]) / 2
+        box = (left, top, width - left, height - top)
+    elif fit == "contain":
+        grown = min(size[0] / width, size[1] / height)
+        w, h = min(round(width * grown), size[0]), min(round(height * grown), size[1])
+        rectangle = (round((size[0] - w) / 2), round((size[1] - h) / 2), w, h)
+    return _Large(np.asarray(image), size, box, rectangle, ground, torch.device("cpu"))
 
 
 def from_bytes(pixels: Pixels) -> Tensor:
@@ -143,7 +229,7 @@ def write_png(
         if packed := packer.compress(_filtered(plain, above, channels * bits // 8)):
             chunk(b"IDAT", packed)
         above = plain[-1:]
-        scratch.release(pixels)
+        scratch.release()
     chunk(b"IDAT", packer.flush())
     chunk(b"IEND", b"")
 

@@ -73,7 +73,7 @@ class Painting:
             whole = scratch.zeros((height, width, 3), np.dtype(f"u{bits // 8}"), self.folder)
             for x, y, w, h in self.windows():
                 whole[y : y + h, x : x + w] = images.to_bytes(self.window(x, y, w, h), bits)
-                scratch.release(whole)
+                scratch.release()
             self._painted[bits] = whole
         return self._painted[bits]
 

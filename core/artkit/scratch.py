@@ -9,11 +9,14 @@ import math
 import mmap
 import os
 import tempfile
+import weakref
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from artkit.files import cannot_write
 
@@ -21,6 +24,8 @@ LARGE = 64 << 20
 """Bytes from which on an array lies on the disk."""
 
 Array = npt.NDArray[Any]
+
+_maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
 
 def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike, folder: Path | None = None) -> Array:
@@ -40,15 +45,18 @@ def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike, folder: Path | None = No
             memory = mmap.mmap(file.fileno(), size)
     except OSError as error:
         raise cannot_write(Path(folder or tempfile.gettempdir()) / "scratch file", error) from None
+    _maps.add(memory)
     return np.frombuffer(memory, dtype).reshape(shape)
 
 
-def release(array: Array) -> None:
-    """Take an array that lies on the disk out of memory; it is read again where it is needed."""
-    base: Any = array
-    while isinstance(base, np.ndarray):
-        base = base.base
-    if isinstance(base, memoryview):
-        base = base.obj
-    if isinstance(base, mmap.mmap):
-        base.madvise(mmap.MADV_DONTNEED)
+def tensor(like: Tensor, folder: Path | None = None) -> Tensor:
+    """Zeros of the shape, type and device of a tensor; see `zeros`. Only the memory of CPUs is spared."""
+    if like.device.type != "cpu":
+        return torch.zeros_like(like)
+    return torch.from_numpy(zeros(tuple(like.shape), str(like.dtype).removeprefix("torch."), folder))
+
+
+def release() -> None:
+    """Take all arrays that lie on the disk out of memory; they are read again where they are needed."""
+    for memory in _maps:
+        memory.madvise(mmap.MADV_DONTNEED)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
 from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor
@@ -18,6 +19,8 @@ from artkit.files import atomic
 from artkit.geometry import Phase, tiles_of
 
 FORMAT = "artkit-strokes"
+MANY = 200_000
+"""Strokes from which on a log's numbers lie in a file of their own, of numpy's, beside it."""
 VERSION = 1
 
 
@@ -44,8 +47,8 @@ class StrokeLog:
         """The tile of each stroke: x, y and side in px, (N, 3) int64."""
         return tiles_of(self.phases)
 
-    def lines(self) -> Iterator[str]:
-        """The log as JSON, line by line: 9 significant digits, from which every float32 comes back exactly."""
+    def _head(self) -> str:
+        """All but the strokes, as JSON that lacks its end."""
         head = {
             "format": FORMAT,
             "version": VERSION,
@@ -59,7 +62,11 @@ class StrokeLog:
             "clip": self.clip,
             "phases": [[p.first, p.x, p.y, p.pitch, p.rows, p.columns, p.side] for p in self.phases],
         }
-        yield json.dumps(head, indent=1)[:-2] + ',\n "strokes": ['
+        return json.dumps(head, indent=1)[:-2]
+
+    def lines(self) -> Iterator[str]:
+        """The log as JSON, line by line: 9 significant digits, from which every float32 comes back exactly."""
+        yield self._head() + ',\n "strokes": ['
         end = "\n"
         for phase in self.phases:
             for some in torch.split(torch.arange(phase.strokes), 1 << 14):
@@ -75,9 +82,17 @@ class StrokeLog:
         return "".join(self.lines())
 
     def save(self, file: Path) -> None:
-        """Write the log, atomically."""
+        """Write the log, atomically. The numbers of `MANY` strokes and more go into an array (N, A) beside it, which
+        bears its name and ends in .npy.
+        """
+        lines = self.lines()
+        if len(self.actions) >= MANY:
+            beside = file.with_suffix(".npy")
+            with atomic(beside) as temporary, temporary.open("wb") as array:
+                np.save(array, self.actions.numpy(), allow_pickle=False)
+            lines = iter([f'{self._head()},\n "strokes": {json.dumps(beside.name)}\n}}\n'])
         with atomic(file) as temporary, temporary.open("w", encoding="utf-8") as stream:
-            stream.writelines(self.lines())
+            stream.writelines(lines)
 
     @classmethod
     def load(cls, file: Path) -> StrokeLog:
@@ -90,10 +105,10 @@ class StrokeLog:
             raise ArtkitError(f"{file} is damaged: {error}") from None
         try:
             read = _File.model_validate(told)
-            rows = [[stroke.action[name] for name in read.names] for stroke in read.strokes]
             phases = tuple(Phase(*numbers) for numbers in read.phases)
-            if sum(phase.strokes for phase in phases) != len(rows):
-                raise ValueError(f"there are {len(rows)} strokes, and tiles for {sum(p.strokes for p in phases)}")
+            actions = _beside(file, read) if isinstance(read.strokes, str) else _listed(read)
+            if sum(phase.strokes for phase in phases) != len(actions):
+                raise ValueError(f"there are {len(actions)} strokes, and tiles for {sum(p.strokes for p in phases)}")
         except ValidationError as error:
             fault = error.errors()[0]
             if fault["loc"] in (("format",), ("version",)) and fault["type"] in ("literal_error", "less_than_equal"):
@@ -102,7 +117,7 @@ class StrokeLog:
                 ) from None
             where = ".".join(str(step) for step in fault["loc"])
             raise ArtkitError(f"{file} is damaged: {where}: {fault['msg']}") from None
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, OSError) as error:
             raise ArtkitError(f"{file} is damaged: {type(error).__name__}: {error}") from None
         return cls(
             size=read.size,
@@ -111,7 +126,7 @@ class StrokeLog:
             renderer=read.renderer,
             space=read.space,
             names=read.names,
-            actions=torch.tensor(rows, dtype=torch.float32).reshape(len(rows), len(read.names)),
+            actions=actions,
             phases=phases,
             clip=read.clip,
         )
@@ -136,4 +151,17 @@ class _File(BaseModel):
     names: tuple[str, ...]
     clip: bool
     phases: list[tuple[int, int, int, int, int, int, int]]
-    strokes: list[_Stroke]
+    strokes: list[_Stroke] | Annotated[str, Field(pattern=r"^[^/\\\\]+\.npy$")]
+
+
+def _listed(read: _File) -> Tensor:
+    rows = [[stroke.action[name] for name in read.names] for stroke in read.strokes if isinstance(stroke, _Stroke)]
+    return torch.tensor(rows, dtype=torch.float32).reshape(len(rows), len(read.names))
+
+
+def _beside(file: Path, read: _File) -> Tensor:
+    """The numbers that lie in a file of their own, which is read where it is needed. Raises ValueError or OSError."""
+    array = np.load(file.parent / str(read.strokes), mmap_mode="c", allow_pickle=False)
+    if array.dtype != np.float32 or array.ndim != 2 or array.shape[1] != len(read.names):
+        raise ValueError(f"{read.strokes} holds no strokes")
+    return torch.from_numpy(array)

@@ -14,6 +14,7 @@ class Grayscale(Constraint):
     """Red, green and blue of an action all become their luma (Rec. 601), which is one number to learn."""
 
     name = "grayscale"
+    alone = True
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)

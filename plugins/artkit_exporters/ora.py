@@ -51,7 +51,7 @@ class Ora(Exporter):
                     *colour, coverage = painting.paint(phases, x, y, w, h)
                     straight = torch.stack(colour) / coverage.clamp(min=1e-6)
                     layer[y : y + h, x : x + w] = images.to_bytes(torch.cat([straight, coverage[None]]))
-                    scratch.release(layer)
+                    scratch.release()
                 _add_layer(zipped, stack, f"pass {number} of {len(passes)}", layer)
             whole = painting.pixels()
             _add(zipped, "mergedimage.png", whole)
