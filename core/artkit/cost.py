@@ -12,7 +12,7 @@ from artkit.errors import UsageError
 from artkit.renderer import Renderer
 from artkit.windows import Windows
 
-_SHEET = 40  # bytes a px of a sheet: coverage, what lay below it, and what their gradients keep
+_SHEET = 56  # bytes a px of a sheet: coverage, what lay below it, and what their gradients keep
 _PIXEL = 700  # bytes a px of a window: what the networks keep of it
 
 _SHARE = 4

@@ -75,7 +75,7 @@ class Paint(Job):
         if recipe.head.background == "target":
             if scene.target is None:
                 raise UsageError('background: "target" needs an objective that has a target', remedy="give a colour")
-            scene.background = scene.target.small(1 << 23)[0].mean((0, 2, 3))
+            scene.background = scene.target.small(1 << 20)[0].mean((0, 2, 3))
         self.cost = Cost(canvas, self.renderer, max(o.margin for o in self.objectives.values()))
         self._go_over(self.cost.windows(recipe.head.window))
         agent: Agent = build("agent", blocks["agent"].type, blocks["agent"].config, scene)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,12 @@ import numpy as np
 import torch
 from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor
+from torch.nn import functional as F
 
 from artkit.config import Colour
 from artkit.errors import ArtkitError
 from artkit.files import atomic
-from artkit.geometry import Phase, tiles_of
+from artkit.geometry import Phase, Window, tiles_of
 
 FORMAT = "artkit-strokes"
 MANY = 200_000
@@ -46,6 +48,26 @@ class StrokeLog:
     def tiles(self) -> Tensor:
         """The tile of each stroke: x, y and side in px, (N, 3) int64."""
         return tiles_of(self.phases)
+
+    def near(self, window: Window, reach: float) -> tuple[Tensor, Tensor]:
+        """The strokes whose tiles lie no further than `reach` tiles from a window: their numbers (m,), in the order of
+        painting, and their tiles (m, 3), int64, px of the recipe.
+        """
+        numbers, tiles = [], []
+        for phase in self.phases:
+            spans = []
+            for start, length, first, count in (
+                (window.y, window.height, phase.y, phase.rows),
+                (window.x, window.width, phase.x, phase.columns),
+            ):
+                room = reach * phase.side
+                low = math.ceil((start / window.scale - room - phase.side - first) / phase.pitch)
+                high = math.floor(((start + length) / window.scale + room - first) / phase.pitch) + 1
+                spans.append(torch.arange(min(max(low, 0), count), min(max(high, 0), count)))
+            chosen = (spans[0][:, None] * phase.columns + spans[1]).reshape(-1)
+            numbers.append(phase.first + chosen)
+            tiles.append(F.pad(phase.origins_of(chosen), (0, 1), value=phase.side))
+        return torch.cat(numbers), torch.cat(tiles)
 
     def _head(self) -> str:
         """All but the strokes, as JSON that lacks its end."""

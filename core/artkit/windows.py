@@ -29,7 +29,7 @@ class Windows:
 
     @classmethod
     def of(cls, size: tuple[int, int], side: int, margin: int) -> Windows:
-        """The fewest windows of at most `side` px a side. Raises ValueError if they are lost in their margins."""
+        """The fewest windows of `side` px a side. Raises ValueError if they are lost in their margins."""
         counts: list[int] = []
         lengths: list[int] = []
         for length in size:
@@ -39,7 +39,7 @@ class Windows:
                     raise ValueError(f"windows of {side} px are too small for margins of {margin} px")
                 count = math.ceil(length / core)
             counts.append(count)
-            lengths.append(length if count == 1 else math.ceil(length / count) + 2 * margin)
+            lengths.append(min(length, side))
         return cls(size, counts[0], counts[1], lengths[0], lengths[1], margin)
 
     @property
@@ -57,9 +57,9 @@ class Windows:
             (self.size[0], self.columns, column, self.width, shift[0]),
             (self.size[1], self.rows, row, self.height, shift[1]),
         ):
-            borders = [place * length / count + moved * self.margin, (place + 1) * length / count + moved * self.margin]
-            low = -_ENDLESS if place == 0 else round(borders[0])
-            high = _ENDLESS if place == count - 1 else round(borders[1])
-            spans.append((min(max(low - self.margin, 0), length - seen), low, high))
+            low, high = (index * length / count + moved * self.margin for index in (place, place + 1))
+            start = min(max(round((low + high - seen) / 2), 0), length - seen)
+            inner = place > 0, place < count - 1  # there are no borders at the edges of the picture
+            spans.append((start, round(low) if inner[0] else -_ENDLESS, round(high) if inner[1] else _ENDLESS))
         (x, left, right), (y, top, bottom) = spans
         return Window(x, y, self.width, self.height), Window(left, top, right - left, bottom - top)

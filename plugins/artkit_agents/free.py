@@ -19,7 +19,7 @@ from artkit.part import Scene
 
 PositiveLength = Annotated[float, Field(gt=0, le=2, allow_inf_nan=False)]
 
-_LOOK = 1 << 22  # px of the target at which strokes look for their start
+_LOOK = 1 << 21  # px of the target at which strokes look for their start
 _EDGE = 0.02  # actions start this far from 0 and 1, where the sigmoid still has a slope
 
 
@@ -137,7 +137,7 @@ class _Look:
         gx = F.pad(grey.diff(dim=-1), (0, 1, 0, 0))
         gy = F.pad(grey.diff(dim=-2), (0, 0, 0, 1))
         # The structure tensor, smoothed, has its main axis across the edges.
-        self._tensor = F.avg_pool2d(torch.cat([gx * gx, gy * gy, gx * gy], 1), 9, 1, 4)[0]
+        self._tensor = [F.avg_pool2d(product, 9, 1, 4)[0, 0] for product in (gx * gx, gy * gy, gx * gy)]
         self._blurred = blurred[0]
 
     def at(self, where: Tensor) -> tuple[Tensor, Tensor]:
@@ -145,6 +145,6 @@ class _Look:
         height, width = self._blurred.shape[-2:]
         x = (where[..., 0] * self._scale).round().long().clamp(0, width - 1)
         y = (where[..., 1] * self._scale).round().long().clamp(0, height - 1)
-        xx, yy, xy = (self._tensor[index][y, x] for index in range(3))
+        xx, yy, xy = (part[y, x] for part in self._tensor)
         across = 0.5 * torch.atan2(2 * xy, xx - yy)
         return self._blurred[:, y, x].permute(1, 2, 0), across + math.pi / 2

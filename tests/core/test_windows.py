@@ -318,3 +318,15 @@ def test_windows_of_a_large_target_are_parts_of_it(tmp_path: Path, monkeypatch: 
         )
         small = Window(0, 0, size[0] // 2, size[1] // 2, 0.5)
         assert (large.window(small) - whole.window(small)).abs().mean() < 0.05
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.5, 0.5])
+def test_strokes_near_a_window(paint: Callable[..., Paint], scale: float) -> None:
+    log = paint().log()
+    everything, tiles = log.near(Window(0, 0, round(150 * scale), round(120 * scale), scale), 5)
+    assert torch.equal(everything, torch.arange(len(log.actions)))
+    assert torch.equal(tiles, log.tiles())
+    numbers, some = log.near(Window(round(60 * scale), round(50 * scale), round(10 * scale), round(8 * scale), scale), 0.5)
+    beyond = torch.maximum(tiles[:, :2] - torch.tensor([70, 58]), torch.tensor([60, 50]) - tiles[:, :2] - 16).amax(1)
+    assert torch.equal(numbers, (beyond <= 8).nonzero()[:, 0])
+    assert torch.equal(some, tiles[numbers])
