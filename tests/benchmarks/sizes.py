@@ -1,6 +1,6 @@
 """What a step of a large picture costs: memory and time against the size of the picture.
 
-    python tests/benchmarks/sizes.py [--sides 1024 2048 ...] [--window 512] [--steps 9] [--renderer gan] [--set KEY=VALUE]
+    python tests/benchmarks/sizes.py [--sides 1024 2048 ...] [--window 512] [--steps 9] [--renderer gan] [--set K=V]
 
 Each side is painted in a process of its own, from the shipped photo: strokes; windows of a sweep; seconds to prepare;
 the seconds of a step, the median of `--steps` after the first; those of a sweep over the whole picture; those a

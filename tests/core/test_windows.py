@@ -326,7 +326,9 @@ def test_strokes_near_a_window(paint: Callable[..., Paint], scale: float) -> Non
     everything, tiles = log.near(Window(0, 0, round(150 * scale), round(120 * scale), scale), 5)
     assert torch.equal(everything, torch.arange(len(log.actions)))
     assert torch.equal(tiles, log.tiles())
-    numbers, some = log.near(Window(round(60 * scale), round(50 * scale), round(10 * scale), round(8 * scale), scale), 0.5)
+    numbers, some = log.near(
+        Window(round(60 * scale), round(50 * scale), round(10 * scale), round(8 * scale), scale), 0.5
+    )
     beyond = torch.maximum(tiles[:, :2] - torch.tensor([70, 58]), torch.tensor([60, 50]) - tiles[:, :2] - 16).amax(1)
     assert torch.equal(numbers, (beyond <= 8).nonzero()[:, 0])
     assert torch.equal(some, tiles[numbers])
