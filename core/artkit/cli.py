@@ -273,9 +273,11 @@ def _summary(part: type[Any]) -> str:
 @click.option("--copy", metavar="NAME", help="Copy a recipe, and the images it names, into the current folder.")
 def list_recipes(copy: str | None) -> None:
     """The recipes that ship with artkit."""
-    from artkit.recipe import shipped_recipes
+    import tomllib
 
-    shipped = shipped_recipes()
+    from artkit.recipe import recipe_folder, shipped_recipes
+
+    shipped = {name: file.resolve() for name, file in shipped_recipes().items()}
     if copy is None:
         for name, file in shipped.items():
             first = file.read_text(encoding="utf-8").lstrip().splitlines()
@@ -284,12 +286,13 @@ def list_recipes(copy: str | None) -> None:
         return
     if copy not in shipped:
         raise UsageError(f'there is no recipe "{copy}"', remedy=f"there are: {', '.join(shipped)}")
-    import tomllib
-
     source = shipped[copy]
-    here = Path(source.name)
     named = _named_files(tomllib.loads(source.read_text(encoding="utf-8")), source.parent)
-    goals = {here: source} | {Path(path.relative_to(source.parent)): path for path in named}
+    # What a recipe names beside its folder keeps its place beside it.
+    inside = all(path.is_relative_to(source.parent) for path in named)
+    base = source.parent if inside else recipe_folder().resolve()
+    here = source.relative_to(base)
+    goals = {here: source} | {path.relative_to(base): path for path in named}
     for goal, path in goals.items():
         if goal.exists() and (goal == here or goal.read_bytes() != path.read_bytes()):
             raise UsageError(f"{goal} is already here", remedy="move it away first")
@@ -307,7 +310,7 @@ def _named_files(value: Any, folder: Path) -> list[Path]:
     if isinstance(value, dict):
         return [file for inner in value.values() for file in _named_files(inner, folder)]
     if isinstance(value, str) and "." in value and (folder / value).is_file():
-        return [folder / value]
+        return [(folder / value).resolve()]
     return []
 
 

@@ -16,9 +16,7 @@ _SHEET = 56  # bytes a px of a sheet: coverage, what lay below it, and what thei
 _PIXEL = 700  # bytes a px of a window: what the networks keep of it
 
 _SHARE = 4
-"""The share of the machine's memory, one over this, that a step of the whole picture may take."""
-
-_ENOUGH = 2 << 30  # bytes: larger windows would gain nothing
+"""The share of the machine's memory, one over this, that a step may take."""
 
 
 def memory() -> int:
@@ -51,10 +49,10 @@ class Cost:
             return self._of(told)
         if self.bytes(width, height) <= memory() // _SHARE:
             return self._of(max(width, height))
-        most = min(memory() // _SHARE, _ENOUGH)
-        side = 4 * self.margin  # in smaller ones there would be more margin than core
-        while self.bytes(side + 64, side + 64) <= most:
-            side += 64
+        # Of ten margins' length four fifths are core. In four there would be more margin than core.
+        side = 10 * self.margin
+        while side > 4 * self.margin and self.bytes(side, side) > memory() // _SHARE:
+            side -= self.margin // 2
         return self._of(side)
 
     def _of(self, side: int) -> Windows:
