@@ -37,7 +37,8 @@ def render(
 ) -> Tensor:
     """The pictures of actions (n, N, A), or a window of them: (n, 3, h, w), sRGB. See `Canvas.render`.
 
-    margin_of: px around a tile of a renderer, given its side, that are painted too.
+    margin_of: px around a tile of a renderer, given its side, that are painted too. A background of four numbers has an
+    alpha: then the pictures are (n, 4, h, w), their colours times alpha, and alpha.
     """
     given = actions
     strokes = given if callable(given) else lambda numbers: given[:, numbers.to(given.device)]
@@ -75,6 +76,8 @@ def render(
                 scale=window.scale,
             )
             colour, coverage = renderer(chosen.flatten(0, 1), place)
+            if len(background) == 4:
+                colour = torch.cat([colour, torch.ones_like(colour[:, :1])], dim=1)
             counts = [block.rows * block.columns for block in mine]
             colours, coverages = (torch.split(t.view(n, -1, *t.shape[1:]), counts, 1) for t in (colour, coverage))
             drawn |= dict(zip(mine, zip(colours, coverages, strict=True), strict=True))
@@ -85,7 +88,7 @@ def render(
         return composite(ground, layers, [tensor for block in some for tensor in drawn[block]])
 
     like = strokes(torch.zeros(0, dtype=torch.int64))
-    painted = background.to(like).view(1, 3, 1, 1).expand(len(like), 3, bottom - top, right - left)
+    painted = background.to(like).view(1, -1, 1, 1).expand(len(like), -1, bottom - top, right - left)
     if torch.is_grad_enabled():
         if learnt:
             blocks = [part for block in blocks for part in block.split(learnt)]
@@ -224,7 +227,7 @@ class _Layer:
     sheet: int
 
     def of(self, buffer: Tensor) -> Tensor:
-        """The layer's pixels in a contiguous buffer (n, 3, h, w), as a view (n, rows, columns, 3, sheet, sheet)."""
+        """The layer's pixels in a contiguous buffer (n, c, h, w), as a view (n, rows, columns, c, sheet, sheet)."""
         n, channels, height, width = buffer.shape
         return buffer.as_strided(
             (n, self.rows, self.columns, channels, self.sheet, self.sheet),
@@ -236,7 +239,7 @@ class _Layer:
 def composite(ground: Tensor, layers: Sequence[_Layer], paints: Sequence[Tensor]) -> Tensor:
     """Paint layers over a ground, each one over what lies there: ``canvas = canvas + coverage (colour - canvas)``.
 
-    ground (n, 3, h, w); paints: colour (n, m, 3, S or 1, S or 1) and coverage (n, m, 1, S, S) of each layer in turn.
+    ground (n, c, h, w); paints: colour (n, m, c, S or 1, S or 1) and coverage (n, m, 1, S, S) of each layer in turn.
     """
     painted: Tensor = _Composite.apply(ground, list(layers), *paints)  # type: ignore[no-untyped-call]
     return painted

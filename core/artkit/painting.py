@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from artkit import images, scratch
+from artkit.compositing import render
 from artkit.errors import UsageError
 from artkit.geometry import Phase, Window
 from artkit.renderer import Renderer
@@ -50,11 +51,8 @@ class Painting:
     @torch.no_grad()
     def window(self, x: int, y: int, width: int, height: int) -> Tensor:
         """The pixels of a rectangle: (3, height, width), sRGB in [0, 1]."""
-        return self._replay(self.log, x, y, width, height)
-
-    def _replay(self, log: StrokeLog, x: int, y: int, width: int, height: int) -> Tensor:
         left, top = self._corner
-        picture = self.renderer.replay(log, Window(left + x, top + y, width, height, self.scale))
+        picture = self.renderer.replay(self.log, Window(left + x, top + y, width, height, self.scale))
         return picture.clamp(0, 1).cpu()
 
     def windows(self) -> Iterator[tuple[int, int, int, int]]:
@@ -89,13 +87,18 @@ class Painting:
         """What the strokes of some phases alone leave on a rectangle: red, green and blue times coverage, and
         coverage, (4, height, width) in [0, 1].
         """
-        # Paint goes linearly over its ground, so two grounds tell what it hides.
-        on_black, on_white = (
-            self._replay(replace(self.log, phases=tuple(phases), background=(ground,) * 3), x, y, width, height)
-            for ground in (0.0, 1.0)
+        left, top = self._corner
+        painted = render(
+            phases,
+            self.log.size,
+            lambda renderer, side: 0 if self.log.clip else renderer.margin(side),
+            self.renderer,
+            lambda numbers: self.log.actions[numbers].to(self.renderer.scene.device)[None],
+            torch.zeros(4),
+            self.log.seed,
+            Window(left + x, top + y, width, height, self.scale),
         )
-        coverage = (1 - (on_white - on_black).mean(0, keepdim=True)).clamp(0, 1)
-        return torch.cat([torch.minimum(on_black, coverage), coverage])
+        return painted[0].clamp(0, 1).cpu()
 
     def passes(self, most: int) -> list[tuple[Phase, ...]]:
         """The phases in the passes in which the picture is gone over, as every tile gets its next stroke; at most so

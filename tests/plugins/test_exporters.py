@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -240,3 +241,19 @@ def test_a_full_disk_is_told_as_such(paint: Paint) -> None:
 def test_images_of_16_bits_are_rounded_to_the_nearest() -> None:
     pixel = torch.tensor([0.25, 0.5, 1.0]).view(3, 1, 1)
     assert images.to_bytes(pixel, 16).tolist() == [[[16384, 32768, 65535]]]
+
+
+def test_the_real_brush_paints_layers_and_films(
+    mypaint: None, paint: Paint, scene: Callable[..., Any], tmp_path: Path
+) -> None:
+    made = scene((75, 50))
+    picture = replace(paint(2.0, strokes=2), renderer=made.make("renderer", "mypaint", surrogate=""))
+    with zipfile.ZipFile(write(picture, tmp_path / "p.ora")) as zipped:
+        below = Image.new("RGBA", (150, 100))
+        for layer in reversed(ElementTree.fromstring(zipped.read("stack.xml")).findall("stack/layer")):
+            above = Image.open(io.BytesIO(zipped.read(layer.attrib["src"]))).convert("RGBA")
+            below = Image.alpha_composite(below, above)
+    assert far(below.convert("RGB"), picture.pixels()) < 0.6
+    with av.open(str(write(picture, tmp_path / "p.mp4", "seconds=1", "hold=0.2", "fps=10"))) as video:
+        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+    assert far(frames[9], frames[-1]) < 0.35 * far(frames[0], frames[-1]), "a tenth of the strokes is still missing"
