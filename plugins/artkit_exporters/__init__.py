@@ -20,3 +20,16 @@ def artkit_exporters() -> Sequence[type]:
     from artkit_exporters.webp import Webp
 
     return (Png, Tif, Dzi, Ora, Svg, Mp4, Webm, Gif, Webp, Json)
+
+
+@hookimpl
+def artkit_doctor() -> Sequence[tuple[str, str, str]]:
+    """The libraries of the extra `export`."""
+    from importlib import metadata
+    from importlib.util import find_spec
+
+    found = []
+    for name, suffixes in (("pyvips", ".tif, .dzi"), ("av", ".mp4, .webm, .webp"), ("drawsvg", ".svg")):
+        there = f"{metadata.version(name)}, for {suffixes}" if find_spec(name) else ""
+        found.append((name, there, f"for {suffixes}: pip install 'neural-artkit[export]'"))
+    return found
