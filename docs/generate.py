@@ -23,7 +23,7 @@ INTRODUCTIONS = {
     "agent": "The table `[agent]`: which actions?",
     "constraint": "Tables `[constraint.NAME]`: which actions are allowed? They apply in the order of the recipe.",
     "objective": "Tables `[objective.NAME]`: how good is the picture? The loss is the sum of values times weights.",
-    "exporter": "No table: the extension of the file that `artkit export` is to write chooses one.",
+    "exporter": "No table: `artkit export` chooses by the extensions of its files, and has `--set KEY=VALUE`.",
     "trainer": "The table `[trainer]`: where do a renderer's weights come from?",
 }
 

@@ -22,3 +22,11 @@ class Agent(Part, nn.Module, ABC):
         """Actions (n, N, A) in [0, 1] for the N strokes of the scene's canvas, in the order of painting; N is
         `Scene.actions`, which is 1 where the renderer shares one.
         """
+
+    def strokes(self, scene: Scene, numbers: Tensor) -> Tensor:
+        """The actions (n, m, A) of the strokes with the numbers (m,) alone, for pictures whose strokes are too many to
+        be proposed in each step. An agent with parameters of each stroke should see to it that only theirs get a
+        gradient, a sparse one, as `torch.nn.functional.embedding` gives.
+        """
+        actions: Tensor = self(scene)
+        return actions[:, numbers]

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
-from artkit.compositing import render
+from artkit.compositing import Strokes, render
 from artkit.config import Config
 from artkit.geometry import Phase, Window, tiles_of
 from artkit.part import Part, Scene
@@ -51,14 +51,16 @@ class Canvas(Part, ABC):
     def render(
         self,
         renderer: Renderer,
-        actions: Tensor,
+        actions: Tensor | Strokes,
         background: Tensor,
         seed: int = 0,
         window: Window | None = None,
+        learnt: Window | None = None,
     ) -> Tensor:
         """The pictures of actions (n, N, A), or a window of them: (n, 3, h, w), sRGB.
 
         Strokes are painted one over the other on `background` (3,), only those whose sheets touch the window, so that
-        memory follows the window and never the picture.
+        memory follows the window and never the picture. actions may be a function that gives those of the strokes with
+        given numbers. learnt: only strokes whose tile has its centre there get a gradient; all unless told.
         """
-        return render(self.phases, self.size, self.margin, renderer, actions, background, seed, window)
+        return render(self.phases, self.size, self.margin, renderer, actions, background, seed, window, learnt)

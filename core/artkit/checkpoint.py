@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import re
+import struct
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from artkit import scratch
 from artkit.errors import ArtkitError
 from artkit.files import atomic
 
+_TYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+
 
 def save(state: dict[str, Any], file: Path) -> None:
-    """Write a tree of dicts, lists, tensors, numbers, texts and None, atomically."""
+    """Write a tree of dicts, lists, tensors, numbers, texts and None, atomically. Tensors go to the disk as they are
+    and may be larger than the memory.
+    """
     tensors: dict[str, Tensor] = {}
     told = _pack(state, tensors)
-    with atomic(file) as temporary:
-        try:
-            save_file(tensors, temporary, {"state": json.dumps(told)})
-        except SafetensorError as error:  # it does not raise OSError, and tells the number in its text
-            number = re.search(r"os error (\d+)", str(error))
-            raise OSError(int(number[1]) if number else errno.EIO, str(error)) from None
+    # As safetensors has it: widest types first, so that each tensor is aligned.
+    names = sorted(tensors, key=lambda name: -tensors[name].element_size())
+    head: dict[str, Any] = {"__metadata__": {"state": json.dumps(told)}}
+    end = 0
+    for name in names:
+        begin, end = end, end + tensors[name].numel() * tensors[name].element_size()
+        kind = _TYPES[tensors[name].dtype]
+        head[name] = {"dtype": kind, "shape": list(tensors[name].shape), "data_offsets": [begin, end]}
+    text = json.dumps(head).encode()
+    text += b" " * (-len(text) % 8)
+    with atomic(file) as temporary, temporary.open("wb") as stream:
+        stream.write(struct.pack("<Q", len(text)) + text)
+        for name in names:
+            stream.write(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+            scratch.release()
 
 
 def load(file: Path) -> dict[str, Any]:
@@ -45,7 +69,7 @@ def load(file: Path) -> dict[str, Any]:
 def _pack(value: Any, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, Tensor):
         name = str(len(tensors))
-        tensors[name] = value.detach().to("cpu").contiguous().clone()
+        tensors[name] = value.detach().to("cpu").contiguous()
         return {"tensor": name}
     if isinstance(value, dict):
         # Keys may be numbers, as in an optimizer's state, which JSON's objects cannot have.

@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from artkit.errors import ArtkitError, UsageError
 from artkit.plugins import KINDS, plugins
 
 if TYPE_CHECKING:
+    from artkit.geometry import Window
     from artkit.run import Run
 
 
@@ -106,9 +108,11 @@ def run(
 
         job = Train(told, chosen, folder)
     else:
-        job = Paint(told, chosen)
+        job = Paint(told, chosen, next(there for there in (folder, *folder.absolute().parents) if there.is_dir()))
     for note in job.notes:
         click.echo(f"note: {note}", err=True)
+    if isinstance(job, Paint) and (forecast := job.forecast()):
+        click.echo(f"expected: {forecast}", err=True)
     made = Run(folder, told, job, resume)
     with _progress(made):
         made.execute()
@@ -174,29 +178,68 @@ def _told(losses: dict[str, float]) -> str:
 # ------------------------------------------------------------------------------------------------------------ export
 @cli.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("--scale", type=click.FloatRange(min=0, min_open=True, max=1024), default=1.0, help="Times as large.")
+@click.option(
+    "--window", metavar="X,Y,WIDTH,HEIGHT", help="A part of the picture alone, in px of the recipe's picture."
+)
 @click.option("--renderer", help="Another renderer than the run's: mypaint, gan, …")
 @click.option("--brush", help="Another brush than the run's.")
+@click.option("--background", metavar="RRGGBB", help="Another ground than the run's, as in HTML: ff8800")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the format: bits=16, seconds=20"
+)
 @click.option("--device", help="auto, cpu, cuda or mps.", default="auto")
-def export(run: Path, file: Path, scale: float, renderer: str | None, brush: str | None, device: str) -> None:
-    """Write the picture of a run's folder to a file; its extension chooses the format."""
-    exporters = {suffix: f.part for f in plugins().parts("exporter").values() for suffix in f.part.suffixes}
-    if file.suffix.lower() not in exporters:
-        known = ", ".join(sorted(exporters))
-        raise UsageError(f'no exporter writes "{file.suffix or file.name}"', remedy=f"extensions there are: {known}")
+def export(
+    run: Path,
+    files: tuple[Path, ...],
+    scale: float,
+    window: str | None,
+    renderer: str | None,
+    brush: str | None,
+    background: str | None,
+    settings: tuple[str, ...],
+    device: str,
+) -> None:
+    """Write the picture of a run's folder to files; their extensions choose the formats."""
     if math.isnan(scale):
         raise UsageError("--scale nan is no number")
-    from artkit.export import open_painting
-    from artkit.files import atomic
+    from artkit.export import exporters, open_painting
+    from artkit.files import staged
 
-    painting = open_painting(run, scale, renderer, brush, device)
-    if not all(painting.size):
+    chosen = exporters(files, settings)
+    painting = open_painting(run, scale, renderer, brush, device, _colour(background), _window(window))
+    if not all(length > 0 for length in painting.size):
         raise UsageError(f"at scale {scale:g} the picture has no pixels", remedy="choose a larger --scale")
-    part = exporters[file.suffix.lower()]
-    with atomic(file) as temporary:
-        part(part.Config()).write(painting, temporary)
-    click.echo(str(file))
+    for exporter, file in zip(chosen, files, strict=True):
+        with staged(file) as temporary:
+            exporter.write(replace(painting, folder=file.parent), temporary)
+        click.echo(str(file))
+
+
+def _colour(told: str | None) -> tuple[float, float, float] | None:
+    if told is None:
+        return None
+    digits = told.removeprefix("#")
+    try:
+        red, green, blue = bytes.fromhex(digits)
+    except ValueError:
+        raise UsageError(f"--background {told} is no colour", remedy="write six digits, such as ff8800") from None
+    return red / 255, green / 255, blue / 255
+
+
+def _window(told: str | None) -> Window | None:
+    if told is None:
+        return None
+    from artkit.geometry import Window
+
+    try:
+        x, y, width, height = (int(number) for number in told.split(","))
+    except ValueError:
+        raise UsageError(
+            f"--window {told} is no rectangle", remedy="write X,Y,WIDTH,HEIGHT in px: 100,50,64,64"
+        ) from None
+    return Window(x, y, width, height)
 
 
 # ------------------------------------------------------------------------------------------------------------- lists
@@ -230,9 +273,11 @@ def _summary(part: type[Any]) -> str:
 @click.option("--copy", metavar="NAME", help="Copy a recipe, and the images it names, into the current folder.")
 def list_recipes(copy: str | None) -> None:
     """The recipes that ship with artkit."""
-    from artkit.recipe import shipped_recipes
+    import tomllib
 
-    shipped = shipped_recipes()
+    from artkit.recipe import recipe_folder, shipped_recipes
+
+    shipped = {name: file.resolve() for name, file in shipped_recipes().items()}
     if copy is None:
         for name, file in shipped.items():
             first = file.read_text(encoding="utf-8").lstrip().splitlines()
@@ -241,12 +286,13 @@ def list_recipes(copy: str | None) -> None:
         return
     if copy not in shipped:
         raise UsageError(f'there is no recipe "{copy}"', remedy=f"there are: {', '.join(shipped)}")
-    import tomllib
-
     source = shipped[copy]
-    here = Path(source.name)
     named = _named_files(tomllib.loads(source.read_text(encoding="utf-8")), source.parent)
-    goals = {here: source} | {Path(path.relative_to(source.parent)): path for path in named}
+    # What a recipe names beside its folder keeps its place beside it.
+    inside = all(path.is_relative_to(source.parent) for path in named)
+    base = source.parent if inside else recipe_folder().resolve()
+    here = source.relative_to(base)
+    goals = {here: source} | {path.relative_to(base): path for path in named}
     for goal, path in goals.items():
         if goal.exists() and (goal == here or goal.read_bytes() != path.read_bytes()):
             raise UsageError(f"{goal} is already here", remedy="move it away first")
@@ -264,7 +310,7 @@ def _named_files(value: Any, folder: Path) -> list[Path]:
     if isinstance(value, dict):
         return [file for inner in value.values() for file in _named_files(inner, folder)]
     if isinstance(value, str) and "." in value and (folder / value).is_file():
-        return [folder / value]
+        return [(folder / value).resolve()]
     return []
 
 

@@ -7,15 +7,21 @@ many tiles it has.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from artkit.geometry import Phase, Place, Window
-from artkit.renderer import Paint, Renderer
+from artkit.renderer import Renderer
+
+Strokes = Callable[[Tensor], Tensor]
+"""Gives the actions (n, m, A) of the strokes with the numbers (m,) int64."""
+
+_AT_ONCE = 1 << 24
+"""Pixels of sheets that are painted at a time where no gradient is wanted."""
 
 
 def render(
@@ -23,15 +29,23 @@ def render(
     size: tuple[int, int],
     margin_of: Callable[[Renderer, int], int],
     renderer: Renderer,
-    actions: Tensor,
+    actions: Tensor | Strokes,
     background: Tensor,
     seed: int,
     window: Window | None,
+    learnt: Window | None = None,
 ) -> Tensor:
     """The pictures of actions (n, N, A), or a window of them: (n, 3, h, w), sRGB. See `Canvas.render`.
 
-    margin_of: px around a tile of a renderer, given its side, that are painted too.
+    margin_of: px around a tile of a renderer, given its side, that are painted too. A background of four numbers has an
+    alpha: then the pictures are (n, 4, h, w), their colours times alpha, and alpha.
     """
+    given = actions
+    ask = given if callable(given) else lambda numbers: given[:, numbers.to(given.device)]
+
+    def strokes(numbers: Tensor) -> Tensor:
+        return ask(torch.zeros_like(numbers) if renderer.shared else numbers)
+
     window = window or Window(0, 0, *size)
     scaled = [phase.enlarged(window.scale) for phase in phases] if window.scale != 1 else list(phases)
     # Margins grow with the picture rather than being asked for anew: phases must not overlap at any scale.
@@ -42,72 +56,106 @@ def render(
     blocks = [block for phase in scaled if (block := _touching(phase, margins[phase.side], window))]
     left, top, right, bottom = window.x, window.y, window.x + window.width, window.y + window.height
     for block in blocks:
-        phase, margin = block.phase, margins[block.phase.side]
-        x, y = phase.x + block.column * phase.pitch - margin, phase.y + block.row * phase.pitch - margin
-        sheet = phase.side + 2 * margin
-        left, top = min(left, x), min(top, y)
-        right = max(right, x + (block.columns - 1) * phase.pitch + sheet)
-        bottom = max(bottom, y + (block.rows - 1) * phase.pitch + sheet)
-    n = len(actions)
-    ground = background.to(actions).view(1, 3, 1, 1).expand(n, 3, bottom - top, right - left)
+        left, top = min(left, block.x), min(top, block.y)
+        right, bottom = max(right, block.right), max(bottom, block.bottom)
     picture_size = (round(size[0] * window.scale), round(size[1] * window.scale))
-    # Strokes of tiles of one size are drawn in one call of the renderer.
-    drawn: dict[int, tuple[Paint, int]] = {}
-    for side in margins:
-        mine = [block for block in blocks if block.phase.side == side]
-        if not mine:
-            continue
-        number = torch.cat([block.numbers() for block in mine])
-        origin = torch.cat([block.origins() for block in mine])
-        place = Place(
-            origin=origin.to(actions.device).repeat(n, 1),
-            side=side,
-            margin=margins[side],
-            number=number.to(actions.device).repeat(n),
-            size=picture_size,
-            seed=seed,
-            scale=window.scale,
-        )
-        chosen = torch.zeros_like(number) if renderer.shared else number
-        paint = renderer(actions[:, chosen.to(actions.device)].flatten(0, 1), place)
-        drawn[side] = (paint, len(number))
-    used = dict.fromkeys(drawn, 0)
-    layers: list[_Layer] = []
-    tensors: list[Tensor] = []
-    for block in blocks:
-        side, count = block.phase.side, block.rows * block.columns
-        (colour, coverage), total = drawn[side]
-        span = slice(used[side], used[side] + count)
-        used[side] += count
-        phase, margin = block.phase, margins[side]
-        layers.append(
-            _Layer(
-                phase.y + block.row * phase.pitch - margin - top,
-                phase.x + block.column * phase.pitch - margin - left,
-                phase.pitch,
-                block.rows,
-                block.columns,
-                side + 2 * margin,
+
+    def draw(some: Sequence[_Block]) -> dict[_Block, tuple[Tensor, Tensor]]:
+        """Colour and coverage of each block; strokes of tiles of one size are drawn in one call of the renderer."""
+        drawn: dict[_Block, tuple[Tensor, Tensor]] = {}
+        of_side = {side: mine for side in margins if (mine := [b for b in some if b.phase.side == side])}
+        if not of_side:
+            return drawn
+        numbers = [torch.cat([block.numbers() for block in mine]) for mine in of_side.values()]
+        proposed = torch.split(strokes(torch.cat(numbers)), [len(some) for some in numbers], 1)
+        for (side, mine), number, chosen in zip(of_side.items(), numbers, proposed, strict=True):
+            n, device = len(chosen), chosen.device
+            place = Place(
+                origin=torch.cat([block.origins() for block in mine]).to(device).repeat(n, 1),
+                side=side,
+                margin=margins[side],
+                number=number.to(device).repeat(n),
+                size=picture_size,
+                seed=seed,
+                scale=window.scale,
             )
-        )
-        tensors += [t.view(n, total, *t.shape[1:])[:, span] for t in (colour, coverage)]
-    painted = composite(ground, layers, tensors)
-    return painted[
-        :, :, window.y - top : window.y - top + window.height, window.x - left : window.x - left + window.width
-    ]
+            colour, coverage = renderer(chosen.flatten(0, 1), place)
+            if len(background) == 4:
+                colour = torch.cat([colour, torch.ones_like(colour[:, :1])], dim=1)
+            counts = [block.rows * block.columns for block in mine]
+            colours, coverages = (torch.split(t.view(n, -1, *t.shape[1:]), counts, 1) for t in (colour, coverage))
+            drawn |= dict(zip(mine, zip(colours, coverages, strict=True), strict=True))
+        return drawn
+
+    def laid(ground: Tensor, some: Sequence[_Block], drawn: dict[_Block, tuple[Tensor, Tensor]]) -> Tensor:
+        layers = [block.layer(left, top) for block in some]
+        return composite(ground, layers, [tensor for block in some for tensor in drawn[block]])
+
+    like = strokes(torch.zeros(0, dtype=torch.int64))
+    painted = background.to(like).view(1, -1, 1, 1).expand(len(like), -1, bottom - top, right - left)
+    if torch.is_grad_enabled():
+        if learnt:
+            blocks = [part for block in blocks for part in block.split(learnt)]
+        drawn = draw([block for block in blocks if block.learnt])
+        with torch.no_grad():
+            drawn |= draw([block for block in blocks if not block.learnt])
+        painted = laid(painted, blocks, drawn)
+    else:
+        for group in _grouped(blocks, _AT_ONCE // len(like)):
+            painted = laid(painted, group, draw(group))
+    x, y = window.x - left, window.y - top
+    return painted[:, :, y : y + window.height, x : x + window.width]
+
+
+def _grouped(blocks: Sequence[_Block], most: int) -> Iterator[list[_Block]]:
+    """Blocks in their order, as many together as their sheets have at most `most` px."""
+    group: list[_Block] = []
+    total = 0
+    for block in blocks:
+        pixels = block.rows * block.columns * block.sheet**2
+        if group and total + pixels > most:
+            yield group
+            group, total = [], 0
+        group.append(block)
+        total += pixels
+    if group:
+        yield group
 
 
 @dataclass(frozen=True)
 class _Block:
-    """The part of a phase that touches a window: rows and columns from `row` and `column` on, in a buffer whose upper
-    left lies at the origin of the coordinates.
+    """The part of a phase that touches a window: rows and columns from `row` and `column` on.
+
+    margin: around its tiles, px. learnt: whether a gradient of its strokes is wanted.
     """
 
     phase: Phase
+    margin: int
     row: int
     column: int
     rows: int
     columns: int
+    learnt: bool = True
+
+    @property
+    def sheet(self) -> int:
+        return self.phase.side + 2 * self.margin
+
+    @property
+    def x(self) -> int:
+        return self.phase.x + self.column * self.phase.pitch - self.margin
+
+    @property
+    def y(self) -> int:
+        return self.phase.y + self.row * self.phase.pitch - self.margin
+
+    @property
+    def right(self) -> int:
+        return self.x + (self.columns - 1) * self.phase.pitch + self.sheet
+
+    @property
+    def bottom(self) -> int:
+        return self.y + (self.rows - 1) * self.phase.pitch + self.sheet
 
     def numbers(self) -> Tensor:
         """Which strokes of the painting these are: (rows * columns,) int64."""
@@ -115,7 +163,40 @@ class _Block:
         return (self.phase.first + row + torch.arange(self.column, self.column + self.columns)).reshape(-1)
 
     def origins(self) -> Tensor:
-        return self.phase.origins()[self.numbers() - self.phase.first]
+        return self.phase.origins_of(self.numbers() - self.phase.first)
+
+    def layer(self, left: int, top: int) -> _Layer:
+        """The block in a buffer whose upper left lies at (left, top)."""
+        return _Layer(self.y - top, self.x - left, self.phase.pitch, self.rows, self.columns, self.sheet)
+
+    def split(self, learnt: Window) -> Iterator[_Block]:
+        """The tiles whose centre lies in a window, and those above, below and beside them."""
+        half = self.phase.side / 2
+        spans = []
+        for start, length, first, begin, count in (
+            (learnt.y, learnt.height, self.phase.y + half, self.row, self.rows),
+            (learnt.x, learnt.width, self.phase.x + half, self.column, self.columns),
+        ):
+            low = min(max(math.ceil((start - first) / self.phase.pitch), begin), begin + count)
+            high = min(max(math.ceil((start + length - first) / self.phase.pitch), low), begin + count)
+            spans.append((begin, low, high, begin + count))
+        (y0, y1, y2, y3), (x0, x1, x2, x3) = spans
+        for rows, columns, inside in (
+            ((y0, y1), (x0, x3), False),
+            ((y1, y2), (x0, x1), False),
+            ((y1, y2), (x1, x2), True),
+            ((y1, y2), (x2, x3), False),
+            ((y2, y3), (x0, x3), False),
+        ):
+            if rows[1] > rows[0] and columns[1] > columns[0]:
+                yield replace(
+                    self,
+                    row=rows[0],
+                    column=columns[0],
+                    rows=rows[1] - rows[0],
+                    columns=columns[1] - columns[0],
+                    learnt=inside,
+                )
 
 
 def _touching(phase: Phase, margin: int, window: Window) -> _Block | None:
@@ -133,7 +214,7 @@ def _touching(phase: Phase, margin: int, window: Window) -> _Block | None:
             return None
         spans.append((begin, end - begin))
     (row, rows), (column, columns) = spans
-    return _Block(phase, row, column, rows, columns)
+    return _Block(phase, margin, row, column, rows, columns)
 
 
 @dataclass(frozen=True)
@@ -150,7 +231,7 @@ class _Layer:
     sheet: int
 
     def of(self, buffer: Tensor) -> Tensor:
-        """The layer's pixels in a contiguous buffer (n, 3, h, w), as a view (n, rows, columns, 3, sheet, sheet)."""
+        """The layer's pixels in a contiguous buffer (n, c, h, w), as a view (n, rows, columns, c, sheet, sheet)."""
         n, channels, height, width = buffer.shape
         return buffer.as_strided(
             (n, self.rows, self.columns, channels, self.sheet, self.sheet),
@@ -162,36 +243,43 @@ class _Layer:
 def composite(ground: Tensor, layers: Sequence[_Layer], paints: Sequence[Tensor]) -> Tensor:
     """Paint layers over a ground, each one over what lies there: ``canvas = canvas + coverage (colour - canvas)``.
 
-    ground (n, 3, h, w); paints: colour (n, m, 3, S or 1, S or 1) and coverage (n, m, 1, S, S) of each layer in turn.
+    ground (n, c, h, w); paints: colour (n, m, c, S or 1, S or 1) and coverage (n, m, 1, S, S) of each layer in turn.
     """
     painted: Tensor = _Composite.apply(ground, list(layers), *paints)  # type: ignore[no-untyped-call]
     return painted
 
 
 class _Composite(torch.autograd.Function):
-    """Keeps of each layer only what its gradient needs: the difference between its colour and what lay below."""
+    """Keeps of each layer only what its gradient needs: its coverage and, for a coverage that has a gradient itself,
+    the difference between its colour and what lay below.
+    """
 
     @staticmethod
     def forward(ctx: Any, ground: Tensor, layers: list[_Layer], *paints: Tensor) -> Tensor:
         buffer = ground.contiguous().clone()
-        saved = []
-        for layer, colour, coverage in zip(layers, paints[::2], paints[1::2], strict=True):
+        wanted = ctx.needs_input_grad[3::2]
+        overs: list[Tensor | None] = []
+        covers = []
+        for layer, colour, coverage, learnt in zip(layers, paints[::2], paints[1::2], wanted, strict=True):
             view = layer.of(buffer)
             over = colour.reshape(len(buffer), layer.rows, layer.columns, *colour.shape[2:]) - view
             cover = coverage.reshape(len(buffer), layer.rows, layer.columns, *coverage.shape[2:])
             view.addcmul_(cover, over)
-            saved += [over, cover]
+            if any(ctx.needs_input_grad):
+                overs.append(over if learnt else None)
+                covers.append(cover)
         ctx.layers, ctx.shapes = layers, [paint.shape for paint in paints]
-        ctx.save_for_backward(*saved)
+        ctx.save_for_backward(*overs, *covers)
         return buffer
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         gradient = gradients[0].contiguous().clone()
-        saved = ctx.saved_tensors
-        out: list[Tensor | None] = [None] * len(saved)
-        for index in range(len(ctx.layers) - 1, -1, -1):
-            over, cover = saved[2 * index : 2 * index + 2]
+        count = len(ctx.layers)
+        overs, covers = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+        out: list[Tensor | None] = [None] * (2 * count)
+        for index in range(count - 1, -1, -1):
+            over, cover = overs[index], covers[index]
             view = ctx.layers[index].of(gradient)
             colour_shape, cover_shape = ctx.shapes[2 * index : 2 * index + 2]
             if ctx.needs_input_grad[2 + 2 * index]:

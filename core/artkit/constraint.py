@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -13,7 +14,12 @@ from artkit.part import Part, Scene
 
 
 class Constraint(Part, nn.Module, ABC):
-    """Maps actions to allowed ones, differentiably. Constraints of a recipe apply in its order."""
+    """Maps actions to allowed ones, differentiably. Constraints of a recipe apply in its order.
+
+    alone: whether it looks at each stroke alone, so that it may be given the actions of some strokes instead of all.
+    """
+
+    alone: ClassVar[bool] = False
 
     def __init__(self, config: Config, scene: Scene) -> None:
         nn.Module.__init__(self)

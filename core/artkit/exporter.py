@@ -23,4 +23,6 @@ class Exporter(Part, ABC):
 
     @abstractmethod
     def write(self, painting: Painting, file: Path) -> None:
-        """Write the painting to `file`, a path that artkit moves into place once this returns."""
+        """Write the painting to `file`, which lies in an empty folder. All that is in this folder once this returns
+        moves to where the user wants the file, which comes last.
+        """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,44 @@ def atomic(file: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def staged(file: Path) -> Iterator[Path]:
+    """A path of the same name in an empty folder beside `file`. When the block ends, all that was written into that
+    folder moves beside `file`, which comes last; when it fails, nothing is left. Nothing is left either of a process
+    that is killed.
+
+    Raises ArtkitError where the folder cannot be written or the disk is full.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=file.parent))
+    except OSError as error:
+        raise cannot_write(file, error) from None
+    # It waits until its standard input ends, as it does with this process however that goes.
+    cleaner = subprocess.Popen(
+        ["sh", "-c", 'cat > /dev/null; rm -rf "$0"', folder],
+        stdin=subprocess.PIPE,
+        process_group=0,  # a terminal's Ctrl-C is not for it
+    )
+    try:
+        (folder / "new").mkdir()
+        (folder / "old").mkdir()
+        yield folder / "new" / file.name
+        for made in sorted((folder / "new").iterdir(), key=lambda path: path.name == file.name):
+            there = file.parent / made.name
+            if made.is_dir():
+                if there.exists():
+                    there.replace(folder / "old" / made.name)
+            else:
+                with made.open("rb") as stream:
+                    os.fsync(stream.fileno())
+            made.replace(there)
+    except OSError as error:
+        raise cannot_write(file, error) from None
+    finally:
+        cleaner.communicate()
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -52,7 +91,7 @@ _UMASK = _umask()
 def cannot_write(file: Path, error: OSError) -> ArtkitError:
     """What to tell the user when `file` could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ArtkitError(f"no space left on the disk for {file}", remedy="make room, then go on with --resume")
+        return ArtkitError(f"no space left on the disk for {file}", remedy="make room; a run goes on with --resume")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return ArtkitError(f"{file.parent} cannot be written to", remedy="choose another folder with --out")
     if error.errno in (errno.ENOTDIR, errno.EEXIST):

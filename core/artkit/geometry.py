@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -75,8 +75,24 @@ class Phase:
 
     def origins(self) -> Tensor:
         """Upper left (x, y) of each stroke's tile, px: (strokes, 2) int64."""
-        y, x = torch.meshgrid(torch.arange(self.rows), torch.arange(self.columns), indexing="ij")
-        return torch.stack([self.x + x * self.pitch, self.y + y * self.pitch], dim=-1).reshape(-1, 2)
+        return self.origins_of(torch.arange(self.strokes))
+
+    def origins_of(self, indices: Tensor) -> Tensor:
+        """Upper left (x, y) of the tiles of some of the strokes, counted from the phase's first, px: (m, 2) int64."""
+        row, column = indices // self.columns, indices % self.columns
+        return torch.stack([self.x + column * self.pitch, self.y + row * self.pitch], dim=-1)
+
+    def between(self, first: int, last: int) -> Iterator[Phase]:
+        """The strokes from number `first` to before `last`, as phases of whole rows and of parts of rows."""
+        start, end = max(first - self.first, 0), min(last - self.first, self.strokes)
+        while start < end:
+            row, column = divmod(start, self.columns)
+            rows = (end - start) // self.columns if not column else 0
+            columns = self.columns if rows else min(self.columns - column, end - start)
+            x, y = self.x + column * self.pitch, self.y + row * self.pitch
+            made = Phase(self.first + start, x, y, self.pitch, max(rows, 1), columns, self.side)
+            yield made
+            start += made.strokes
 
     def enlarged(self, scale: float) -> Phase:
         """The phase of a picture `scale` times as large. Raises UsageError where tiles would not lie on whole px."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -25,7 +25,8 @@ T = TypeVar("T")
 class View:
     """What an objective sees of a picture in a step.
 
-    image (n, 3, h, w) in [0, 1]: the window of the painting. target (n or 1, 3, h, w): the same window of what is to be
+    image (n, 3, h, w) in [0, 1]: the window of the painting, which is all of it or, of a large picture, a part, or all
+    of it much smaller. target (n or 1, 3, h, w): the same window of what is to be
     painted, or None. progress: 0 at the first step, 1 at the last.
     """
 
@@ -51,8 +52,11 @@ class View:
 class Objective(Part, nn.Module, ABC):
     """Scores a picture; lower is better.
 
-    target: the picture to paint, if this objective has one; the loop cuts each view's target from it.
+    target: the picture to paint, if this objective has one; the loop cuts each view's target from it. margin: px around
+    a part of a picture that matter for how it is scored there.
     """
+
+    margin: ClassVar[int] = 32
 
     class Config(BaseConfig):
         """What every objective can be told."""

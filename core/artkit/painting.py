@@ -2,47 +2,132 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from artkit.geometry import Window
+from artkit import images, scratch
+from artkit.compositing import render
+from artkit.errors import UsageError
+from artkit.geometry import Phase, Window
 from artkit.renderer import Renderer
 from artkit.strokes import StrokeLog
 
-STRIP = 1 << 22
-"""Pixels of the strips in which a picture is painted when it leaves whole."""
+WINDOW = 2048
+"""Side in px of the windows in which a picture is painted when it leaves whole: memory does not grow with it."""
 
 
 @dataclass(frozen=True)
 class Painting:
-    """What an exporter gets. scale: times the size that the recipe says. texts: what the file should tell of itself."""
+    """What an exporter gets.
+
+    scale: times the size that the recipe says. texts: what the file should tell of itself. part: what leaves, in px of
+    the recipe's picture; the whole unless told. folder: where what is too large for memory is kept meanwhile.
+    """
 
     log: StrokeLog
     renderer: Renderer
     scale: float = 1.0
     texts: dict[str, str] = field(default_factory=dict)
+    part: Window | None = None
+    folder: Path | None = None
+    _painted: dict[int, images.Pixels] = field(default_factory=dict, repr=False)
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in px."""
-        return round(self.log.size[0] * self.scale), round(self.log.size[1] * self.scale)
+        part = self.part or Window(0, 0, *self.log.size)
+        left, top = self._corner
+        return round((part.x + part.width) * self.scale) - left, round((part.y + part.height) * self.scale) - top
+
+    @property
+    def _corner(self) -> tuple[int, int]:
+        return (round(self.part.x * self.scale), round(self.part.y * self.scale)) if self.part else (0, 0)
 
     @torch.no_grad()
     def window(self, x: int, y: int, width: int, height: int) -> Tensor:
         """The pixels of a rectangle: (3, height, width), sRGB in [0, 1]."""
-        picture = self.renderer.replay(self.log, Window(x, y, width, height, self.scale))
+        left, top = self._corner
+        picture = self.renderer.replay(self.log, Window(left + x, top + y, width, height, self.scale))
         return picture.clamp(0, 1).cpu()
 
-    def strips(self) -> Iterator[Tensor]:
-        """The picture in strips from top to bottom, so that memory stays bounded: (3, h, width) each."""
+    def windows(self) -> Iterator[tuple[int, int, int, int]]:
+        """Rectangles x, y, width, height of at most `WINDOW` px a side that make up the picture, row by row."""
         width, height = self.size
-        rows = max(1, STRIP // width)
-        for y in range(0, height, rows):
-            yield self.window(0, y, width, min(rows, height - y))
+        for y in range(0, height, WINDOW):
+            for x in range(0, width, WINDOW):
+                yield x, y, min(WINDOW, width - x), min(WINDOW, height - y)
+
+    def pixels(self, bits: int = 8) -> images.Pixels:
+        """The whole picture, (h, w, 3), as whole numbers of 8 or 16 bits. It is painted once, window by window, and
+        lies on the disk if it is large, for all exporters that ask.
+        """
+        if bits not in self._painted:
+            width, height = self.size
+            whole = scratch.zeros((height, width, 3), np.dtype(f"u{bits // 8}"), self.folder)
+            for x, y, w, h in self.windows():
+                whole[y : y + h, x : x + w] = images.to_bytes(self.window(x, y, w, h), bits)
+                scratch.release()
+            self._painted[bits] = whole
+        return self._painted[bits]
 
     def whole(self) -> Tensor:
-        """The whole picture: (3, h, w)."""
-        return torch.cat(list(self.strips()), dim=1)
+        """The whole picture: (3, h, w), sRGB in [0, 1]."""
+        whole = torch.empty(3, *reversed(self.size))
+        for x, y, w, h in self.windows():
+            whole[:, y : y + h, x : x + w] = self.window(x, y, w, h)
+        return whole
+
+    @torch.no_grad()
+    def paint(self, phases: Sequence[Phase], x: int, y: int, width: int, height: int) -> Tensor:
+        """What the strokes of some phases alone leave on a rectangle: red, green and blue times coverage, and
+        coverage, (4, height, width) in [0, 1].
+        """
+        left, top = self._corner
+        painted = render(
+            phases,
+            self.log.size,
+            lambda renderer, side: 0 if self.log.clip else renderer.margin(side),
+            self.renderer,
+            lambda numbers: self.log.actions[numbers].to(self.renderer.scene.device)[None],
+            torch.zeros(4),
+            self.log.seed,
+            Window(left + x, top + y, width, height, self.scale),
+        )
+        return painted[0].clamp(0, 1).cpu()
+
+    def passes(self, most: int) -> list[tuple[Phase, ...]]:
+        """The phases in the passes in which the picture is gone over, as every tile gets its next stroke; at most so
+        many, neighbouring ones together.
+        """
+        made: list[list[Phase]] = []
+        seen: set[tuple[int, ...]] = set()
+        for phase in self.log.phases:
+            place = (phase.x, phase.y, phase.side)
+            if place in seen or not made or made[-1][-1].side != phase.side:
+                made.append([])
+                seen.clear()
+            seen.add(place)
+            made[-1].append(phase)
+        ends = [len(made) * (index + 1) // min(most, len(made)) for index in range(min(most, len(made)))]
+        starts = [0, *ends[:-1]]
+        return [tuple(p for one in made[a:b] for p in one) for a, b in zip(starts, ends, strict=True)]
+
+    def resized(self, longest: int) -> Painting:
+        """The painting at the least scale, halved again and again, at which its longer side has `longest` px or more
+        and its tiles lie on whole px; or as it is.
+        """
+        painting = self
+        while max(painting.size) >= 2 * longest:
+            smaller = replace(painting, scale=painting.scale / 2, _painted={})
+            try:
+                for phase in self.log.phases:
+                    phase.enlarged(smaller.scale)
+            except UsageError:
+                break
+            painting = smaller
+        return painting

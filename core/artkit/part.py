@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import torch
@@ -42,7 +43,8 @@ class Scene:
 
     size: width and height of the picture, px. device: where tensors live. seed: of the recipe. generator: a CPU
     generator seeded by it, from which everything random comes. background: RGB (3,) in [0, 1]. make: builds another
-    part, ``make(kind, type, **settings)``. target: what to paint, if the objectives have a picture of it.
+    part, ``make(kind, type, **settings)``. target: what to paint, if the objectives have a picture of it. folder: where
+    what is too large for memory may lie (`artkit.scratch`).
     """
 
     size: tuple[int, int]
@@ -54,6 +56,7 @@ class Scene:
     renderer: Renderer | None = None
     canvas: Canvas | None = None
     target: Picture | None = None
+    folder: Path | None = None
     notes: list[str] = field(default_factory=list)
     """One-line remarks for the user, such as that the painter stands in for MyPaint."""
     _made: dict[Hashable, Any] = field(default_factory=dict)

@@ -23,8 +23,6 @@ from artkit.plugins import plugins
 Tree = dict[str, Any]
 
 MAX_SIDE = 1 << 17
-MAX_MEMORY = 4 << 30
-"""Bytes that the pixels of a picture may take while it is painted in one piece."""
 
 
 class Optimizer(Config):
@@ -48,9 +46,13 @@ class Head(Config):
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
     """Chooses everything random: the same recipe and seed give the same picture on the same machine."""
     steps: Annotated[int, Field(ge=1)] = 150
-    """Steps of optimisation, or of training."""
+    """Steps of optimisation, or of training. Each lets every stroke learn once, however large the picture."""
     size: tuple[Annotated[int, Field(ge=8, le=MAX_SIDE)], Annotated[int, Field(ge=8, le=MAX_SIDE)]] = (288, 288)
     """Width and height of the picture, px."""
+    window: Annotated[int, Field(ge=64, le=MAX_SIDE)] | Literal["auto"] = "auto"
+    """Largest side, px, of the part of the picture that a step paints and scores. A picture that fits into it is seen
+    whole in each step; a larger one is gone over part by part, `steps` times. `auto` sees it whole if that takes no
+    more than a quarter of the memory."""
     background: Colour | Literal["target"] = (1.0, 1.0, 1.0)
     """Red, green and blue of the bare canvas, or `target`: the mean colour of what is to be painted."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -260,24 +262,12 @@ def check(tree: Tree, name: str) -> Recipe:
                 named[kind][label] = block
     if not trains and not tree.get("objective"):
         faults.append('objective: a painting needs one, such as [objective.look] with type = "content"')
-    if isinstance(head, Head) and not trains:
-        faults += _too_large(head)
     if not faults:
         recipe = Recipe(name, head, blocks, named)  # type: ignore[arg-type]
         faults += _changed(tree.get(RECORD, {}), recipe)
         if not faults:
             return recipe
     raise UsageError(f"the recipe {name} has {len(faults)} fault{'s' * (len(faults) > 1)}:\n  " + "\n  ".join(faults))
-
-
-def _too_large(head: Head) -> list[str]:
-    width, height = head.size
-    need = width * height * 3 * 4 * 12  # the picture, its gradient, and a few of each along the way
-    if need > MAX_MEMORY:
-        return [
-            f"size: {width} x {height} px would take about {need / 2**30:.0f} GB; the most is {MAX_MEMORY >> 30} GB"
-        ]
-    return []
 
 
 def _changed(told: Any, recipe: Recipe) -> list[str]:

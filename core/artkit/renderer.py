@@ -58,13 +58,12 @@ class Renderer(Part, nn.Module, ABC):
 
         device = self.scene.device
         background = torch.tensor(log.background, device=device)
-        actions = log.actions.to(device)[None]
         picture = render(
             log.phases,
             log.size,
             lambda r, side: 0 if log.clip else r.margin(side),
             self,
-            actions,
+            lambda numbers: log.actions[numbers].to(device)[None],
             background,
             log.seed,
             window,

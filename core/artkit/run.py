@@ -101,7 +101,7 @@ class Run:
         self._open()
         self.job.prepare()
         stopped = False
-        saved = time.monotonic()
+        saved, pause = time.monotonic(), SECONDS_BETWEEN_CHECKPOINTS
         step = self.first
         watched = bool(plugins().manager.hook.artkit_step.get_hookimpls())
         with self._log() as log, _sigint() as asked:
@@ -128,9 +128,13 @@ class Run:
                 if asked.is_set() and step < self.job.steps:
                     stopped = True
                     break
-                if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                if time.monotonic() - saved > pause:
+                    began_saving = time.monotonic()
                     self._save(step)
                     saved = time.monotonic()
+                    pause = max(
+                        SECONDS_BETWEEN_CHECKPOINTS, 20 * (saved - began_saving)
+                    )  # most of the time is for work
         self._save(step)
         if stopped:
             raise Interrupted(

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
 from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor
+from torch.nn import functional as F
 
 from artkit.config import Colour
 from artkit.errors import ArtkitError
-from artkit.files import write_text
-from artkit.geometry import Phase, tiles_of
+from artkit.files import atomic
+from artkit.geometry import Phase, Window, tiles_of
 
 FORMAT = "artkit-strokes"
+MANY = 200_000
+"""Strokes from which on a log's numbers lie in a file of their own, of numpy's, beside it."""
 VERSION = 1
 
 
@@ -44,15 +50,28 @@ class StrokeLog:
         """The tile of each stroke: x, y and side in px, (N, 3) int64."""
         return tiles_of(self.phases)
 
-    def to_json(self) -> str:
-        """The log as JSON: 9 significant digits, from which every float32 comes back exactly."""
-        tiles = self.tiles().tolist()
-        strokes: list[dict[str, Any]] = [
-            {"action": {name: float(f"{value:.9g}") for name, value in zip(self.names, row, strict=True)}}
-            for row in self.actions.tolist()
-        ]
-        if len(strokes) == len(tiles):
-            strokes = [{"tile": tile, **stroke} for tile, stroke in zip(tiles, strokes, strict=True)]
+    def near(self, window: Window, reach: float) -> tuple[Tensor, Tensor]:
+        """The strokes whose tiles lie no further than `reach` tiles from a window: their numbers (m,), in the order of
+        painting, and their tiles (m, 3), int64, px of the recipe.
+        """
+        numbers, tiles = [], []
+        for phase in self.phases:
+            spans = []
+            for start, length, first, count in (
+                (window.y, window.height, phase.y, phase.rows),
+                (window.x, window.width, phase.x, phase.columns),
+            ):
+                room = reach * phase.side
+                low = math.ceil((start / window.scale - room - phase.side - first) / phase.pitch)
+                high = math.floor(((start + length) / window.scale + room - first) / phase.pitch) + 1
+                spans.append(torch.arange(min(max(low, 0), count), min(max(high, 0), count)))
+            chosen = (spans[0][:, None] * phase.columns + spans[1]).reshape(-1)
+            numbers.append(phase.first + chosen)
+            tiles.append(F.pad(phase.origins_of(chosen), (0, 1), value=phase.side))
+        return torch.cat(numbers), torch.cat(tiles)
+
+    def _head(self) -> str:
+        """All but the strokes, as JSON that lacks its end."""
         head = {
             "format": FORMAT,
             "version": VERSION,
@@ -66,12 +85,45 @@ class StrokeLog:
             "clip": self.clip,
             "phases": [[p.first, p.x, p.y, p.pitch, p.rows, p.columns, p.side] for p in self.phases],
         }
-        lines = ",\n".join(json.dumps(stroke) for stroke in strokes)
-        return json.dumps(head, indent=1)[:-2] + f',\n "strokes": [\n{lines}\n]\n}}\n'
+        return json.dumps(head, indent=1)[:-2]
+
+    def lines(self) -> Iterator[str]:
+        """The log as JSON, line by line: 9 significant digits, from which every float32 comes back exactly."""
+        yield self._head() + ',\n "strokes": ['
+        end = "\n"
+        for tile, row in self._rows():
+            action = {name: float(f"{value:.9g}") for name, value in zip(self.names, row, strict=True)}
+            yield end + json.dumps({"tile": tile, "action": action} if tile else {"action": action})
+            end = ",\n"
+        yield "\n]\n}\n"
+
+    def _rows(self) -> Iterator[tuple[list[int], list[float]]]:
+        """Tile and action of each stroke; without a tile, the one action of the whole picture."""
+        if len(self.actions) != sum(phase.strokes for phase in self.phases):
+            yield [], self.actions[0].tolist()
+            return
+        for phase in self.phases:
+            for some in torch.split(torch.arange(phase.strokes), 1 << 14):
+                rows = self.actions[some + phase.first].tolist()
+                for (x, y), row in zip(phase.origins_of(some).tolist(), rows, strict=True):
+                    yield [x, y, phase.side], row
+
+    def to_json(self) -> str:
+        """The log as JSON."""
+        return "".join(self.lines())
 
     def save(self, file: Path) -> None:
-        """Write the log, atomically."""
-        write_text(file, self.to_json())
+        """Write the log, atomically. The numbers of `MANY` strokes and more go into an array (N, A) beside it, which
+        bears its name and ends in .npy.
+        """
+        lines = self.lines()
+        if len(self.actions) >= MANY:
+            beside = file.with_suffix(".npy")
+            with atomic(beside) as temporary, temporary.open("wb") as array:
+                np.save(array, self.actions.numpy(), allow_pickle=False)
+            lines = iter([f'{self._head()},\n "strokes": {json.dumps(beside.name)}\n}}\n'])
+        with atomic(file) as temporary, temporary.open("w", encoding="utf-8") as stream:
+            stream.writelines(lines)
 
     @classmethod
     def load(cls, file: Path) -> StrokeLog:
@@ -84,10 +136,10 @@ class StrokeLog:
             raise ArtkitError(f"{file} is damaged: {error}") from None
         try:
             read = _File.model_validate(told)
-            rows = [[stroke.action[name] for name in read.names] for stroke in read.strokes]
             phases = tuple(Phase(*numbers) for numbers in read.phases)
-            if len(rows) not in (1, sum(phase.strokes for phase in phases)):
-                raise ValueError(f"there are {len(rows)} strokes, and tiles for {sum(p.strokes for p in phases)}")
+            actions = _beside(file, read) if isinstance(read.strokes, str) else _listed(read)
+            if len(actions) not in (1, sum(phase.strokes for phase in phases)):
+                raise ValueError(f"there are {len(actions)} strokes, and tiles for {sum(p.strokes for p in phases)}")
         except ValidationError as error:
             fault = error.errors()[0]
             if fault["loc"] in (("format",), ("version",)) and fault["type"] in ("literal_error", "less_than_equal"):
@@ -96,7 +148,7 @@ class StrokeLog:
                 ) from None
             where = ".".join(str(step) for step in fault["loc"])
             raise ArtkitError(f"{file} is damaged: {where}: {fault['msg']}") from None
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, OSError) as error:
             raise ArtkitError(f"{file} is damaged: {type(error).__name__}: {error}") from None
         return cls(
             size=read.size,
@@ -105,7 +157,7 @@ class StrokeLog:
             renderer=read.renderer,
             space=read.space,
             names=read.names,
-            actions=torch.tensor(rows, dtype=torch.float32).reshape(len(rows), len(read.names)),
+            actions=actions,
             phases=phases,
             clip=read.clip,
         )
@@ -130,4 +182,17 @@ class _File(BaseModel):
     names: tuple[str, ...]
     clip: bool
     phases: list[tuple[int, int, int, int, int, int, int]]
-    strokes: list[_Stroke]
+    strokes: list[_Stroke] | Annotated[str, Field(pattern=r"^[^/\\\\]+\.npy$")]
+
+
+def _listed(read: _File) -> Tensor:
+    rows = [[stroke.action[name] for name in read.names] for stroke in read.strokes if isinstance(stroke, _Stroke)]
+    return torch.tensor(rows, dtype=torch.float32).reshape(len(rows), len(read.names))
+
+
+def _beside(file: Path, read: _File) -> Tensor:
+    """The numbers that lie in a file of their own, which is read where it is needed. Raises ValueError or OSError."""
+    array = np.load(file.parent / str(read.strokes), mmap_mode="c", allow_pickle=False)
+    if array.dtype != np.float32 or array.ndim != 2 or array.shape[1] != len(read.names):
+        raise ValueError(f"{read.strokes} holds no strokes")
+    return torch.from_numpy(array)

@@ -10,13 +10,16 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from artkit import scratch
 from artkit.agent import Agent
 from artkit.config import Config as BaseConfig
 from artkit.errors import UsageError
+from artkit.geometry import Phase
 from artkit.part import Scene
 
 PositiveLength = Annotated[float, Field(gt=0, le=2, allow_inf_nan=False)]
 
+_LOOK = 1 << 21  # px of the target at which strokes look for their start
 _EDGE = 0.02  # actions start this far from 0 and 1, where the sigmoid still has a slope
 
 
@@ -45,40 +48,67 @@ class Free(Agent):
         super().__init__(config, scene)
         assert scene.renderer is not None
         self._space = scene.renderer.space
-        actions = torch.rand(config.pictures, scene.actions, len(self._space), generator=scene.generator)
-        if self._space.has("start_x", "middle_x", "end_x"):
-            self._spread(actions, scene)
-        actions = actions.clamp(_EDGE, 1 - _EDGE)
-        self.parameters_of_actions = nn.Parameter(torch.logit(actions))
+        assert scene.canvas is not None
+        pictures, numbers = config.pictures, len(self._space)
+        self._shape = (pictures, numbers)
+        # A row a stroke: where only some strokes are proposed, only their rows are touched.
+        rows = torch.from_numpy(scratch.zeros((scene.actions, pictures * numbers), "float32", scene.folder))
+        placed = self._space.has("start_x", "middle_x", "end_x")
+        start = _Start(config, scene) if placed else None
+        spans = [(phase.first, phase.strokes) for phase in scene.canvas.phases]
+        for index, (first, count) in enumerate([(0, 1)] if scene.renderer.shared else spans):
+            actions = torch.rand(pictures, count, numbers, generator=scene.generator)
+            if start:
+                start.place(actions, scene.canvas.phases[index])
+            some = slice(first, first + count)
+            rows[some] = torch.logit(actions.clamp(_EDGE, 1 - _EDGE)).transpose(0, 1).flatten(1)
+            scratch.release()
+        self.parameters_of_actions = nn.Parameter(rows)
 
     def forward(self, scene: Scene) -> Tensor:
-        return torch.sigmoid(self.parameters_of_actions)
+        return self.strokes(scene, torch.arange(len(self.parameters_of_actions)))
 
-    def _spread(self, actions: Tensor, scene: Scene) -> None:
-        """Place strokes evenly, in place: the k-th stroke of a tile starts in the k-th cell of a grid in the tile."""
+    def strokes(self, scene: Scene, numbers: Tensor) -> Tensor:
+        rows = F.embedding(numbers.to(self.parameters_of_actions.device), self.parameters_of_actions, sparse=True)
+        return torch.sigmoid(rows).view(len(numbers), *self._shape).transpose(0, 1)
+
+
+class _Start:
+    """Places strokes evenly: the k-th stroke of a tile starts in the k-th cell of a grid in the tile."""
+
+    def __init__(self, config: Free.Config, scene: Scene) -> None:
+        assert scene.renderer is not None
         assert scene.canvas is not None
+        self._config, self._space, self._generator = config, scene.renderer.space, scene.generator
+        target = scene.target if config.start != "random" else None
+        if config.start == "target" and target is None:
+            raise UsageError('agent.start = "target" needs an objective that has a target', remedy='use "auto"')
+        self._look = _Look(*target.small(_LOOK)) if target else None
+        phases = scene.canvas.phases
+        self._layers = max(sum(_tiles(other) == _tiles(phase) for other in phases) for phase in phases)
+        self._seen: dict[object, int] = {}
+        self._shift: dict[object, Tensor] = {}
+
+    def place(self, actions: Tensor, phase: Phase) -> None:
+        """Place the strokes of the next phase, in place: their actions (n, N, A)."""
         n, count, _ = actions.shape
-        tiles = scene.canvas.tiles()
-        _, tile = torch.unique(tiles, dim=0, return_inverse=True)
-        layer = _rank(tile)
-        layers = int(layer.max()) + 1
-        depth = layer / max(layers - 1, 1)
-        random = torch.rand(n, count, 4, generator=scene.generator)
+        key = _tiles(phase)
+        layer = self._seen.get(key, 0)  # how many strokes each of these tiles has already
+        self._seen[key] = layer + 1
+        depth = layer / max(self._layers - 1, 1)
+        random = torch.rand(n, count, 4, generator=self._generator)
         # A low-discrepancy sequence with a random shift a tile spreads each tile's strokes (R2, Roberts 2018).
         golden = 1.32471795724474602596
         step = torch.tensor([1 / golden, 1 / golden**2], dtype=torch.float64)
-        shift = torch.rand(n, int(tile.max()) + 1, 2, generator=scene.generator)[:, tile]
-        middle = (shift + (layer[:, None] * step).float()) % 1.0
-        long, short = self.config.length
+        if key not in self._shift:
+            self._shift[key] = torch.rand(n, count, 2, generator=self._generator)
+        middle = (self._shift[key] + (layer * step).float()) % 1.0
+        long, short = self._config.length
         length = (long + (short - long) * depth) * (0.7 + 0.6 * random[..., 0])
         angle = math.pi * random[..., 1]
-        target = scene.target if self.config.start != "random" else None
-        if self.config.start == "target" and target is None:
-            raise UsageError('agent.start = "target" needs an objective that has a target', remedy='use "auto"')
         names = ("start_x", "start_y", "middle_x", "middle_y", "end_x", "end_y")
-        if target is not None:
-            where = tiles[:, :2] + middle * tiles[:, 2:]  # px of the picture
-            colour, edge = _look(target.pixels.cpu(), where)
+        if self._look:
+            colour, edge = self._look.at(phase.origins() + middle * phase.side)
             angle = edge + (random[..., 1] - 0.5) * 0.5
             if self._space.has("red", "green", "blue"):
                 actions[..., self._space.index("red", "green", "blue")] = colour
@@ -92,28 +122,30 @@ class Free(Agent):
             actions[..., pressures] = 0.55 + 0.2 * (actions[..., pressures] - 0.5)
 
 
-def _rank(tile: Tensor) -> Tensor:
-    """For each stroke, how many strokes of the same tile come before it."""
-    order = torch.argsort(tile, stable=True)
-    sorted_tiles = tile[order]
-    position = torch.arange(len(tile))
-    first = torch.searchsorted(sorted_tiles, sorted_tiles)
-    rank = torch.empty_like(tile)
-    rank[order] = position - first
-    return rank
+def _tiles(phase: Phase) -> tuple[int, ...]:
+    """What tells whether phases have the same tiles."""
+    return phase.x, phase.y, phase.pitch, phase.rows, phase.columns, phase.side
 
 
-def _look(pixels: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
-    """Colours (n, N, 3) of a picture (1, 3, h, w) at points (n, N, 2) in px, and the angles (n, N) along its edges."""
-    height, width = pixels.shape[-2:]
-    blurred = F.avg_pool2d(F.pad(pixels, (2, 2, 2, 2), mode="replicate"), 5, 1)
-    grey = F.avg_pool2d(F.pad(blurred.mean(1, keepdim=True), (3, 3, 3, 3), mode="replicate"), 7, 1)
-    gx = F.pad(grey.diff(dim=-1), (0, 1, 0, 0))
-    gy = F.pad(grey.diff(dim=-2), (0, 0, 0, 1))
-    # The structure tensor, smoothed, has its main axis across the edges.
-    tensor = F.avg_pool2d(torch.cat([gx * gx, gy * gy, gx * gy], 1), 9, 1, 4)
-    x = where[..., 0].round().long().clamp(0, width - 1)
-    y = where[..., 1].round().long().clamp(0, height - 1)
-    xx, yy, xy = (tensor[0, index][y, x] for index in range(3))
-    across = 0.5 * torch.atan2(2 * xy, xx - yy)
-    return blurred[0][:, y, x].permute(1, 2, 0), across + math.pi / 2
+class _Look:
+    """Colours of a picture (1, 3, h, w), and the directions of its edges. scale: px of it a px of the painting."""
+
+    def __init__(self, pixels: Tensor, scale: float) -> None:
+        pixels = pixels.cpu()
+        self._scale = scale
+        blurred = F.avg_pool2d(F.pad(pixels, (2, 2, 2, 2), mode="replicate"), 5, 1)
+        grey = F.avg_pool2d(F.pad(blurred.mean(1, keepdim=True), (3, 3, 3, 3), mode="replicate"), 7, 1)
+        gx = F.pad(grey.diff(dim=-1), (0, 1, 0, 0))
+        gy = F.pad(grey.diff(dim=-2), (0, 0, 0, 1))
+        # The structure tensor, smoothed, has its main axis across the edges.
+        self._tensor = [F.avg_pool2d(product, 9, 1, 4)[0, 0] for product in (gx * gx, gy * gy, gx * gy)]
+        self._blurred = blurred[0]
+
+    def at(self, where: Tensor) -> tuple[Tensor, Tensor]:
+        """Colours (n, N, 3) at points (n, N, 2) in px of the painting, and the angles (n, N) along the edges there."""
+        height, width = self._blurred.shape[-2:]
+        x = (where[..., 0] * self._scale).round().long().clamp(0, width - 1)
+        y = (where[..., 1] * self._scale).round().long().clamp(0, height - 1)
+        xx, yy, xy = (part[y, x] for part in self._tensor)
+        across = 0.5 * torch.atan2(2 * xy, xx - yy)
+        return self._blurred[:, y, x].permute(1, 2, 0), across + math.pi / 2

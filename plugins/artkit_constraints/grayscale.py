@@ -14,6 +14,7 @@ class Grayscale(Constraint):
     """Red, green and blue all become their luma (Rec. 601), of each stroke and of the ground."""
 
     name = "grayscale"
+    alone = True
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)

@@ -7,7 +7,29 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_exporters() -> Sequence[type]:
-    """`png`."""
+    """`png`, `tif`, `dzi`, `ora`, `svg`, `mp4`, `webm`, `gif`, `webp` and `json`."""
+    from artkit_exporters.dzi import Dzi
+    from artkit_exporters.gif import Gif
+    from artkit_exporters.json import Json
+    from artkit_exporters.mp4 import Mp4
+    from artkit_exporters.ora import Ora
     from artkit_exporters.png import Png
+    from artkit_exporters.svg import Svg
+    from artkit_exporters.tif import Tif
+    from artkit_exporters.webm import Webm
+    from artkit_exporters.webp import Webp
 
-    return (Png,)
+    return (Png, Tif, Dzi, Ora, Svg, Mp4, Webm, Gif, Webp, Json)
+
+
+@hookimpl
+def artkit_doctor() -> Sequence[tuple[str, str, str]]:
+    """The libraries of the extra `export`."""
+    from importlib import metadata
+    from importlib.util import find_spec
+
+    found = []
+    for name, suffixes in (("pyvips", ".tif, .dzi"), ("av", ".mp4, .webm, .webp"), ("drawsvg", ".svg")):
+        there = f"{metadata.version(name)}, for {suffixes}" if find_spec(name) else ""
+        found.append((name, there, f"for {suffixes}: pip install 'neural-artkit[export]'"))
+    return found

@@ -1,19 +1,34 @@
-"""``.png``: the picture, 8 bits a channel."""
+"""``.png``: the picture, 8 or 16 bits a channel."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from artkit import images
+from artkit.config import Config as BaseConfig
 from artkit.exporter import Exporter
 from artkit.painting import Painting
 
 
 class Png(Exporter):
-    """An 8-bit PNG with the painting's texts inside."""
+    """A PNG with the colour profile of sRGB and the painting's texts inside, written strip by strip."""
 
     name = "png"
     suffixes = (".png",)
 
+    class Config(BaseConfig):
+        """Settings."""
+
+        bits: Literal[8, 16] = 8
+        """Bits a channel."""
+        dpi: Annotated[float, Field(gt=0, le=1e5)] | None = None
+        """Px an inch at which it is to be printed."""
+
+    config: Config
+
     def write(self, painting: Painting, file: Path) -> None:
-        images.save_png(painting.whole(), file, painting.texts)
+        with file.open("wb") as stream:
+            images.write_png(painting.pixels(self.config.bits), stream, painting.texts, self.config.dpi)

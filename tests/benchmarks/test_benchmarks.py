@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from PIL import Image
 
 from artkit.part import Scene
 from artkit.plugins import plugins
@@ -62,6 +63,29 @@ def test_mypaint_speed() -> None:
 def test_surrogate() -> None:
     out = run("surrogate", "--batch", "4", "--repeats", "1", "--threads", "1")
     assert out.count("parameters") == 3
+
+
+def test_sizes() -> None:
+    out = run("sizes", "--sides", "160", "--window", "128", "--steps", "1", "--set", "canvas={tile=16, overlap=8}")
+    side, _strokes, windows, *costs = out.splitlines()[1].split()
+    assert (side, windows) == ("160", "16")
+    assert all(float(cost) > 0 for cost in costs)
+
+
+def test_export() -> None:
+    out = run("export", "--side", "300", "--renderer", "gan", "--files", "png")
+    assert ".png" in out
+    assert int(out.split()[-1]) <= 1
+
+
+def test_windows_and_seams(tmp_path: Path) -> None:
+    Image.linear_gradient("L").convert("RGB").save(tmp_path / "a.png")
+    out = run(
+        "windows", str(tmp_path / "a.png"), "--side", "144", "--window", "128",
+        "--set", "steps=1", "--set", 'renderer={type="gan"}', "--set", "canvas.tile=16", "--set", "canvas.overlap=8",
+    )  # fmt: skip
+    ratio = float(out.splitlines()[1].split()[5])
+    assert 0.8 < ratio < 1.2
 
 
 def test_the_yardstick_paints_what_artkit_s_canvas_does(released: ModuleType) -> None:

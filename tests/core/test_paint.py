@@ -114,17 +114,17 @@ def test_what_is_kept_paints_the_same_picture(paint: Callable[..., Paint]) -> No
     assert painting.size == (40, 24)
 
 
-def test_a_painting_leaves_in_strips_as_it_does_whole(
+def test_a_painting_leaves_in_windows_as_it_does_whole(
     paint: Callable[..., Paint], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = paint()
     whole = Painting(job.log(), job.renderer, 2.0).whole()
-    monkeypatch.setattr("artkit.painting.STRIP", 80 * 7)
-    strips = list(Painting(job.log(), job.renderer, 2.0).strips())
-    assert [strip.shape for strip in strips] == [(3, 7, 80)] * 6 + [(3, 6, 80)]
-    torch.testing.assert_close(torch.cat(strips, 1), whole)
+    monkeypatch.setattr("artkit.painting.WINDOW", 30)
+    torch.testing.assert_close(Painting(job.log(), job.renderer, 2.0).whole(), whole)
     part = Painting(job.log(), job.renderer, 2.0).window(10, 5, 30, 20)
     torch.testing.assert_close(part, whole[:, 5:25, 10:40])
+    part = Painting(job.log(), job.renderer, 2.0, part=Window(5, 2, 15, 10)).whole()
+    torch.testing.assert_close(part, whole[:, 4:24, 10:40])
 
 
 def test_a_state_is_all_that_later_steps_depend_on(paint: Callable[..., Paint]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from PIL import Image
 
 from artkit.errors import UsageError
 from artkit.files import sha256
-from artkit.recipe import MAX_MEMORY, Recipe, merge, read, record, shipped_recipes
+from artkit.recipe import Recipe, merge, read, record, shipped_recipes
 
 Write = Callable[..., Path]
 
@@ -240,14 +238,6 @@ def test_a_fault_is_told_with_its_place(photo: Path, setting: str, place: str, t
     assert not more, "one fault, one line"
     assert line.startswith(f"{place}: ")
     assert told in line
-
-
-def test_an_absurd_size_tells_how_much_memory_it_would_take(photo: Path) -> None:
-    told = _faults(photo, "size=[100000,100000]")
-    assert re.search(r"size: 100000 x 100000 px .* 1341 GB; .* \d+ GB", told)
-    side = int(math.sqrt(MAX_MEMORY / (3 * 4 * 12)))
-    assert read([photo], [f"size=[{side},{side}]"]).head.size == (side, side)
-    assert "GB" in _faults(photo, f"size=[{side + 100},{side + 100}]")
 
 
 def test_a_painting_needs_an_objective(recipe_file: Write) -> None:

@@ -12,9 +12,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from artkit.canvas import Canvas
 from artkit.images import Picture, save_png
+from artkit.painting import Painting
 from artkit.part import Scene
 from artkit.plugins import plugins
+from artkit.strokes import StrokeLog
 from artkit_painters import engine, libmypaint, stroke
 from artkit_painters.libmypaint import ONE
 from artkit_painters.tracing import trace
@@ -95,6 +98,31 @@ def scene() -> Callable[..., Scene]:
         generator = torch.Generator().manual_seed(seed)
         made = Scene(size, torch.device("cpu"), seed, generator, torch.tensor(background), make_part, target=target)
         return made
+
+    return make
+
+
+@pytest.fixture
+def paint(scene: Callable[..., Scene], random_actions: Callable[..., Tensor]) -> Callable[..., Painting]:
+    """A painting of random strokes, 75 x 50 px: ``paint(scale)``."""
+
+    def make(scale: float = 1.0, strokes: int = 1, **settings: Any) -> Painting:
+        made = scene((75, 50))
+        renderer = made.make("renderer", "gan")
+        made.renderer = renderer
+        canvas: Canvas = made.make("canvas", "grid", strokes=strokes)
+        log = StrokeLog(
+            size=(75, 50),
+            background=(0.2, 0.9, 0.4),
+            seed=1,
+            renderer={"type": "gan"},
+            space=stroke.SPACE.name,
+            names=stroke.SPACE.names,
+            actions=random_actions(canvas.strokes),
+            phases=canvas.phases,
+        )
+        texts = {"artkit:seed": "1", "Title": "Füße \N{LOWER LEFT PAINTBRUSH}"}
+        return Painting(log, renderer, scale, texts, **settings)
 
     return make
 

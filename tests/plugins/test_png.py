@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image
-from torch import Tensor
+import pyvips
+from PIL import Image, ImageCms
 
 from artkit import images, painting
-from artkit.canvas import Canvas
 from artkit.painting import Painting
-from artkit.part import Scene
-from artkit.strokes import StrokeLog
 from artkit_exporters.png import Png
-from artkit_painters import stroke
-
-
-@pytest.fixture
-def paint(scene: Callable[..., Scene], random_actions: Callable[..., Tensor]) -> Callable[..., Painting]:
-    def make(scale: float = 1.0) -> Painting:
-        made = scene((75, 50))
-        renderer = made.make("renderer", "gan")
-        made.renderer = renderer
-        canvas: Canvas = made.make("canvas", "grid", strokes=1)
-        log = StrokeLog(
-            size=(75, 50),
-            background=(0.2, 0.9, 0.4),
-            seed=1,
-            renderer={"type": "gan"},
-            space=stroke.SPACE.name,
-            names=stroke.SPACE.names,
-            actions=random_actions(canvas.strokes),
-            phases=canvas.phases,
-        )
-        return Painting(log, renderer, scale, {"artkit:seed": "1", "Title": "Füße \N{LOWER LEFT PAINTBRUSH}"})
-
-    return make
 
 
 @pytest.mark.parametrize("scale", [1.0, 3.0])
@@ -63,14 +37,26 @@ def test_it_is_the_same_file_again(paint: Callable[..., Painting], tmp_path: Pat
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
-def test_strips_are_parts_of_one_picture(paint: Callable[..., Painting], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A large picture is painted strip by strip; the seams must not show."""
+def test_windows_are_parts_of_one_picture(paint: Callable[..., Painting], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large picture is painted window by window; the seams must not show."""
+    whole = paint(2.0).pixels().astype(int)
+    monkeypatch.setattr(painting, "WINDOW", 37)
     picture = paint(2.0)
-    whole = picture.whole()
-    monkeypatch.setattr(painting, "STRIP", 150 * 7)
-    strips = list(picture.strips())
-    assert len(strips) == 15
-    torch.testing.assert_close(torch.cat(strips, dim=1), whole, atol=1e-4, rtol=0)
+    assert len(list(picture.windows())) == 5 * 3
+    assert np.abs(picture.pixels() - whole).max() <= 1
+
+
+def test_16_bits_and_how_large_it_is_printed(paint: Callable[..., Painting], tmp_path: Path) -> None:
+    picture = paint()
+    with (tmp_path / "p.png").open("wb") as stream:
+        images.write_png(picture.pixels(16), stream, dpi=300)
+    with Image.open(tmp_path / "p.png") as image:
+        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+        assert ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"])))
+    deep = pyvips.Image.new_from_file(str(tmp_path / "p.png"))
+    assert deep.format == "ushort"
+    np.testing.assert_array_equal(deep.numpy(), picture.pixels(16))
+    assert len(np.unique(picture.pixels(16))) > 1000
 
 
 def test_its_name_ends_in_png() -> None:

@@ -1,0 +1,41 @@
+"""``.dzi``: DeepZoom, the picture as tiles at every size, for the web."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from typing import Literal
+
+from artkit.config import Config as BaseConfig
+from artkit.exporter import Exporter
+from artkit.painting import Painting
+from artkit_exporters.libraries import vips_image
+
+TILE = 512
+
+
+class Dzi(Exporter):
+    """DeepZoom tiles, in a folder NAME_files, and a page NAME.html that shows them without a server or a network."""
+
+    name = "dzi"
+    suffixes = (".dzi",)
+
+    class Config(BaseConfig):
+        """Settings."""
+
+        tiles: Literal["jpg", "png", "webp"] = "jpg"
+        """Format of the tiles; only `png` keeps every pixel as it is."""
+
+    config: Config
+
+    def write(self, painting: Painting, file: Path) -> None:
+        kind = self.config.tiles
+        suffix = f".{kind}" + ("" if kind == "png" else "[Q=92]")
+        with vips_image(painting.pixels(), ".dzi") as image:
+            image.dzsave(str(file.with_suffix("")), tile_size=TILE, overlap=1, suffix=suffix, keep="none")
+        width, height = painting.size
+        told = {"folder": f"{file.stem}_files", "kind": kind, "width": width, "height": height, "tile": TILE}
+        page = (Path(__file__).parent / "viewer.html").read_text(encoding="utf-8")
+        page = page.replace("NAME", html.escape(file.stem)).replace("PICTURE", json.dumps(told).replace("<", "\\u003c"))
+        file.with_suffix(".html").write_text(page, encoding="utf-8")

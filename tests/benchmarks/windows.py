@@ -1,0 +1,87 @@
+"""What it costs the picture to be painted by windows: content loss against the whole-picture step, and seams.
+
+    python tests/benchmarks/windows.py [PHOTO...] [--side 1024] [--window 512] [--set KEY=VALUE]...
+
+The photo recipe on each photo (unless told: those of photo.py), once with all of the picture in each step and once by
+windows, after the same number of updates of each stroke: content loss as in photo.py, their ratio, minutes of both, and
+the seam ratio of the second: the mean gradient across the borders between tiles over that elsewhere, both over the same
+in the photo, so that 1 means that the borders cannot be told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from artkit import images
+from artkit.export import open_painting
+from artkit.paint import Paint
+from artkit.recipe import read, shipped_recipes
+from artkit.run import Run
+from artkit.strokes import StrokeLog
+
+
+def seams(picture: torch.Tensor, log: StrokeLog) -> float:
+    """Mean gradient across the borders of tiles over that elsewhere, of a picture (3, h, w) at scale 1."""
+    there, elsewhere = [], []
+    for axis, length in ((2, log.size[0]), (1, log.size[1])):
+        gradient = picture.diff(dim=axis).abs().mean((0, 3 - axis))
+        tiles = log.tiles()
+        starts = tiles[:, 2 - axis]
+        borders = torch.cat([starts, starts + tiles[:, 2]]).unique()
+        mask = torch.zeros(length - 1, dtype=torch.bool)
+        mask[borders[(borders > 0) & (borders < length)] - 1] = True
+        there.append(gradient[mask])
+        elsewhere.append(gradient[~mask])
+    return float(torch.cat(there).mean() / torch.cat(elsewhere).mean())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", nargs="*", type=Path)
+    parser.add_argument("--side", type=int, default=1024)
+    parser.add_argument("--window", type=int, default=512)
+    parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
+    told = parser.parse_args(arguments)
+    by_photo = _neighbour("photo")
+    print("photo           whole  minutes  windows  minutes   ratio   seams of the photo")
+    with tempfile.TemporaryDirectory() as temporary:
+        base = Path(temporary)
+        for photo in told.photos or by_photo.photos(base):
+            losses, minutes = [], []
+            for window in (told.side, told.window):
+                folder = base / f"{photo.stem}-{window}"
+                settings = [f"size=[{told.side},{told.side}]", f"window={window}", *told.settings]
+                recipe = read([shipped_recipes()["photo"]], [f'objective.look.target="{photo.resolve()}"', *settings])
+                began = time.perf_counter()
+                Run(folder, recipe, Paint(recipe, torch.device("cpu"), base)).execute()
+                minutes.append((time.perf_counter() - began) / 60)
+                target = images.load(photo, recipe.head.size).pixels
+                painting = open_painting(folder)
+                picture = painting.whole()
+                losses.append(by_photo.content(picture[None], target))
+            of_picture, of_photo = seams(picture, painting.log), seams(target[0], painting.log)
+            print(
+                f"{photo.stem:<12} {losses[0]:8.3f} {minutes[0]:8.1f} {losses[1]:8.3f} {minutes[1]:8.1f} "
+                f"{losses[1] / losses[0]:7.3f} {of_picture / of_photo:7.3f} {of_photo:12.3f}",
+                flush=True,
+            )
+
+
+def _neighbour(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    main()
