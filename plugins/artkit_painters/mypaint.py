@@ -24,8 +24,6 @@ from artkit_painters.libmypaint import ONE, EngineMissing
 from artkit_painters.tracing import trace
 from artkit_painters.workers import Workers
 
-_MARGIN = 0.625  # in tiles: how far the broadest dry brush was seen to reach is 0.63
-
 
 def _beside_recipe(brush: Any) -> Any:
     if isinstance(brush, Located) and brush.endswith(".myb"):
@@ -85,7 +83,7 @@ class MyPaint(Renderer):
     def margin(self, side: int) -> int:
         if self._workers is None and self.surrogate is not None:
             return self.surrogate.margin(side)
-        return round(_MARGIN * side / 2) * 2
+        return stroke.margin(side)
 
     def forward(self, actions: Tensor, place: Place) -> Paint:
         if self._workers is None:
