@@ -69,15 +69,15 @@ class Plugins:
                 self._set_aside(plugin, f"{KINDS[kind]} returned {found!r}, not a list of classes")
                 continue
             for part in found:
-                problem = _problem(kind, part)
-                if not problem and (other := taken.get(part.name)):
-                    problem = f'the {kind} "{part.name}" is already brought by {other.package}'
-                if not problem and kind == "exporter":
+                fault = problem(kind, part)
+                if not fault and (other := taken.get(part.name)):
+                    fault = f'the {kind} "{part.name}" is already brought by {other.package}'
+                if not fault and kind == "exporter":
                     theirs = {suffix: other for other in taken.values() for suffix in other.part.suffixes}
                     if both := sorted(theirs.keys() & set(part.suffixes)):
-                        problem = f"{both[0]} is already written by {theirs[both[0]].package}"
-                if problem:
-                    self._set_aside(plugin, problem)
+                        fault = f"{both[0]} is already written by {theirs[both[0]].package}"
+                if fault:
+                    self._set_aside(plugin, fault)
                     continue
                 taken[part.name] = Found(kind, part, plugin, package)
                 yield part.name, taken[part.name]
@@ -109,8 +109,8 @@ class Plugins:
         raise UsageError(f'there is no {kind} "{name}".{guess}', remedy=f"there are: {', '.join(sorted(parts))}{aside}")
 
 
-def _problem(kind: str, part: Any) -> str:
-    """Why something a plugin brought cannot serve as a part of a kind, or nothing."""
+def problem(kind: str, part: Any) -> str:
+    """Why something cannot serve as a part of a kind, or nothing."""
     from artkit.config import Config
     from artkit.part import Part
 

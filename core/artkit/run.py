@@ -25,11 +25,12 @@ import tomli_w
 import torch
 
 from artkit import checkpoint
+from artkit.config import Colour
 from artkit.errors import ArtkitError, UsageError
 from artkit.files import cannot_write, remove_leftovers, write_text
-from artkit.part import Part, Scene
+from artkit.part import Scene
 from artkit.plugins import plugins
-from artkit.recipe import RECORD, Recipe, record
+from artkit.recipe import RECORD, Recipe, check_settings, record
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"
@@ -283,16 +284,22 @@ def build(kind: str, block_type: str, config: Any, *arguments: Any) -> Any:
 def make_scene(recipe: Recipe, device: torch.device) -> Scene:
     """The scene of a recipe, still without renderer and canvas."""
     head = recipe.head
-    generator = torch.Generator().manual_seed(head.seed)
-
-    def make(kind: str, block_type: str, **settings: Any) -> Part:
-        part = plugins().part(kind, block_type)
-        made: Part = part(part.Config(**settings), scene)
-        return made
-
     # The ground's colour may follow from the target, which objectives bring; until then it is white.
-    background = torch.tensor((1.0, 1.0, 1.0) if head.background == "target" else head.background, device=device)
-    scene = Scene(head.size, device, head.seed, generator, background, make)
+    background = (1.0, 1.0, 1.0) if head.background == "target" else head.background
+    return new_scene(head.size, head.seed, background, device)
+
+
+def new_scene(size: tuple[int, int], seed: int, background: Colour, device: torch.device) -> Scene:
+    """A scene for which parts can be built, still without renderer and canvas."""
+
+    def make(kind: str, part: str | type[Any], **settings: Any) -> Any:
+        chosen = plugins().part(kind, part) if isinstance(part, str) else part
+        config = check_settings(chosen, settings, f"{kind} {chosen.name}")
+        made = chosen(config) if kind == "exporter" else chosen(config, scene)
+        return made.to(device) if isinstance(made, torch.nn.Module) else made
+
+    generator = torch.Generator().manual_seed(seed)
+    scene = Scene(size, device, seed, generator, torch.tensor(background, device=device), make)
     return scene
 
 
