@@ -17,6 +17,7 @@ import click
 
 from artkit import __version__
 from artkit.errors import ArtkitError, UsageError
+from artkit.new_plugin import new_plugin
 from artkit.plugins import KINDS, plugins
 
 if TYPE_CHECKING:
@@ -266,6 +267,9 @@ def _named_files(value: Any, folder: Path) -> list[Path]:
     if isinstance(value, str) and "." in value and (folder / value).is_file():
         return [folder / value]
     return []
+
+
+cli.add_command(new_plugin)
 
 
 @cli.command("schema")
