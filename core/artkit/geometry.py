@@ -48,6 +48,17 @@ class Place:
         """Side in px of what a renderer draws of a tile: the tile and its margin."""
         return self.side + 2 * self.margin
 
+    def random(self, count: int) -> Tensor:
+        """For each stroke `count` numbers, even in [0, 1): (m, count) float32. They follow from the seed and the
+        stroke's number alone, so that a stroke looks the same in any window, at any step, in any process.
+        """
+        which = torch.arange(count, device=self.number.device)
+        # 32-bit integer hash (Wellons' lowbias32) of the three numbers, kept in int64 for lack of unsigned integers.
+        h = (self.number[:, None] * 0x9E3779B1 + which * 0x85EBCA6B + self.seed % 2**32 * 0xC2B2AE35) & 0xFFFFFFFF
+        h = ((h ^ (h >> 16)) * 0x21F0AAAD) & 0xFFFFFFFF
+        h = ((h ^ (h >> 15)) * 0x735A2D97) & 0xFFFFFFFF
+        return (h ^ (h >> 15)).bitwise_right_shift(8).float() / 2**24
+
 
 @dataclass(frozen=True)
 class Phase:

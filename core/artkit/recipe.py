@@ -98,14 +98,15 @@ class Recipe:
     def files(self) -> dict[str, Path]:
         """The files that the recipe names, by their place in it."""
         found: dict[str, Path] = {}
-        for place, block in self._places():
+        for place, block in self.places():
             for key in type(block.config).model_fields:
                 value = getattr(block.config, key)
                 if isinstance(value, Path):
                     found[f"{place}.{key}"] = value
         return found
 
-    def _places(self) -> Iterable[tuple[str, Block]]:
+    def places(self) -> Iterable[tuple[str, Block]]:
+        """The parts of the recipe, each with its place in it, such as ``objective.look``."""
         yield from self.blocks.items()
         for kind, blocks in self.named.items():
             for name, block in blocks.items():
@@ -127,7 +128,7 @@ class Recipe:
     def portable(self) -> Tree:
         """`resolved`, with files by their names alone: the same on every machine."""
         tree = self.resolved()
-        for place, block in self._places():
+        for place, block in self.places():
             kind, _, label = place.partition(".")
             for key in type(block.config).model_fields:
                 if isinstance(path := getattr(block.config, key), Path):
@@ -140,10 +141,13 @@ def _dump(block: Block) -> Tree:
 
 
 def record(recipe: Recipe, provenance: Mapping[str, str]) -> Tree:
-    """What a run was made with: versions of the packages, and the sha256 of inputs and weights by their place."""
-    packages = ("neural-artkit", "torch", "torchvision", "timm", "numpy", "pillow")
+    """What a run was made with: versions of the packages, those of its parts' plugins too, and the sha256 of inputs and
+    weights by their place.
+    """
+    packages = ["neural-artkit", "torch", "torchvision", "timm", "numpy", "pillow"]
+    packages += sorted({plugins().parts(block.kind)[block.type].package for _, block in recipe.places()})
     versions = {}
-    for name in packages:
+    for name in dict.fromkeys(packages):
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
