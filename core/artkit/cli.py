@@ -95,43 +95,16 @@ def run(
     """Paint, or train weights, as recipes say. Later recipes and settings win."""
     from artkit import recipe
 
-    told = recipe.read([_shipped_or_path(r) for r in recipes], settings)
-    from artkit.paint import Paint
-    from artkit.run import Job, Run, choose_device
+    told = recipe.read([recipe.shipped_or_file(r) for r in recipes], settings)
+    from artkit.library import begin
 
-    chosen = choose_device(device or told.head.device)
-    folder = out or _default_folder(told.name, resume)
-    job: Job
-    if told.trains:
-        from artkit.train import Train
-
-        job = Train(told, chosen, folder)
-    else:
-        job = Paint(told, chosen)
-    for note in job.notes:
+    made = begin(told, out, resume, device)
+    for note in made.job.notes:
         click.echo(f"note: {note}", err=True)
-    made = Run(folder, told, job, resume)
     with _progress(made):
         made.execute()
     for file in made.results:
         click.echo(str(file))
-
-
-def _shipped_or_path(recipe: Path) -> Path:
-    """A recipe's file; a bare name that is no file here is one that ships with artkit."""
-    if recipe.is_file() or recipe.suffix:
-        return recipe
-    from artkit.recipe import shipped_recipes
-
-    return shipped_recipes().get(recipe.as_posix(), recipe)
-
-
-def _default_folder(name: str, resume: bool) -> Path:
-    """runs/NAME, or the first free of runs/NAME-2, …; to resume, the last that exists."""
-    numbered = [Path("runs", name)]
-    while numbered[-1].exists():
-        numbered.append(Path("runs", f"{name}-{len(numbered) + 1}"))
-    return numbered[-2] if resume and len(numbered) > 1 else numbered[-1]
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from artkit.errors import ArtkitError, UsageError
-from artkit.paint import STROKES
+from artkit.paint_job import STROKES
 from artkit.painting import Painting
 from artkit.part import Part, Scene
 from artkit.plugins import plugins

@@ -27,6 +27,10 @@ KINDS = {
 """The kinds of part, and the hook that brings each."""
 
 
+HERE = "this process"
+"""Where a part comes from that no package brings."""
+
+
 @dataclass(frozen=True)
 class SetAside:
     """A plugin, or one of its parts, that artkit does without, and why."""
@@ -81,6 +85,20 @@ class Plugins:
                     continue
                 taken[part.name] = Found(kind, part, plugin, package)
                 yield part.name, taken[part.name]
+
+    def add(self, kind: str, part: type[Any]) -> None:
+        """Let the recipes of this process name a part that no package brings; written anew, it replaces the old one.
+
+        Raises UsageError for what is no part, or takes the name of a part that a package brings.
+        """
+        if fault := problem(kind, part):
+            raise UsageError(fault)
+        there = self.parts(kind).get(part.name)
+        if there and there.package != HERE:
+            raise UsageError(
+                f'the {kind} "{part.name}" is already brought by {there.package}', remedy="give it another name"
+            )
+        self.parts(kind)[part.name] = Found(kind, part, HERE, HERE)
 
     def ask(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
         """Call a hook of each plugin by itself: (plugin, what it returned). One that raises is set aside."""

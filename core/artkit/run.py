@@ -7,11 +7,13 @@ would have become without the interruption.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 import tomllib
@@ -19,10 +21,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tomli_w
 import torch
+from PIL import Image
 
 from artkit import checkpoint
 from artkit.config import Colour
@@ -31,6 +34,9 @@ from artkit.files import cannot_write, remove_leftovers, write_text
 from artkit.part import Scene
 from artkit.plugins import plugins
 from artkit.recipe import RECORD, Recipe, check_settings, record
+
+SHOWN = 1024
+"""The longer side, in px, of the picture that a notebook shows of a run."""
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"
@@ -75,9 +81,23 @@ class Interrupted(ArtkitError):  # noqa: N818
     """The user stopped the run; what it has is saved."""
 
 
-@dataclass
+class Progress(NamedTuple):
+    """How far a run is: `step` of `steps` are done; the losses of the last one by name."""
+
+    step: int
+    steps: int
+    losses: dict[str, float]
+
+
+@dataclass(repr=False)
 class Run:
-    """A run in its folder. `progress` is called after each step with the step's number and losses."""
+    """A run in its folder.
+
+    To iterate over it does the steps that are left, one at a time, and tells how far it is after each. An iteration
+    that is left saves, and the next one goes on. A notebook shows a run as its picture.
+
+    progress: called after each step with the number of steps done and the losses.
+    """
 
     folder: Path
     recipe: Recipe
@@ -86,52 +106,111 @@ class Run:
     progress: Callable[[int, dict[str, float]], None] | None = None
     first: int = 0
     """The step at which this process began."""
+    step: int = 0
+    """How many steps are done."""
     losses: dict[str, float] = field(default_factory=dict)
     results: list[Path] = field(default_factory=list)
+    _begun: bool = False
+    _broken: bool = False
+    _asked: threading.Event | None = None
 
-    def execute(self) -> None:
-        """Do all steps that are left, and write the results.
+    def execute(self) -> Run:
+        """Do all steps that are left, and write the results; the run itself.
 
         Raises Interrupted after Ctrl-C, Diverged when the loss stops being a number; in both cases what there is has
         been saved.
         """
-        self._open()
-        self.job.prepare()
-        stopped = False
+        self._begin()
+        with self._whole_steps():
+            for _ in self:
+                pass
+        return self
+
+    def __iter__(self) -> Iterator[Progress]:
+        """Do the steps that are left. Raises as `execute` does; Ctrl-C waits for the end of a step."""
+        self._begin()
         saved = time.monotonic()
-        step = self.first
         watched = bool(plugins().manager.hook.artkit_step.get_hookimpls())
-        with self._log() as log, _sigint() as asked:
-            while step < self.job.steps:
-                began = time.perf_counter()
-                try:
-                    losses = self.job.step(step)
-                except Diverged as error:
-                    self._save(step)
-                    error.args = (
-                        f"{error.args[0]}\n  the last good state, before step {step}, is saved in {self.folder}",
-                    )
-                    raise
-                line = {"step": step, **losses, "seconds": round(time.perf_counter() - began, 4)}
-                self._append(log, line)
-                self.losses = losses
-                step += 1
-                if watched:
-                    self._tell_plugins(step - 1, losses)
-                if self.progress:
-                    self.progress(step, losses)
-                if asked.is_set() and step < self.job.steps:
-                    stopped = True
-                    break
-                if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
-                    self._save(step)
-                    saved = time.monotonic()
-        self._save(step)
-        if stopped:
-            raise Interrupted(
-                f"stopped after step {step} of {self.job.steps}; saved in {self.folder}",
-                remedy="to go on, give the same command with --resume",
+        try:
+            with self._log() as log:
+                while self.step < self.job.steps:
+                    with self._whole_steps() as asked:
+                        self._do(log, watched)
+                        if asked.is_set() and self.step < self.job.steps:
+                            raise Interrupted(
+                                f"stopped after step {self.step} of {self.job.steps}; saved in {self.folder}",
+                                remedy="to go on, give the same command with --resume",
+                            )
+                        if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                            self._save()
+                            saved = time.monotonic()
+                    yield Progress(self.step, self.job.steps, self.losses)
+        except (GeneratorExit, Interrupted, Diverged):
+            self._save()
+            raise
+        except BaseException:
+            self._broken = True
+            raise
+        self._save()
+
+    def picture(self) -> Image.Image:
+        """What there is to see so far."""
+        with tempfile.TemporaryDirectory() as folder:
+            files = self.job.results(Path(folder))
+            with Image.open(next(file for file in files if file.suffix == ".png")) as opened:
+                opened.load()
+                return opened
+
+    def _repr_png_(self) -> bytes:
+        shown, stream = self.picture(), io.BytesIO()
+        shown.thumbnail((SHOWN, SHOWN))
+        shown.save(stream, "PNG")
+        return stream.getvalue()
+
+    def __repr__(self) -> str:
+        return f"<run {self.recipe.name}: step {self.step} of {self.job.steps}, in {self.folder}>"
+
+    def _begin(self) -> None:
+        if self._broken:
+            raise ArtkitError(
+                f"the run in {self.folder} broke off in the middle of a step",
+                remedy="make it anew with resume=True; it goes on from its last checkpoint",
             )
+        if not self._begun:
+            self._open()
+            self.step = self.first
+            self.job.prepare()
+            self._begun = True
+
+    def _do(self, log: Any, watched: bool) -> None:
+        began = time.perf_counter()
+        try:
+            losses = self.job.step(self.step)
+        except Diverged as error:
+            error.args = (
+                f"{error.args[0]}\n  the last good state, before step {self.step}, is saved in {self.folder}",
+            )
+            raise
+        line = {"step": self.step, **losses, "seconds": round(time.perf_counter() - began, 4)}
+        self._append(log, line)
+        self.losses = losses
+        self.step += 1
+        if watched:
+            self._tell_plugins(self.step - 1, losses)
+        if self.progress:
+            self.progress(self.step, losses)
+
+    @contextlib.contextmanager
+    def _whole_steps(self) -> Iterator[threading.Event]:
+        """In this block the first Ctrl-C only sets the event, so that no step is cut in half."""
+        if self._asked is not None:
+            yield self._asked
+            return
+        with _sigint() as self._asked:
+            try:
+                yield self._asked
+            finally:
+                self._asked = None
 
     def _tell_plugins(self, step: int, losses: dict[str, float]) -> None:
         """Call `artkit_step`; a plugin that fails in it is not called again, and the user is told."""
@@ -143,10 +222,10 @@ class Run:
             print(f"note: the plugin {fault.plugin} no longer watches this run: {fault.reason}", file=sys.stderr)
             registry.manager.unregister(name=fault.plugin)
 
-    def _save(self, step: int) -> None:
+    def _save(self) -> None:
         # Results first: a checkpoint that says "done" then always has its results beside it.
         self.results = self.job.results(self.folder)
-        checkpoint.save({"step": step, "state": self.job.state()}, self.folder / CHECKPOINT)
+        checkpoint.save({"step": self.step, "state": self.job.state()}, self.folder / CHECKPOINT)
 
     def _open(self) -> None:
         """Take the folder, or go on in it."""
@@ -199,13 +278,13 @@ class Run:
 
     @contextlib.contextmanager
     def _log(self) -> Iterator[Any]:
-        """The log, cut back to the steps that the checkpoint knows."""
+        """The log, cut back to the steps that are done."""
         file = self.folder / LOG
         kept = []
-        if self.first and file.exists():
+        if self.step and file.exists():
             for line in file.read_text(encoding="utf-8").splitlines(keepends=True):
                 with contextlib.suppress(ValueError):
-                    if line.endswith("\n") and json.loads(line)["step"] < self.first:
+                    if line.endswith("\n") and json.loads(line)["step"] < self.step:
                         kept.append(line)
         write_text(file, "".join(kept))
         stream = file.open("a", encoding="utf-8")
