@@ -70,7 +70,7 @@ def install(
     site = tmp_path / "site"
     made = []
 
-    def add(source: str, package: str = "", module: str = "", entry: str = "") -> str:
+    def add(source: str, package: str = "", module: str = "", entry: str = "", requires: str = "") -> str:
         number = next(_numbers)
         module = module or f"plugin_of_test_{number}"
         package = package or module.replace("_", "-")
@@ -78,7 +78,8 @@ def install(
         (site / f"{module}.py").write_text(source, encoding="utf-8")
         folder = site / f"{package.replace('-', '_')}-1.0.dist-info"
         folder.mkdir()
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        needs = f"Requires-Dist: {requires}\n" if requires else ""
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n{needs}")
         (folder / "entry_points.txt").write_text(f"[artkit]\n{entry or module} = {module}\n")
         made.append(module)
         own_plugins()

@@ -194,8 +194,9 @@ def test_a_failure_is_exit_code_1_and_its_remedy(toy: Any, call: Call, recipe_fi
 
 
 def test_a_bug_is_not_hidden(toy: Any, call: Call, recipe_file: Write) -> None:
-    with pytest.raises(LookupError, match="a bug of the toy"):
+    with pytest.raises(LookupError, match="a bug of the toy") as caught:
         call("run", recipe_file(TOY.replace("toy-flat", "toy-buggy")), "--out", "out")
+    assert "the plugin of the package toys" in caught.value.__notes__[0]
 
 
 def test_a_loss_that_is_no_number_is_exit_code_1(toy: Any, call: Call, recipe_file: Write) -> None:

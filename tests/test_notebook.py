@@ -28,5 +28,6 @@ def test_runs(tmp_path: Path) -> None:
     nbclient.NotebookClient(book, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in book.cells for output in cell.get("outputs", ())]
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 5
-    assert not [output for output in outputs if output.get("name") == "stderr"]
+    told = [output["text"] for output in outputs if output.get("name") == "stderr"]
+    assert not [text for text in told if "TqdmWarning" not in text]  # timm's, where ipywidgets are missing
     assert (tmp_path / "runs/photo/painting.png").exists()

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 # has told otherwise is heard.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
+__version__ = "0.1.0"
+
 from artkit.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from artkit.library import paint, scene
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "hookimpl", "paint", "scene"]
 
 

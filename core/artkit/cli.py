@@ -44,9 +44,13 @@ class _Cli(click.Group):
         except (MemoryError, RuntimeError) as error:
             told = isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)
             if not told or ctx.params.get("debug"):
+                _blame(error)
                 raise
             click.echo("artkit: not enough memory\n  choose a smaller size, or fewer strokes", err=True)
             ctx.exit(1)
+        except Exception as error:
+            _blame(error)
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         self._ask()
@@ -66,6 +70,12 @@ class _Cli(click.Group):
         mine = dict(self.commands)
         for _ in plugins().ask("artkit_commands", cli=self):
             self.commands.update(mine)
+
+
+def _blame(error: Exception) -> None:
+    """Let the traceback of a bug end with the package whose it is, if it is another's."""
+    if culprit := plugins().culprit(error):
+        error.add_note(f"artkit: this was raised in the plugin of the package {culprit}; tell its author")
 
 
 @click.group(cls=_Cli, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})

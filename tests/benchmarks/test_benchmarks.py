@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -76,3 +77,9 @@ def test_the_yardstick_paints_what_artkit_s_canvas_does(released: ModuleType) ->
         theirs = released.paint(renderer.generator, actions, 1, 1, 0)
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
     assert theirs.std() > 0.01
+
+
+def test_discovery() -> None:
+    told = json.loads(run("discovery", "--plugins", "3", "--runs", "1"))
+    assert told["plugins"] == 3
+    assert told["alone"] > 0
