@@ -81,7 +81,7 @@ def commands_of(block: Block) -> Iterator[list[str]]:
         for word in [*lexer, ";"]:
             if word and set(word) <= set(";&|"):
                 if words[:1] == ["artkit"]:
-                    yield words[1:]
+                    yield words[1 : words.index(">") if ">" in words else None]
                 words = []
             else:
                 words.append(word)

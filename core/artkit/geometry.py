@@ -52,12 +52,17 @@ class Place:
         """For each stroke `count` numbers, even in [0, 1): (m, count) float32. They follow from the seed and the
         stroke's number alone, so that a stroke looks the same in any window, at any step, in any process.
         """
-        which = torch.arange(count, device=self.number.device)
-        # 32-bit integer hash (Wellons' lowbias32) of the three numbers, kept in int64 for lack of unsigned integers.
-        h = (self.number[:, None] * 0x9E3779B1 + which * 0x85EBCA6B + self.seed % 2**32 * 0xC2B2AE35) & 0xFFFFFFFF
-        h = ((h ^ (h >> 16)) * 0x21F0AAAD) & 0xFFFFFFFF
-        h = ((h ^ (h >> 15)) * 0x735A2D97) & 0xFFFFFFFF
-        return (h ^ (h >> 15)).bitwise_right_shift(8).float() / 2**24
+        which = torch.arange(count, device=self.number.device) * 0x85EBCA6B
+        mixed = _mix(_mix(self.number + 0x9E3779B9) + self.seed % 2**32)[:, None]
+        return (_mix(mixed + (self.seed >> 32) + which) >> 8).float() / 2**24
+
+
+def _mix(h: Tensor) -> Tensor:
+    """32-bit integer hash (Wellons' lowbias32), kept in int64 for lack of unsigned integers."""
+    h = h & 0xFFFFFFFF
+    h = ((h ^ (h >> 16)) * 0x21F0AAAD) & 0xFFFFFFFF
+    h = ((h ^ (h >> 15)) * 0x735A2D97) & 0xFFFFFFFF
+    return h ^ (h >> 15)
 
 
 @dataclass(frozen=True)
