@@ -24,7 +24,7 @@ def test_they_are_even_and_independent() -> None:
     assert some.min() >= 0
     assert some.max() < 1
     counts = torch.histc(some, 20, 0, 1) / some.numel()
-    torch.testing.assert_close(counts, torch.full_like(counts, 0.05), atol=0.002, rtol=0)
+    torch.testing.assert_close(counts, torch.full_like(counts, 0.05), atol=0.004, rtol=0)  # five standard deviations
     columns = torch.cat([some, some.roll(1, 0), drawn(torch.arange(20_000), seed=4, count=4).double()], dim=1)
     correlation = torch.corrcoef(columns.T) - torch.eye(columns.shape[1])
     assert correlation.abs().max() < 0.035
