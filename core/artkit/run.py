@@ -110,9 +110,9 @@ class Run:
     """How many steps are done."""
     losses: dict[str, float] = field(default_factory=dict)
     results: list[Path] = field(default_factory=list)
-    _begun: bool = False
-    _broken: bool = False
-    _asked: threading.Event | None = None
+    _begun: bool = field(default=False, init=False)
+    _broken: bool = field(default=False, init=False)
+    _asked: threading.Event | None = field(default=None, init=False)
 
     def execute(self) -> Run:
         """Do all steps that are left, and write the results; the run itself.
