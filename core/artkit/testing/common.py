@@ -22,6 +22,9 @@ from artkit.recipe import check_settings
 from artkit.run import seeded
 from artkit.testing.scene import SEED, scene
 
+DIRECTIONS = 24
+"""Along how many directions at most a gradient is compared with differences."""
+
 Settings = Mapping[str, Any]
 SceneMaker = Callable[[], Scene]
 
@@ -175,6 +178,20 @@ def expect_slope(value: Callable[[Tensor], Tensor], at: Tensor, ways: Mapping[st
             first = int(wrong.nonzero()[0])
             told_of = f"along {name} the gradient says {says[first]:.4g}, and finite differences {rise[first]:.4g}"
             raise AssertionError(told_of)
+
+
+def one_at_a_time(actions: Tensor, names: list[str]) -> dict[str, Tensor]:
+    """Directions in which the numbers of actions (..., A) change one at a time, by their names; of long actions, in
+    `DIRECTIONS` groups.
+    """
+    ways: dict[str, Tensor] = {}
+    step = -(-len(names) // DIRECTIONS)
+    for first in range(0, len(names), step):
+        some = names[first : first + step]
+        way = torch.zeros_like(actions)
+        way[..., first : first + step] = 1
+        ways[some[0] if step == 1 else f"{some[0]} to {some[-1]}"] = way
+    return ways
 
 
 # ---------------------------------------------------------------------------------------------------------- state

@@ -22,6 +22,7 @@ from artkit.testing.common import (
     expect_slope,
     expect_tensor,
     expect_unit,
+    one_at_a_time,
     untouched_generators,
 )
 from artkit.testing.scene import SEED
@@ -86,10 +87,9 @@ def gradient(bench: Bench) -> None:
     constraint, actions = _ready(bench)
     weights = torch.cos(torch.arange(actions.numel(), device=actions.device).float()).view(actions.shape)
     signs = torch.where(torch.sin(9 * torch.arange(actions.numel()).float()) > 0, 1.0, -1.0).view(actions.shape)
-    ways = {"a random change of all numbers": signs.to(actions)}
-    for number in range(actions.shape[-1]):
-        ways[f"number {number} of the action"] = torch.zeros_like(actions)
-        ways[f"number {number} of the action"][..., number] = signs[..., number].to(actions)
+    names = [f"number {number} of the action" for number in range(actions.shape[-1])]
+    ways = {name: way * signs.to(actions) for name, way in one_at_a_time(actions, names).items()}
+    ways["a random change of all numbers"] = signs.to(actions)
 
     def look(at: Tensor) -> Tensor:
         allowed: Tensor = constraint(at, 0.4)

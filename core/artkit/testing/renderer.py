@@ -19,6 +19,7 @@ from artkit.testing.common import (
     expect_slope,
     expect_tensor,
     expect_unit,
+    one_at_a_time,
     untouched_generators,
 )
 from artkit.testing.scene import SEED, Quarters
@@ -139,9 +140,7 @@ def gradient(bench: Bench) -> None:
         picture: Tensor = 0.7 + coverage * (colour * tint - 0.7)
         return (picture * weights).double().sum((1, 2, 3))
 
-    ways = {f'"{name}"': torch.zeros_like(actions) for name in renderer.space.names}
-    for number, way in enumerate(ways.values()):
-        way[:, number] = 1
+    ways = one_at_a_time(actions, [f'"{name}"' for name in renderer.space.names])
     expect_slope(look, 0.15 + 0.7 * actions, ways, 3e-4)
 
 
