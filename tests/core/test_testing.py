@@ -6,11 +6,11 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, PlainSerializer
 from torch import Tensor, nn
 
 from artkit import images, testing
@@ -194,9 +194,9 @@ for every_kind in KINDS:
             wide: int = 3
 
     @mistake(every_kind, "configuration")
-    class Renamed:
+    class Rounded:
         class Config(Objective.Config):
-            wide: int = Field(3, alias="width")
+            wide: Annotated[float, PlainSerializer(round)] = 0.75
             """How wide."""
 
     @mistake(every_kind, "unknown_setting")

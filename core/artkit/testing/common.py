@@ -88,7 +88,7 @@ def documentation(bench: Bench) -> None:
 def configuration(bench: Bench) -> None:
     """Settings survive being written into a run's recipe and read again."""
     config = check_settings(bench.part, bench.settings, bench.kind)
-    written = tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+    written = tomli_w.dumps(config.model_dump(mode="json", exclude_none=True, by_alias=True))
     read = check_settings(bench.part, tomllib.loads(written), bench.kind)
     expect(read == config, f"its Config is not the same when it is written as TOML and read again:\n{written}")
 
