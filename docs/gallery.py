@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from artkit.paint import PICTURE, Paint
+from artkit.paint_job import PICTURE, Paint
 from artkit.recipe import read, shipped_recipes
 from artkit.run import Run
 

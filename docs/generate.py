@@ -5,18 +5,26 @@ Each of them stands between two markers, ``<!-- generated: NAME -->`` and ``<!--
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import click
+
+from artkit.cli import cli
 from artkit.plugins import KINDS, plugins
 from artkit.recipe import DEFAULTS, Head, Optimizer
 
 DOCS = Path(__file__).parent
 PACKAGE = "neural-artkit"
+OWN = [entry.value for entry in metadata.entry_points(group="artkit") if entry.dist and entry.dist.name == PACKAGE]
+"""The modules of the plugins that come with artkit."""
+
 INTRODUCTIONS = {
     "renderer": "The table `[renderer]`: what does an action look like?",
     "canvas": "The table `[canvas]`: where do strokes lie, and how does paint build up?",
@@ -72,7 +80,25 @@ def actions() -> str:
     return "\n".join(lines).rstrip()
 
 
-GENERATED = {"recipes.md": {"keys": keys, "parts": parts}, "conventions.md": {"actions": actions}}
+def commands() -> str:
+    """The help of every command that comes with artkit."""
+    lines: list[str] = []
+    with click.Context(cli, info_name="artkit", max_content_width=100, terminal_width=100) as whole:
+        for name in cli.list_commands(whole):
+            command = cli.get_command(whole, name)
+            module = inspect.getmodule(command.callback) if command else None
+            if not (command and module and module.__name__.split(".")[0] in ("artkit", *OWN)):
+                continue
+            context = click.Context(command, whole, name, max_content_width=100, terminal_width=100)
+            lines += [f"## artkit {name}", "", "```text", command.get_help(context), "```", ""]
+    return "\n".join(lines).rstrip()
+
+
+GENERATED = {
+    "commands.md": {"commands": commands},
+    "recipes.md": {"keys": keys, "parts": parts},
+    "conventions.md": {"actions": actions},
+}
 
 
 def pages() -> dict[Path, str]:

@@ -7,9 +7,11 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; the processes that tests start inherit it
 
 import itertools
+import json
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -68,7 +70,7 @@ def install(
     site = tmp_path / "site"
     made = []
 
-    def add(source: str, package: str = "", module: str = "", entry: str = "") -> str:
+    def add(source: str, package: str = "", module: str = "", entry: str = "", requires: str = "") -> str:
         number = next(_numbers)
         module = module or f"plugin_of_test_{number}"
         package = package or module.replace("_", "-")
@@ -76,7 +78,8 @@ def install(
         (site / f"{module}.py").write_text(source, encoding="utf-8")
         folder = site / f"{package.replace('-', '_')}-1.0.dist-info"
         folder.mkdir()
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        needs = f"Requires-Dist: {requires}\n" if requires else ""
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n{needs}")
         (folder / "entry_points.txt").write_text(f"[artkit]\n{entry or module} = {module}\n")
         made.append(module)
         own_plugins()
@@ -88,6 +91,58 @@ def install(
     yield add
     for module in made:
         sys.modules.pop(module, None)
+
+
+@pytest.fixture
+def with_packages(tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """The environment of a process in which packages are installed from their folders, as pip would in place:
+    ``with_packages(folder, ...)``.
+    """
+
+    def environment(*folders: Path) -> dict[str, str]:
+        site = tmp_path / "packages"
+        for folder in folders:
+            project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+            info = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+            info.mkdir(parents=True)
+            needs = "".join(f"Requires-Dist: {need}\n" for need in project["dependencies"])
+            head = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+            (info / "METADATA").write_text(head + needs)
+            points = "".join(f"{name} = {value}\n" for name, value in project["entry-points"]["artkit"].items())
+            (info / "entry_points.txt").write_text(f"[artkit]\n{points}")
+        paths = [str(site), *map(str, folders), os.environ.get("PYTHONPATH", "")]
+        return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+    return environment
+
+
+@pytest.fixture
+def commands() -> Callable[..., list[str]]:
+    """Runs several commands in one other process: ``commands(calls, cwd, env)``; what each of them wrote."""
+
+    def run(calls: list[list[str]], cwd: Path, env: dict[str, str]) -> list[str]:
+        driver = (
+            "import json, sys\n"
+            "from artkit.cli import cli\n"
+            "from click.testing import CliRunner\n"
+            "results = [CliRunner().invoke(cli, call) for call in json.loads(sys.argv[1])]\n"
+            "print(json.dumps([[r.exit_code, r.stdout, r.stderr, repr(r.exception)] for r in results]))\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", driver, json.dumps(calls)],
+            cwd=cwd,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        results = json.loads(done.stdout.splitlines()[-1])
+        for call, (code, stdout, stderr, error) in zip(calls, results, strict=True):
+            assert code == 0, f"artkit {' '.join(call)}: {stdout}{stderr}{error}"
+        return [stdout for _, stdout, _, _ in results]
+
+    return run
 
 
 @pytest.fixture

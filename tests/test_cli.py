@@ -116,10 +116,23 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert done.stdout
 
 
+def test_nor_does_a_plugin_that_imports_its_parts_in_its_hooks(install: Callable[..., str]) -> None:
+    source = (
+        "from artkit import hookimpl\n@hookimpl\ndef artkit_objectives():\n    import torch\n    return ()\n"
+        "@hookimpl\ndef artkit_commands(cli):\n    cli.command('of-a-stranger')(lambda: None)\n"
+    )
+    for number in range(5):
+        install(source, package=f"theirs-{number}", requires="neural-artkit>=0.1,<99")
+    code = IMPORTED.format(arguments=["--help"])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "of-a-stranger" in done.stdout
+
+
 def test_the_commands_are_those_of_the_contract(call: Call) -> None:
     done = call("--help")
     assert done.code == 0
-    for name in ("run", "export", "plugins", "recipes", "schema", "fidelity", "doctor"):
+    for name in ("run", "export", "plugins", "new-plugin", "recipes", "schema", "fidelity", "doctor"):
         assert name in cli.commands, name
         assert f"  {name} " in done.stdout
         helped = call(name, "--help")
@@ -194,8 +207,9 @@ def test_a_failure_is_exit_code_1_and_its_remedy(toy: Any, call: Call, recipe_fi
 
 
 def test_a_bug_is_not_hidden(toy: Any, call: Call, recipe_file: Write) -> None:
-    with pytest.raises(LookupError, match="a bug of the toy"):
+    with pytest.raises(LookupError, match="a bug of the toy") as caught:
         call("run", recipe_file(TOY.replace("toy-flat", "toy-buggy")), "--out", "out")
+    assert "the plugin of the package toys" in caught.value.__notes__[0]
 
 
 def test_a_loss_that_is_no_number_is_exit_code_1(toy: Any, call: Call, recipe_file: Write) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
-import itertools
 import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+import textwrap
 import tomllib
-from collections.abc import Iterator
+import venv
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -29,7 +30,7 @@ from artkit.plugins import KINDS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 TINY = ("--set", "steps=2", "--set", "size=[64,48]")
 
 
@@ -68,7 +69,7 @@ def blocks(page: Path, *languages: str) -> list[Block]:
     return [block for block in found if not languages or block.language in languages]
 
 
-def commands(block: Block) -> Iterator[list[str]]:
+def commands_of(block: Block) -> Iterator[list[str]]:
     """The words of each ``artkit`` command of a block of shell, without the command's name."""
     lines = block.text.replace("\\\n", " ").splitlines()
     if block.language == "console":
@@ -80,7 +81,7 @@ def commands(block: Block) -> Iterator[list[str]]:
         for word in [*lexer, ";"]:
             if word and set(word) <= set(";&|"):
                 if words[:1] == ["artkit"]:
-                    yield words[1:]
+                    yield words[1 : words.index(">") if ">" in words else None]
                 words = []
             else:
                 words.append(word)
@@ -100,7 +101,7 @@ def every(language: str) -> list[Any]:
 
 
 def by_page() -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+    return pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 # ---------------------------------------------------------------------------------------------------------- commands
@@ -120,7 +121,7 @@ def parse(words: list[str]) -> None:
 @by_page()
 def test_command_lines_are_understood(page: Path) -> None:
     for block in shell(page):
-        for words in commands(block):
+        for words in commands_of(block):
             try:
                 parse(words)
             except (click.ClickException, AssertionError) as error:
@@ -161,7 +162,7 @@ def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         Path(block.name).write_text(block.text, encoding="utf-8")
     ran = []
     for block in shell(tutorial):
-        for words in commands(block):
+        for words in commands_of(block):
             if "cuda" in words and not torch.cuda.is_available():
                 continue
             told = [*words, *TINY] if words[0] == "run" else words
@@ -183,16 +184,22 @@ def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 # ------------------------------------------------------------------------------------------------- python and recipes
+@by_page()
+def test_every_block_is_of_a_language_that_is_checked(page: Path) -> None:
+    for block in blocks(page):
+        assert block.language in ("bash", "python", "toml", "text"), f"{block.place}: {block.language or 'no language'}"
+
+
 @pytest.mark.parametrize("block", every("python"))
 def test_python_compiles(block: Block) -> None:
-    compile(block.text, block.place, "exec")
+    compile(textwrap.dedent(block.text), block.place, "exec")
 
 
 @pytest.mark.parametrize("block", every("toml"))
 def test_toml_is_valid(block: Block, tmp_path: Path) -> None:
     told = tomllib.loads(block.text)
     tables = [told.get("renderer", {}), *told.get("objective", {}).values()]
-    if "project" in told or {table.get("type") for table in tables} & {"dots", "brightness"}:
+    if "project" in told or {table.get("type") for table in tables} & {"splatter", "brightness"}:
         return  # a project, or a recipe that needs the plugins of its page
     (tmp_path / "targets").symlink_to(recipe.recipe_folder() / "targets", target_is_directory=True)
     file = tmp_path / (block.name or "recipe.toml")
@@ -201,78 +208,104 @@ def test_toml_is_valid(block: Block, tmp_path: Path) -> None:
     recipe.read([recipe.shipped_recipes()["photo"], file] if amends else [file])
 
 
-def test_sample_plugins_paint(tmp_path: Path) -> None:
-    """The plugins of the page, installed as pip would, in a process of their own."""
-    page = DOCS / "plugins.md"
-    site = tmp_path / "site"
-    site.mkdir()
-    projects = [tomllib.loads(b.text)["project"] for b in blocks(page, "toml") if b.name == "pyproject.toml"]
-    entries = {value: project for project in projects for value in project["entry-points"]["artkit"].values()}
-    modules = blocks(page, "python")
-    assert len(modules) >= 3
-    for block in modules:
-        assert block.name.endswith(".py"), f"{block.place}: the first line does not name a file"
-        module = block.name.removesuffix(".py")
-        (site / block.name).write_text(block.text, encoding="utf-8")
-        project = entries.get(module, {"name": module, "version": "1.0", "entry-points": {"artkit": {module: module}}})
-        points = "".join(f"{name} = {value}\n" for name, value in project["entry-points"]["artkit"].items())
-        info = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-        )
-        (info / "entry_points.txt").write_text(f"[artkit]\n{points}")
-    assert set(entries) <= {block.name.removesuffix(".py") for block in modules}
-    dots = next(block for block in blocks(page, "toml") if block.name == "dots.toml")
-    (tmp_path / dots.name).write_text(dots.text, encoding="utf-8")
-    light = next(words for block in shell(page) for words in commands(block) if "photo" in words)
+GUIDE = DOCS / "plugins.md"
 
-    calls = [
-        ["plugins", "--json"],
-        ["run", dots.name, "--set", "steps=3", "--out", "run"],
-        ["export", "run", "large.png", "--scale", "2"],
-        ["strokes", "run"],
-        ["doctor"],
-    ]
-    driver = (
-        "import json, sys\n"
-        "from artkit import recipe\n"
-        "from artkit.cli import cli\n"
-        "from click.testing import CliRunner\n"
-        "calls, settings = json.loads(sys.argv[1])\n"
-        "results = [CliRunner().invoke(cli, call) for call in calls]\n"
-        "assert recipe.read([recipe.shipped_recipes()['photo']], settings)\n"
-        "print(json.dumps([[r.exit_code, r.output] for r in results]))\n"
+
+def test_the_guide_builds_the_sample() -> None:
+    """What it shows of the renderer is what the sample's files say, and but for imports it shows all of it."""
+    sample = DOCS / "plugins" / "splatter"
+
+    def lines(text: str) -> str:
+        """Lines without indentation and blank ones, which a piece of a class has another number of."""
+        return "".join(f"{line.strip()}\n" for line in text.splitlines() if line.strip())
+
+    source = lines((sample / "artkit_splatter/splatter.py").read_text())
+    test = lines((sample / "tests/test_splatter.py").read_text())
+    shown = [lines(block.text) for block in blocks(GUIDE, "python") if not block.name]
+    assert len(shown) >= 6
+    for text in shown:
+        assert text in source or text in test, text
+        source = source.replace(text, "")
+    left = [line for line in source.splitlines()[1:] if not line.startswith(("import ", "from "))]
+    assert left == []
+
+
+def test_plugins_of_the_guide_paint(
+    tmp_path: Path, with_packages: Callable[..., dict[str, str]], commands: Callable[..., list[str]]
+) -> None:
+    """The modules of the page and the sample it builds, installed as pip would, in a process of their own."""
+    folders = []
+    projects = [block for block in blocks(GUIDE, "toml") if block.name == "pyproject.toml"]
+    for block in blocks(GUIDE, "python"):
+        if not block.name:
+            continue
+        module = block.name.removesuffix(".py")
+        folder = tmp_path / module
+        folder.mkdir()
+        (folder / block.name).write_text(block.text, encoding="utf-8")
+        own = [p.text for p in projects if f'"{module}"' in p.text] or [
+            f'[project]\nname = "{module}"\nversion = "1.0"\ndependencies = []\n'
+            f'[project.entry-points.artkit]\n{module} = "{module}"\n'
+        ]
+        (folder / "pyproject.toml").write_text(own[0])
+        folders.append(folder)
+    assert {folder.name for folder in folders} == {"artkit_brightness", "artkit_watch"}
+    splashes = next(block for block in blocks(GUIDE, "toml") if block.name == "splashes.toml")
+    (tmp_path / splashes.name).write_text(splashes.text, encoding="utf-8")
+    light = next(
+        words for block in shell(GUIDE) for words in commands_of(block) if "photo" in words and "--set" in words
     )
-    settings = [words for option, words in itertools.pairwise(light) if option == "--set"]
-    done = subprocess.run(
-        [sys.executable, "-c", driver, json.dumps([calls, settings])],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    listed, *_, strokes, doctor, _ = commands(
+        [
+            ["plugins", "--json"],
+            ["run", splashes.name, "--set", "steps=3", "--out", "run"],
+            ["export", "run", "large.png", "--scale", "2"],
+            ["strokes", "run"],
+            ["doctor"],
+            [*light, *TINY, "--out", "light"],
+        ],
+        tmp_path,
+        with_packages(*folders, DOCS / "plugins" / "splatter"),
     )
-    assert done.returncode == 0, done.stderr
-    results = json.loads(done.stdout)
-    for call, (code, output) in zip(calls, results, strict=True):
-        assert code == 0, f"artkit {shlex.join(call)}: {output}"
-    found = json.loads(results[0][1])
-    assert found["set_aside"] == []
-    assert {"brightness", "dots"} <= {part["name"] for part in found["parts"]}
+    told = json.loads(listed)
+    assert told["set_aside"] == []
+    assert {"brightness", "splatter"} <= {part["name"] for part in told["parts"]}
     log = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert len(log) == 3
     assert log[-1]["light"] < log[0]["light"]
     assert (tmp_path / "run/watch.txt").exists()
-    strokes = json.loads((tmp_path / "run/strokes.json").read_text())
-    assert strokes["space"] == "dots-1"
-    assert int(results[3][1]) == len(strokes["strokes"])
-    assert "ffmpeg" in results[4][1]
+    painted = json.loads((tmp_path / "run/strokes.json").read_text())
+    assert painted["space"] == "splatter-1"
+    assert int(strokes) == len(painted["strokes"])
+    assert "ffmpeg" in doctor
     from PIL import Image
 
-    width, height = strokes["size"]
+    width, height = painted["size"]
     assert Image.open(tmp_path / "large.png").size == (2 * width, 2 * height)
+
+
+@pytest.mark.slow
+def test_three_commands_lead_to_a_painting(tmp_path: Path) -> None:
+    """From nothing to a painting made with one's own renderer, word for word, in an environment of its own."""
+    block = next(block for block in shell(GUIDE) if "new-plugin" in block.text)
+    lines = block.text.splitlines()
+    assert [line.split()[:2] for line in lines] == [["artkit", "new-plugin"], ["pip", "install"], ["artkit", "run"]]
+    home = tmp_path / "fresh"
+    venv.create(home, with_pip=True)
+    # What is installed here is installed there too, without another download of torch.
+    (packages,) = home.glob("lib/python*/site-packages")
+    sites = [path for path in sys.path if path.endswith("site-packages")]
+    (packages / "here.pth").write_text("".join(f"import site; site.addsitedir({site!r})\n" for site in sites))
+    (home / "bin" / "artkit").write_text(f"#!{home}/bin/python\nfrom artkit.cli import main\nmain()\n")
+    (home / "bin" / "artkit").chmod(0o755)
+    env = os.environ | {"PATH": f"{home}/bin:{os.environ['PATH']}", "VIRTUAL_ENV": str(home)}
+    for line in lines:
+        # Tests must do without a network, so the builder is the one that is here.
+        words = line + (" --no-build-isolation --no-deps -q" if line.startswith("pip") else "")
+        done = subprocess.run(["bash", "-c", words], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    assert json.loads((tmp_path / "runs/dots/strokes.json").read_text())["space"] == "dots-1"
+    assert (tmp_path / "runs/dots/painting.png").stat().st_size
 
 
 # ------------------------------------------------------------------------------------------------- hooks, interfaces

@@ -18,6 +18,7 @@ import click
 
 from artkit import __version__
 from artkit.errors import ArtkitError, UsageError
+from artkit.new_plugin import new_plugin
 from artkit.plugins import KINDS, plugins
 
 if TYPE_CHECKING:
@@ -45,9 +46,13 @@ class _Cli(click.Group):
         except (MemoryError, RuntimeError) as error:
             told = isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)
             if not told or ctx.params.get("debug"):
+                _blame(error)
                 raise
             click.echo("artkit: not enough memory\n  choose a smaller size, or fewer strokes", err=True)
             ctx.exit(1)
+        except Exception as error:
+            _blame(error)
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         self._ask()
@@ -67,6 +72,12 @@ class _Cli(click.Group):
         mine = dict(self.commands)
         for _ in plugins().ask("artkit_commands", cli=self):
             self.commands.update(mine)
+
+
+def _blame(error: Exception) -> None:
+    """Let the traceback of a bug end with the package whose it is, if it is another's."""
+    if culprit := plugins().culprit(error):
+        error.add_note(f"artkit: this was raised in the plugin of the package {culprit}; tell its author")
 
 
 @click.group(cls=_Cli, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -96,45 +107,18 @@ def run(
     """Paint, or train weights, as recipes say. Later recipes and settings win."""
     from artkit import recipe
 
-    told = recipe.read([_shipped_or_path(r) for r in recipes], settings)
-    from artkit.paint import Paint
-    from artkit.run import Job, Run, choose_device
+    told = recipe.read([recipe.shipped_or_file(r) for r in recipes], settings)
+    from artkit.library import begin
 
-    chosen = choose_device(device or told.head.device)
-    folder = out or _default_folder(told.name, resume)
-    job: Job
-    if told.trains:
-        from artkit.train import Train
-
-        job = Train(told, chosen, folder)
-    else:
-        job = Paint(told, chosen, next(there for there in (folder, *folder.absolute().parents) if there.is_dir()))
-    for note in job.notes:
+    made = begin(told, out, resume, device)
+    for note in made.job.notes:
         click.echo(f"note: {note}", err=True)
-    if isinstance(job, Paint) and (forecast := job.forecast()):
+    if forecast := made.job.forecast():
         click.echo(f"expected: {forecast}", err=True)
-    made = Run(folder, told, job, resume)
     with _progress(made):
         made.execute()
     for file in made.results:
         click.echo(str(file))
-
-
-def _shipped_or_path(recipe: Path) -> Path:
-    """A recipe's file; a bare name that is no file here is one that ships with artkit."""
-    if recipe.is_file() or recipe.suffix:
-        return recipe
-    from artkit.recipe import shipped_recipes
-
-    return shipped_recipes().get(recipe.as_posix(), recipe)
-
-
-def _default_folder(name: str, resume: bool) -> Path:
-    """runs/NAME, or the first free of runs/NAME-2, …; to resume, the last that exists."""
-    numbered = [Path("runs", name)]
-    while numbered[-1].exists():
-        numbered.append(Path("runs", f"{name}-{len(numbered) + 1}"))
-    return numbered[-2] if resume and len(numbered) > 1 else numbered[-1]
 
 
 @contextmanager
@@ -312,6 +296,9 @@ def _named_files(value: Any, folder: Path) -> list[Path]:
     if isinstance(value, str) and "." in value and (folder / value).is_file():
         return [(folder / value).resolve()]
     return []
+
+
+cli.add_command(new_plugin)
 
 
 @cli.command("schema")

@@ -14,7 +14,7 @@ import torch
 from artkit.errors import ArtkitError, UsageError
 from artkit.exporter import Exporter
 from artkit.geometry import Window
-from artkit.paint import STROKES
+from artkit.paint_job import STROKES
 from artkit.painting import Painting
 from artkit.part import Part, Scene
 from artkit.plugins import plugins

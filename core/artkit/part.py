@@ -43,8 +43,9 @@ class Scene:
 
     size: width and height of the picture, px. device: where tensors live. seed: of the recipe. generator: a CPU
     generator seeded by it, from which everything random comes. background: RGB (3,) in [0, 1]. make: builds another
-    part, ``make(kind, type, **settings)``. target: what to paint, if the objectives have a picture of it. folder: where
-    what is too large for memory may lie (`artkit.scratch`).
+    part for this scene, by its name or its class: ``make(kind, type, **settings)``; raises UsageError for settings it
+    does not take. target: what to paint, if the objectives have a picture of it. folder: where what is too large for
+    memory may lie (`artkit.scratch`).
     """
 
     size: tuple[int, int]

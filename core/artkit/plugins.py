@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterator
+import os
+import threading
+import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib import import_module, metadata
 from typing import Any
 
 import pluggy
 
-from artkit import hookspecs
-from artkit.errors import UsageError
+from artkit import __version__, hookspecs
+from artkit.errors import ArtkitError, UsageError
 
 KINDS = {
     "renderer": "artkit_renderers",
@@ -25,6 +28,18 @@ KINDS = {
     "trainer": "artkit_trainers",
 }
 """The kinds of part, and the hook that brings each."""
+
+
+OURS = "neural-artkit"
+"""The package whose parts come with artkit."""
+
+PATIENCE = float(os.environ.get("ARTKIT_PATIENCE", "30"))
+"""Seconds that another package's plugin may take to be imported, or to answer a hook that looks for parts. Imports are
+slow where the disk is.
+"""
+
+HERE = "this process"
+"""Where a part comes from that no package brings."""
 
 
 @dataclass(frozen=True)
@@ -69,29 +84,57 @@ class Plugins:
                 self._set_aside(plugin, f"{KINDS[kind]} returned {found!r}, not a list of classes")
                 continue
             for part in found:
-                problem = _problem(kind, part)
-                if not problem and (other := taken.get(part.name)):
-                    problem = f'the {kind} "{part.name}" is already brought by {other.package}'
-                if not problem and kind == "exporter":
+                fault = problem(kind, part)
+                if not fault and (other := taken.get(part.name)):
+                    fault = f'the {kind} "{part.name}" is already brought by {other.package}'
+                if not fault and kind == "exporter":
                     theirs = {suffix: other for other in taken.values() for suffix in other.part.suffixes}
                     if both := sorted(theirs.keys() & set(part.suffixes)):
-                        problem = f"{both[0]} is already written by {theirs[both[0]].package}"
-                if problem:
-                    self._set_aside(plugin, problem)
+                        fault = f"{both[0]} is already written by {theirs[both[0]].package}"
+                if fault:
+                    self._set_aside(plugin, fault)
                     continue
                 taken[part.name] = Found(kind, part, plugin, package)
                 yield part.name, taken[part.name]
+
+    def add(self, kind: str, part: type[Any]) -> None:
+        """Let the recipes of this process name a part that no package brings; written anew, it replaces the old one.
+
+        Raises UsageError for what is no part, or takes the name of a part that a package brings.
+        """
+        if fault := problem(kind, part):
+            raise UsageError(fault)
+        there = self.parts(kind).get(part.name)
+        if there and there.package != HERE:
+            raise UsageError(
+                f'the {kind} "{part.name}" is already brought by {there.package}', remedy="give it another name"
+            )
+        self.parts(kind)[part.name] = Found(kind, part, HERE, HERE)
 
     def ask(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
         """Call a hook of each plugin by itself: (plugin, what it returned). One that raises is set aside."""
         order = [name for name, _ in self.manager.list_name_plugin()]  # not a hook's own, which trylast changes
         found = getattr(self.manager.hook, hook).get_hookimpls()
         for implementation in sorted(found, key=lambda i: order.index(i.plugin_name)):
+            name = implementation.plugin_name
+            call = partial(implementation.function, *(arguments[argument] for argument in implementation.argnames))
             try:
-                names = implementation.argnames
-                yield implementation.plugin_name, implementation.function(*(arguments[name] for name in names))
-            except (Exception, SystemExit) as error:  # a stranger's code may raise anything; the others keep running
-                self._set_aside(implementation.plugin_name, f"{hook} failed: {_short(error)}")
+                told = call() if hook == "artkit_step" else _patiently(self.packages.get(name, OURS), call)
+            except (Exception, SystemExit) as error:  # a stranger's code may do anything; the others keep running
+                self._set_aside(name, f"{hook} failed: {_short(error)}")
+                if isinstance(error, Hangs):
+                    self.manager.unregister(name=name)  # its other hooks would keep everyone waiting too
+                continue
+            yield name, told
+
+    def culprit(self, error: BaseException) -> str:
+        """The package of the plugin, other than artkit's own, in whose code something was raised, or nothing."""
+        mine = {}
+        for name, module in self.manager.list_name_plugin():
+            if (package := self.packages.get(name, OURS)) != OURS:
+                mine[str(getattr(module, "__name__", "")).partition(".")[0]] = package
+        modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+        return next((mine[top] for name in reversed(modules) if (top := name.partition(".")[0]) in mine), "")
 
     def _set_aside(self, plugin: str, reason: str) -> None:
         entry = SetAside(plugin, self.packages.get(plugin, plugin), reason)
@@ -109,8 +152,8 @@ class Plugins:
         raise UsageError(f'there is no {kind} "{name}".{guess}', remedy=f"there are: {', '.join(sorted(parts))}{aside}")
 
 
-def _problem(kind: str, part: Any) -> str:
-    """Why something a plugin brought cannot serve as a part of a kind, or nothing."""
+def problem(kind: str, part: Any) -> str:
+    """Why something cannot serve as a part of a kind, or nothing."""
     from artkit.config import Config
     from artkit.part import Part
 
@@ -137,6 +180,8 @@ def _base(kind: str) -> type[Any]:
 
 
 def _short(error: BaseException) -> str:
+    if isinstance(error, ArtkitError):
+        return error.message
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {' '.join(lines)[:300]}".rstrip(": ")
 
@@ -151,13 +196,62 @@ def plugins() -> Plugins:
         name = entry.name if entry.name not in registry.packages else f"{entry.name} ({entry.value})"
         registry.packages[name] = entry.dist.metadata["Name"] if entry.dist else entry.value
         try:
-            module = entry.load()
+            _check_fits(entry)
+            module = _patiently(registry.packages[name], entry.load)
             register(registry, module, name)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
             registry._set_aside(name, _short(error))
     return registry
+
+
+class Hangs(ArtkitError):  # noqa: N818
+    """A plugin does not come to an end."""
+
+
+def _patiently(package: str, call: Callable[[], Any]) -> Any:
+    """What a call of a package's code returns. Raises what it raises, and Hangs if it takes more than `PATIENCE`
+    seconds.
+
+    It is then left alone, in a thread of its own, rather than broken off: half an import of torch would spoil torch for
+    everyone.
+    """
+    if package == OURS:
+        return call()
+    told: list[Any] = []
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            told.append(call())
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=work, name=f"artkit: {package}", daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    if raised:
+        raise raised[0]
+    if not told:
+        raise Hangs(f"it did not come to an end within {PATIENCE:g} s")
+    return told[0]
+
+
+def _check_fits(entry: metadata.EntryPoint) -> None:
+    """Raises UsageError for a plugin that asks for another artkit than this one; pip checks it only on installing."""
+    for need in (entry.dist and entry.dist.requires) or ():
+        if need.lower().replace("_", "-").startswith(OURS) and any(mark in need for mark in "<>=~!"):
+            from packaging.requirements import InvalidRequirement, Requirement
+
+            try:
+                told = Requirement(need)
+            except InvalidRequirement:
+                continue
+            if told.name.lower().replace("_", "-") != OURS or (told.marker and not told.marker.evaluate({"extra": ""})):
+                continue
+            if not told.specifier.contains(__version__, prereleases=True):
+                raise UsageError(f"it was made for artkit {told.specifier}; this is {__version__}")
 
 
 def register(registry: Plugins, module: Any, name: str) -> None:
@@ -190,4 +284,4 @@ def _forget(registry: Plugins, name: str) -> None:
 
 def _ours_first(entry: metadata.EntryPoint) -> tuple[bool, str, str]:
     """Built-in plugins come first, so that a stranger's part cannot take one of their names."""
-    return (entry.dist is None or entry.dist.name != "neural-artkit", entry.dist.name if entry.dist else "", entry.name)
+    return (entry.dist is None or entry.dist.name != OURS, entry.dist.name if entry.dist else "", entry.name)

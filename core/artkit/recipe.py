@@ -100,14 +100,15 @@ class Recipe:
     def files(self) -> dict[str, Path]:
         """The files that the recipe names, by their place in it."""
         found: dict[str, Path] = {}
-        for place, block in self._places():
+        for place, block in self.places():
             for key in type(block.config).model_fields:
                 value = getattr(block.config, key)
                 if isinstance(value, Path):
                     found[f"{place}.{key}"] = value
         return found
 
-    def _places(self) -> Iterable[tuple[str, Block]]:
+    def places(self) -> Iterable[tuple[str, Block]]:
+        """The parts of the recipe, each with its place in it, such as ``objective.look``."""
         yield from self.blocks.items()
         for kind, blocks in self.named.items():
             for name, block in blocks.items():
@@ -129,7 +130,7 @@ class Recipe:
     def portable(self) -> Tree:
         """`resolved`, with files by their names alone: the same on every machine."""
         tree = self.resolved()
-        for place, block in self._places():
+        for place, block in self.places():
             kind, _, label = place.partition(".")
             for key in type(block.config).model_fields:
                 if isinstance(path := getattr(block.config, key), Path):
@@ -142,10 +143,13 @@ def _dump(block: Block) -> Tree:
 
 
 def record(recipe: Recipe, provenance: Mapping[str, str]) -> Tree:
-    """What a run was made with: versions of the packages, and the sha256 of inputs and weights by their place."""
-    packages = ("neural-artkit", "torch", "torchvision", "timm", "numpy", "pillow")
+    """What a run was made with: versions of the packages, those of its parts' plugins too, and the sha256 of inputs and
+    weights by their place.
+    """
+    packages = ["neural-artkit", "torch", "torchvision", "timm", "numpy", "pillow"]
+    packages += sorted({plugins().parts(block.kind)[block.type].package for _, block in recipe.places()})
     versions = {}
-    for name in packages:
+    for name in dict.fromkeys(packages):
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -155,20 +159,21 @@ def record(recipe: Recipe, provenance: Mapping[str, str]) -> Tree:
 
 
 # ---------------------------------------------------------------------------------------------------------- reading
-def read(files: Sequence[Path], settings: Sequence[str] = ()) -> Recipe:
+def read(recipes: Sequence[Path | Tree], settings: Sequence[str | Tree] = ()) -> Recipe:
     """Read recipes and settings, later ones over earlier ones, and check the whole.
 
-    A block that names its `type` replaces the earlier one, otherwise it amends it. settings: lines of TOML such as
-    ``steps=300``. Raises UsageError with all faults.
+    recipes: files, or trees as files would hold them. settings: lines of TOML such as ``steps=300``, or trees. A block
+    that names its `type` replaces the earlier one, otherwise it amends it. Relative paths start at the file that names
+    them, those of settings and trees at the current folder. Raises UsageError with all faults.
     """
-    if not files:
+    if not recipes:
         raise UsageError("no recipe was named", remedy="`artkit recipes` lists those that ship with artkit")
     tree: Tree = {}
-    for file in files:
-        tree = merge(tree, _read_file(file))
+    for recipe in recipes:
+        tree = merge(tree, _read_file(recipe) if isinstance(recipe, Path) else _locate(recipe, Path.cwd()))
     for setting in settings:
-        tree = merge(tree, _read_setting(setting))
-    return check(tree, files[-1].stem)
+        tree = merge(tree, _read_setting(setting) if isinstance(setting, str) else _locate(setting, Path.cwd()))
+    return check(tree, next((recipe.stem for recipe in reversed(recipes) if isinstance(recipe, Path)), "painting"))
 
 
 def _read_file(file: Path) -> Tree:
@@ -209,10 +214,15 @@ def _read_setting(setting: str) -> Tree:
 
 
 def _locate(value: Any, folder: Path) -> Any:
-    if isinstance(value, dict):
+    """A tree whose texts remember the folder that a relative path starts at. Tuples and paths, which only a tree from
+    Python has, become what TOML would have.
+    """
+    if isinstance(value, Mapping):
         return {key: _locate(inner, folder) for key, inner in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_locate(inner, folder) for inner in value]
+    if isinstance(value, Path):
+        value = str(value)
     return Located(value, folder) if isinstance(value, str) else value
 
 
@@ -359,6 +369,13 @@ def shipped_recipes() -> dict[str, Path]:
     """The recipes that ship with artkit by name, such as ``photo`` or ``train/gan``."""
     base = recipe_folder()
     return {file.relative_to(base).with_suffix("").as_posix(): file for file in sorted(base.rglob("*.toml"))}
+
+
+def shipped_or_file(recipe: Path) -> Path:
+    """A recipe's file; a bare name that is no file here is one that ships with artkit."""
+    if recipe.is_file() or recipe.suffix:
+        return recipe
+    return shipped_recipes().get(recipe.as_posix(), recipe)
 
 
 def check_settings(part: type[Any], settings: Mapping[str, Any], place: str) -> Any:

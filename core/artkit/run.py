@@ -7,11 +7,13 @@ would have become without the interruption.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 import tomllib
@@ -19,17 +21,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tomli_w
 import torch
+from PIL import Image
 
 from artkit import checkpoint, report
+from artkit.config import Colour
 from artkit.errors import ArtkitError, UsageError
 from artkit.files import cannot_write, remove_leftovers, write_text
-from artkit.part import Part, Scene
+from artkit.part import Scene
 from artkit.plugins import plugins
-from artkit.recipe import RECORD, Recipe, record
+from artkit.recipe import RECORD, Recipe, check_settings, record
+
+SHOWN = 1024
+"""The longer side, in px, of the picture that a notebook shows of a run."""
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"
@@ -46,6 +53,10 @@ class Job(ABC):
 
     def prepare(self) -> None:  # noqa: B027
         """What must happen once before the first step, in a new or a resumed run."""
+
+    def forecast(self) -> str:
+        """What the run will take, in words, if that is worth telling."""
+        return ""
 
     @abstractmethod
     def step(self, step: int) -> dict[str, float]:
@@ -78,9 +89,23 @@ class Interrupted(ArtkitError):  # noqa: N818
     """The user stopped the run; what it has is saved."""
 
 
-@dataclass
+class Progress(NamedTuple):
+    """How far a run is: `step` of `steps` are done; the losses of the last one by name."""
+
+    step: int
+    steps: int
+    losses: dict[str, float]
+
+
+@dataclass(repr=False)
 class Run:
-    """A run in its folder. `progress` is called after each step with the step's number and losses."""
+    """A run in its folder.
+
+    To iterate over it does the steps that are left, one at a time, and tells how far it is after each. An iteration
+    that is left saves, and the next one goes on. A notebook shows a run as its picture.
+
+    progress: called after each step with the number of steps done and the losses.
+    """
 
     folder: Path
     recipe: Recipe
@@ -89,59 +114,116 @@ class Run:
     progress: Callable[[int, dict[str, float]], None] | None = None
     first: int = 0
     """The step at which this process began."""
+    step: int = 0
+    """How many steps are done."""
     losses: dict[str, float] = field(default_factory=dict)
     results: list[Path] = field(default_factory=list)
+    _begun: bool = field(default=False, init=False)
+    _broken: bool = field(default=False, init=False)
+    _asked: threading.Event | None = field(default=None, init=False)
 
-    def execute(self) -> None:
-        """Do all steps that are left, and write the results.
+    def execute(self) -> Run:
+        """Do all steps that are left, and write the results; the run itself.
 
         Raises Interrupted after Ctrl-C, Diverged when the loss stops being a number; in both cases what there is has
         been saved.
         """
-        self._open()
-        self.job.prepare()
-        stopped = False
+        self._begin()
+        with self._whole_steps():
+            for _ in self:
+                pass
+        return self
+
+    def __iter__(self) -> Iterator[Progress]:
+        """Do the steps that are left. Raises as `execute` does; Ctrl-C waits for the end of a step."""
+        self._begin()
         saved, pause = time.monotonic(), SECONDS_BETWEEN_CHECKPOINTS
-        step = self.first
         watched = bool(plugins().manager.hook.artkit_step.get_hookimpls())
-        with self._log() as log, _sigint() as asked:
-            while step < self.job.steps:
-                began = time.perf_counter()
-                try:
-                    losses = self.job.step(step)
-                except Diverged as error:
-                    self._save(step)
-                    error.args = (
-                        f"{error.args[0]}\n  the last good state, before step {step}, is saved in {self.folder}",
-                    )
-                    raise
-                line: dict[str, Any] = {"step": step, **losses, "seconds": round(time.perf_counter() - began, 4)}
-                if step + 1 == self.job.steps and (verdicts := self.job.verdicts()):
-                    line["verdicts"] = verdicts
-                self._append(log, line)
-                self.losses = losses
-                step += 1
-                if watched:
-                    self._tell_plugins(step - 1, losses)
-                if self.progress:
-                    self.progress(step, losses)
-                if asked.is_set() and step < self.job.steps:
-                    stopped = True
-                    break
-                if time.monotonic() - saved > pause:
-                    began_saving = time.monotonic()
-                    self._save(step)
-                    saved = time.monotonic()
-                    pause = max(
-                        SECONDS_BETWEEN_CHECKPOINTS, 20 * (saved - began_saving)
-                    )  # most of the time is for work
-        self._save(step)
-        if stopped:
-            raise Interrupted(
-                f"stopped after step {step} of {self.job.steps}; saved in {self.folder}",
-                remedy="to go on, give the same command with --resume",
-            )
+        try:
+            with self._log() as log:
+                while self.step < self.job.steps:
+                    with self._whole_steps() as asked:
+                        self._do(log, watched)
+                        if asked.is_set() and self.step < self.job.steps:
+                            raise Interrupted(
+                                f"stopped after step {self.step} of {self.job.steps}; saved in {self.folder}",
+                                remedy="to go on, give the same command with --resume",
+                            )
+                        if (began := time.monotonic()) - saved > pause:
+                            self._save()
+                            saved = time.monotonic()
+                            # Most of the time is for work, also where there is much to save.
+                            pause = max(SECONDS_BETWEEN_CHECKPOINTS, 20 * (saved - began))
+                    yield Progress(self.step, self.job.steps, self.losses)
+        except (GeneratorExit, Interrupted, Diverged):
+            self._save()
+            raise
+        except BaseException:
+            self._broken = True
+            raise
+        self._save()
         self.results.append(report.write(self.folder, next(f for f in self.results if f.suffix == ".png")))
+
+    def picture(self) -> Image.Image:
+        """What there is to see so far."""
+        with tempfile.TemporaryDirectory() as folder:
+            files = self.job.results(Path(folder))
+            with Image.open(next(file for file in files if file.suffix == ".png")) as opened:
+                opened.load()
+                return opened
+
+    def _repr_png_(self) -> bytes:
+        shown, stream = self.picture(), io.BytesIO()
+        shown.thumbnail((SHOWN, SHOWN))
+        shown.save(stream, "PNG")
+        return stream.getvalue()
+
+    def __repr__(self) -> str:
+        return f"<run {self.recipe.name}: step {self.step} of {self.job.steps}, in {self.folder}>"
+
+    def _begin(self) -> None:
+        if self._broken:
+            raise ArtkitError(
+                f"the run in {self.folder} broke off in the middle of a step",
+                remedy="make it anew with resume=True; it goes on from its last checkpoint",
+            )
+        if not self._begun:
+            self._open()
+            self.step = self.first
+            self.job.prepare()
+            self._begun = True
+
+    def _do(self, log: Any, watched: bool) -> None:
+        began = time.perf_counter()
+        try:
+            losses = self.job.step(self.step)
+        except Diverged as error:
+            error.args = (
+                f"{error.args[0]}\n  the last good state, before step {self.step}, is saved in {self.folder}",
+            )
+            raise
+        line: dict[str, Any] = {"step": self.step, **losses, "seconds": round(time.perf_counter() - began, 4)}
+        if self.step + 1 == self.job.steps and (verdicts := self.job.verdicts()):
+            line["verdicts"] = verdicts
+        self._append(log, line)
+        self.losses = losses
+        self.step += 1
+        if watched:
+            self._tell_plugins(self.step - 1, losses)
+        if self.progress:
+            self.progress(self.step, losses)
+
+    @contextlib.contextmanager
+    def _whole_steps(self) -> Iterator[threading.Event]:
+        """In this block the first Ctrl-C only sets the event, so that no step is cut in half."""
+        if self._asked is not None:
+            yield self._asked
+            return
+        with _sigint() as self._asked:
+            try:
+                yield self._asked
+            finally:
+                self._asked = None
 
     def _tell_plugins(self, step: int, losses: dict[str, float]) -> None:
         """Call `artkit_step`; a plugin that fails in it is not called again, and the user is told."""
@@ -153,10 +235,10 @@ class Run:
             print(f"note: the plugin {fault.plugin} no longer watches this run: {fault.reason}", file=sys.stderr)
             registry.manager.unregister(name=fault.plugin)
 
-    def _save(self, step: int) -> None:
+    def _save(self) -> None:
         # Results first: a checkpoint that says "done" then always has its results beside it.
         self.results = self.job.results(self.folder)
-        checkpoint.save({"step": step, "state": self.job.state()}, self.folder / CHECKPOINT)
+        checkpoint.save({"step": self.step, "state": self.job.state()}, self.folder / CHECKPOINT)
 
     def _open(self) -> None:
         """Take the folder, or go on in it."""
@@ -209,13 +291,13 @@ class Run:
 
     @contextlib.contextmanager
     def _log(self) -> Iterator[Any]:
-        """The log, cut back to the steps that the checkpoint knows."""
+        """The log, cut back to the steps that are done."""
         file = self.folder / LOG
         kept = []
-        if self.first and file.exists():
+        if self.step and file.exists():
             for line in file.read_text(encoding="utf-8").splitlines(keepends=True):
                 with contextlib.suppress(ValueError):
-                    if line.endswith("\n") and json.loads(line)["step"] < self.first:
+                    if line.endswith("\n") and json.loads(line)["step"] < self.step:
                         kept.append(line)
         write_text(file, "".join(kept))
         stream = file.open("a", encoding="utf-8")
@@ -294,16 +376,22 @@ def build(kind: str, block_type: str, config: Any, *arguments: Any) -> Any:
 def make_scene(recipe: Recipe, device: torch.device) -> Scene:
     """The scene of a recipe, still without renderer and canvas."""
     head = recipe.head
-    generator = torch.Generator().manual_seed(head.seed)
-
-    def make(kind: str, block_type: str, **settings: Any) -> Part:
-        part = plugins().part(kind, block_type)
-        made: Part = part(part.Config(**settings), scene)
-        return made
-
     # The ground's colour may follow from the target, which objectives bring; until then it is white.
-    background = torch.tensor((1.0, 1.0, 1.0) if head.background == "target" else head.background, device=device)
-    scene = Scene(head.size, device, head.seed, generator, background, make)
+    background = (1.0, 1.0, 1.0) if head.background == "target" else head.background
+    return new_scene(head.size, head.seed, background, device)
+
+
+def new_scene(size: tuple[int, int], seed: int, background: Colour, device: torch.device) -> Scene:
+    """A scene for which parts can be built, still without renderer and canvas."""
+
+    def make(kind: str, part: str | type[Any], **settings: Any) -> Any:
+        chosen = plugins().part(kind, part) if isinstance(part, str) else part
+        config = check_settings(chosen, settings, f"{kind} {chosen.name}")
+        made = chosen(config) if kind == "exporter" else chosen(config, scene)
+        return made.to(device) if isinstance(made, torch.nn.Module) else made
+
+    generator = torch.Generator().manual_seed(seed)
+    scene = Scene(size, device, seed, generator, torch.tensor(background, device=device), make)
     return scene
 
 

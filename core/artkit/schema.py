@@ -19,13 +19,13 @@ def schema() -> dict[str, Any]:
             told = found.part.Config.model_json_schema()
             definitions.update(told.pop("$defs", {}))
             summary = (found.part.__doc__ or "").strip().split("\n\n")[0]
-            told["title"] = told["description"] = " ".join(summary.split())
+            told["title"], told["description"] = f"{kind} {name}", " ".join(summary.split())
             kind_type = {"const": name, "title": "type", "description": told["description"]}
             told["properties"] = {"type": kind_type, **told.get("properties", {})}
             told["required"] = ["type", *told.get("required", [])]
             definitions[f"{kind}.{name}"] = told
             choices.append({"$ref": f"#/$defs/{kind}.{name}"})
-        block = {"type": "object", "oneOf": choices, "description": f"Which {kind}, and its settings."}
+        block = {"oneOf": choices, "description": f"Which {kind}, and its settings."}
         properties[kind] = (
             block
             if kind in BLOCKS

@@ -45,7 +45,7 @@ class Gan(Renderer):
         file = config.weights or weights.shipped(kind, config.brush or "classic/dry_brush")
         tensors, facts, found = weights.load(file, config.sha256)
         check_space(facts, file)
-        if missing := sorted({"noise", "channels", "reach", "margin", "brush"} - facts.keys()):
+        if missing := sorted({"noise", "channels", "reach", "brush"} - facts.keys()):
             raise UsageError(
                 f"{file} do not tell their {', '.join(missing)}", remedy="train them again with this artkit"
             )
@@ -60,12 +60,11 @@ class Gan(Renderer):
             raise UsageError(
                 f"{file} are weights of another version of this painter", remedy="train it again"
             ) from None
-        self._margin = float(facts["margin"]) / stroke.REFERENCE_SIDE
         self.provenance["weights"] = found
         self.eval().requires_grad_(False)
 
     def margin(self, side: int) -> int:
-        return round(self._margin * side / 2) * 2
+        return stroke.margin(side)
 
     def forward(self, actions: Tensor, place: Place) -> Paint:
         seeds = torch.from_numpy(engine.stroke_seeds(place.number.cpu().numpy(), place.seed)).to(actions.device)

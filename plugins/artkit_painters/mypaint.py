@@ -25,7 +25,7 @@ from artkit_painters.tracing import trace
 from artkit_painters.workers import Workers
 
 _STROKES = 256  # strokes that the surrogate paints at a time
-_MARGIN = 0.625  # in tiles: how far the broadest dry brush was seen to reach is 0.63
+_NEAR = 2.5  # in tiles: strokes that lie further from a window leave no paint in it, whatever their brush
 
 
 def _beside_recipe(brush: Any) -> Any:
@@ -86,7 +86,7 @@ class MyPaint(Renderer):
     def margin(self, side: int) -> int:
         if self._workers is None and self.surrogate is not None:
             return self.surrogate.margin(side)
-        return round(_MARGIN * side / 2) * 2
+        return stroke.margin(side)
 
     def forward(self, actions: Tensor, place: Place) -> Paint:
         if self._workers is None:
@@ -104,14 +104,16 @@ class MyPaint(Renderer):
     def replay(self, log: StrokeLog, window: Window) -> Tensor:
         if self._workers is None or log.clip:
             return super().replay(log, window)
-        tiles = log.tiles() * torch.tensor(window.scale, dtype=torch.float64)
-        numbers = torch.arange(len(tiles))
+        numbers, tiles = log.near(window, _NEAR)
+        if not len(numbers):
+            return torch.tensor(log.background).view(3, 1, 1).repeat(1, window.height, window.width)
+        actions, tiles = log.actions[numbers], tiles * torch.tensor(window.scale, dtype=torch.float64)
         box = (window.x, window.y, window.width, window.height)
         runs = torch.unique_consecutive(tiles[:, 2], return_counts=True)
         parts, start = [], 0
         for side, count in zip(*(values.tolist() for values in runs), strict=True):
             some = slice(start, start + count)
-            parts.append(trace(log.actions[some], tiles[some, :2], side, numbers[some], log.seed))
+            parts.append(trace(actions[some], tiles[some, :2], side, numbers[some], log.seed))
             start += count
         pixels = self._workers.picture(parts, box, log.background)
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from artkit.export import open_painting
-from artkit.paint import Paint
+from artkit.paint_job import Paint
 from artkit.recipe import read, shipped_recipes
 from artkit.run import LOG, Run
 from artkit_vision import networks

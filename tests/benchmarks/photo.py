@@ -22,7 +22,7 @@ from PIL import Image
 
 from artkit import images
 from artkit.export import open_painting
-from artkit.paint import Paint
+from artkit.paint_job import Paint
 from artkit.recipe import read, shipped_recipes
 from artkit.run import Run
 from artkit_vision import networks

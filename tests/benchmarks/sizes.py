@@ -22,7 +22,7 @@ from statistics import median
 
 import torch
 
-from artkit.paint import Paint
+from artkit.paint_job import Paint
 from artkit.recipe import read, shipped_recipes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -115,3 +116,9 @@ def test_classes(tmp_path: Path) -> None:
     ]
     assert first.count("rank") == 2
     assert "of 2 classes" in first
+
+
+def test_discovery() -> None:
+    told = json.loads(run("discovery", "--plugins", "3", "--runs", "1"))
+    assert told["plugins"] == 3
+    assert told["alone"] > 0

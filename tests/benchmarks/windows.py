@@ -21,7 +21,7 @@ import torch
 
 from artkit import images
 from artkit.export import open_painting
-from artkit.paint import Paint
+from artkit.paint_job import Paint
 from artkit.recipe import read, shipped_recipes
 from artkit.run import Run
 from artkit.strokes import StrokeLog

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import artkit
 from artkit.agent import Agent
 from artkit.errors import UsageError
 from artkit.plugins import KINDS, SetAside, plugins
@@ -132,6 +136,11 @@ BROKEN = {
         "@hookimpl\ndef artkit_exporters():\n    return [Blank]\n",
         "suffixes",
     ),
+    "hangs while it is imported": ("import time\ntime.sleep(1000)\n", "did not come to an end within 0.5 s"),
+    "hangs in a hook": (
+        HEAD + "@hookimpl\ndef artkit_agents():\n    import time\n    time.sleep(1000)\n",
+        "artkit_agents failed: it did not come to an end within 0.5 s",
+    ),
     "takes an extension that is taken": (
         HEAD + "class Other(Exporter):\n    name = 'other'\n    suffixes = ('.png',)\n"
         "    def write(self, painting, file): file.write_text('not a picture')\n"
@@ -139,6 +148,13 @@ BROKEN = {
         ".png",
     ),
 }
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch  # noqa: F401  so that a plugin that imports it does not have to wait for it
+
+    monkeypatch.setattr(artkit.plugins, "PATIENCE", 0.5)
 
 
 @pytest.mark.parametrize(("source", "reason"), BROKEN.values(), ids=BROKEN)
@@ -153,6 +169,57 @@ def test_a_plugin_that_is_wrong_is_set_aside_and_says_why(install: Install, sour
     good = install(WORKS, package="still-life")
     assert plugins().parts("agent")["still"].plugin == good, "plugins beside it work"
     _everything_else_works()
+
+
+@pytest.mark.parametrize(
+    "needs", ["neural-artkit>=99", "neural_artkit (<0.0.1)", "Neural-Artkit==0.0.1 ; python_version>'3'"]
+)
+def test_a_plugin_that_was_made_for_another_artkit_is_set_aside(install: Install, needs: str) -> None:
+    module = install("raise LookupError('it must not even be imported')", requires=needs)
+    (entry,) = _aside(module)
+    assert entry.reason.startswith("it was made for artkit ")
+    assert entry.reason.endswith(f"this is {artkit.__version__}")
+    _everything_else_works()
+
+
+@pytest.mark.parametrize(
+    "needs",
+    ["neural-artkit", f"neural-artkit>={artkit.__version__}", "neural-artkit<0 ; extra == 'test'", "neural-artkit-x>9"],
+)
+def test_a_plugin_that_fits_is_taken(install: Install, needs: str) -> None:
+    module = install(WORKS, requires=needs)
+    assert _aside(module) == []
+    assert "still" in plugins().parts("agent")
+
+
+def test_with_every_kind_of_broken_plugin_at_once_each_is_told_and_every_command_works(
+    install: Install, toy: Any, commands: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    broken = {install(source, package=f"broken-{n}"): reason for n, (source, reason) in enumerate(BROKEN.values())}
+    old = install(WORKS, package="broken-old", requires="neural-artkit>=99")
+    (tmp_path / "r.toml").write_text(
+        "steps = 1\nsize = [24, 16]\n[canvas]\ntile = 16\noverlap = 8\nstrokes = 1\n"
+        '[renderer]\ntype = "toy-blob"\n[objective.look]\ntype = "toy-flat"\n'
+    )
+    calls = [
+        ["plugins", "--json"],
+        ["plugins"],
+        ["--help"],
+        ["recipes"],
+        ["schema"],
+        ["doctor"],
+        ["run", "r.toml", "--out", "run"],
+        ["export", "run", "large.png", "--scale", "2"],
+    ]
+    listed, table, helped, *_, doctor, _, _ = commands(calls, tmp_path, os.environ | {"ARTKIT_PATIENCE": "6"})
+    aside = {entry["plugin"]: entry["reason"] for entry in json.loads(listed)["set_aside"]}
+    assert aside.keys() == {*broken, old}
+    for module, reason in broken.items():
+        assert reason.replace("0.5 s", "6 s") in aside[module]
+        assert aside[module][:60] in table
+        assert module in doctor
+    assert "fidelity" in helped
+    assert (tmp_path / "large.png").exists()
 
 
 def test_a_plugin_with_one_bad_part_keeps_its_good_ones(install: Install) -> None:

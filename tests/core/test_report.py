@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from artkit import report
-from artkit.paint import Paint
+from artkit.paint_job import Paint
 from artkit.recipe import read
 from artkit.run import Run
 

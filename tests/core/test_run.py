@@ -24,12 +24,12 @@ from PIL import Image
 from artkit import checkpoint
 from artkit import run as runs
 from artkit.errors import ArtkitError, UsageError
-from artkit.paint import Paint
+from artkit.paint_job import Paint
 from artkit.recipe import read
 from artkit.report import REPORT
 from artkit.run import CHECKPOINT, LOG, RECIPE, Diverged, Interrupted, Run
 from artkit.strokes import StrokeLog
-from artkit.train import Train
+from artkit.train_job import Train
 
 Write = Callable[..., Path]
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -545,7 +545,7 @@ from pathlib import Path
 from artkit import run as runs
 from artkit.cli import cli
 from artkit.plugins import KINDS, plugins
-import artkit.paint
+import artkit.paint_job
 
 base = Path(sys.argv[1])
 runs.SECONDS_BETWEEN_CHECKPOINTS = -1.0

@@ -20,7 +20,7 @@ from artkit.errors import ArtkitError, UsageError
 from artkit.geometry import Window
 from artkit.objective import View
 from artkit.optimizer import Adam
-from artkit.paint import Paint
+from artkit.paint_job import Paint
 from artkit.recipe import read
 from artkit.strokes import StrokeLog
 from artkit.windows import Windows

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
+import artkit
 from artkit.canvas import Canvas
 from artkit.images import Picture, save_png
 from artkit.painting import Painting
 from artkit.part import Scene
-from artkit.plugins import plugins
 from artkit.strokes import StrokeLog
 from artkit_painters import engine, libmypaint, stroke
 from artkit_painters.libmypaint import ONE
@@ -91,12 +90,8 @@ def scene() -> Callable[..., Scene]:
         background: tuple[float, float, float] = (1.0, 1.0, 1.0),
         target: Picture | None = None,
     ) -> Scene:
-        def make_part(kind: str, block_type: str, **settings: Any) -> Any:
-            part = plugins().part(kind, block_type)
-            return part(part.Config(**settings), made)
-
-        generator = torch.Generator().manual_seed(seed)
-        made = Scene(size, torch.device("cpu"), seed, generator, torch.tensor(background), make_part, target=target)
+        made = artkit.scene(size, seed=seed, background=background, device="cpu")
+        made.target = target
         return made
 
     return make

@@ -14,7 +14,7 @@ from torch import Tensor
 from artkit import images
 from artkit.constraint import Constraint, check_together
 from artkit.errors import UsageError
-from artkit.paint import Paint
+from artkit.paint_job import Paint
 from artkit.part import Scene
 from artkit.recipe import read
 from artkit.space import ActionSpace, Number

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from artkit.export import open_painting
 from artkit.geometry import Window
-from artkit.paint import Paint
+from artkit.paint_job import Paint
 from artkit.part import Scene
 from artkit.plugins import plugins
 from artkit.recipe import read

@@ -16,7 +16,7 @@ from artkit import recipe
 from artkit.files import sha256
 from artkit.part import Scene
 from artkit.run import Interrupted, Run
-from artkit.train import Train
+from artkit.train_job import Train
 from artkit_painters import weights
 from artkit_painters.gan import Gan
 from artkit_painters.gan_trainer import gradient_energy

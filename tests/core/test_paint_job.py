@@ -14,7 +14,7 @@ from PIL import Image
 from artkit.errors import UsageError
 from artkit.geometry import Place, Window
 from artkit.objective import View
-from artkit.paint import Paint
+from artkit.paint_job import Paint
 from artkit.painting import Painting
 from artkit.recipe import read
 from artkit.run import Diverged, choose_device, make_scene

@@ -1,0 +1,80 @@
+"""Checks of exporters."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import torch
+
+from artkit.exporter import Exporter
+from artkit.painting import Painting
+from artkit.strokes import StrokeLog
+from artkit.testing.common import Bench, Settings, expect
+from artkit.testing.scene import SEED, scene
+
+
+def check_exporter(part: str | type[Exporter], settings: Settings | None = None) -> None:
+    """Check an exporter, by name or class. Raises Faults with everything that is wrong.
+
+    settings: of its Config.
+    """
+    Bench("exporter", part, settings, None).run([suffixes, file, determinism, enlargement])
+
+
+def suffixes(bench: Bench) -> None:
+    """The extensions that it writes are written as artkit looks for them."""
+    expect(bench.part.suffixes, "it writes no extension")
+    wrong = [s for s in bench.part.suffixes if not s.startswith(".") or s != s.lower() or len(s) < 2]
+    expect(not wrong, f"{', '.join(map(repr, wrong))}: extensions have a dot and are lower case")
+
+
+def file(bench: Bench) -> None:
+    """It writes the file that it is told to, whole, and leaves nothing else."""
+    for suffix in bench.part.suffixes:
+        with tempfile.TemporaryDirectory() as folder:
+            goal = Path(folder) / f"painting{suffix}"
+            bench.fresh()[0].write(_painting(), goal)
+            expect(goal.is_file() and goal.stat().st_size, f"there is no {suffix} file where it was told to write one")
+            others = sorted(path.name for path in Path(folder).iterdir() if path != goal)
+            expect(not others, f"it leaves {', '.join(others)} beside its file")
+
+
+def determinism(bench: Bench) -> None:
+    """The same painting is the same file, and another painting another one."""
+    suffix = bench.part.suffixes[0]
+    first = _written(bench, _painting(), suffix)
+    expect(_written(bench, _painting(), suffix) == first, "the same painting gives other bytes the second time")
+    expect(_written(bench, _painting(seed=SEED + 1), suffix) != first, "another painting gives the same file")
+
+
+def enlargement(bench: Bench) -> None:
+    """A painting that is exported larger is written with more pixels, or at least written."""
+    suffix = bench.part.suffixes[0]
+    expect(_written(bench, _painting(2.0), suffix), "at scale 2 it writes nothing")
+
+
+def _written(bench: Bench, painting: Painting, suffix: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        goal = Path(folder) / f"painting{suffix}"
+        bench.fresh()[0].write(painting, goal)
+        return goal.read_bytes()
+
+
+def _painting(scale: float = 1.0, seed: int = SEED) -> Painting:
+    made = scene()
+    assert made.renderer is not None
+    assert made.canvas is not None
+    space = made.renderer.space
+    red, green, blue = made.background.tolist()
+    log = StrokeLog(
+        size=made.size,
+        background=(red, green, blue),
+        seed=seed,
+        renderer={"type": made.renderer.name},
+        space=space.name,
+        names=space.names,
+        actions=torch.rand(made.canvas.strokes, len(space), generator=torch.Generator().manual_seed(seed)),
+        phases=made.canvas.phases,
+    )
+    return Painting(log, made.renderer, scale, {"Software": "artkit"})

@@ -1,0 +1,32 @@
+"""The objective keeps to the interface, and knows colours wherever they are."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from artkit.geometry import Window
+from artkit.images import save_png
+from artkit.objective import View
+from artkit.testing import check_objective, picture, scene
+from artkit_histogram.histogram import Histogram
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> str:
+    save_png(picture((64, 64), 3)[0], tmp_path / "image.png")
+    return str(tmp_path / "image.png")
+
+
+def test_it_is_an_objective(image: str) -> None:
+    check_objective(Histogram, {"image": image})
+
+
+def test_it_does_not_mind_where_colours_are(image: str) -> None:
+    objective = scene().make("objective", Histogram, image=image, side=64)
+    same = picture((64, 64), 3)
+    pictures = torch.cat([same, same.flip(-1), same.roll(20, -2), 1 - same])
+    upright, mirrored, rolled, inverted = objective(View(pictures, None, Window(0, 0, 64, 64), 0.0)).tolist()
+    assert upright < 0.005  # what 8 bits a channel leave
+    assert mirrored == pytest.approx(upright, abs=1e-6)
+    assert rolled == pytest.approx(upright, abs=1e-6)
+    assert inverted > 10 * upright
