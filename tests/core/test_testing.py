@@ -36,7 +36,13 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     ("canvas", "grid"): {"tile": 16, "overlap": 8, "strokes": 2},
     ("canvas", "single"): {"strokes": 5},
     ("canvas", "pyramid"): {"tiles": [32, 16], "strokes": [1, 2]},
+    ("constraint", "palette"): {"colours": [[0.1, 0.2, 0.3], [0.9, 0.8, 0.7]]},
+    ("constraint", "mask"): {"image": "picture.png"},
+    ("constraint", "strokes"): {"most": 3},
+    ("objective", "class-activation"): {"class": "starfish"},
     ("objective", "content"): {"target": "picture.png", "rotate": 3.0, "zoom": 0.1},
+    ("objective", "pixel"): {"target": "picture.png"},
+    ("objective", "style"): {"image": "picture.png"},
     ("trainer", "gan"): {"strokes": 1000, "batch": 4, "regression": 0.5},
 }
 """Settings that a part needs, or that make it quick."""
