@@ -42,6 +42,7 @@ CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"
 RECIPE = "recipe.toml"
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
+_SLOW = 0.5  # seconds; what takes longer to save is saved less often
 
 
 class Job(ABC):
@@ -137,7 +138,7 @@ class Run:
     def __iter__(self) -> Iterator[Progress]:
         """Do the steps that are left. Raises as `execute` does; Ctrl-C waits for the end of a step."""
         self._begin()
-        saved, pause = time.monotonic(), SECONDS_BETWEEN_CHECKPOINTS
+        saved, took = time.monotonic(), 0.0
         watched = bool(plugins().manager.hook.artkit_step.get_hookimpls())
         try:
             with self._log() as log:
@@ -149,11 +150,10 @@ class Run:
                                 f"stopped after step {self.step} of {self.job.steps}; saved in {self.folder}",
                                 remedy="to go on, give the same command with --resume",
                             )
-                        if (began := time.monotonic()) - saved > pause:
+                        if (began := time.monotonic()) - saved > _pause(took):
                             self._save()
                             saved = time.monotonic()
-                            # Most of the time is for work, also where there is much to save.
-                            pause = max(SECONDS_BETWEEN_CHECKPOINTS, 20 * (saved - began))
+                            took = saved - began
                     yield Progress(self.step, self.job.steps, self.losses)
         except (GeneratorExit, Interrupted, Diverged):
             self._save()
@@ -313,6 +313,11 @@ class Run:
             log.flush()
         except OSError as error:
             raise cannot_write(self.folder / LOG, error) from None
+
+
+def _pause(took: float) -> float:
+    """Seconds from one checkpoint to the next where the last one took so many: most of the time is for work."""
+    return 20 * took if took > _SLOW else SECONDS_BETWEEN_CHECKPOINTS
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -226,6 +226,7 @@ def test_constraints_that_look_at_all_strokes_get_all(paint: Callable[..., Paint
 
     monkeypatch.setattr(Grayscale, "forward", watched)
     job = paint('constraint.ink.type="grayscale"')
+    seen.clear()
     job.step(0)
     assert max(seen) < job.canvas.strokes
     seen.clear()
