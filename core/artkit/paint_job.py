@@ -77,17 +77,19 @@ class Paint(Job):
                 raise UsageError('background: "target" needs an objective that has a target', remedy="give a colour")
             scene.background = scene.target.small(1 << 20)[0].mean((0, 2, 3))
         self.cost = Cost(canvas, self.renderer, max(o.margin for o in self.objectives.values()))
-        self._go_over(self.cost.windows(recipe.head.window))
+        windows = self.cost.windows(recipe.head.window)
         agent: Agent = build("agent", blocks["agent"].type, blocks["agent"].config, scene)
         self.agent = agent.to(device)
         self.constraints: list[Constraint] = [
             build("constraint", block.type, block.config, scene).to(device)
             for block in recipe.named["constraint"].values()
         ]
-        some = torch.rand(1, scene.actions, len(self.renderer.space), generator=torch.Generator().manual_seed(0))
-        check_together(dict(zip(recipe.named["constraint"], self.constraints, strict=True)), some.to(device))
+        if self.constraints:
+            some = torch.rand(1, scene.actions, len(self.renderer.space), generator=torch.Generator().manual_seed(0))
+            check_together(dict(zip(recipe.named["constraint"], self.constraints, strict=True)), some.to(device))
         for constraint in self.constraints:
             scene.background = constraint.ground(scene.background)
+        self._go_over(windows)
         self.optimizer = Adam(self.agent.parameters(), recipe.head.optimizer.lr, folder)
         self.notes = scene.notes
         parts = {"renderer": self.renderer, "agent": self.agent} | {

@@ -20,6 +20,7 @@ class Dzi(Exporter):
 
     name = "dzi"
     suffixes = (".dzi",)
+    beside = ("_files", ".html")
 
     class Config(BaseConfig):
         """Settings."""

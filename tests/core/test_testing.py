@@ -21,6 +21,7 @@ from artkit.exporter import Exporter
 from artkit.geometry import Phase, Place, Window
 from artkit.images import Picture
 from artkit.objective import Objective, View
+from artkit.part import Scene
 from artkit.plugins import KINDS, plugins
 from artkit.renderer import Paint
 from artkit.space import ActionSpace, Number
@@ -47,9 +48,17 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
 }
 """Settings that a part needs, or that make it quick."""
 
+
+def brush() -> Scene:
+    """The scene of a brush, whose strokes are lines and have a size and a pressure."""
+    return testing.scene(renderer="gan", target=True)
+
+
 OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("renderer", "mypaint"): {"exact_gradient": False},  # it takes its surrogate's
-}
+    ("constraint", "mask"): {"exact_gradient": False, "scene": brush},  # it passes what it moves
+    ("exporter", "svg"): {"scene": brush},
+} | {("constraint", name): {"scene": brush} for name in ("connected", "opaque", "pressure", "size", "strokes")}
 
 NEEDS_MYPAINT = {("renderer", "mypaint"), ("trainer", "gan")}
 
@@ -73,7 +82,7 @@ def test_parts_that_come_with_artkit_pass(
 
 @pytest.mark.parametrize(("kind", "name"), [("agent", "free"), ("constraint", "grayscale")])
 def test_they_pass_in_the_scene_of_a_brush_too(kind: str, name: str) -> None:
-    CHECKS[kind](name, scene=lambda: testing.scene(renderer="gan", target=True))
+    CHECKS[kind](name, scene=brush)
 
 
 # ----------------------------------------------------------------------------------------------- parts that are right
@@ -581,6 +590,20 @@ class Shouts:
 @mistake("exporter", "suffixes")
 class Dotless:
     suffixes = ("raw",)
+
+
+@mistake("constraint", "alone")
+class OneForAll:
+    alone = True
+
+    def forward(self, actions: Tensor, progress: float) -> Tensor:
+        return actions * actions.mean((1, 2), keepdim=True)
+
+
+@mistake("constraint", "edges")
+class SteepAtTheEdge:
+    def forward(self, actions: Tensor, progress: float) -> Tensor:
+        return actions.sqrt()
 
 
 @mistake("exporter", "file")
