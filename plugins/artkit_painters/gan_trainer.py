@@ -162,7 +162,7 @@ class GanTrainer(Trainer):
         actions, seeds, real, corner, side = self._batch(self.config.batch)
         with torch.no_grad():
             sight = self.painter.sight(actions, corner, side, side)
-        features, gate = _map(sight.features, side), _map(sight.gate[..., None], side)
+        features, gate = _map(sight.features, side), _map(sight.gate[None], side)
         # The slope of a mean over patches shrinks with the area they cover; scaled, its norm is one a patch.
         area = gate.sum((1, 2, 3)).clamp(min=4) * CELL * CELL
         losses = {}
@@ -226,9 +226,9 @@ class GanTrainer(Trainer):
 
 
 def _map(values: Tensor, side: int) -> Tensor:
-    """Values (cells, m, k) of the cells of windows as maps (m, k, side / CELL, side / CELL)."""
+    """Values (k, cells, m) of the cells of windows as maps (m, k, side / CELL, side / CELL)."""
     cells = side // CELL
-    return values.permute(1, 2, 0).reshape(values.shape[1], -1, cells, cells).contiguous()
+    return values.permute(2, 0, 1).reshape(values.shape[2], -1, cells, cells).contiguous()
 
 
 def gradient_energy(coverage: Tensor) -> Tensor:

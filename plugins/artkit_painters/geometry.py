@@ -38,7 +38,7 @@ _KEPT = 512  # strokes of which all that leads to the coverage is kept for the g
 class Sight(NamedTuple):
     """What a painter knows of c cells of each of b strokes.
 
-    features (c, b, FEATURES). gate (c, b): 1 on the curve, falling to 0 at the reach of the brush. across (c, b, 4):
+    features (FEATURES, c, b). gate (c, b): 1 on the curve, falling to 0 at the reach of the brush. across (c, b, 4):
     how far each pixel of a cell (upper left, upper right, lower left, lower right) lies from the cell's centre, in px,
     away from the curve.
     """
@@ -95,21 +95,24 @@ class GeometryPainter(nn.Module):
         inks = self._ink(actions, side, centre.expand(m, -1), centre.expand(m, -1)).view(
             m, blocks, _SIDE, blocks, _SIDE, -1
         )
-        pieces, order = [], []
-        for which in torch.split(self._reached(actions, side, margin, blocks), _CELLS // _SIDE**2):
+        reached = self._reached(actions, side, margin, blocks)
+        if not len(reached):
+            return actions.new_zeros(m, 1, edge, edge)
+        ways = centre.view(blocks, _SIDE)
+        # Of the ink of whole sheets, what the blocks that are reached need: (cells, blocks, 2).
+        inks = inks[reached[:, 0], reached[:, 1], :, reached[:, 2]].permute(1, 2, 0, 3).reshape(_SIDE**2, -1, 2)
+        most = _CELLS // _SIDE**2
+        pieces = []
+        for which, ink in zip(torch.split(reached, most), torch.split(inks, most, 1), strict=True):
             index, row, column = which.unbind(1)
-            ways = centre.view(blocks, _SIDE)
             x = ways[column].t()[None].expand(_SIDE, -1, -1).reshape(_SIDE**2, -1)
             y = ways[row].t()[:, None].expand(-1, _SIDE, -1).reshape(_SIDE**2, -1)
-            ink = inks[index, row, :, column].permute(1, 2, 0, 3).reshape(_SIDE**2, len(which), -1)
             sight = self._sight(shape.index_select(1, index)[:, None], ink, x, y)
             coverage = self._coverage(sight, change.index_select(0, index), seeds[index], shape[6][index], x, y)
             block = coverage.view(_SIDE, _SIDE, -1, CELL, CELL).permute(2, 0, 3, 1, 4).reshape(-1, _BLOCK, _BLOCK)
             pieces.append(block)
-            order.append((index * blocks + row) * blocks + column)
-        out = actions.new_zeros(m * blocks * blocks, _BLOCK, _BLOCK)
-        out = out.index_copy(0, torch.cat(order), torch.cat(pieces)) if pieces else out
-        return out.view(m, blocks, blocks, _BLOCK, _BLOCK).transpose(2, 3).reshape(m, 1, edge, edge)
+        sheets = actions.new_zeros(m, blocks, _BLOCK, blocks, _BLOCK).transpose(2, 3)
+        return sheets.index_put(reached.unbind(1), torch.cat(pieces)).transpose(2, 3).reshape(m, 1, edge, edge)
 
     def window(self, actions: Tensor, corner: Tensor, side: float, size: int, seeds: Tensor) -> Tensor:
         """The windows (m, 1, size, size) whose upper left lies at `corner` (m, 2), px from the tile's, even ones; with
@@ -231,22 +234,22 @@ class GeometryPainter(nn.Module):
         ]
         reach = (self.reach[0] + self.reach[1] * here) * radius + REACH_PX
         gate = (1 - square / (reach * reach)).clamp(min=0)
-        return Sight(torch.stack(features, dim=-1), gate * gate, across)
+        return Sight(torch.stack(features), gate * gate, across)
 
     def _coverage(self, sight: Sight, change: Tensor, seeds: Tensor, radius: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Coverage (c, b, 4) of the pixels of cells; change (b, 2 channels), seeds and radius (b,), x and y (c, b)."""
-        known, fine = sight.features, None
+        known, maps = sight.features, None
         if self.noise:
             half = torch.tensor([[-0.5, 0.5, -0.5, 0.5], [-0.5, -0.5, 0.5, 0.5]], device=x.device, dtype=x.dtype)
-            maps = grain(seeds, radius, x + half[0, :, None, None], y + half[1, :, None, None])  # (4, c, b, maps)
-            known = torch.cat([known, maps.mean(0)], dim=-1)
-            fine = maps[..., :FINE]
+            maps = grain(seeds[:, None], radius[:, None], x[..., None] + half[0], y[..., None] + half[1])
+            known = torch.cat([known, maps.mean(2).permute(2, 0, 1)])
         gain, shift = change.chunk(2, dim=-1)
-        h = F.silu(torch.addcmul(shift, self.enter(known), gain + 1))
-        told = self.leave(F.silu(self.middle(h)))
+        h = F.linear(known.flatten(1).t(), self.enter.weight, self.enter.bias).view(*x.shape, -1)
+        told = self.leave(F.silu(self.middle(F.silu(torch.addcmul(shift, h, gain + 1)))))
         logit = told[..., 0:1] - 2 + sight.across * (told[..., 1:2] + told[..., 2:3] * sight.across)
-        if fine is not None:
-            logit = logit + (told[..., 3:] * fine).sum(-1).permute(1, 2, 0)
+        if maps is not None:
+            for fine in range(FINE):
+                logit = logit + told[..., 3 + fine, None] * maps[..., fine]
         return torch.sigmoid(logit) * sight.gate[..., None]
 
 
