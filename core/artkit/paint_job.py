@@ -283,11 +283,10 @@ class Paint(Job):
         return actions
 
     def results(self, folder: Path) -> list[Path]:
-        if self.windows.count > 1:
+        if self.windows.count > 1 and self._done < self.steps:
             # To paint all of it takes long, so until it is done there is only this to look at.
             images.save_png(self._coarse, folder / PREVIEW)
-            if self._done < self.steps:
-                return [folder / PREVIEW]
+            return [folder / PREVIEW]
         log = self.log()
         log.save(folder / STROKES)
         texts = {
@@ -295,9 +294,13 @@ class Paint(Job):
             "artkit:recipe": tomli_w.dumps(self.recipe.portable()),
             "artkit:seed": str(self.recipe.head.seed),
         }
+        pixels = Painting(log, self.renderer, folder=folder).pixels()
         with atomic(folder / PICTURE) as temporary, temporary.open("wb") as stream:
-            images.write_png(Painting(log, self.renderer, folder=folder).pixels(), stream, texts)
-        return [folder / PICTURE, folder / STROKES]
+            images.write_png(pixels, stream, texts)
+        if self.windows.count == 1:
+            return [folder / PICTURE, folder / STROKES]
+        images.save_png(images.reduced(pixels, self._shrink), folder / PREVIEW)
+        return [folder / PICTURE, folder / STROKES, folder / PREVIEW]
 
 
 def duration(seconds: float) -> str:

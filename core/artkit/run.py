@@ -79,7 +79,9 @@ class Job(ABC):
 
     @abstractmethod
     def results(self, folder: Path) -> list[Path]:
-        """Write what there is to show so far into the run's folder; the files, the main one first."""
+        """Write what there is to show so far into the run's folder; the files, the main one first. Of the pictures
+        among them (.png) the last is what a page or a notebook shows.
+        """
 
 
 class Diverged(ArtkitError):  # noqa: N818
@@ -162,15 +164,16 @@ class Run:
             self._broken = True
             raise
         self._save()
-        self.results.append(report.write(self.folder, next(f for f in self.results if f.suffix == ".png")))
+        self._report()
 
     def picture(self) -> Image.Image:
         """What there is to see so far."""
-        with tempfile.TemporaryDirectory() as folder:
-            files = self.job.results(Path(folder))
-            with Image.open(next(file for file in files if file.suffix == ".png")) as opened:
-                opened.load()
-                return opened
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Image.open(_shown(self.job.results(Path(folder)))) as opened,
+        ):
+            opened.load()
+            return opened
 
     def _repr_png_(self) -> bytes:
         shown, stream = self.picture(), io.BytesIO()
@@ -239,6 +242,13 @@ class Run:
         # Results first: a checkpoint that says "done" then always has its results beside it.
         self.results = self.job.results(self.folder)
         checkpoint.save({"step": self.step, "state": self.job.state()}, self.folder / CHECKPOINT)
+
+    def _report(self) -> None:
+        """Write the report; what it meets with is told, and costs nobody a finished run."""
+        try:
+            self.results.append(report.write(self.folder, _shown(self.results)))
+        except Exception as error:  # it reads what others wrote, and asks plugins to paint
+            print(f"note: no report was written ({type(error).__name__}: {error})", file=sys.stderr)
 
     def _open(self) -> None:
         """Take the folder, or go on in it."""
@@ -313,6 +323,11 @@ class Run:
             log.flush()
         except OSError as error:
             raise cannot_write(self.folder / LOG, error) from None
+
+
+def _shown(results: list[Path]) -> Path:
+    """Of a job's results the picture to show."""
+    return [file for file in results if file.suffix == ".png"][-1]
 
 
 def _pause(took: float) -> float:

@@ -38,7 +38,8 @@ def check_renderer(
     """Check a renderer, by name or class. Raises Faults with everything that is wrong.
 
     settings: as a recipe would say them. exact_gradient: whether its gradient is that of what it draws; False for one
-    that takes it from elsewhere, as `mypaint` does from its surrogate. scene: makes the scene it is built for.
+    that takes it from elsewhere, as `mypaint` does from its surrogate, or whose grain has none. scene: makes the scene
+    it is built for.
     """
     checks = [action_space, shapes, extremes, margin, alone, determinism, windows, replay, enlargement]
     Bench("renderer", part, settings, scene).run([*checks, *([gradient] if exact_gradient else [])])
