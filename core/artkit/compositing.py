@@ -20,6 +20,8 @@ from artkit.renderer import Renderer
 Strokes = Callable[[Tensor], Tensor]
 """Gives the actions (n, m, A) of the strokes with the numbers (m,) int64."""
 
+_Drawn = dict["_Block", tuple["_Block", *tuple[Tensor, ...]]]
+
 _AT_ONCE = 1 << 24
 """Pixels of sheets that are painted at a time where no gradient is wanted."""
 
@@ -60,9 +62,11 @@ def render(
         right, bottom = max(right, block.right), max(bottom, block.bottom)
     picture_size = (round(size[0] * window.scale), round(size[1] * window.scale))
 
-    def draw(some: Sequence[_Block]) -> dict[_Block, tuple[Tensor, Tensor]]:
-        """Colour and coverage of each block; strokes of tiles of one size are drawn in one call of the renderer."""
-        drawn: dict[_Block, tuple[Tensor, Tensor]] = {}
+    def draw(some: Sequence[_Block]) -> _Drawn:
+        """The blocks with no more margin than their strokes need, and colour and coverage of each; strokes of tiles of
+        one size are drawn in one call of the renderer.
+        """
+        drawn: _Drawn = {}
         of_side = {side: mine for side in margins if (mine := [b for b in some if b.phase.side == side])}
         if not of_side:
             return drawn
@@ -84,12 +88,16 @@ def render(
                 colour = torch.cat([colour, torch.ones_like(colour[:, :1])], dim=1)
             counts = [block.rows * block.columns for block in mine]
             colours, coverages = (torch.split(t.view(n, -1, *t.shape[1:]), counts, 1) for t in (colour, coverage))
-            drawn |= dict(zip(mine, zip(colours, coverages, strict=True), strict=True))
+            spare = _spare(renderer.reach(chosen.flatten(0, 1), side), n, counts, margins[side])
+            for block, rim, *paint in zip(mine, spare, colours, coverages, strict=True):
+                inner = slice(rim, block.sheet - rim)
+                cut = [t if t.shape[-1] == 1 else t[..., inner, inner] for t in paint]
+                drawn[block] = (replace(block, margin=block.margin - rim), *cut)
         return drawn
 
-    def laid(ground: Tensor, some: Sequence[_Block], drawn: dict[_Block, tuple[Tensor, Tensor]]) -> Tensor:
-        layers = [block.layer(left, top) for block in some]
-        return composite(ground, layers, [tensor for block in some for tensor in drawn[block]])
+    def laid(ground: Tensor, some: Sequence[_Block], drawn: _Drawn) -> Tensor:
+        layers = [drawn[block][0].layer(left, top) for block in some]
+        return composite(ground, layers, [tensor for block in some for tensor in drawn[block][1:]])
 
     like = strokes(torch.zeros(0, dtype=torch.int64))
     painted = background.to(like).view(1, -1, 1, 1).expand(len(like), -1, bottom - top, right - left)
@@ -105,6 +113,14 @@ def render(
             painted = laid(painted, group, draw(group))
     x, y = window.x - left, window.y - top
     return painted[:, :, y : y + window.height, x : x + window.width]
+
+
+def _spare(reach: Tensor | None, n: int, counts: list[int], margin: int) -> list[int]:
+    """Of blocks of so many strokes each, how many px of the margin none of their strokes needs."""
+    if reach is None:
+        return [0] * len(counts)
+    farthest = torch.stack([some.amax() for some in torch.split(reach.view(n, -1), counts, 1)])
+    return (margin - farthest.ceil()).clamp(0, margin).long().tolist()
 
 
 def _grouped(blocks: Sequence[_Block], most: int) -> Iterator[list[_Block]]:

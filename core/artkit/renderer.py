@@ -46,6 +46,12 @@ class Renderer(Part, nn.Module, ABC):
         """How far paint may reach beyond a tile of `side` px, in px."""
         return 0
 
+    def reach(self, actions: Tensor, side: int) -> Tensor | None:
+        """How far beyond their tiles of `side` px the paint of m actions (m, A), or its gradient, may reach: (m,) px,
+        so that sheets are composited no larger than they need be. None, if that is not known: as far as the margin.
+        """
+        return None
+
     @abstractmethod
     def forward(self, actions: Tensor, place: Place) -> Paint:
         """Draw m actions (m, A), each on the sheet that `place` describes."""

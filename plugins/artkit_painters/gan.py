@@ -66,6 +66,9 @@ class Gan(Renderer):
     def margin(self, side: int) -> int:
         return stroke.margin(side)
 
+    def reach(self, actions: Tensor, side: int) -> Tensor:
+        return self.painter.overshoot(actions, float(side))
+
     def forward(self, actions: Tensor, place: Place) -> Paint:
         seeds = torch.from_numpy(engine.stroke_seeds(place.number.cpu().numpy(), place.seed)).to(actions.device)
         odd = place.margin % 2  # the painter's cells are two px wide and must lie as they did when it was trained

@@ -114,6 +114,17 @@ class GeometryPainter(nn.Module):
         sheets = actions.new_zeros(m, blocks, _BLOCK, blocks, _BLOCK).transpose(2, 3)
         return sheets.index_put(reached.unbind(1), torch.cat(pieces)).transpose(2, 3).reshape(m, 1, edge, edge)
 
+    @torch.no_grad()
+    def overshoot(self, actions: Tensor, side: float) -> Tensor:
+        """How far the paint of strokes runs over the edge of their tile of `side` px at most: (m,) px."""
+        t = torch.linspace(0, 1, 17, device=actions.device, dtype=actions.dtype)
+        return stroke.overshoot(actions, side, self._reach_at(actions, side, t))
+
+    def _reach_at(self, actions: Tensor, side: float, t: Tensor) -> Tensor:
+        """The reach of the brush (m, k), px, at points t (k,) of the curve."""
+        low, more = self.reach
+        return (low + more * stroke.pressure(actions, t)) * stroke.radius(actions)[:, None] * side + REACH_PX
+
     def window(self, actions: Tensor, corner: Tensor, side: float, size: int, seeds: Tensor) -> Tensor:
         """The windows (m, 1, size, size) whose upper left lies at `corner` (m, 2), px from the tile's, even ones; with
         all their cells, whether the brush reaches them or not.
@@ -140,9 +151,7 @@ class GeometryPainter(nn.Module):
             t = torch.linspace(0, 1, 17, device=actions.device, dtype=actions.dtype)
             nodes = stroke.curve(actions, t) * side + margin
             gap = nodes.diff(dim=1).square().sum(-1).amax(1, keepdim=True).sqrt() / 2
-            low, more = self.reach
-            reach = (low + more * stroke.pressure(actions, t)) * stroke.radius(actions)[:, None] * side + REACH_PX
-            limit = (reach + gap + _BLOCK * 2**0.5 / 2).square()
+            limit = (self._reach_at(actions, side, t) + gap + _BLOCK * 2**0.5 / 2).square()
             centre = (torch.arange(blocks, device=actions.device) + 0.5) * _BLOCK
             x, y = ((nodes[:, :, axis, None] - centre).square() for axis in (0, 1))
             beyond = ((x - limit[:, :, None])[:, :, None] + y[:, :, :, None]).amin(1)

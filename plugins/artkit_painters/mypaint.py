@@ -88,6 +88,10 @@ class MyPaint(Renderer):
             return self.surrogate.margin(side)
         return stroke.margin(side)
 
+    def reach(self, actions: Tensor, side: int) -> Tensor | None:
+        # How far the dabs of a brush may scatter is not told by its settings.
+        return self.surrogate.reach(actions, side) if self._workers is None and self.surrogate is not None else None
+
     def forward(self, actions: Tensor, place: Place) -> Paint:
         if self._workers is None:
             assert self.surrogate is not None

@@ -78,3 +78,15 @@ def margin(side: int) -> int:
     to reach 0.63.
     """
     return round(0.625 * side / 2) * 2
+
+
+def overshoot(actions: Tensor, side: float, reach: Tensor) -> Tensor:
+    """How far the paint of strokes runs over the edge of their tile of `side` px at most: (m,) px, negative for one
+    that stays inside.
+
+    actions (m, A); reach (m, 17), px: of the brush from the curve's points at 17 values of t, evenly from 0 to 1.
+    """
+    nodes = curve(actions, torch.linspace(0, 1, 17, device=actions.device, dtype=actions.dtype)) * side
+    beyond = torch.maximum(-nodes, nodes - side).amax(-1)  # of each point, over the nearest edge
+    gap = nodes.diff(dim=1).square().sum(-1).amax(1).sqrt() / 2
+    return (beyond + reach).amax(1) + gap
