@@ -168,9 +168,10 @@ class Run:
 
     def picture(self) -> Image.Image:
         """What there is to see so far."""
+        done = self.results if self.step == self.job.steps else []
         with (
             tempfile.TemporaryDirectory() as folder,
-            Image.open(_shown(self.job.results(Path(folder)))) as opened,
+            Image.open(_shown(done or self.job.results(Path(folder)))) as opened,
         ):
             opened.load()
             return opened

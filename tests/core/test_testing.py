@@ -281,6 +281,12 @@ class HalfPixels:
         return side / 2
 
 
+@mistake("renderer", "reach")
+class ReachesFurther:
+    def reach(self, actions: Tensor, side: int) -> Tensor:
+        return 0.1 * side * actions[:, 2]
+
+
 @mistake("renderer", "alone")
 class OverTheDarkest:
     def forward(self, actions: Tensor, place: Place) -> Paint:
