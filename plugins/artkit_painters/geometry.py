@@ -73,34 +73,36 @@ class GeometryPainter(nn.Module):
         actions (m, >= 9) in [0, 1]; seeds (m,) int64, which choose the grain -> (m, 1, S, S) in [0, 1] with
         S = `sheet_size(side, margin)`.
         """
-        if not len(actions):
-            edge = sheet_size(side, margin)
-            return actions.new_zeros(0, 1, edge, edge)
-        again = len(actions) > _KEPT and torch.is_grad_enabled()
-        sheets = []
-        for some, chosen in zip(torch.split(actions, _STROKES), torch.split(seeds, _STROKES), strict=True):
-            arguments = (some, side, margin, chosen)
-            sheets.append(
-                checkpoint(self._sheets, *arguments, use_reentrant=False, preserve_rng_state=False)
-                if again
-                else self._sheets(*arguments)
-            )
-        return torch.cat(sheets)
-
-    def _sheets(self, actions: Tensor, side: float, margin: int, seeds: Tensor) -> Tensor:
         m, edge = len(actions), sheet_size(side, margin)
-        blocks = edge // _BLOCK
+        again = m > _KEPT and torch.is_grad_enabled()
+        reached, painted = [], []
+        for first in range(0, m, _STROKES):
+            some = slice(first, first + _STROKES)
+            arguments = (actions[some], side, margin, seeds[some])
+            where, blocks = (
+                checkpoint(self._blocks, *arguments, use_reentrant=False, preserve_rng_state=False)
+                if again
+                else self._blocks(*arguments)
+            )
+            reached.append(where + where.new_tensor([first, 0, 0]))
+            painted.append(blocks)
+        sheets = actions.new_zeros(m, edge // _BLOCK, _BLOCK, edge // _BLOCK, _BLOCK).transpose(2, 3)
+        if painted:
+            sheets.index_put_(torch.cat(reached).unbind(1), torch.cat(painted))
+        return sheets.transpose(2, 3).view(m, 1, edge, edge)
+
+    def _blocks(self, actions: Tensor, side: float, margin: int, seeds: Tensor) -> tuple[Tensor, Tensor]:
+        """The blocks of the sheets that the brush reaches: their stroke, row and column (k, 3), and coverage there
+        (k, _BLOCK, _BLOCK).
+        """
+        m, count = len(actions), sheet_size(side, margin) // _BLOCK
+        reached = self._reached(actions, side, margin, count)
         shape, change = _shape(actions, side), self._change(actions, side)
-        centre = torch.arange(edge // CELL, device=actions.device).to(actions) * CELL + CELL / 2 - margin
-        inks = self._ink(actions, side, centre.expand(m, -1), centre.expand(m, -1)).view(
-            m, blocks, _SIDE, blocks, _SIDE, -1
-        )
-        reached = self._reached(actions, side, margin, blocks)
-        if not len(reached):
-            return actions.new_zeros(m, 1, edge, edge)
-        ways = centre.view(blocks, _SIDE)
-        # Of the ink of whole sheets, what the blocks that are reached need: (cells, blocks, 2).
-        inks = inks[reached[:, 0], reached[:, 1], :, reached[:, 2]].permute(1, 2, 0, 3).reshape(_SIDE**2, -1, 2)
+        ways = torch.arange(count * _SIDE, device=actions.device).to(actions) * CELL + CELL / 2 - margin
+        inks = self._ink(actions, side, ways.expand(m, -1), ways.expand(m, -1))
+        inks = inks.view(m, count, _SIDE, count, _SIDE, -1)[reached[:, 0], reached[:, 1], :, reached[:, 2]]
+        inks = inks.permute(1, 2, 0, 3).reshape(_SIDE**2, len(reached), -1)
+        ways = ways.view(count, _SIDE)
         most = _CELLS // _SIDE**2
         pieces = []
         for which, ink in zip(torch.split(reached, most), torch.split(inks, most, 1), strict=True):
@@ -109,10 +111,8 @@ class GeometryPainter(nn.Module):
             y = ways[row].t()[:, None].expand(-1, _SIDE, -1).reshape(_SIDE**2, -1)
             sight = self._sight(shape.index_select(1, index)[:, None], ink, x, y)
             coverage = self._coverage(sight, change.index_select(0, index), seeds[index], shape[6][index], x, y)
-            block = coverage.view(_SIDE, _SIDE, -1, CELL, CELL).permute(2, 0, 3, 1, 4).reshape(-1, _BLOCK, _BLOCK)
-            pieces.append(block)
-        sheets = actions.new_zeros(m, blocks, _BLOCK, blocks, _BLOCK).transpose(2, 3)
-        return sheets.index_put(reached.unbind(1), torch.cat(pieces)).transpose(2, 3).reshape(m, 1, edge, edge)
+            pieces.append(coverage.view(_SIDE, _SIDE, -1, CELL, CELL).permute(2, 0, 3, 1, 4))
+        return reached, torch.cat(pieces).reshape(-1, _BLOCK, _BLOCK)
 
     @torch.no_grad()
     def overshoot(self, actions: Tensor, side: float) -> Tensor:

@@ -2,10 +2,11 @@
 
     python tests/benchmarks/rendering.py [--sizes 160 288 544 992] [--repeats 3] [--threads N]
 
-The same canvas (tiles of 64 px that overlap by 32, 4 strokes a tile) is painted three ways, each in a process of its
-own, so that its peak memory can be told:
+The same canvas (tiles of 64 px that overlap by 32, 4 strokes a tile) is painted in several ways, each in a process of
+its own, so that its peak memory can be told:
 
-artkit     the `gan` painter on a `grid` canvas, strokes running over their tiles
+artkit     the `gan` painter on a `grid` canvas, strokes running over their tiles: those that a painting starts with
+random     the same with uniformly random strokes, longer and broader than those of paintings
 generator  the released code's generator on the same canvas of artkit, strokes cut at their tiles
 released   the released code's way: one call of the generator and one composite of the whole canvas a stroke
 
@@ -26,7 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 STROKES, TILE, OVERLAP = 4, 64, 32
-WAYS = ("artkit", "generator", "released")
+WAYS = ("artkit", "random", "generator", "released")
 
 
 def step_of(way: str, size: int) -> tuple[int, Callable[[], None]]:
@@ -51,13 +52,18 @@ def step_of(way: str, size: int) -> tuple[int, Callable[[], None]]:
             return paint(dcgan, actions, side, side, OVERLAP)
     else:
         scene = Scene((size, size), torch.device("cpu"), 0, generator, torch.ones(3), lambda *_, **__: None)
-        part = plugins().part("renderer", "gan") if way == "artkit" else Released
+        part = plugins().part("renderer", "gan") if way in ("artkit", "random") else Released
         renderer = scene.renderer = part(part.Config(), scene)
         grid = plugins().part("canvas", "grid")
         told = grid.Config(tile=TILE, overlap=OVERLAP, bleed=0, strokes=STROKES, clip=way == "generator")
         canvas: Canvas = grid(told, scene)
         assert canvas.strokes == count
-        actions = torch.rand(1, count, len(renderer.space), generator=generator, requires_grad=True)
+        actions = torch.rand(1, count, len(renderer.space), generator=generator)
+        if way == "artkit":
+            scene.canvas = canvas
+            agent = plugins().part("agent", "free")
+            actions = agent(agent.Config(), scene)(scene).detach()
+        actions.requires_grad_()
 
         def render() -> torch.Tensor:
             return canvas.render(renderer, actions, scene.background)
