@@ -18,9 +18,10 @@ _EPSILON = 1e-8
 class Adam(torch.optim.Optimizer):
     """Adam (Kingma and Ba, 2014) whose rows live apart.
 
-    A parameter with a sparse gradient, such as that of `torch.nn.functional.embedding`, moves in the rows that the
-    gradient has, and in no others. Each row has moments and a count of steps of its own, so it moves as if Adam had run
-    on it alone, however often the others were visited. A dense gradient visits all rows: that is Adam as it is known.
+    A parameter with a sparse gradient, such as that of `torch.nn.functional.embedding`, moves in the rows of which the
+    gradient is not zero, and in no others. Each row has moments and a count of steps of its own, so it moves as if Adam
+    had run on it alone, however often the others were visited. A dense gradient visits all rows: that is Adam as it is
+    known.
 
     folder: where moments lie that are too large for memory.
     """
@@ -42,7 +43,8 @@ class Adam(torch.optim.Optimizer):
         rows: Any = ...
         if gradient.is_sparse:
             gradient = gradient.coalesce()
-            rows, gradient = gradient.indices()[0], gradient.values()
+            visited = gradient.values().flatten(1).any(1)
+            rows, gradient = gradient.indices()[0, visited], gradient.values()[visited]
         count = state["count"][rows] + 1
         mean = state["mean"][rows].lerp(gradient, 1 - _BETAS[0])
         square = state["square"][rows].mul(_BETAS[1]).addcmul(gradient, gradient, value=1 - _BETAS[1])

@@ -211,9 +211,15 @@ class Paint(Job):
 
     def _strokes(self, progress: float) -> Strokes | Tensor:
         """All actions, or what gives those of some strokes if the picture is too large to ask for all."""
-        if self.windows.count > 1 and all(constraint.alone for constraint in self.constraints):
-            return lambda numbers: self._allowed(self.agent.strokes(self.scene, numbers), progress)
-        return self.actions(progress)
+        if self.windows.count == 1:
+            return self.actions(progress)
+
+        def ask(numbers: Tensor) -> Tensor:
+            return self._allowed(self.agent.strokes(self.scene, numbers), progress)
+
+        return (
+            ask if all(constraint.alone for constraint in self.constraints) else ask(torch.arange(self.scene.actions))
+        )
 
     def _rate(self, step: int) -> float:
         settings = self.recipe.head.optimizer

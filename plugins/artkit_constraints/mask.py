@@ -19,6 +19,9 @@ from artkit_constraints.numbers import PRESSURE, TOLERANCE, is_lifted, lift, pla
 _CELLS = 32
 """Places along a tile's side to which a stroke may be moved."""
 
+_STROKES = 1 << 10
+"""Strokes for which such a place is sought at a time."""
+
 
 class Mask(Constraint):
     """Strokes start, turn and end in a region: what lies outside is moved to the nearest place inside, on its tile.
@@ -55,15 +58,18 @@ class Mask(Constraint):
         assert scene.canvas is not None
         self._tiles = scene.canvas.tiles().to(scene.device)
         step = (torch.arange(_CELLS, device=scene.device) + 0.5) / _CELLS
-        cells = torch.stack(torch.meshgrid(step, step, indexing="xy"), dim=-1).reshape(-1, 2)
-        self._cells = cells
-        self._allowed = self._is_inside(cells.expand(len(self._tiles), -1, -1))  # (N, cells)
+        self._cells = torch.stack(torch.meshgrid(step, step, indexing="xy"), dim=-1).reshape(-1, 2)
+        allowed = [
+            self._is_inside(self._cells.expand(len(tiles), -1, -1), tiles)
+            for tiles in torch.split(self._tiles, _STROKES)
+        ]
+        self._allowed = torch.cat(allowed)  # (N, cells)
 
-    def _is_inside(self, points: Tensor) -> Tensor:
-        """Which points (..., N, p, 2), in their tiles' units, lie inside: (..., N, p). Beyond the picture its edge
-        counts.
+    def _is_inside(self, points: Tensor, tiles: Tensor) -> Tensor:
+        """Which points (..., N, p, 2), in the units of their tiles (N, 3), lie inside: (..., N, p). Beyond the picture
+        its edge counts.
         """
-        pixel = points * self._tiles[:, None, 2:] + self._tiles[:, None, :2]
+        pixel = points * tiles[:, None, 2:] + tiles[:, None, :2]
         height, width = self._inside.shape
         x, y = pixel[..., 0].long().clamp(0, width - 1), pixel[..., 1].long().clamp(0, height - 1)
         return self._inside[y, x]
@@ -71,18 +77,26 @@ class Mask(Constraint):
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         points = actions[..., self._points].view(*actions.shape[:2], 3, 2)
         with torch.no_grad():
-            # Sums of squares, as inputs of a matrix product: (n, N, 3, cells).
-            away = (points[..., None, :] - self._cells).square().sum(-1)
-            away = away.masked_fill(~self._allowed[:, None], torch.inf)
-            nearest = self._cells[away.argmin(-1)]
-            move = torch.where(self._is_inside(points)[..., None], 0.0, nearest - points)
+            parts = zip(
+                torch.split(points, _STROKES, 1),
+                torch.split(self._tiles, _STROKES),
+                torch.split(self._allowed, _STROKES),
+                strict=True,
+            )
+            move = torch.cat([self._inward(*part) for part in parts], dim=1)
         out = actions.clone()
         # The gradient goes on as if the points had not been moved, so that they can go where they are wanted.
         out[..., self._points] = (points + move).flatten(-2)
         nowhere = ~self._allowed.any(-1)
         return lift(out, self._pressure, nowhere.expand(out.shape[:2]))
 
+    def _inward(self, points: Tensor, tiles: Tensor, allowed: Tensor) -> Tensor:
+        """How points (n, m, 3, 2) on their tiles (m, 3) must move to come to lie inside; allowed (m, cells): where."""
+        away = (points[..., None, :] - self._cells).square().sum(-1)
+        nearest = self._cells[away.masked_fill(~allowed[:, None], torch.inf).argmin(-1)]
+        return torch.where(self._is_inside(points, tiles)[..., None], 0.0, nearest - points)
+
     def holds(self, actions: Tensor) -> bool:
         points = actions[..., self._points].view(*actions.shape[:2], 3, 2)
-        near = self._is_inside(points) | self._is_inside((points - TOLERANCE).clamp(0, 1))
+        near = self._is_inside(points, self._tiles) | self._is_inside((points - TOLERANCE).clamp(0, 1), self._tiles)
         return bool((near.all(-1) | is_lifted(actions, self._pressure)).all())

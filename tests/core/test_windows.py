@@ -231,8 +231,11 @@ def test_constraints_that_look_at_all_strokes_get_all(paint: Callable[..., Paint
     assert max(seen) < job.canvas.strokes
     seen.clear()
     monkeypatch.setattr(Grayscale, "alone", False)
+    before = job.agent.parameters_of_actions.clone()
     job.step(1)
     assert set(seen) == {job.canvas.strokes}
+    moved = (job.agent.parameters_of_actions != before).any(1)
+    assert 0 < int(moved.sum()) < 0.5 * len(moved), "but those of the core alone learn"
 
 
 # ------------------------------------------------------------------------------------------------- before it starts
