@@ -29,6 +29,12 @@ settings.register_profile(
 settings.load_profile("artkit")
 
 TOY = Path(__file__).parent / "core" / "toy.py"
+TINY = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+"""A model of open_clip's that is as small as can be."""
 _numbers = itertools.count()
 
 
@@ -39,6 +45,28 @@ def mypaint() -> None:
 
     if libmypaint.find() is None:
         pytest.skip("libmypaint is not installed")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """open_clip, which has a model "tiny" of a few thousand random weights besides, "toy"."""
+    import torch
+
+    from artkit_vision import networks, text
+
+    networks.declare_missing_operators()
+    open_clip = pytest.importorskip("open_clip")
+    file = tmp_path / "tiny.json"
+    file.write_text(json.dumps(TINY))
+    open_clip.add_model_config(file)
+    torch.manual_seed(0)
+    model = open_clip.create_model("tiny", None)
+    tags = open_clip.list_pretrained_tags_by_model
+    monkeypatch.setattr(open_clip, "list_pretrained_tags_by_model", lambda n: ["toy"] if n == "tiny" else tags(n))
+    monkeypatch.setattr(open_clip, "create_model", lambda *_, **__: model)
+    text.load.cache_clear()
+    yield open_clip
+    text.load.cache_clear()
 
 
 @pytest.fixture

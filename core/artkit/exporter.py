@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 
 
 class Exporter(Part, ABC):
-    """Writes a painting to a file whose name ends in one of `suffixes` (with the dot, lower case)."""
+    """Writes a painting to a file whose name ends in one of `suffixes` (with the dot, lower case).
+
+    beside: what it may write beside the file, by what takes the place of the file's suffix: ``("_files", ".html")``
+    are the folder NAME_files and the file NAME.html beside NAME.dzi.
+    """
 
     suffixes: ClassVar[tuple[str, ...]]
+    beside: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: Config) -> None:
         self.config, self.provenance = config, {}

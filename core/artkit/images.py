@@ -192,6 +192,17 @@ def to_bytes(image: Tensor, bits: int = 8) -> Pixels:
     return pixels.astype(f"u{bits // 8}")
 
 
+def reduced(pixels: Pixels, shrink: int) -> Tensor:
+    """8-bit pixels (h, w, 3), which may lie on the disk, as a picture that many times smaller: (3, ., .) in [0, 1]."""
+    rows, columns = (side // shrink for side in pixels.shape[:2])
+    small = np.empty((rows, columns, 3), np.float32)
+    for row in range(rows):
+        strip = pixels[row * shrink : (row + 1) * shrink, : columns * shrink]
+        small[row] = strip.reshape(shrink, columns, shrink, 3).mean((0, 2))
+        scratch.release()
+    return torch.from_numpy(small).permute(2, 0, 1) / 255
+
+
 def save_png(image: Tensor, file: Path, texts: Mapping[str, str] | None = None) -> None:
     """Write a picture (3, h, w) in [0, 1] as an 8-bit PNG with text chunks, atomically."""
     with atomic(file) as temporary, temporary.open("wb") as stream:

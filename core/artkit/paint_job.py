@@ -77,17 +77,19 @@ class Paint(Job):
                 raise UsageError('background: "target" needs an objective that has a target', remedy="give a colour")
             scene.background = scene.target.small(1 << 20)[0].mean((0, 2, 3))
         self.cost = Cost(canvas, self.renderer, max(o.margin for o in self.objectives.values()))
-        self._go_over(self.cost.windows(recipe.head.window))
+        windows = self.cost.windows(recipe.head.window)
         agent: Agent = build("agent", blocks["agent"].type, blocks["agent"].config, scene)
         self.agent = agent.to(device)
         self.constraints: list[Constraint] = [
             build("constraint", block.type, block.config, scene).to(device)
             for block in recipe.named["constraint"].values()
         ]
-        some = torch.rand(1, scene.actions, len(self.renderer.space), generator=torch.Generator().manual_seed(0))
-        check_together(dict(zip(recipe.named["constraint"], self.constraints, strict=True)), some.to(device))
+        if self.constraints:
+            some = torch.rand(1, scene.actions, len(self.renderer.space), generator=torch.Generator().manual_seed(0))
+            check_together(dict(zip(recipe.named["constraint"], self.constraints, strict=True)), some.to(device))
         for constraint in self.constraints:
             scene.background = constraint.ground(scene.background)
+        self._go_over(windows)
         self.optimizer = Adam(self.agent.parameters(), recipe.head.optimizer.lr, folder)
         self.notes = scene.notes
         parts = {"renderer": self.renderer, "agent": self.agent} | {
@@ -281,11 +283,10 @@ class Paint(Job):
         return actions
 
     def results(self, folder: Path) -> list[Path]:
-        if self.windows.count > 1:
+        if self.windows.count > 1 and self._done < self.steps:
             # To paint all of it takes long, so until it is done there is only this to look at.
             images.save_png(self._coarse, folder / PREVIEW)
-            if self._done < self.steps:
-                return [folder / PREVIEW]
+            return [folder / PREVIEW]
         log = self.log()
         log.save(folder / STROKES)
         texts = {
@@ -293,9 +294,13 @@ class Paint(Job):
             "artkit:recipe": tomli_w.dumps(self.recipe.portable()),
             "artkit:seed": str(self.recipe.head.seed),
         }
+        pixels = Painting(log, self.renderer, folder=folder).pixels()
         with atomic(folder / PICTURE) as temporary, temporary.open("wb") as stream:
-            images.write_png(Painting(log, self.renderer, folder=folder).pixels(), stream, texts)
-        return [folder / PICTURE, folder / STROKES]
+            images.write_png(pixels, stream, texts)
+        if self.windows.count == 1:
+            return [folder / PICTURE, folder / STROKES]
+        images.save_png(images.reduced(pixels, self._shrink), folder / PREVIEW)
+        return [folder / PICTURE, folder / STROKES, folder / PREVIEW]
 
 
 def duration(seconds: float) -> str:

@@ -339,7 +339,8 @@ def _validate(model: type[BaseModel], values: Mapping[str, Any], place: str, fau
                     if isinstance(given, (str, int, float, bool)) and "there is no" not in message
                     else ""
                 )
-                faults.append(f"{(place + where).rstrip('.')}: {message[0].lower()}{message[1:]}{told}")
+                at = (place + where).rstrip(".")
+                faults.append(f"{at}{': ' if at else ''}{message[0].lower()}{message[1:]}{told}")
         return None
 
 

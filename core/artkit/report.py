@@ -28,6 +28,8 @@ REPORT = "report.html"
 _SIDE = 720
 """The most px a side that a picture in a report has."""
 
+_NO_CURVES = ("step", "seconds", "verdicts")
+
 _POINTS = 300
 """The most points that a curve in a report has."""
 
@@ -55,14 +57,14 @@ pre { overflow-x: auto; padding: .75rem; border: 1px solid var(--faint); font-si
 def write(folder: Path, picture: Path) -> Path:
     """Write the report of a finished run into its folder; the file.
 
-    picture: what the run painted. The page holds all it shows and asks nothing of the net. The table of verdicts has
-    the columns that the run's objectives gave it. A painting is shown as its strokes build it up and, if it was not
-    MyPaint that painted it, as MyPaint does where it is installed.
+    picture: what the run painted, or a smaller one of it. The page holds all it shows and asks nothing of the net. The
+    table of verdicts has the columns that the run's objectives gave it. A painting is shown as its strokes build it up
+    and, if it was not MyPaint that painted it, as MyPaint does where it is installed.
     """
     text = (folder / "recipe.toml").read_text(encoding="utf-8")
     tree = tomllib.loads(text)
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    names = [name for name in log[-1] if name not in ("step", "seconds", "verdicts")] if log else []
+    names = [name for name in dict.fromkeys(n for line in log for n in line) if name not in _NO_CURVES]
     # The loss of a single objective is that objective's value.
     curves = [name for name in names if name != "loss" or len(names) != 2]
     seconds = sum(line["seconds"] for line in log)
@@ -71,9 +73,10 @@ def write(folder: Path, picture: Path) -> Path:
         f'<p class="faint">{len(log)} steps in {_duration(seconds)}, artkit {html.escape(__version__)}</p>',
         _figure("painting", _read(picture)),
         *(_figure(name, _read(file)) for name, file in _targets(tree).items()),
-        *_painted_again(folder, tree, picture),
-        *(part for name in curves for part in (f"<h2>{html.escape(name)}</h2>", _curve([line[name] for line in log]))),
+        *_painted_again(folder, tree),
     ]
+    for name in curves:  # what a training looks at may change on the way
+        parts += [f"<h2>{html.escape(name)}</h2>", _curve([line[name] for line in log if name in line])]
     if verdicts := (log[-1].get("verdicts") if log else None):
         parts += ["<h2>verdicts</h2>", _table(verdicts)]
     settings = text.partition(f"\n[{RECORD}")[0].strip()
@@ -98,18 +101,18 @@ def _targets(tree: Mapping[str, Any]) -> dict[str, Path]:
     return {name: file for file, name in found.items()}
 
 
-def _painted_again(folder: Path, tree: Mapping[str, Any], picture: Path) -> Iterable[str]:
+def _painted_again(folder: Path, tree: Mapping[str, Any]) -> Iterable[str]:
     """What only the strokes tell, if there are any: MyPaint's version of the painting, and how it came about."""
     from artkit.export import open_painting  # which needs runs, and they this module
 
-    if not (folder / "strokes.json").exists() or math.prod(_read(picture).size) > _PIXELS:
+    if not (folder / "strokes.json").exists() or math.prod(tree["size"]) > _PIXELS:
         return
     own = tree["renderer"]["type"]
     if own != "mypaint" and "mypaint" in plugins().parts("renderer"):
         # Not everything is a stroke of MyPaint's, and it need not be installed.
         with contextlib.suppress(ArtkitError):
             real = images.to_bytes(open_painting(folder, renderer="mypaint").whole())
-            gap = np.abs(real.astype(int) - np.asarray(_read(picture))).mean() / 255
+            gap = np.abs(real.astype(int) - np.asarray(_read(folder / "painting.png"))).mean() / 255
             yield _figure(f"by MyPaint; it differs by {gap:.3f} on average", Image.fromarray(real))
     painting = open_painting(folder)
     phases = painting.log.phases

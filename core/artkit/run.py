@@ -42,6 +42,7 @@ CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"
 RECIPE = "recipe.toml"
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
+_SLOW = 0.5  # seconds; what takes longer to save is saved less often
 
 
 class Job(ABC):
@@ -78,7 +79,9 @@ class Job(ABC):
 
     @abstractmethod
     def results(self, folder: Path) -> list[Path]:
-        """Write what there is to show so far into the run's folder; the files, the main one first."""
+        """Write what there is to show so far into the run's folder; the files, the main one first. Of the pictures
+        among them (.png) the last is what a page or a notebook shows.
+        """
 
 
 class Diverged(ArtkitError):  # noqa: N818
@@ -137,7 +140,7 @@ class Run:
     def __iter__(self) -> Iterator[Progress]:
         """Do the steps that are left. Raises as `execute` does; Ctrl-C waits for the end of a step."""
         self._begin()
-        saved, pause = time.monotonic(), SECONDS_BETWEEN_CHECKPOINTS
+        saved, took = time.monotonic(), 0.0
         watched = bool(plugins().manager.hook.artkit_step.get_hookimpls())
         try:
             with self._log() as log:
@@ -149,11 +152,10 @@ class Run:
                                 f"stopped after step {self.step} of {self.job.steps}; saved in {self.folder}",
                                 remedy="to go on, give the same command with --resume",
                             )
-                        if (began := time.monotonic()) - saved > pause:
+                        if (began := time.monotonic()) - saved > _pause(took):
                             self._save()
                             saved = time.monotonic()
-                            # Most of the time is for work, also where there is much to save.
-                            pause = max(SECONDS_BETWEEN_CHECKPOINTS, 20 * (saved - began))
+                            took = saved - began
                     yield Progress(self.step, self.job.steps, self.losses)
         except (GeneratorExit, Interrupted, Diverged):
             self._save()
@@ -162,15 +164,17 @@ class Run:
             self._broken = True
             raise
         self._save()
-        self.results.append(report.write(self.folder, next(f for f in self.results if f.suffix == ".png")))
+        self._report()
 
     def picture(self) -> Image.Image:
         """What there is to see so far."""
-        with tempfile.TemporaryDirectory() as folder:
-            files = self.job.results(Path(folder))
-            with Image.open(next(file for file in files if file.suffix == ".png")) as opened:
-                opened.load()
-                return opened
+        done = self.results if self.step == self.job.steps else []
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Image.open(_shown(done or self.job.results(Path(folder)))) as opened,
+        ):
+            opened.load()
+            return opened
 
     def _repr_png_(self) -> bytes:
         shown, stream = self.picture(), io.BytesIO()
@@ -239,6 +243,13 @@ class Run:
         # Results first: a checkpoint that says "done" then always has its results beside it.
         self.results = self.job.results(self.folder)
         checkpoint.save({"step": self.step, "state": self.job.state()}, self.folder / CHECKPOINT)
+
+    def _report(self) -> None:
+        """Write the report; what it meets with is told, and costs nobody a finished run."""
+        try:
+            self.results.append(report.write(self.folder, _shown(self.results)))
+        except Exception as error:  # it reads what others wrote, and asks plugins to paint
+            print(f"note: no report was written ({type(error).__name__}: {error})", file=sys.stderr)
 
     def _open(self) -> None:
         """Take the folder, or go on in it."""
@@ -313,6 +324,16 @@ class Run:
             log.flush()
         except OSError as error:
             raise cannot_write(self.folder / LOG, error) from None
+
+
+def _shown(results: list[Path]) -> Path:
+    """Of a job's results the picture to show."""
+    return [file for file in results if file.suffix == ".png"][-1]
+
+
+def _pause(took: float) -> float:
+    """Seconds from one checkpoint to the next where the last one took so many: most of the time is for work."""
+    return 20 * took if took > _SLOW else SECONDS_BETWEEN_CHECKPOINTS
 
 
 def _read(file: Path) -> dict[str, Any]:

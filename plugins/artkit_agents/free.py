@@ -66,11 +66,15 @@ class Free(Agent):
         self.parameters_of_actions = nn.Parameter(rows)
 
     def forward(self, scene: Scene) -> Tensor:
-        return self.strokes(scene, torch.arange(len(self.parameters_of_actions)))
+        return self._actions(self.parameters_of_actions)
 
     def strokes(self, scene: Scene, numbers: Tensor) -> Tensor:
-        rows = F.embedding(numbers.to(self.parameters_of_actions.device), self.parameters_of_actions, sparse=True)
-        return torch.sigmoid(rows).view(len(numbers), *self._shape).transpose(0, 1)
+        numbers = numbers.to(self.parameters_of_actions.device)
+        return self._actions(F.embedding(numbers, self.parameters_of_actions, sparse=True))
+
+    def _actions(self, rows: Tensor) -> Tensor:
+        """The actions (n, m, A) whose parameters are in m rows."""
+        return torch.sigmoid(rows).view(len(rows), *self._shape).transpose(0, 1)
 
 
 class _Start:

@@ -44,6 +44,7 @@ def is_lifted(actions: Tensor, pressure: list[int]) -> Tensor:
 class Range(Constraint):
     """Keeps some numbers of an action in a range. A subclass names them."""
 
+    alone = True
     numbers: tuple[str, ...]
 
     class Config(BaseConfig):

@@ -14,6 +14,7 @@ class Opaque(Constraint):
     """The pen is pressed fully at both ends of a stroke."""
 
     name = "opaque"
+    alone = True
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)

@@ -31,6 +31,7 @@ class Palette(Constraint):
     """
 
     name = "palette"
+    alone = True
 
     class Config(BaseConfig):
         """Settings."""

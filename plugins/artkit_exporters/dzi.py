@@ -20,6 +20,7 @@ class Dzi(Exporter):
 
     name = "dzi"
     suffixes = (".dzi",)
+    beside = ("_files", ".html")
 
     class Config(BaseConfig):
         """Settings."""
@@ -34,6 +35,7 @@ class Dzi(Exporter):
         suffix = f".{kind}" + ("" if kind == "png" else "[Q=92]")
         with vips_image(painting.pixels(), ".dzi") as image:
             image.dzsave(str(file.with_suffix("")), tile_size=TILE, overlap=1, suffix=suffix, keep="none")
+        (file.with_name(f"{file.stem}_files") / "vips-properties.xml").unlink(missing_ok=True)  # it tells the time
         width, height = painting.size
         told = {"folder": f"{file.stem}_files", "kind": kind, "width": width, "height": height, "tile": TILE}
         page = (Path(__file__).parent / "viewer.html").read_text(encoding="utf-8")

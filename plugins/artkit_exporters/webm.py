@@ -12,3 +12,4 @@ class Webm(Video):
     suffixes = (".webm",)
     codec = "libvpx-vp9"
     options = {"crf": "24", "b": "0", "cpu-used": "4", "row-mt": "1"}  # noqa: RUF012
+    container = {"fflags": "+bitexact"}  # noqa: RUF012  # or it writes a random number into each file

@@ -131,17 +131,46 @@ def test_a_single_objective_has_one_curve(tmp_path: Path, name: str) -> None:
     assert len(page.of("polyline")) == 1
 
 
-def test_a_painting_is_shown_as_it_comes_about(tmp_path: Path, mypaint: None) -> None:
-    """And as MyPaint paints it, since another painter did."""
-    Image.linear_gradient("L").resize((40, 30)).save(tmp_path / "target.png")
-    file = tmp_path / "r.toml"
+def test_a_loss_that_comes_and_goes_has_a_curve_of_its_own_steps(tmp_path: Path) -> None:
+    log = [{"step": i, "loss": 1.0, **({"gap": 2.0} if i > 4 else {"mse": 3.0}), "seconds": 1.0} for i in range(9)]
+    page = run(tmp_path, log)
+    assert [len(str(curve["points"]).split()) for curve in page.of("polyline")] == [9, 5, 4]
+
+
+def finished(folder: Path, *settings: str) -> Run:
+    Image.linear_gradient("L").resize((40, 30)).save(folder / "target.png")
+    file = folder / "r.toml"
     file.write_text(
         'steps = 2\nsize = [64, 48]\n[canvas]\ntype = "single"\nstrokes = 5\n[renderer]\ntype = "gan"\n'
         '[objective.look]\ntype = "pixel"\ntarget = "target.png"\n'
     )
-    recipe = read([file])
-    made = Run(tmp_path / "run", recipe, Paint(recipe, torch.device("cpu")))
+    recipe = read([file], settings)
+    made = Run(folder / "run", recipe, Paint(recipe, torch.device("cpu")))
     made.execute()
+    return made
+
+
+def test_of_a_picture_painted_by_windows_the_preview_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "_PIXELS", 100)
+    grid = 'canvas={type="grid", tile=16, overlap=8, strokes=1}'
+    made = finished(tmp_path, "size=[160, 120]", "window=120", "steps=1", grid)
+    page = Page(made.results[-1].read_text(encoding="utf-8"))
+    assert [page.of("img")[0][side] for side in ("width", "height")] == ["80", "60"]
+    assert made.picture().size == (80, 60)
+
+
+def test_a_report_that_cannot_be_made_costs_nobody_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Pillow refuses more
+    made = finished(tmp_path)
+    assert [file.name for file in made.results] == ["painting.png", "strokes.json"]
+    assert "note: no report was written (DecompressionBombError" in capsys.readouterr().err
+
+
+def test_a_painting_is_shown_as_it_comes_about(tmp_path: Path, mypaint: None) -> None:
+    """And as MyPaint paints it, since another painter did."""
+    made = finished(tmp_path)
     assert made.results[-1] == tmp_path / "run" / report.REPORT
     page = Page(made.results[-1].read_text(encoding="utf-8"))
     (slider,) = page.of("input")

@@ -21,6 +21,7 @@ from artkit.exporter import Exporter
 from artkit.geometry import Phase, Place, Window
 from artkit.images import Picture
 from artkit.objective import Objective, View
+from artkit.part import Scene
 from artkit.plugins import KINDS, plugins
 from artkit.renderer import Paint
 from artkit.space import ActionSpace, Number
@@ -43,15 +44,26 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     ("objective", "content"): {"target": "picture.png", "rotate": 3.0, "zoom": 0.1},
     ("objective", "pixel"): {"target": "picture.png"},
     ("objective", "style"): {"image": "picture.png"},
+    ("objective", "text"): {"text": "a bee", "model": "tiny", "pretrained": "toy", "views": 2},
     ("trainer", "gan"): {"strokes": 1000, "batch": 4, "regression": 0.5},
 }
 """Settings that a part needs, or that make it quick."""
 
-OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
-    ("renderer", "mypaint"): {"exact_gradient": False},  # it takes its surrogate's
-}
 
-NEEDS_MYPAINT = {("renderer", "mypaint"), ("trainer", "gan")}
+def brush() -> Scene:
+    """The scene of a brush, whose strokes are lines and have a size and a pressure."""
+    return testing.scene(renderer="gan", target=True)
+
+
+OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
+    ("renderer", "gan"): {"exact_gradient": False},  # grain jumps as the brush grows; below it is checked without
+    ("renderer", "mypaint"): {"exact_gradient": False},  # it takes its surrogate's
+    ("constraint", "mask"): {"exact_gradient": False, "scene": brush},  # it passes what it moves
+    ("exporter", "svg"): {"scene": brush},
+} | {("constraint", name): {"scene": brush} for name in ("connected", "opaque", "pressure", "size", "strokes")}
+
+NEEDS = {("renderer", "mypaint"): "mypaint", ("trainer", "gan"): "mypaint", ("objective", "text"): "tiny"}
+"""Fixtures of parts that are not whole in themselves."""
 
 
 @pytest.mark.parametrize(
@@ -61,8 +73,8 @@ NEEDS_MYPAINT = {("renderer", "mypaint"), ("trainer", "gan")}
 def test_parts_that_come_with_artkit_pass(
     kind: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    if (kind, name) in NEEDS_MYPAINT:
-        request.getfixturevalue("mypaint")
+    if (kind, name) in NEEDS:
+        request.getfixturevalue(NEEDS[kind, name])
     monkeypatch.chdir(tmp_path)
     images.save_png(testing.picture()[0], tmp_path / "picture.png")
     told = dict(OPTIONS.get((kind, name), {}))
@@ -71,9 +83,13 @@ def test_parts_that_come_with_artkit_pass(
     CHECKS[kind](name, SETTINGS.get((kind, name)), **told)
 
 
+def test_the_painter_of_the_mean_passes() -> None:
+    testing.check_renderer("gan", {"grain": False})
+
+
 @pytest.mark.parametrize(("kind", "name"), [("agent", "free"), ("constraint", "grayscale")])
 def test_they_pass_in_the_scene_of_a_brush_too(kind: str, name: str) -> None:
-    CHECKS[kind](name, scene=lambda: testing.scene(renderer="gan", target=True))
+    CHECKS[kind](name, scene=brush)
 
 
 # ----------------------------------------------------------------------------------------------- parts that are right
@@ -263,6 +279,12 @@ class Cut:
 class HalfPixels:
     def margin(self, side: int) -> float:
         return side / 2
+
+
+@mistake("renderer", "reach")
+class ReachesFurther:
+    def reach(self, actions: Tensor, side: int) -> Tensor:
+        return 0.1 * side * actions[:, 2]
 
 
 @mistake("renderer", "alone")
@@ -581,6 +603,20 @@ class Shouts:
 @mistake("exporter", "suffixes")
 class Dotless:
     suffixes = ("raw",)
+
+
+@mistake("constraint", "alone")
+class OneForAll:
+    alone = True
+
+    def forward(self, actions: Tensor, progress: float) -> Tensor:
+        return actions * actions.mean((1, 2), keepdim=True)
+
+
+@mistake("constraint", "edges")
+class SteepAtTheEdge:
+    def forward(self, actions: Tensor, progress: float) -> Tensor:
+        return actions.sqrt()
 
 
 @mistake("exporter", "file")

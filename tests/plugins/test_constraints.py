@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 
 from artkit import images
@@ -208,7 +207,7 @@ def test_strokes_fade_until_only_so_many_are_left(make: Callable[..., Constraint
     ],
 )
 def test_what_cannot_be_is_told(make: Callable[..., Any], name: str, wrong: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(UsageError, match=f"^constraint {name}: .*{message}"):
         make(name, **wrong)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from artkit.canvas import Canvas
 from artkit.images import Picture
+from artkit.optimizer import Adam
 from artkit.part import Scene
 from artkit_agents.free import Free
 from artkit_painters import stroke
@@ -155,3 +156,24 @@ def test_lengths_are_as_told(agent: Agent) -> None:
     lengths = (of(actions, "end_x", "end_y") - of(actions, "start_x", "start_y"))[0].norm(dim=1)
     assert lengths.max() < 0.3 * 1.31
     assert lengths[:8].mean() > 1.5 * lengths[-8:].mean()
+
+
+def test_strokes_learn_the_same_whether_all_are_asked_for_or_these_alone(scene: Callable[..., Scene]) -> None:
+    made = scene(SIZE)
+    made.renderer = made.make("renderer", "gan")
+    made.canvas = made.make("canvas", "grid", tile=64, overlap=32, strokes=2)
+    start = Free(Free.Config(pictures=2), made).state_dict()
+    every = torch.arange(made.actions)
+    learnt = []
+    for ask in (Free.forward, lambda agent, scene: agent.strokes(scene, every)):
+        agent = Free(Free.Config(pictures=2), made)
+        agent.load_state_dict(start)
+        optimizer = Adam(agent.parameters(), 0.1)
+        for step in range(3):
+            optimizer.zero_grad()
+            (ask(agent, made) - 0.1 * step).square().sum().backward()
+            optimizer.step()
+        learnt.append(agent(made))
+    assert torch.equal(*learnt)
+    some = torch.tensor([3, 1])
+    assert torch.equal(agent.strokes(made, some), agent(made)[:, some])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,14 +14,8 @@ from artkit.errors import ArtkitError, UsageError
 from artkit.geometry import Window
 from artkit.objective import View
 from artkit.part import Scene
-from artkit_vision import networks, text
+from artkit_vision import text
 from artkit_vision.text import Text
-
-TINY = {
-    "embed_dim": 16,
-    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
-}
 
 STILL: dict[str, Any] = {
     "views": 1,
@@ -35,24 +27,6 @@ STILL: dict[str, Any] = {
     "tint": 0,
     "noise": 0,
 }
-
-
-@pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """open_clip, which has a tiny model with weights of its own besides."""
-    networks.declare_missing_operators()
-    open_clip = pytest.importorskip("open_clip")
-    file = tmp_path / "tiny.json"
-    file.write_text(json.dumps(TINY))
-    open_clip.add_model_config(file)
-    torch.manual_seed(0)
-    model = open_clip.create_model("tiny", None)
-    tags = open_clip.list_pretrained_tags_by_model
-    monkeypatch.setattr(open_clip, "list_pretrained_tags_by_model", lambda n: ["toy"] if n == "tiny" else tags(n))
-    monkeypatch.setattr(open_clip, "create_model", lambda *_, **__: model)
-    text.load.cache_clear()
-    yield open_clip
-    text.load.cache_clear()
 
 
 @pytest.fixture

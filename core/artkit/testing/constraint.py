@@ -32,14 +32,19 @@ PROGRESS = (0.0, 0.4, 1.0)
 
 
 def check_constraint(
-    part: str | type[Constraint], settings: Settings | None = None, *, scene: SceneMaker | None = None
+    part: str | type[Constraint],
+    settings: Settings | None = None,
+    *,
+    exact_gradient: bool = True,
+    scene: SceneMaker | None = None,
 ) -> None:
     """Check a constraint, by name or class. Raises Faults with everything that is wrong.
 
-    settings: as a recipe would say them. scene: makes the scene it is built for, with a renderer and a canvas.
+    settings: as a recipe would say them. exact_gradient: whether its gradient is that of its values; False for one
+    that lets the gradient pass what it changes. scene: makes the scene it is built for, with a renderer and a canvas.
     """
-    checks = [shapes, untouched, pictures, determinism, gradient, unfit_renderer]
-    Bench("constraint", part, settings, scene).run(checks)
+    checks = [shapes, untouched, pictures, alone, determinism, edges, unfit_renderer]
+    Bench("constraint", part, settings, scene).run([*checks, *([gradient] if exact_gradient else [])])
 
 
 def shapes(bench: Bench) -> None:
@@ -69,6 +74,14 @@ def pictures(bench: Bench) -> None:
         expect_same(one[0], both[number], "what it allows in a picture depends on the other pictures")
 
 
+def alone(bench: Bench) -> None:
+    """If it says that it looks at each stroke alone, some strokes are what they are among all."""
+    constraint, actions = _ready(bench)
+    if constraint.alone:
+        some = constraint(actions[:, 1::2], 0.4)
+        expect_same(some, constraint(actions, 0.4)[:, 1::2], "strokes depend on each other, so it is not `alone`")
+
+
 def determinism(bench: Bench) -> None:
     """The same actions are allowed the same: again, built again, whatever was asked in between."""
     constraint, made = bench.fresh()
@@ -83,7 +96,7 @@ def determinism(bench: Bench) -> None:
 
 
 def gradient(bench: Bench) -> None:
-    """The gradient is what finite differences say, and a number everywhere."""
+    """The gradient is what finite differences say."""
     constraint, actions = _ready(bench)
     weights = torch.cos(torch.arange(actions.numel(), device=actions.device).float()).view(actions.shape)
     signs = torch.where(torch.sin(9 * torch.arange(actions.numel()).float()) > 0, 1.0, -1.0).view(actions.shape)
@@ -96,6 +109,11 @@ def gradient(bench: Bench) -> None:
         return ((allowed + 0.2).square() * (2 + weights)).double().sum((1, 2))
 
     expect_slope(look, 0.1 + 0.8 * actions, ways, 1e-3)
+
+
+def edges(bench: Bench) -> None:
+    """The gradient is a number also where actions are 0 or 1."""
+    constraint, actions = _ready(bench)
     for edge in (torch.zeros_like(actions), torch.ones_like(actions)):
         edge.requires_grad_()
         (slope,) = torch.autograd.grad(constraint(edge, 0.4).sum(), edge)

@@ -10,16 +10,19 @@ import torch
 from artkit.exporter import Exporter
 from artkit.painting import Painting
 from artkit.strokes import StrokeLog
-from artkit.testing.common import Bench, Settings, expect
-from artkit.testing.scene import SEED, scene
+from artkit.testing.common import Bench, SceneMaker, Settings, expect
+from artkit.testing.scene import SEED
 
 
-def check_exporter(part: str | type[Exporter], settings: Settings | None = None) -> None:
+def check_exporter(
+    part: str | type[Exporter], settings: Settings | None = None, *, scene: SceneMaker | None = None
+) -> None:
     """Check an exporter, by name or class. Raises Faults with everything that is wrong.
 
-    settings: of its Config.
+    settings: of its Config. scene: makes the scene of the painting that is written, with a renderer and a canvas; for
+    an exporter of strokes of a certain kind.
     """
-    Bench("exporter", part, settings, None).run([suffixes, file, determinism, enlargement])
+    Bench("exporter", part, settings, scene).run([suffixes, file, determinism, enlargement])
 
 
 def suffixes(bench: Bench) -> None:
@@ -30,39 +33,42 @@ def suffixes(bench: Bench) -> None:
 
 
 def file(bench: Bench) -> None:
-    """It writes the file that it is told to, whole, and leaves nothing else."""
+    """It writes the file that it is told to, whole, and leaves nothing else than what it says it may."""
     for suffix in bench.part.suffixes:
         with tempfile.TemporaryDirectory() as folder:
             goal = Path(folder) / f"painting{suffix}"
-            bench.fresh()[0].write(_painting(), goal)
+            bench.fresh()[0].write(_painting(bench), goal)
             expect(goal.is_file() and goal.stat().st_size, f"there is no {suffix} file where it was told to write one")
-            others = sorted(path.name for path in Path(folder).iterdir() if path != goal)
-            expect(not others, f"it leaves {', '.join(others)} beside its file")
+            known = {goal.name, *(goal.stem + ending for ending in bench.part.beside)}
+            others = sorted(path.name for path in Path(folder).iterdir() if path.name not in known)
+            expect(not others, f"it leaves {', '.join(others)} beside its file; what is to lie there, `beside` says")
 
 
 def determinism(bench: Bench) -> None:
     """The same painting is the same file, and another painting another one."""
     suffix = bench.part.suffixes[0]
-    first = _written(bench, _painting(), suffix)
-    expect(_written(bench, _painting(), suffix) == first, "the same painting gives other bytes the second time")
-    expect(_written(bench, _painting(seed=SEED + 1), suffix) != first, "another painting gives the same file")
+    first = _written(bench, _painting(bench), suffix)
+    expect(_written(bench, _painting(bench), suffix) == first, "the same painting gives other bytes the second time")
+    expect(_written(bench, _painting(bench, seed=SEED + 1), suffix) != first, "another painting gives the same file")
 
 
 def enlargement(bench: Bench) -> None:
     """A painting that is exported larger is written with more pixels, or at least written."""
     suffix = bench.part.suffixes[0]
-    expect(_written(bench, _painting(2.0), suffix), "at scale 2 it writes nothing")
+    expect(_written(bench, _painting(bench, 2.0), suffix), "at scale 2 it writes nothing")
 
 
-def _written(bench: Bench, painting: Painting, suffix: str) -> bytes:
+def _written(bench: Bench, painting: Painting, suffix: str) -> dict[str, bytes]:
+    """All that is written, by its place beside the file."""
     with tempfile.TemporaryDirectory() as folder:
         goal = Path(folder) / f"painting{suffix}"
         bench.fresh()[0].write(painting, goal)
-        return goal.read_bytes()
+        files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def _painting(scale: float = 1.0, seed: int = SEED) -> Painting:
-    made = scene()
+def _painting(bench: Bench, scale: float = 1.0, seed: int = SEED) -> Painting:
+    made = bench.scene_of()
     assert made.renderer is not None
     assert made.canvas is not None
     space = made.renderer.space

@@ -38,9 +38,10 @@ def check_renderer(
     """Check a renderer, by name or class. Raises Faults with everything that is wrong.
 
     settings: as a recipe would say them. exact_gradient: whether its gradient is that of what it draws; False for one
-    that takes it from elsewhere, as `mypaint` does from its surrogate. scene: makes the scene it is built for.
+    that takes it from elsewhere, as `mypaint` does from its surrogate, or whose grain has none. scene: makes the scene
+    it is built for.
     """
-    checks = [action_space, shapes, extremes, margin, alone, determinism, windows, replay, enlargement]
+    checks = [action_space, shapes, extremes, margin, reach, alone, determinism, windows, replay, enlargement]
     Bench("renderer", part, settings, scene).run([*checks, *([gradient] if exact_gradient else [])])
 
 
@@ -90,6 +91,23 @@ def margin(bench: Bench) -> None:
             sheet = _paint(renderer, some, _place(renderer, some, side)).coverage
             edge = max(float(e.max()) for e in (sheet[..., 0], sheet[..., -1], sheet[..., 0, :], sheet[..., -1, :]))
             expect(edge < most, f"coverage is still {edge:.2g} where the margin of {told} px around {side} px ends")
+
+
+def reach(bench: Bench) -> None:
+    """Strokes leave no paint further from their tile than it says they reach, if it says so."""
+    renderer, _ = bench.fresh()
+    actions = _actions(renderer, 24)
+    actions = torch.cat([actions, actions.round()])
+    place = _place(renderer, actions)
+    told = renderer.reach(actions, SIDE)
+    if told is None:
+        return
+    expect_tensor(told, (len(actions),), actions, "the reach")
+    for far, sheet in zip(told.ceil().clamp(0, place.margin).int().tolist(), renderer(actions, place).coverage[:, 0]):
+        inner = slice(place.margin - far, place.sheet - place.margin + far)
+        beyond = sheet.clone()
+        beyond[inner, inner] = 0
+        expect(float(beyond.max()) < 1e-6, f"a stroke that reaches {far} px from its tile, it says, leaves paint beyond")
 
 
 def alone(bench: Bench) -> None:

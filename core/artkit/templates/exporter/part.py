@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from artkit import images
 from artkit.exporter import Exporter
 from artkit.painting import Painting
 
 
 class NewPart(Exporter):
-    """The picture as a binary PPM, 8 bits a channel, written strip by strip."""
+    """The picture as a binary PPM, 8 bits a channel."""
 
     name = "newpart"
     suffixes = (".newpart",)
@@ -19,5 +18,4 @@ class NewPart(Exporter):
         width, height = painting.size
         with file.open("wb") as stream:
             stream.write(f"P6 {width} {height} 255\n".encode())
-            for strip in painting.strips():
-                stream.write(images.to_bytes(strip).tobytes())
+            painting.pixels().tofile(stream)
