@@ -103,7 +103,8 @@ def reach(bench: Bench) -> None:
     if told is None:
         return
     expect_tensor(told, (len(actions),), actions, "the reach")
-    for far, sheet in zip(told.ceil().clamp(0, place.margin).int().tolist(), renderer(actions, place).coverage[:, 0]):
+    sheets = renderer(actions, place).coverage[:, 0]
+    for far, sheet in zip(told.ceil().clamp(0, place.margin).int().tolist(), sheets, strict=True):
         inner = slice(place.margin - far, place.sheet - place.margin + far)
         beyond = sheet.clone()
         beyond[inner, inner] = 0
