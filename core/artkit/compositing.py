@@ -91,7 +91,7 @@ def render(
             spare = _spare(renderer.reach(chosen.flatten(0, 1), side), n, counts, margins[side])
             for block, rim, *paint in zip(mine, spare, colours, coverages, strict=True):
                 inner = slice(rim, block.sheet - rim)
-                cut = [t if t.shape[-1] == 1 else t[..., inner, inner] for t in paint]
+                cut = [t[..., inner, inner] if rim and t.shape[-1] > 1 else t for t in paint]
                 drawn[block] = (replace(block, margin=block.margin - rim), *cut)
         return drawn
 

@@ -217,9 +217,9 @@ class Paint(Job):
         def ask(numbers: Tensor) -> Tensor:
             return self._allowed(self.agent.strokes(self.scene, numbers), progress)
 
-        return (
-            ask if all(constraint.alone for constraint in self.constraints) else ask(torch.arange(self.scene.actions))
-        )
+        if all(constraint.alone for constraint in self.constraints):
+            return ask
+        return ask(torch.arange(self.scene.actions))
 
     def _rate(self, step: int) -> float:
         settings = self.recipe.head.optimizer

@@ -72,8 +72,9 @@ class Gan(Renderer):
     def forward(self, actions: Tensor, place: Place) -> Paint:
         seeds = torch.from_numpy(engine.stroke_seeds(place.number.cpu().numpy(), place.seed)).to(actions.device)
         odd = place.margin % 2  # the painter's cells are two px wide and must lie as they did when it was trained
-        sheets = self.painter(actions, float(place.side), place.margin + odd, seeds)
-        coverage = sheets[..., odd : odd + place.sheet, odd : odd + place.sheet]
+        coverage = self.painter(actions, float(place.side), place.margin + odd, seeds)
+        if odd or coverage.shape[-1] != place.sheet:
+            coverage = coverage[..., odd : odd + place.sheet, odd : odd + place.sheet]
         return Paint(actions[:, stroke.SHAPE :, None, None], coverage)
 
 

@@ -32,7 +32,7 @@ _BLOCK = _SIDE * CELL
 _NODES = 24  # pieces of the curve in the sum over all ink
 _STROKES = 256  # strokes, and
 _CELLS = 1 << 16  # cells that are computed at a time: what they take stays near the processor
-_KEPT = 512  # strokes of which all that leads to the coverage is kept for the gradient; of more, it is computed again
+_KEPT = 1024  # strokes of which all that leads to the coverage is kept for the gradient; of more, it is computed again
 
 
 class Sight(NamedTuple):
@@ -86,7 +86,10 @@ class GeometryPainter(nn.Module):
             )
             reached.append(where + where.new_tensor([first, 0, 0]))
             painted.append(blocks)
-        sheets = actions.new_zeros(m, edge // _BLOCK, _BLOCK, edge // _BLOCK, _BLOCK).transpose(2, 3)
+        # Sheets seen as blocks. They are no view of the sheets, since to write into a view costs copies of its gradient.
+        size = (m, edge // _BLOCK, edge // _BLOCK, _BLOCK, _BLOCK)
+        strides = (edge * edge, _BLOCK * edge, _BLOCK, edge, 1)
+        sheets = torch.empty_strided(size, strides, dtype=actions.dtype, device=actions.device).zero_()
         if painted:
             sheets.index_put_(torch.cat(reached).unbind(1), torch.cat(painted))
         return sheets.transpose(2, 3).view(m, 1, edge, edge)
@@ -100,12 +103,12 @@ class GeometryPainter(nn.Module):
         shape, change = _shape(actions, side), self._change(actions, side)
         ways = torch.arange(count * _SIDE, device=actions.device).to(actions) * CELL + CELL / 2 - margin
         inks = self._ink(actions, side, ways.expand(m, -1), ways.expand(m, -1))
-        inks = inks.view(m, count, _SIDE, count, _SIDE, -1)[reached[:, 0], reached[:, 1], :, reached[:, 2]]
-        inks = inks.permute(1, 2, 0, 3).reshape(_SIDE**2, len(reached), -1)
+        inks = inks.view(-1, m, count, _SIDE, count, _SIDE)[:, reached[:, 0], reached[:, 1], :, reached[:, 2]]
+        inks = inks.permute(1, 2, 3, 0).reshape(-1, _SIDE**2, len(reached))
         ways = ways.view(count, _SIDE)
         most = _CELLS // _SIDE**2
         pieces = []
-        for which, ink in zip(torch.split(reached, most), torch.split(inks, most, 1), strict=True):
+        for which, ink in zip(torch.split(reached, most), torch.split(inks, most, 2), strict=True):
             index, row, column = which.unbind(1)
             x = ways[column].t()[None].expand(_SIDE, -1, -1).reshape(_SIDE**2, -1)
             y = ways[row].t()[:, None].expand(-1, _SIDE, -1).reshape(_SIDE**2, -1)
@@ -134,7 +137,7 @@ class GeometryPainter(nn.Module):
     def sight(self, actions: Tensor, corner: Tensor, side: float, size: int) -> Sight:
         """What the painter knows of the cells of windows; see `window`. The cells come row by row."""
         x, y = _cells(actions, corner, size)
-        ink = self._ink(actions, side, x, y).flatten(1, 2).transpose(0, 1)
+        ink = self._ink(actions, side, x, y).flatten(2).transpose(1, 2)
         return self._sight(_shape(actions, side)[:, None], ink, *_grid(x, y))
 
     def paint(self, sight: Sight, actions: Tensor, corner: Tensor, side: float, size: int, seeds: Tensor) -> Tensor:
@@ -167,7 +170,7 @@ class GeometryPainter(nn.Module):
         return change
 
     def _ink(self, actions: Tensor, side: float, x: Tensor, y: Tensor) -> Tensor:
-        """Ink of the whole curve, of two kinds, at the cells of columns x (m, w) and rows y (m, h): (m, h, w, 2).
+        """Ink of the whole curve, of two kinds, at the cells of columns x (m, w) and rows y (m, h): (2, m, h, w).
 
         A brush that scatters its dabs leaves the line integral of a Gaussian along the curve. As a sum over short
         pieces it is a product of matrices, since a Gaussian is the product of one in x and one in y.
@@ -189,10 +192,10 @@ class GeometryPainter(nn.Module):
             weight = (length * weight / variance.sqrt() * 0.8)[..., None]
             in_x, in_y = (torch.exp((d * falls).clamp(min=-30)) for d in (dx, dy))
             inks.append(torch.bmm((in_y * weight).transpose(1, 2), in_x))
-        return torch.stack(inks, dim=-1)
+        return torch.stack(inks)
 
     def _sight(self, shape: Tensor, ink: Tensor, x: Tensor, y: Tensor) -> Sight:
-        """Shape (10, 1, b) of strokes (see `_shape`), ink (c, b, 2), x and y (c, b) in px from the tile's corner."""
+        """Shape (10, 1, b) of strokes (see `_shape`), ink (2, c, b), x and y (c, b) in px from the tile's corner."""
         ax, ay, bx, by = shape[:4]
         radius, pressure, change = shape[6], shape[7], shape[8] - shape[7]
         t, ox, oy, vx, vy = nearest(shape[:6], x, y)
@@ -223,7 +226,7 @@ class GeometryPainter(nn.Module):
         scale = 2**-0.5 / (self.spread[0, 0] + self.spread[0, 1] * here)
         near = torch.exp(-(side2 * (scale * scale)).clamp(max=30))
         near = near * (torch.erf(done * scale) + torch.erf(left * scale)) * (here / (0.5 + here))
-        one, two = ink.unbind(-1)
+        one, two = ink
         features = [
             ratio.clamp(max=5) / 2,
             torch.exp(ratio2.clamp(max=50) * -0.5),

@@ -41,7 +41,7 @@ def test_rendering() -> None:
     out = run("rendering", "--sizes", "96", "--repeats", "1", "--threads", "1")
     rows = [line.split() for line in out.splitlines()[1:-1]]
     assert [(row[0], row[1], row[2]) for row in rows] == [
-        (size, strokes, way) for size, strokes in (("96x96", "16"),) for way in ("artkit", "generator", "released")
+        ("96x96", "16", way) for way in ("artkit", "random", "generator", "released")
     ]
     assert all(float(number) > 0 for row in rows for number in row[3:])
 
