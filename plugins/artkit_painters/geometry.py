@@ -86,7 +86,7 @@ class GeometryPainter(nn.Module):
             )
             reached.append(where + where.new_tensor([first, 0, 0]))
             painted.append(blocks)
-        # Sheets seen as blocks. They are no view of the sheets, since to write into a view costs copies of its gradient.
+        # Sheets seen as blocks. They are no view of the sheets, since writing into a view costs copies of its gradient.
         size = (m, edge // _BLOCK, edge // _BLOCK, _BLOCK, _BLOCK)
         strides = (edge * edge, _BLOCK * edge, _BLOCK, edge, 1)
         sheets = torch.empty_strided(size, strides, dtype=actions.dtype, device=actions.device).zero_()

@@ -103,17 +103,12 @@ def reach(bench: Bench) -> None:
     if told is None:
         return
     expect_tensor(told, (len(actions),), actions, "the reach")
-<<<<<<< HEAD
-    coverage = renderer(actions, place).coverage[:, 0]
-    for far, sheet in zip(told.ceil().clamp(0, place.margin).int().tolist(), coverage, strict=True):
-=======
     sheets = renderer(actions, place).coverage[:, 0]
     for far, sheet in zip(told.ceil().clamp(0, place.margin).int().tolist(), sheets, strict=True):
->>>>>>> main
         inner = slice(place.margin - far, place.sheet - place.margin + far)
         beyond = sheet.clone()
         beyond[inner, inner] = 0
-        expect(float(beyond.max()) < 1e-6, f"a stroke is said to reach {far} px from its tile and leaves paint beyond")
+        expect(float(beyond.max()) < 1e-6, f"a stroke that reaches {far} px from its tile, it says, leaves paint beyond")
 
 
 def alone(bench: Bench) -> None:
