@@ -62,7 +62,8 @@ def write(folder: Path, picture: Path) -> Path:
     text = (folder / "recipe.toml").read_text(encoding="utf-8")
     tree = tomllib.loads(text)
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    names = [name for name in log[-1] if name not in ("step", "seconds", "verdicts")] if log else []
+    # A training's losses need not be the same from its first step to its last.
+    names = list(dict.fromkeys(name for line in log for name in line if name not in ("step", "seconds", "verdicts")))
     # The loss of a single objective is that objective's value.
     curves = [name for name in names if name != "loss" or len(names) != 2]
     seconds = sum(line["seconds"] for line in log)
@@ -72,7 +73,11 @@ def write(folder: Path, picture: Path) -> Path:
         _figure("painting", _read(picture)),
         *(_figure(name, _read(file)) for name, file in _targets(tree).items()),
         *_painted_again(folder, tree, picture),
-        *(part for name in curves for part in (f"<h2>{html.escape(name)}</h2>", _curve([line[name] for line in log]))),
+        *(
+            part
+            for name in curves
+            for part in (f"<h2>{html.escape(name)}</h2>", _curve([line[name] for line in log if name in line]))
+        ),
     ]
     if verdicts := (log[-1].get("verdicts") if log else None):
         parts += ["<h2>verdicts</h2>", _table(verdicts)]
