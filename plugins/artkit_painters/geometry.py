@@ -38,7 +38,7 @@ _KEPT = 512  # strokes of which all that leads to the coverage is kept for the g
 class Sight(NamedTuple):
     """What a painter knows of c cells of each of b strokes.
 
-    features (c, b, FEATURES). gate (c, b): 1 on the curve, falling to 0 at the reach of the brush. across (c, b, 4):
+    features (FEATURES, c, b). gate (c, b): 1 on the curve, falling to 0 at the reach of the brush. across (c, b, 4):
     how far each pixel of a cell (upper left, upper right, lower left, lower right) lies from the cell's centre, in px,
     away from the curve.
     """
@@ -73,43 +73,57 @@ class GeometryPainter(nn.Module):
         actions (m, >= 9) in [0, 1]; seeds (m,) int64, which choose the grain -> (m, 1, S, S) in [0, 1] with
         S = `sheet_size(side, margin)`.
         """
-        if not len(actions):
-            edge = sheet_size(side, margin)
-            return actions.new_zeros(0, 1, edge, edge)
-        again = len(actions) > _KEPT and torch.is_grad_enabled()
-        sheets = []
-        for some, chosen in zip(torch.split(actions, _STROKES), torch.split(seeds, _STROKES), strict=True):
-            arguments = (some, side, margin, chosen)
-            sheets.append(
-                checkpoint(self._sheets, *arguments, use_reentrant=False, preserve_rng_state=False)
-                if again
-                else self._sheets(*arguments)
-            )
-        return torch.cat(sheets)
-
-    def _sheets(self, actions: Tensor, side: float, margin: int, seeds: Tensor) -> Tensor:
         m, edge = len(actions), sheet_size(side, margin)
-        blocks = edge // _BLOCK
+        again = m > _KEPT and torch.is_grad_enabled()
+        reached, painted = [], []
+        for first in range(0, m, _STROKES):
+            some = slice(first, first + _STROKES)
+            arguments = (actions[some], side, margin, seeds[some])
+            where, blocks = (
+                checkpoint(self._blocks, *arguments, use_reentrant=False, preserve_rng_state=False)
+                if again
+                else self._blocks(*arguments)
+            )
+            reached.append(where + where.new_tensor([first, 0, 0]))
+            painted.append(blocks)
+        sheets = actions.new_zeros(m, edge // _BLOCK, _BLOCK, edge // _BLOCK, _BLOCK).transpose(2, 3)
+        if painted:
+            sheets.index_put_(torch.cat(reached).unbind(1), torch.cat(painted))
+        return sheets.transpose(2, 3).view(m, 1, edge, edge)
+
+    def _blocks(self, actions: Tensor, side: float, margin: int, seeds: Tensor) -> tuple[Tensor, Tensor]:
+        """The blocks of the sheets that the brush reaches: their stroke, row and column (k, 3), and coverage there
+        (k, _BLOCK, _BLOCK).
+        """
+        m, count = len(actions), sheet_size(side, margin) // _BLOCK
+        reached = self._reached(actions, side, margin, count)
         shape, change = _shape(actions, side), self._change(actions, side)
-        centre = torch.arange(edge // CELL, device=actions.device).to(actions) * CELL + CELL / 2 - margin
-        inks = self._ink(actions, side, centre.expand(m, -1), centre.expand(m, -1)).view(
-            m, blocks, _SIDE, blocks, _SIDE, -1
-        )
-        pieces, order = [], []
-        for which in torch.split(self._reached(actions, side, margin, blocks), _CELLS // _SIDE**2):
+        ways = torch.arange(count * _SIDE, device=actions.device).to(actions) * CELL + CELL / 2 - margin
+        inks = self._ink(actions, side, ways.expand(m, -1), ways.expand(m, -1))
+        inks = inks.view(m, count, _SIDE, count, _SIDE, -1)[reached[:, 0], reached[:, 1], :, reached[:, 2]]
+        inks = inks.permute(1, 2, 0, 3).reshape(_SIDE**2, len(reached), -1)
+        ways = ways.view(count, _SIDE)
+        most = _CELLS // _SIDE**2
+        pieces = []
+        for which, ink in zip(torch.split(reached, most), torch.split(inks, most, 1), strict=True):
             index, row, column = which.unbind(1)
-            ways = centre.view(blocks, _SIDE)
             x = ways[column].t()[None].expand(_SIDE, -1, -1).reshape(_SIDE**2, -1)
             y = ways[row].t()[:, None].expand(-1, _SIDE, -1).reshape(_SIDE**2, -1)
-            ink = inks[index, row, :, column].permute(1, 2, 0, 3).reshape(_SIDE**2, len(which), -1)
             sight = self._sight(shape.index_select(1, index)[:, None], ink, x, y)
             coverage = self._coverage(sight, change.index_select(0, index), seeds[index], shape[6][index], x, y)
-            block = coverage.view(_SIDE, _SIDE, -1, CELL, CELL).permute(2, 0, 3, 1, 4).reshape(-1, _BLOCK, _BLOCK)
-            pieces.append(block)
-            order.append((index * blocks + row) * blocks + column)
-        out = actions.new_zeros(m * blocks * blocks, _BLOCK, _BLOCK)
-        out = out.index_copy(0, torch.cat(order), torch.cat(pieces)) if pieces else out
-        return out.view(m, blocks, blocks, _BLOCK, _BLOCK).transpose(2, 3).reshape(m, 1, edge, edge)
+            pieces.append(coverage.view(_SIDE, _SIDE, -1, CELL, CELL).permute(2, 0, 3, 1, 4))
+        return reached, torch.cat(pieces).reshape(-1, _BLOCK, _BLOCK)
+
+    @torch.no_grad()
+    def overshoot(self, actions: Tensor, side: float) -> Tensor:
+        """How far the paint of strokes runs over the edge of their tile of `side` px at most: (m,) px."""
+        t = torch.linspace(0, 1, 17, device=actions.device, dtype=actions.dtype)
+        return stroke.overshoot(actions, side, self._reach_at(actions, side, t))
+
+    def _reach_at(self, actions: Tensor, side: float, t: Tensor) -> Tensor:
+        """The reach of the brush (m, k), px, at points t (k,) of the curve."""
+        low, more = self.reach
+        return (low + more * stroke.pressure(actions, t)) * stroke.radius(actions)[:, None] * side + REACH_PX
 
     def window(self, actions: Tensor, corner: Tensor, side: float, size: int, seeds: Tensor) -> Tensor:
         """The windows (m, 1, size, size) whose upper left lies at `corner` (m, 2), px from the tile's, even ones; with
@@ -137,9 +151,7 @@ class GeometryPainter(nn.Module):
             t = torch.linspace(0, 1, 17, device=actions.device, dtype=actions.dtype)
             nodes = stroke.curve(actions, t) * side + margin
             gap = nodes.diff(dim=1).square().sum(-1).amax(1, keepdim=True).sqrt() / 2
-            low, more = self.reach
-            reach = (low + more * stroke.pressure(actions, t)) * stroke.radius(actions)[:, None] * side + REACH_PX
-            limit = (reach + gap + _BLOCK * 2**0.5 / 2).square()
+            limit = (self._reach_at(actions, side, t) + gap + _BLOCK * 2**0.5 / 2).square()
             centre = (torch.arange(blocks, device=actions.device) + 0.5) * _BLOCK
             x, y = ((nodes[:, :, axis, None] - centre).square() for axis in (0, 1))
             beyond = ((x - limit[:, :, None])[:, :, None] + y[:, :, :, None]).amin(1)
@@ -231,22 +243,22 @@ class GeometryPainter(nn.Module):
         ]
         reach = (self.reach[0] + self.reach[1] * here) * radius + REACH_PX
         gate = (1 - square / (reach * reach)).clamp(min=0)
-        return Sight(torch.stack(features, dim=-1), gate * gate, across)
+        return Sight(torch.stack(features), gate * gate, across)
 
     def _coverage(self, sight: Sight, change: Tensor, seeds: Tensor, radius: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Coverage (c, b, 4) of the pixels of cells; change (b, 2 channels), seeds and radius (b,), x and y (c, b)."""
-        known, fine = sight.features, None
+        known, maps = sight.features, None
         if self.noise:
             half = torch.tensor([[-0.5, 0.5, -0.5, 0.5], [-0.5, -0.5, 0.5, 0.5]], device=x.device, dtype=x.dtype)
-            maps = grain(seeds, radius, x + half[0, :, None, None], y + half[1, :, None, None])  # (4, c, b, maps)
-            known = torch.cat([known, maps.mean(0)], dim=-1)
-            fine = maps[..., :FINE]
+            maps = grain(seeds[:, None], radius[:, None], x[..., None] + half[0], y[..., None] + half[1])
+            known = torch.cat([known, maps.mean(2).permute(2, 0, 1)])
         gain, shift = change.chunk(2, dim=-1)
-        h = F.silu(torch.addcmul(shift, self.enter(known), gain + 1))
-        told = self.leave(F.silu(self.middle(h)))
+        h = F.linear(known.flatten(1).t(), self.enter.weight, self.enter.bias).view(*x.shape, -1)
+        told = self.leave(F.silu(self.middle(F.silu(torch.addcmul(shift, h, gain + 1)))))
         logit = told[..., 0:1] - 2 + sight.across * (told[..., 1:2] + told[..., 2:3] * sight.across)
-        if fine is not None:
-            logit = logit + (told[..., 3:] * fine).sum(-1).permute(1, 2, 0)
+        if maps is not None:
+            for fine in range(FINE):
+                logit = logit + told[..., 3 + fine, None] * maps[..., fine]
         return torch.sigmoid(logit) * sight.gate[..., None]
 
 

@@ -36,9 +36,9 @@ def _texture() -> Tensor:
 
 @torch.no_grad()
 def grain(seeds: Tensor, radius: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """The noise of b strokes at places x and y (..., b), px from their tile's corner: (..., b, maps).
+    """The noise of strokes at places x and y, px from their tile's corner: the shape of x, and the maps last.
 
-    seeds (b,) int64; radius (b,): the brush's, px.
+    seeds, int64, and radius, the brush's in px: of a shape that goes with x and y.
     """
     # A 32-bit integer hash (Wellons' lowbias32) of the seed shifts the texture.
     h = (seeds * 0x9E3779B1 + 0x85EBCA6B) & 0xFFFFFFFF
@@ -49,4 +49,4 @@ def grain(seeds: Tensor, radius: Tensor, x: Tensor, y: Tensor) -> Tensor:
     column = (x * scale + (h & 0xFFFF)).long() & (_SIZE - 1)
     row = (y * scale + (h >> 16)).long() & (_SIZE - 1)
     texture = _texture().to(x.device, x.dtype)
-    return texture[(row * _SIZE + column).flatten()].view(*x.shape, -1)
+    return texture.index_select(0, (row * _SIZE + column).flatten()).view(*x.shape, -1)
