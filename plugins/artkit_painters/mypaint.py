@@ -14,7 +14,6 @@ from torch import Tensor
 
 from artkit.config import Config as BaseConfig
 from artkit.config import InputFile, Located
-from artkit.errors import UsageError
 from artkit.geometry import Place, Window
 from artkit.part import Scene
 from artkit.renderer import Paint, Renderer
@@ -25,7 +24,6 @@ from artkit_painters.tracing import trace
 from artkit_painters.workers import Workers
 
 _STROKES = 256  # strokes that the surrogate paints at a time
-_MARGIN = 0.625  # in tiles: how far the broadest dry brush was seen to reach is 0.63
 
 
 def _beside_recipe(brush: Any) -> Any:
@@ -65,14 +63,10 @@ class MyPaint(Renderer):
                 raise
             scene.notes.append(f"{missing.message}: the painter alone paints ({missing.remedy})")
         else:
-            if setting := self._workers.brush.beyond_coverage:
-                raise UsageError(
-                    f'the brush "{config.brush}" uses {setting}: its strokes are more than a colour laid on the canvas',
-                    remedy="choose a brush without smudging or colour dynamics",
-                )
+            self._workers.brush.refuse_beyond_coverage()
         if config.surrogate:
             own: dict[str, Any] = {"weights": config.surrogate_weights} if config.surrogate_weights else {}
-            if config.surrogate == "gan" and self._workers is not None:
+            if config.surrogate in ("gan", "vae") and self._workers is not None:
                 # The gradient of the mean leads better than that of one sample of the brush's randomness.
                 own["grain"] = False
             self.surrogate = scene.make("renderer", config.surrogate, brush=config.brush, **own)
@@ -86,7 +80,7 @@ class MyPaint(Renderer):
     def margin(self, side: int) -> int:
         if self._workers is None and self.surrogate is not None:
             return self.surrogate.margin(side)
-        return round(_MARGIN * side / 2) * 2
+        return stroke.margin(side)
 
     def forward(self, actions: Tensor, place: Place) -> Paint:
         if self._workers is None:

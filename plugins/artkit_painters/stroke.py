@@ -42,6 +42,25 @@ SHAPE = 9
 """The first nine numbers are the stroke's shape, the last three its colour."""
 
 
+LEVELS = 10
+"""Levels of pressure and size in the discrete action space."""
+
+DISCRETE = ActionSpace("mypaint-discrete-1", (*SPACE.numbers, Number("lift")))
+"""A stroke as the paper first had it (§3.1): pressures and size of `LEVELS` levels each, evenly from 0 to 1, and a flag
+that lifts the pen: above 1/2 there is no paint."""
+
+LIFT = len(SPACE)
+_LEVELLED = SPACE.index("start_pressure", "end_pressure", "size")
+
+
+def settled(actions: Tensor) -> Tensor:
+    """The discrete actions nearest to actions (m, 13) of `DISCRETE`."""
+    nearest = actions.clone()
+    nearest[:, _LEVELLED] = (actions[:, _LEVELLED] * (LEVELS - 1)).round() / (LEVELS - 1)
+    nearest[:, LIFT] = (actions[:, LIFT] > 0.5).to(actions)
+    return nearest
+
+
 def curve(actions: Tensor, t: Tensor) -> Tensor:
     """Points of the quadratic Bezier curve of each action.
 
@@ -71,3 +90,22 @@ def radius(actions: Tensor) -> Tensor:
 def log_radius(actions: Tensor, side: float) -> Tensor:
     """MyPaint's ``radius_logarithmic`` for tiles of `side` px: (m, A) -> (m,)."""
     return actions[:, 8] * MAX_LOG_RADIUS + math.log(side / REFERENCE_SIDE)
+
+
+def margin(side: int) -> int:
+    """Pixels around a tile of `side` px that a stroke may reach: even, and 0.625 tiles. The broadest dry brush was seen
+    to reach 0.63.
+    """
+    return round(0.625 * side / 2) * 2
+
+
+def overshoot(actions: Tensor, side: float, reach: Tensor) -> Tensor:
+    """How far the paint of strokes runs over the edge of their tile of `side` px at most: (m,) px, negative for one
+    that stays inside.
+
+    actions (m, A); reach (m, 17), px: of the brush from the curve's points at 17 values of t, evenly from 0 to 1.
+    """
+    nodes = curve(actions, torch.linspace(0, 1, 17, device=actions.device, dtype=actions.dtype)) * side
+    beyond = torch.maximum(-nodes, nodes - side).amax(-1)  # of each point, over the nearest edge
+    gap = nodes.diff(dim=1).square().sum(-1).amax(1).sqrt() / 2
+    return (beyond + reach).amax(1) + gap

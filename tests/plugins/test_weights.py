@@ -100,7 +100,7 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path, scene: Callable[..
         gan(scene, weights=file)
 
 
-@pytest.mark.parametrize("missing", ["noise", "margin", "brush"])
+@pytest.mark.parametrize("missing", ["noise", "reach", "brush"])
 def test_weights_that_do_not_tell_what_they_are_are_refused(
     tmp_path: Path, scene: Callable[..., Scene], missing: str
 ) -> None:
@@ -113,7 +113,7 @@ def test_weights_that_do_not_tell_what_they_are_are_refused(
 
 
 def test_weights_of_another_brush_are_refused(file: Path, scene: Callable[..., Scene]) -> None:
-    assert gan(scene, weights=file, brush="classic/pen").margin(64) == 8
+    assert gan(scene, weights=file, brush="classic/pen").config.brush == "classic/pen"
     with pytest.raises(UsageError, match=r"weights of the brush classic/pen, not classic/charcoal"):
         gan(scene, weights=file, brush="classic/charcoal")
 
