@@ -38,23 +38,29 @@ class Judge(nn.Module):
         super().__init__()
         wide = 2 * channels
         self.layers = nn.Sequential(
-            nn.Conv2d(CELL * CELL + FEATURES + 1, channels, 3, padding=1),
+            nn.Conv2d(CELL * CELL + FEATURES + 1, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(channels, wide, 4, stride=2, padding=1),
+            nn.Conv2d(channels, wide, 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(wide),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(wide, wide, 3, padding=1),
+            nn.Conv2d(wide, wide, 3, padding=1, bias=False),
+            nn.BatchNorm2d(wide),
             nn.LeakyReLU(0.2),
         )
-        self.decide = nn.Sequential(nn.Linear(2 * wide, wide), nn.LeakyReLU(0.2), nn.Linear(wide, 1))
+        self.decide = nn.Sequential(
+            nn.Linear(3 * wide, wide), nn.BatchNorm1d(wide), nn.LeakyReLU(0.2), nn.Linear(wide, 1)
+        )
 
     def forward(self, coverage: Tensor, features: Tensor, gate: Tensor) -> Tensor:
         """Coverage (m, 1, 2 h, 2 w), features (m, FEATURES, h, w), gate (m, 1, h, w) -> (m,)."""
         seen = self.layers(torch.cat([F.pixel_unshuffle(coverage, CELL), features, gate], dim=1))
         where = F.avg_pool2d(gate, 2)
+        most = (seen * where).amax((2, 3))
         where = where / where.sum((2, 3), keepdim=True).clamp(min=1)
         mean = (seen * where).sum((2, 3))
         spread = ((seen.square() * where).sum((2, 3)) + 1e-6).sqrt()
-        logit: Tensor = self.decide(torch.cat([mean, spread], dim=1))
+        logit: Tensor = self.decide(torch.cat([mean, spread, most], dim=1))
         return logit[:, 0]
 
 
@@ -78,6 +84,7 @@ def accuracy(painter: Renderer, brush: str, workers: Workers, pairs: int = 4000,
         torch.manual_seed(seed)
         judge, eye = Judge(), GeometryPainter(noise=False, reach=_REACH)
     _train(judge, eye, action[:pairs], strokes[:pairs], told.side, seed)
+    judge.eval()
     right = 0
     with torch.no_grad():
         for some, shown in zip(torch.split(action[pairs:], _BATCH), torch.split(strokes[pairs:], _BATCH), strict=True):
