@@ -13,19 +13,22 @@ if TYPE_CHECKING:
 
 @hookimpl
 def artkit_renderers() -> Sequence[type]:
-    """`mypaint` and `gan`."""
+    """`mypaint`, `gan`, `vae` and `discrete`."""
+    from artkit_painters.discrete import Discrete
     from artkit_painters.gan import Gan
     from artkit_painters.mypaint import MyPaint
+    from artkit_painters.vae import Vae
 
-    return (MyPaint, Gan)
+    return (MyPaint, Gan, Vae, Discrete)
 
 
 @hookimpl
 def artkit_trainers() -> Sequence[type]:
-    """`gan`."""
+    """`gan` and `vae`."""
     from artkit_painters.gan_trainer import GanTrainer
+    from artkit_painters.vae_trainer import VaeTrainer
 
-    return (GanTrainer,)
+    return (GanTrainer, VaeTrainer)
 
 
 @hookimpl

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
@@ -14,17 +15,40 @@ import click
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which unseen strokes.")
 @click.option("--weights", type=click.Path(), help="Weights of your own training.")
 @click.option("--mean", is_flag=True, help="The painter of the brush's mean, without grain.")
+@click.option(
+    "--pairs",
+    type=click.IntRange(min=0),
+    default=4000,
+    show_default=True,
+    help="Strokes that the judge of the two-sample test is trained on; 0 leaves the test out.",
+)
+@click.option(
+    "--sheet", type=click.Path(path_type=Path), help="Write a picture, real strokes above painted ones: a PNG."
+)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def fidelity(painter: str, brush: str, strokes: int, seed: int, weights: str | None, mean: bool, as_json: bool) -> None:
+def fidelity(
+    painter: str,
+    brush: str,
+    strokes: int,
+    seed: int,
+    weights: str | None,
+    mean: bool,
+    pairs: int,
+    sheet: Path | None,
+    as_json: bool,
+) -> None:
     """A painter against the real MyPaint, on strokes that it never saw."""
     import torch
 
     from artkit.errors import UsageError
+    from artkit.images import save_png
     from artkit.part import Scene
     from artkit.plugins import plugins
     from artkit.recipe import check_settings
-    from artkit_painters.fidelity import measure
-    from artkit_painters.stroke import SPACE
+    from artkit_painters import fidelity as figures_of
+    from artkit_painters import two_sample
+    from artkit_painters.stroke import DISCRETE, SPACE
+    from artkit_painters.workers import Workers
 
     part = plugins().part("renderer", painter)
     settings = {"brush": brush, "surrogate": "", "weights": weights, "grain": not mean}
@@ -32,22 +56,21 @@ def fidelity(painter: str, brush: str, strokes: int, seed: int, weights: str | N
     config = check_settings(part, known, f"renderer {painter}")
     scene = Scene((64, 64), torch.device("cpu"), seed, torch.Generator(), torch.ones(3), lambda *_, **__: None)
     made = part(config, scene)
-    if made.space != SPACE:
+    if made.space not in (SPACE, DISCRETE):
         raise UsageError(f"the renderer {painter} does not paint brushstrokes")
-    figures = measure(made, brush, strokes, seed)
+    if sheet and sheet.suffix != ".png":
+        raise UsageError(f"the picture {sheet} is to be a PNG", remedy="give a name that ends with .png")
+    workers = Workers(brush)
+    figures = figures_of.measure(made, brush, workers, strokes, seed)
+    if pairs:
+        figures |= two_sample.accuracy(made, brush, workers, pairs, seed)
+    if sheet:
+        save_png(figures_of.sheet(made, brush, workers, seed), sheet)
     if as_json:
-        click.echo(json.dumps({"painter": painter, "brush": brush, "strokes": strokes, "seed": seed, **figures}))
+        told = {"painter": painter, "brush": brush, "mean": mean, "strokes": strokes, "seed": seed, "pairs": pairs}
+        learnt = {"weights": made.provenance.get("weights", ""), "facts": getattr(made, "facts", {})}
+        click.echo(json.dumps({**told, **learnt, **figures}))
         return
-    rows = (
-        ("squared error", "mse", f"best mean {figures['floor']:.5f}, perfect sample {figures['sampler']:.5f}"),
-        ("footprint IoU", "iou", f"two real strokes {figures['iou_real']:.3f}"),
-        ("gradient energy", "energy", "real 1"),
-        ("spectrum distance", "spectrum", "real 0"),
-        ("error / floor, small brushes", "mse_small", "best 1"),
-        ("error / floor, large brushes", "mse_large", "best 1"),
-        ("error / floor, light pressure", "mse_light", "best 1"),
-        ("error / floor, heavy pressure", "mse_heavy", "best 1"),
-    )
     click.echo(f"{painter} of {brush}, {strokes} unseen strokes")
-    for what, key, beside in rows:
-        click.echo(f"  {what:<30} {figures[key]:<10.5g} {beside}")
+    for what, figure, beside in figures_of.table(figures):
+        click.echo(f"  {what:<32} {figure:<10} {beside}")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from artkit.errors import ArtkitError
 from artkit.files import atomic, sha256, write_text
+from artkit.space import ActionSpace
 from artkit_painters import engine, geometry, libmypaint, stroke
 from artkit_painters.libmypaint import ONE
 from artkit_painters.tracing import trace
@@ -26,28 +28,43 @@ from artkit_painters.workers import Workers
 SHARD = 5000
 """Strokes that are made, and stored, at a time."""
 
+PIECE = 256
+"""Strokes of a stream that are painted at a time, and"""
+
+AHEAD = 4
+"""how many such pieces are painted ahead of what is asked for."""
+
 Sheets = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class StrokeSet:
-    """Which strokes: of a brush, on tiles of `side` px and `margin` px around; `count` of the random ones of `seed`."""
+    """Which strokes: of a brush, on tiles of `side` px and `margin` px around; `count` of the random ones of `seed`.
+    discrete: whether they are of the action space `stroke.DISCRETE`.
+    """
 
     brush: str
     count: int
     seed: int = 0
     side: int = stroke.REFERENCE_SIDE
     margin: int = 16
+    discrete: bool = False
+
+    @property
+    def space(self) -> ActionSpace:
+        """The action space of the strokes."""
+        return stroke.DISCRETE if self.discrete else stroke.SPACE
 
     def shards(self) -> range:
         """The numbers of the shards."""
         return range(-(-self.count // SHARD))
 
     def actions(self, shard: int) -> Tensor:
-        """The actions of a shard: (<= SHARD, 12), uniform in [0, 1]."""
+        """The actions of a shard: (<= SHARD, A), uniform in [0, 1] or among the discrete ones."""
         generator = torch.Generator().manual_seed(hash_seed(self.seed, shard))
         size = min(SHARD, self.count - shard * SHARD)
-        return torch.rand(SHARD, len(stroke.SPACE), generator=generator)[:size]
+        actions = torch.rand(SHARD, len(self.space), generator=generator)[:size]
+        return stroke.settled(actions) if self.discrete else actions
 
     def paint(self, shard: int, workers: Workers, grain: int = 0) -> Sheets:
         """The coverages of a shard: (<= SHARD, S, S) uint8, 255 for 1. Another `grain`, another sample of the brush's
@@ -57,14 +74,17 @@ class StrokeSet:
         size = geometry.sheet_size(self.side, self.margin)
         corners = np.full((len(actions), 2), -self.margin)
         numbers = torch.arange(len(actions)) + shard * SHARD
-        traces = trace(actions, torch.zeros(len(actions), 2), self.side, numbers, hash_seed(self.seed, grain))
+        traces = trace(
+            actions[:, : len(stroke.SPACE)],
+            torch.zeros(len(actions), 2),
+            self.side,
+            numbers,
+            hash_seed(self.seed, grain),
+        )
         coverage = workers.paint(traces, corners, size, size)
+        if self.discrete:
+            coverage[actions[:, stroke.LIFT].numpy() == 1] = 0
         return ((coverage.astype(np.uint32) * 255 + ONE // 2) // ONE).astype(np.uint8)
-
-    def stream(self, workers: Workers) -> Iterator[tuple[Tensor, Sheets]]:
-        """Actions and coverages, shard by shard."""
-        for shard in self.shards():
-            yield self.actions(shard), self.paint(shard, workers)
 
     def store(self, folder: Path, workers: Workers) -> Iterator[int]:
         """Paint what is not in `folder` yet, a file a shard; yields how many strokes are there, as it grows.
@@ -92,7 +112,7 @@ class StrokeSet:
         return folder / f"shard-{shard:05}.npy"
 
     def load(self, folder: Path) -> tuple[Tensor, list[Sheets]]:
-        """What `store` stored: all actions (count, 12), and the shards' coverages, mapped from the disk."""
+        """What `store` stored: all actions (count, A), and the shards' coverages, mapped from the disk."""
         actions = torch.cat([self.actions(shard) for shard in self.shards()])
         sheets = [np.load(self.file(folder, shard), mmap_mode="r", allow_pickle=False) for shard in self.shards()]
         sheets[-1] = sheets[-1][: self.count - SHARD * (len(sheets) - 1)]
@@ -101,7 +121,8 @@ class StrokeSet:
     def _claim(self, folder: Path) -> None:
         told = folder / "strokes.json"
         brush = engine.find_brush(self.brush)
-        mine = {**asdict(self), "count": None, "space": stroke.SPACE.name, "brush_sha256": sha256(brush)}
+        mine = {**asdict(self), "count": None, "space": self.space.name, "brush_sha256": sha256(brush)}
+        del mine["discrete"]  # the space tells
         mine["libmypaint"] = libmypaint.version()
         if told.exists():
             try:
@@ -115,6 +136,33 @@ class StrokeSet:
                 )
         else:
             write_text(told, json.dumps(mine, indent=1))
+
+
+class Stream:
+    """Endless strokes that are painted while they are learnt from, each used once: worker processes paint ahead.
+
+    Stroke i is always the same, so that a training goes on where it was.
+    """
+
+    def __init__(self, told: StrokeSet, workers: Workers) -> None:
+        self._told, self._workers = told, workers
+        self._painter = ThreadPoolExecutor(max_workers=1)  # it waits for the processes
+        self._pieces: dict[int, Future[tuple[Tensor, Sheets]]] = {}
+
+    def take(self, first: int, count: int) -> tuple[Tensor, Sheets]:
+        """The strokes `first` to `first + count - 1`: actions (count, A) and coverages (count, S, S)."""
+        start, end = first // PIECE, (first + count - 1) // PIECE
+        self._pieces = {number: piece for number, piece in self._pieces.items() if number >= start}
+        for number in range(start, end + 1 + AHEAD):
+            if number not in self._pieces:
+                self._pieces[number] = self._painter.submit(self._piece, number)
+        parts = [self._pieces[number].result() for number in range(start, end + 1)]
+        wanted = slice(first - start * PIECE, first - start * PIECE + count)
+        return torch.cat([actions for actions, _ in parts])[wanted], np.concatenate([s for _, s in parts])[wanted]
+
+    def _piece(self, number: int) -> tuple[Tensor, Sheets]:
+        piece = replace(self._told, count=PIECE, seed=hash_seed(self._told.seed + 1, number))
+        return piece.actions(0), piece.paint(0, self._workers)
 
 
 def hash_seed(seed: int, number: int) -> int:

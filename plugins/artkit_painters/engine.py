@@ -135,6 +135,14 @@ class Brush:
         """
         return next((name for name in _BEYOND_COVERAGE if self.uses(name)), None)
 
+    def refuse_beyond_coverage(self) -> None:
+        """Raises UsageError for a brush whose strokes are more than a coverage times one colour."""
+        if setting := self.beyond_coverage:
+            raise UsageError(
+                f'the brush "{self.name}" uses {setting}: its strokes are more than a colour laid on the canvas',
+                remedy="choose a brush without smudging or colour dynamics",
+            )
+
     def reseed(self, seed: int) -> None:
         """Start the brush's random numbers anew."""
         self._lib.rng_double_set_seed(self._rng, seed)

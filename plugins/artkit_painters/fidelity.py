@@ -7,14 +7,16 @@ draws a perfect sample each time has that of `sampler`, twice the floor.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from artkit.geometry import Place
 from artkit.renderer import Renderer
-from artkit_painters.data import StrokeSet
-from artkit_painters.gan_trainer import gradient_energy
+from artkit_painters.data import SHARD, Sheets, StrokeSet
+from artkit_painters.sheets import beside, gradient_energy, painted_by
+from artkit_painters.stroke import DISCRETE
 from artkit_painters.workers import Workers
 
 UNSEEN = 1 << 40
@@ -27,7 +29,7 @@ _CHUNK = 250
 
 
 @torch.no_grad()
-def measure(painter: Renderer, brush: str, strokes: int = 2000, seed: int = 0) -> dict[str, float]:
+def measure(painter: Renderer, brush: str, workers: Workers, strokes: int = 2000, seed: int = 0) -> dict[str, float]:
     """Figures of a painter against the brush, on `strokes` random strokes and tiles of 64 px, cut at the tile.
 
     mse, floor, sampler: squared errors of coverage. iou, iou_real: overlap of footprints, of painted and real strokes
@@ -35,20 +37,18 @@ def measure(painter: Renderer, brush: str, strokes: int = 2000, seed: int = 0) -
     the logarithms of the radial power spectra. mse_small, mse_large, mse_light, mse_heavy: squared errors over the
     floor for the smaller and larger brushes and the lower and higher pressures.
     """
-    told = StrokeSet(brush, strokes, seed + UNSEEN)
-    workers = Workers(brush)
+    told = StrokeSet(brush, strokes, seed + UNSEEN, discrete=painter.space == DISCRETE)
     sums = dict.fromkeys(("mse", "sampler", "inter", "union", "inter_real", "union_real", "energy", "energy_real"), 0.0)
     power = {"painted": torch.zeros(16), "real": torch.zeros(16)}
     halves: dict[str, list[Tensor]] = {"error": [], "real": [], "size": [], "pressure": []}
-    inside = slice(told.margin, told.margin + told.side)
     for shard in told.shards():
         actions = told.actions(shard)
-        one, two = (told.paint(shard, workers, grain)[:, inside, inside] for grain in (0, 1))
+        one, two = (_inside(told, told.paint(shard, workers, grain)) for grain in (0, 1))
         for start in range(0, len(actions), _CHUNK):
             chunk = slice(start, start + _CHUNK)
             a = actions[chunk]
-            real, other = (torch.from_numpy(sheets[chunk].astype(np.float32) / 255)[:, None] for sheets in (one, two))
-            painted = painter(a, _place(len(a), shard * len(actions) + start, told.side, seed)).coverage
+            real, other = (sheets[chunk][:, None] for sheets in (one, two))
+            painted = painted_by(painter, a, told.side, seed, shard * SHARD + start)[:, None]
             error, between = (painted - real).square(), (other - real).square()
             sums["mse"] += float(error.mean((1, 2, 3)).sum())
             sums["sampler"] += float(between.mean((1, 2, 3)).sum())
@@ -80,8 +80,36 @@ def measure(painter: Renderer, brush: str, strokes: int = 2000, seed: int = 0) -
     return figures
 
 
-def _place(count: int, first: int, side: int, seed: int) -> Place:
-    return Place(torch.zeros(count, 2), side, 0, torch.arange(first, first + count), (side, side), seed)
+def table(figures: Mapping[str, float]) -> list[tuple[str, str, str]]:
+    """The figures of a painter in words: what was measured, the figure, and what it is to be compared with."""
+    rows = [
+        ("squared error", "mse", f"best mean {figures['floor']:.5f}, perfect sample {figures['sampler']:.5f}"),
+        ("footprint IoU", "iou", f"two real strokes {figures['iou_real']:.3f}"),
+        ("gradient energy", "energy", "real 1"),
+        ("spectrum distance", "spectrum", "real 0"),
+        ("error / floor, small brushes", "mse_small", "best mean 1, perfect sample 2"),
+        ("error / floor, large brushes", "mse_large", "best mean 1, perfect sample 2"),
+        ("error / floor, light pressure", "mse_light", "best mean 1, perfect sample 2"),
+        ("error / floor, heavy pressure", "mse_heavy", "best mean 1, perfect sample 2"),
+    ]
+    told = [(what, f"{figures[key]:.5g}", yardstick) for what, key, yardstick in rows]
+    if "accuracy" in figures:
+        error = f"{100 * figures['accuracy_error']:.1f}"
+        told.append(("told from real ones by a judge", f"{100 * figures['accuracy']:.1f} %", f"± {error}; a coin 50 %"))
+    return told
+
+
+@torch.no_grad()
+def sheet(painter: Renderer, brush: str, workers: Workers, seed: int = 0, strokes: int = 32) -> Tensor:
+    """A picture (3, h, w) of the first strokes that `measure` measures: real ones, and below each the painted one."""
+    told = StrokeSet(brush, strokes, seed + UNSEEN, discrete=painter.space == DISCRETE)
+    return beside(_inside(told, told.paint(0, workers)), painted_by(painter, told.actions(0), told.side, seed))
+
+
+def _inside(told: StrokeSet, sheets: Sheets) -> Tensor:
+    """The tiles (m, side, side) in [0, 1] of sheets."""
+    inside = slice(told.margin, told.margin + told.side)
+    return torch.from_numpy(sheets[:, inside, inside].astype(np.float32) / 255)
 
 
 def _spectrum(sheets: Tensor) -> Tensor:

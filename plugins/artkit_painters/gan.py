@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
@@ -14,7 +12,9 @@ from artkit.geometry import Place
 from artkit.part import Scene
 from artkit.renderer import Paint, Renderer
 from artkit_painters import engine, stroke, weights
+from artkit_painters.dcgan import Generator
 from artkit_painters.geometry import GeometryPainter
+from artkit_painters.sheets import on_sheets
 
 
 class Gan(Renderer):
@@ -42,46 +42,37 @@ class Gan(Renderer):
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
         kind = "gan" if config.grain else "mean"
-        file = config.weights or weights.shipped(kind, config.brush or "classic/dry_brush")
-        tensors, facts, found = weights.load(file, config.sha256)
-        check_space(facts, file)
-        if missing := sorted({"noise", "channels", "reach", "brush"} - facts.keys()):
-            raise UsageError(
-                f"{file} do not tell their {', '.join(missing)}", remedy="train them again with this artkit"
-            )
-        if config.brush and facts["brush"] != config.brush:
-            raise UsageError(f"{file} are weights of the brush {facts['brush']}, not {config.brush}")
+        tensors, facts, found, file = weights.of_brush(kind, config.brush, config.weights, config.sha256)
         self.config = config.model_copy(update={"brush": str(facts["brush"])})
-        low, more = facts["reach"]
-        self.painter = GeometryPainter(bool(facts["noise"]), int(facts["channels"]), (float(low), float(more)))
-        try:
-            self.painter.load_state_dict(tensors)
-        except RuntimeError:
-            raise UsageError(
-                f"{file} are weights of another version of this painter", remedy="train it again"
-            ) from None
+        self.painter: GeometryPainter | Generator
+        if facts.get("architecture") == "dcgan":
+            self.painter = Generator()
+        else:
+            if missing := sorted({"noise", "channels", "reach"} - facts.keys()):
+                raise UsageError(
+                    f"{file} do not tell their {', '.join(missing)}", remedy="train them again with this artkit"
+                )
+            low, more = facts["reach"]
+            self.painter = GeometryPainter(bool(facts["noise"]), int(facts["channels"]), (float(low), float(more)))
+        weights.fill(self.painter, tensors, file)
+        self.facts = facts
         self.provenance["weights"] = found
         self.eval().requires_grad_(False)
 
     def margin(self, side: int) -> int:
-        return stroke.margin(side)
+        return stroke.margin(side) if isinstance(self.painter, GeometryPainter) else 0
 
-    def reach(self, actions: Tensor, side: int) -> Tensor:
-        return self.painter.overshoot(actions, float(side))
+    def reach(self, actions: Tensor, side: int) -> Tensor | None:
+        return self.painter.overshoot(actions, float(side)) if isinstance(self.painter, GeometryPainter) else None
 
     def forward(self, actions: Tensor, place: Place) -> Paint:
         seeds = torch.from_numpy(engine.stroke_seeds(place.number.cpu().numpy(), place.seed)).to(actions.device)
+        colour = actions[:, stroke.SHAPE :, None, None]
+        painter = self.painter
+        if isinstance(painter, Generator):
+            return Paint(colour, on_sheets(lambda some, _: painter(some), actions, seeds, place))
         odd = place.margin % 2  # the painter's cells are two px wide and must lie as they did when it was trained
-        coverage = self.painter(actions, float(place.side), place.margin + odd, seeds)
+        coverage = painter(actions, float(place.side), place.margin + odd, seeds)
         if odd or coverage.shape[-1] != place.sheet:
             coverage = coverage[..., odd : odd + place.sheet, odd : odd + place.sheet]
-        return Paint(actions[:, stroke.SHAPE :, None, None], coverage)
-
-
-def check_space(facts: dict[str, object], file: Path) -> None:
-    """Raises UsageError if weights were trained in another action space than this artkit's."""
-    if facts.get("space") != stroke.SPACE.name:
-        raise UsageError(
-            f"{file} are weights for the action space {facts.get('space')}, not {stroke.SPACE.name}",
-            remedy="train them again with this artkit",
-        )
+        return Paint(colour, coverage)

@@ -1,29 +1,29 @@
 """``type = "gan"``: trains the `gan` painter (paper §2.3), first by regression, then against a critic that sees real
 and painted strokes.
 
-The paper's generator and critic are a DCGAN's that see the bare action. This painter knows its geometry, and its critic
-sees the same features, so it judges whether the paint suits the stroke rather than having to learn what a stroke is.
-Departures, with the reasons, are in docs/design.md.
+The paper's generator and critic are a DCGAN's that see the bare action (`architecture = "dcgan"`). The default painter
+knows its geometry, and its critic sees the same features, so it judges whether the paint suits the stroke rather than
+having to learn what a stroke is. Departures, with the reasons, are in docs/design.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artkit.config import Config as BaseConfig
 from artkit.part import Scene
-from artkit.trainer import Trainer
-from artkit_painters import stroke, weights
-from artkit_painters.data import SHARD, StrokeSet
+from artkit_painters import dcgan, stroke
 from artkit_painters.geometry import CELL, FEATURES, GeometryPainter
-from artkit_painters.workers import Workers
+from artkit_painters.reach import measure
+from artkit_painters.sheets import gradient_energy
+from artkit_painters.training import Strokes, StrokeTrainer, cosine, set_rate
 
 Radii = Annotated[float, Field(ge=0, le=20, allow_inf_nan=False)]
 
@@ -51,29 +51,42 @@ class Critic(nn.Module):
         return score
 
 
-class GanTrainer(Trainer):
+class Sitting(NamedTuple):
+    """The strokes of a step as painter and critic see them.
+
+    real (m, 1, W, W): their coverage. seeds (m,), which choose the grain. paint: seeds to painted coverage. judge: the
+    critic's scores (k m,) of coverages (k m, 1, W, W). area (m,): pixels over which the critic takes its mean.
+    """
+
+    real: Tensor
+    seeds: Tensor
+    paint: Callable[[Tensor], Tensor]
+    judge: Callable[[Tensor], Tensor]
+    area: Tensor
+
+
+class GanTrainer(StrokeTrainer):
     """A painter of one brush, from its own strokes."""
 
     name = "gan"
 
-    class Config(BaseConfig):
+    class Config(StrokeTrainer.Config):
         """Settings."""
 
-        brush: str = "classic/dry_brush"
-        """The brush to learn, as MyPaint names it, or a path to a .myb file."""
-        strokes: int = Field(120_000, ge=1000)
-        """How many strokes of the real MyPaint to learn from; they are stored in the run's folder."""
-        batch: int = Field(64, ge=1)
-        """Strokes a step."""
+        architecture: Literal["geometry", "dcgan"] = "geometry"
+        """`geometry`: a small painter that knows where each pixel lies beside the stroke. `dcgan`: the paper's own, a
+        generator that sees the bare action; its strokes end at the edge of their tile."""
+        discrete: bool = False
+        """Learn the discrete action space of the paper's §3.1, for the renderer `discrete`; `dcgan` only."""
         regression: float = Field(0.6, ge=0, le=1)
         """Share of the steps that are plain regression, before the critic comes in. 1 gives a painter of the mean."""
         noise: bool = True
-        """Make grain from noise; without, the painter is deterministic."""
+        """Make grain from noise; without, the painter is deterministic. `dcgan` has none, as in the paper."""
         channels: int = Field(32, ge=4)
-        """Width of the painter."""
-        reach: tuple[Radii, Radii] = (2.0, 2.0)
+        """Width of the painter; not of `dcgan`."""
+        reach: tuple[Radii, Radii] | None = None
         """Brush radii from the curve within which there may be paint: at no pressure, and how many more at full
-        pressure."""
+        pressure. Measured on the brush unless told."""
         lr: float = Field(4e-3, gt=0)
         """Learning rate of the regression."""
         adversarial_lr: float = Field(8e-4, gt=0)
@@ -88,154 +101,173 @@ class GanTrainer(Trainer):
         """Weight of the squared logarithm of the gradient energy over the real strokes', which keeps the competition
         from overshooting."""
 
+        @model_validator(mode="after")
+        def _discrete_is_the_paper_s(self) -> Self:
+            if self.discrete and self.architecture != "dcgan":
+                raise ValueError('discrete = true needs architecture = "dcgan"')
+            return self
+
     config: Config
 
     def __init__(self, config: Config, scene: Scene, steps: int, folder: Path) -> None:
-        super().__init__(config, scene, steps, folder)
-        self.set = StrokeSet(config.brush, config.strokes, scene.seed)
-        self.strokes = folder / "strokes"
-        self.painter = GeometryPainter(config.noise, config.channels, config.reach)
-        self.critic = Critic()
+        super().__init__(config, scene, steps, folder, config.discrete)
+        self.painter: GeometryPainter | dcgan.Generator
+        self.critic: Critic | dcgan.Critic
+        if config.architecture == "dcgan":
+            self.painter, self.critic = dcgan.Generator(config.discrete), dcgan.Critic(config.discrete)
+        else:
+            reach = config.reach or measure(self.workers, scene.seed)
+            self.painter = GeometryPainter(config.noise, config.channels, reach)
+            self.critic = Critic()
         self._regression = torch.optim.Adam(self.painter.parameters(), config.lr)
         self._painting = torch.optim.Adam(self.painter.parameters(), config.adversarial_lr, betas=(0.0, 0.9))
         self._judging = torch.optim.Adam(self.critic.parameters(), config.adversarial_lr, betas=(0.0, 0.9))
-        self._data: tuple[Tensor, list[np.ndarray]] | None = None
         self.to(scene.device)
+
+    @property
+    def kind(self) -> str:
+        if not isinstance(self.painter, GeometryPainter):
+            return "discrete" if self.config.discrete else "dcgan"
+        return "gan" if self.config.noise else "mean"
+
+    def trained(self) -> tuple[nn.Module, dict[str, Any]]:
+        if not isinstance(self.painter, GeometryPainter):
+            return self.painter, {"architecture": "dcgan"}
+        return self.painter, {
+            "architecture": "geometry",
+            "noise": self.config.noise,
+            "channels": self.config.channels,
+            "reach": self.painter.reach,
+        }
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"regression": self._regression, "painting": self._painting, "judging": self._judging}
 
-    def _batch(self, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:
-        """Random strokes: actions (m, 12), seeds (m,), coverage windows (m, 1, W, W), their corners (m, 2) in px of
-        the tile, and W: windows of the tile's size in which the stroke is centred. One batch in three is of strokes
+    def learn(self, step: int) -> dict[str, float]:
+        turn = round(self.steps * self.config.regression)
+        if step < turn:
+            return self._regress(step, step / max(turn, 1))
+        return self._compete(self._sit(step), (step - turn) / max(self.steps - turn, 1))
+
+    def _sit(self, step: int) -> Sitting:
+        """The strokes of a step, and how painter and critic see them."""
+        painter, critic = self.painter, self.critic
+        if isinstance(painter, GeometryPainter):
+            assert isinstance(critic, Critic)
+            return _beside_the_curve(painter, critic, *self._windows(step))
+        actions, real = self.tiles(step, self.config.batch)
+        seeds = torch.zeros(len(actions), dtype=torch.int64)
+        return Sitting(
+            real,
+            seeds,
+            paint=lambda _: painter(actions),
+            judge=lambda coverage: critic(coverage, _again(actions, coverage)),
+            area=torch.ones(len(actions), device=real.device),
+        )
+
+    def _windows(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:
+        """The strokes of a step: actions (m, 12), seeds (m,), coverage windows (m, 1, W, W), their corners (m, 2) in px
+        of the tile, and W: windows of the tile's size in which the stroke is centred. One batch in three is of strokes
         half as large, so that the painter knows thinner ones too.
         """
-        assert self._data is not None
-        actions, shards = self._data
-        chosen = torch.randint(len(actions), (size,), generator=self.scene.generator)
-        action = actions[chosen]
+        size = self.config.batch
+        action, sheets = self.draw(step, size)
         side, margin = self.set.side, self.set.margin
         t = torch.linspace(0, 1, 9)
         nodes = stroke.curve(action, t) * side
         centre = (nodes.amin(1) + nodes.amax(1)) / 2
         corner = ((centre - side / 2) / CELL).round().long().mul(CELL).clamp(-margin, margin)
-        sheets = np.empty((size, side, side), np.uint8)
-        for row, index in enumerate(chosen.tolist()):
+        windows = np.empty((size, side, side), np.uint8)
+        for row, sheet in enumerate(sheets):
             x, y = (corner[row] + margin).tolist()
-            sheets[row] = shards[index // SHARD][index % SHARD, y : y + side, x : x + side]
+            windows[row] = sheet[y : y + side, x : x + side]
         device = self.scene.device
-        coverage = torch.from_numpy(sheets).to(device).float().div_(255)[:, None]
+        coverage = torch.from_numpy(windows).to(device).float().div_(255)[:, None]
         seeds = torch.randint(1 << 30, (size,), generator=self.scene.generator)
         if float(torch.rand((), generator=self.scene.generator)) < 1 / 3:
             side, corner, coverage = side // 2, corner // 2, F.avg_pool2d(coverage, 2)
         return action.to(device), seeds.to(device), coverage, corner.to(device), side
 
-    def prepare(self) -> None:
-        """Paint the strokes that are not there yet, and open them."""
-        for _ in self.set.store(self.strokes, Workers(self.config.brush)):
-            pass
-        self._data = self.set.load(self.strokes)
-
-    def step(self, step: int) -> dict[str, float]:
-        if self._data is None:
-            self.prepare()
-        turn = round(self.steps * self.config.regression)
-        if step < turn:
-            return self._regress(step / max(turn, 1))
-        return self._compete((step - turn) / max(self.steps - turn, 1))
-
-    def _regress(self, progress: float) -> dict[str, float]:
-        rate = self.config.lr * min(1.0, progress * 50 + 0.02) * (0.5 + 0.5 * float(np.cos(np.pi * progress)))
-        _set_rate(self._regression, rate + 1e-5)
-        actions, seeds, real, corner, side = self._batch(self.config.batch)
-        painted = self.painter.window(actions, corner, side, side, seeds)
-        loss = (painted - real).square().mean()
+    def _regress(self, step: int, progress: float) -> dict[str, float]:
+        set_rate(self._regression, self.config.lr * cosine(progress) + 1e-5)
+        if isinstance(self.painter, GeometryPainter):
+            actions, seeds, real, corner, side = self._windows(step)
+            fake = self.painter.window(actions, corner, side, side, seeds)
+        else:
+            actions, real = self.tiles(step, self.config.batch)
+            fake = self.painter(actions)
+        loss = (fake - real).square().mean()
         self._regression.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._regression.step()
         return {"mse": loss.item()}
 
-    def _compete(self, progress: float) -> dict[str, float]:
+    def _compete(self, sitting: Sitting, progress: float) -> dict[str, float]:
         fade = 1.0 if progress < 0.6 else max(0.05, (1 - progress) / 0.4)
-        _set_rate(self._painting, self.config.adversarial_lr * fade)
-        _set_rate(self._judging, self.config.adversarial_lr * fade)
-        actions, seeds, real, corner, side = self._batch(self.config.batch)
-        with torch.no_grad():
-            sight = self.painter.sight(actions, corner, side, side)
-        features, gate = _map(sight.features, side), _map(sight.gate[None], side)
-        # The slope of a mean over patches shrinks with the area they cover; scaled, its norm is one a patch.
-        area = gate.sum((1, 2, 3)).clamp(min=4) * CELL * CELL
+        set_rate(self._painting, self.config.adversarial_lr * fade)
+        set_rate(self._judging, self.config.adversarial_lr * fade)
+        real, seeds = sitting.real, sitting.seeds
         losses = {}
         for turn in range(self.config.critic_steps):
             with torch.no_grad():
-                fake = self.painter.paint(sight, actions, corner, side, side, seeds + turn + 1)
+                fake = sitting.paint(seeds + turn + 1)
             between = torch.rand(len(real), 1, 1, 1, generator=self.scene.generator).to(real)
             mixed = (between * real + (1 - between) * fake).requires_grad_()
-            (slope,) = torch.autograd.grad(self.critic(mixed, features, gate).sum(), mixed, create_graph=True)
-            penalty = ((slope.square().sum((1, 2, 3)) * area + 1e-8).sqrt() - 1).square().mean()
-            scores = self.critic(torch.cat([real, fake]), features.repeat(2, 1, 1, 1), gate.repeat(2, 1, 1, 1))
+            (slope,) = torch.autograd.grad(sitting.judge(mixed).sum(), mixed, create_graph=True)
+            penalty = ((slope.square().sum((1, 2, 3)) * sitting.area + 1e-8).sqrt() - 1).square().mean()
+            scores = sitting.judge(torch.cat([real, fake]))
             gap = scores[: len(real)].mean() - scores[len(real) :].mean()
             self._judging.zero_grad()
-            (self.config.penalty * penalty - gap).backward()
+            (self.config.penalty * penalty - gap).backward()  # type: ignore[no-untyped-call]
             self._judging.step()
             losses = {"gap": gap.item(), "penalty": penalty.item()}
-        fake = self.painter.paint(sight, actions, corner, side, side, seeds)
+        fake = sitting.paint(seeds)
         tone = (F.avg_pool2d(fake, 8, 4) - F.avg_pool2d(real, 8, 4)).square().mean()
         energy = gradient_energy(fake) / gradient_energy(real)
         grain = energy.log().square()
-        loss = self.config.tone * tone + self.config.grain * grain - self.critic(fake, features, gate).mean()
+        loss = self.config.tone * tone + self.config.grain * grain - sitting.judge(fake).mean()
         self._painting.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self._painting.step()
         losses |= {"tone": tone.item(), "mse": (fake - real).square().mean().item()}
         losses["energy"] = energy.item()
         return losses
 
-    @torch.no_grad()
-    def sample(self) -> Tensor:
-        """Real strokes above, painted ones below, three rows of eight."""
-        if self._data is None:
-            self.prepare()
-        assert self._data is not None
-        actions, shards = self._data
-        actions = actions[:24].to(self.scene.device)
-        real = torch.from_numpy(np.array(shards[0][:24])).float().div(255)
-        seeds = torch.arange(24, device=actions.device)
-        painted = self.painter(actions, self.set.side, self.set.margin, seeds)[:, 0].cpu()
-        rows = [
-            torch.cat([torch.cat([r, p]) for r, p in zip(real[i : i + 8], painted[i : i + 8], strict=True)], 1)
-            for i in (0, 8, 16)
-        ]
-        return 1 - torch.cat(rows)[None].expand(3, -1, -1)
+    def painted(self, actions: Tensor) -> Tensor:
+        if not isinstance(self.painter, GeometryPainter):
+            tiles: Tensor = self.painter(actions)
+            return tiles[:, 0]
+        seeds = torch.arange(len(actions), device=actions.device)
+        sheets: Tensor = self.painter(actions, self.set.side, self.set.margin, seeds)
+        return sheets[:, 0]
 
-    def save(self, folder: Path) -> Path:
-        kind = "gan" if self.config.noise else "mean"
-        file = folder / f"{kind}-{self.config.brush.replace('/', '-')}.safetensors"
-        facts = {
-            "architecture": "geometry",
-            "noise": self.config.noise,
-            "channels": self.config.channels,
-            "reach": self.config.reach,
-            "brush": self.config.brush,
-            "space": stroke.SPACE.name,
-            "margin": self.set.margin,
-            "training": self.config.model_dump(mode="json") | {"steps": self.steps, "seed": self.scene.seed},
-        }
-        weights.save(self.painter, facts, file)
-        return file
+    def cut(self, sheets: Strokes) -> Strokes:
+        return sheets if isinstance(self.painter, GeometryPainter) else super().cut(sheets)
+
+
+def _beside_the_curve(
+    painter: GeometryPainter, critic: Critic, actions: Tensor, seeds: Tensor, real: Tensor, corner: Tensor, side: int
+) -> Sitting:
+    """A sitting whose painter and critic see the geometry of the strokes, which is computed once and stands still."""
+    with torch.no_grad():
+        fixed = painter.sight(actions, corner, side, side)
+    features, gate = _map(fixed.features, side), _map(fixed.gate[None], side)
+    return Sitting(
+        real,
+        seeds,
+        paint=lambda seeds: painter.paint(fixed, actions, corner, side, side, seeds),
+        judge=lambda coverage: critic(coverage, _again(features, coverage), _again(gate, coverage)),
+        # The slope of a mean over patches shrinks with the area they cover; scaled, its norm is one a patch.
+        area=gate.sum((1, 2, 3)).clamp(min=4) * CELL * CELL,
+    )
+
+
+def _again(known: Tensor, coverage: Tensor) -> Tensor:
+    """What is known of m strokes, for coverages of k times m."""
+    return known.repeat(len(coverage) // len(known), *[1] * (known.dim() - 1))
 
 
 def _map(values: Tensor, side: int) -> Tensor:
     """Values (k, cells, m) of the cells of windows as maps (m, k, side / CELL, side / CELL)."""
     cells = side // CELL
     return values.permute(2, 0, 1).reshape(values.shape[2], -1, cells, cells).contiguous()
-
-
-def gradient_energy(coverage: Tensor) -> Tensor:
-    """Mean squared difference of neighbouring pixels: how much grain there is."""
-    return coverage.diff(dim=-1).square().mean() + coverage.diff(dim=-2).square().mean()
-
-
-def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from artkit.config import Config as BaseConfig
 from artkit.config import InputFile, Located
-from artkit.errors import UsageError
 from artkit.geometry import Place, Window
 from artkit.part import Scene
 from artkit.renderer import Paint, Renderer
@@ -65,14 +64,10 @@ class MyPaint(Renderer):
                 raise
             scene.notes.append(f"{missing.message}: the painter alone paints ({missing.remedy})")
         else:
-            if setting := self._workers.brush.beyond_coverage:
-                raise UsageError(
-                    f'the brush "{config.brush}" uses {setting}: its strokes are more than a colour laid on the canvas',
-                    remedy="choose a brush without smudging or colour dynamics",
-                )
+            self._workers.brush.refuse_beyond_coverage()
         if config.surrogate:
             own: dict[str, Any] = {"weights": config.surrogate_weights} if config.surrogate_weights else {}
-            if config.surrogate == "gan" and self._workers is not None:
+            if config.surrogate in ("gan", "vae") and self._workers is not None:
                 # The gradient of the mean leads better than that of one sample of the brush's randomness.
                 own["grain"] = False
             self.surrogate = scene.make("renderer", config.surrogate, brush=config.brush, **own)

@@ -42,6 +42,25 @@ SHAPE = 9
 """The first nine numbers are the stroke's shape, the last three its colour."""
 
 
+LEVELS = 10
+"""Levels of pressure and size in the discrete action space."""
+
+DISCRETE = ActionSpace("mypaint-discrete-1", (*SPACE.numbers, Number("lift")))
+"""A stroke as the paper first had it (§3.1): pressures and size of `LEVELS` levels each, evenly from 0 to 1, and a flag
+that lifts the pen: above 1/2 there is no paint."""
+
+LIFT = len(SPACE)
+_LEVELLED = SPACE.index("start_pressure", "end_pressure", "size")
+
+
+def settled(actions: Tensor) -> Tensor:
+    """The discrete actions nearest to actions (m, 13) of `DISCRETE`."""
+    nearest = actions.clone()
+    nearest[:, _LEVELLED] = (actions[:, _LEVELLED] * (LEVELS - 1)).round() / (LEVELS - 1)
+    nearest[:, LIFT] = (actions[:, LIFT] > 0.5).to(actions)
+    return nearest
+
+
 def curve(actions: Tensor, t: Tensor) -> Tensor:
     """Points of the quadratic Bezier curve of each action.
 

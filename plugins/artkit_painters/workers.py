@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,19 +41,21 @@ class Workers:
         """The brush in this process, for a few strokes and for questions about it."""
         self.count = count or os.cpu_count() or 1
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._busy = threading.Lock()  # a stream of strokes is painted by a thread of its own
 
     def paint(self, traces: Traces, corners: npt.NDArray[np.int64], width: int, height: int) -> Sheets:
         """Paint strokes, each on a sheet of its own: `engine.coverages`."""
-        if not self._processes:
-            self._start()
         size = np.array([width, height])
-        for index, process in enumerate(self._processes):
-            mine = slice(index, None, self.count)
-            t = traces.of(mine)
-            self._ask(process, (np.array(0), *_arrays(t), corners[mine], size))
         out = np.empty((len(traces), height, width), np.uint16)
-        for index, process in enumerate(self._processes):
-            out[index :: self.count] = self._answer(process)
+        with self._busy:
+            if not self._processes:
+                self._start()
+            for index, process in enumerate(self._processes):
+                mine = slice(index, None, self.count)
+                t = traces.of(mine)
+                self._ask(process, (np.array(0), *_arrays(t), corners[mine], size))
+            for index, process in enumerate(self._processes):
+                out[index :: self.count] = self._answer(process)
         return out
 
     def picture(
@@ -61,16 +64,17 @@ class Workers:
         """Paint strokes over each other, part after part, and return the window `box` (x, y, width, height) of the
         picture, (height, width, 3). Each worker paints a strip of it.
         """
-        if not self._processes:
-            self._start()
         x, y, width, height = box
         edges = np.linspace(0, height, self.count + 1).astype(int).tolist()
         strips = [(x, y + top, width, bottom - top) for top, bottom in itertools.pairwise(edges)]
-        for strip, process in zip(strips, self._processes, strict=True):
-            self._ask(process, (np.array(len(parts)), np.array(strip), np.array(background, np.float64)))
-            for part in parts:
-                self._ask(process, _arrays(part.of(_near(part, strip))))
-        return np.concatenate([self._answer(process) for process in self._processes])
+        with self._busy:
+            if not self._processes:
+                self._start()
+            for strip, process in zip(strips, self._processes, strict=True):
+                self._ask(process, (np.array(len(parts)), np.array(strip), np.array(background, np.float64)))
+                for part in parts:
+                    self._ask(process, _arrays(part.of(_near(part, strip))))
+            return np.concatenate([self._answer(process) for process in self._processes])
 
     def _ask(self, process: subprocess.Popen[bytes], arrays: Sequence[npt.NDArray[Any]]) -> None:
         try:

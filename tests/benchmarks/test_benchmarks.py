@@ -63,7 +63,31 @@ def test_mypaint_speed() -> None:
 
 def test_surrogate() -> None:
     out = run("surrogate", "--batch", "4", "--repeats", "1", "--threads", "1")
-    assert out.count("parameters") == 3
+    rows = [line.split() for line in out.splitlines()[3:]]
+    assert len(rows) == 3
+    assert all(float(number.replace(",", "")) > 0 for row in rows for number in row[-5:])
+    assert float(rows[0][-3]) == 1
+
+
+def test_traffic_counts_what_is_read_and_written() -> None:
+    spec = importlib.util.spec_from_file_location("benchmarks_surrogate", HERE / "surrogate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    sys.path.insert(0, str(HERE))
+    try:
+        surrogate = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(surrogate)
+    finally:
+        sys.path.remove(str(HERE))
+    one, other = torch.zeros(1000), torch.zeros(1000)
+    with surrogate.Traffic() as counted:
+        one.view(10, 100).t()
+    assert counted.moved == 0
+    with surrogate.Traffic() as counted:
+        one + other
+    assert counted.moved == 3 * 4000
+    actions = torch.zeros(1000, requires_grad=True)
+    assert surrogate.traffic(lambda a: a * 2, actions) >= 4 * 4000, "the backward pass counts"
 
 
 def test_sizes() -> None:

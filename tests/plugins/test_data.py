@@ -13,7 +13,7 @@ import torch
 
 from artkit.errors import ArtkitError
 from artkit_painters import data
-from artkit_painters.data import StrokeSet
+from artkit_painters.data import Stream, StrokeSet
 from artkit_painters.workers import Workers
 
 pytestmark = pytest.mark.usefixtures("mypaint", "small_shards")
@@ -46,9 +46,6 @@ def test_what_was_stored_is_loaded(tmp_path: Path, workers: Workers) -> None:
         np.testing.assert_array_equal(stored, told.paint(shard, workers))
         assert stored.dtype == np.uint8
         assert stored.max() > 150
-    streamed = list(told.stream(workers))
-    assert len(streamed) == 3
-    np.testing.assert_array_equal(streamed[1][1], shards[1])
 
 
 def test_the_same_shard_is_painted_the_same_by_anyone(workers: Workers) -> None:
@@ -154,3 +151,29 @@ def test_the_folder_tells_what_it_holds(tmp_path: Path, workers: Workers) -> Non
     assert told["seed"] == 4
     assert len(told["brush_sha256"]) == 64
     assert told["libmypaint"]
+
+
+def test_a_stream_goes_on_from_anywhere(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for the strokes from 30 to 39 gets the same ones, whatever was asked for before."""
+    monkeypatch.setattr(data, "PIECE", 8)
+    told = StrokeSet(BRUSH, 0, seed=7)
+    one, other = Stream(told, workers), Stream(told, workers)
+    taken = [one.take(first, 10) for first in (0, 10, 20, 30)]
+    actions, sheets = other.take(30, 10)
+    assert torch.equal(actions, taken[3][0])
+    np.testing.assert_array_equal(sheets, taken[3][1])
+    every = torch.cat([some for some, _ in taken])
+    assert len(every) == 40
+    assert len(torch.unique(every[:, 0])) == 40, "each is used once"
+    assert sheets.shape == (10, 96, 96)
+    assert sheets.max() > 150
+    assert not torch.equal(Stream(StrokeSet(BRUSH, 0, seed=8), workers).take(30, 10)[0], actions)
+
+
+def test_a_stream_s_strokes_are_those_of_their_actions(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strokes that end up far to the right have paint there."""
+    monkeypatch.setattr(data, "PIECE", 8)
+    actions, sheets = Stream(StrokeSet(BRUSH, 0), workers).take(5, 40)
+    left = sheets[:, :, :48].astype(float).sum((1, 2))
+    share = left / sheets.astype(float).sum((1, 2))
+    assert np.corrcoef(share, actions[:, (0, 2, 4)].mean(1))[0, 1] < -0.9

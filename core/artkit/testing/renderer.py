@@ -108,7 +108,9 @@ def reach(bench: Bench) -> None:
         inner = slice(place.margin - far, place.sheet - place.margin + far)
         beyond = sheet.clone()
         beyond[inner, inner] = 0
-        expect(float(beyond.max()) < 1e-6, f"a stroke that reaches {far} px from its tile, it says, leaves paint beyond")
+        expect(
+            float(beyond.max()) < 1e-6, f"a stroke that reaches {far} px from its tile, it says, leaves paint beyond"
+        )
 
 
 def alone(bench: Bench) -> None:

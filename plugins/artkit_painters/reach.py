@@ -1,0 +1,79 @@
+"""How far the paint of a brush reaches from the pen, measured on the brush itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from artkit_painters import geometry, stroke
+from artkit_painters.libmypaint import ONE
+from artkit_painters.nearest import nearest
+from artkit_painters.tracing import trace
+from artkit_painters.workers import Workers
+
+_AROUND = 64  # px around a tile of 64 px that are looked at
+_PRESSURES = 6
+_STROKES = 40  # at each pressure
+_BIN = 0.1  # radii
+_SHARE = 0.999  # of all paint lies within the reach
+_DENSE = 0.9  # of the pixels at a distance have no more coverage than there must be room for,
+_ROOF = 0.6  # up to this: for full coverage right to the edge no gate that fades leaves room
+_ROOM = 1.1
+
+
+def measure(workers: Workers, seed: int = 0) -> tuple[float, float]:
+    """The reach of a brush, from strokes at several pressures: brush radii from the curve (beside `geometry.REACH_PX`)
+    beyond which there is next to no paint, at no pressure, and how many more at full pressure.
+
+    A painter's paint fades towards its reach (`geometry.Sight.gate`, (1 - d^2 / reach^2)^2), so the reach is where that
+    leaves room for the coverage that is found at every distance, and for all but a thousandth of the paint.
+    """
+    side, margin = stroke.REFERENCE_SIDE, _AROUND
+    generator = torch.Generator().manual_seed(seed)
+    actions = torch.rand(_PRESSURES * _STROKES, len(stroke.SPACE), generator=generator)
+    pressures = torch.linspace(1 / _PRESSURES, 1, _PRESSURES)
+    actions[:, 6] = actions[:, 7] = pressures.repeat_interleave(_STROKES)
+    size = side + 2 * margin
+    traces = trace(actions, torch.zeros(len(actions), 2), side, torch.arange(len(actions)), seed)
+    sheets = workers.paint(traces, np.full((len(actions), 2), -margin), size, size)
+    coverage = torch.from_numpy(sheets.astype(np.float32) / ONE)
+    needed = [
+        _needed(some, painted, side, margin)
+        for some, painted in zip(torch.split(actions, _STROKES), torch.split(coverage, _STROKES), strict=True)
+    ]
+    return _line(pressures.tolist(), needed)
+
+
+def _needed(actions: Tensor, coverage: Tensor, side: int, margin: int) -> float:
+    """The reach in radii of strokes (m, A) of one pressure, from their coverage (m, S, S)."""
+    start, middle, end = actions[:, 0:2] * side, actions[:, 2:4] * side, actions[:, 4:6] * side
+    curve = torch.cat([2 * (start + end) - 4 * middle, 4 * middle - 3 * start - end, start], dim=1).t()
+    centre = torch.arange(coverage.shape[-1]) + 0.5 - margin
+    x, y = centre.repeat(len(centre))[:, None], centre.repeat_interleave(len(centre))[:, None]
+    _, ox, oy, _, _ = nearest(curve[:, None], x.expand(-1, len(actions)), y.expand(-1, len(actions)))
+    distance = ((ox * ox + oy * oy).sqrt() - geometry.REACH_PX).clamp(min=0) / (stroke.radius(actions) * side)
+    bins, paint = (distance / _BIN).long().t().flatten(), coverage.flatten()
+    order = bins.argsort()
+    most, far, left = 0.0, 0.0, float(paint.sum())
+    allowed = left * (1 - _SHARE)
+    for number, there in enumerate(torch.split(paint[order], torch.bincount(bins).tolist())):
+        if left <= allowed:
+            break
+        left -= float(there.sum())
+        far = (number + 0.5) * _BIN
+        if len(there):
+            covered = float(there.sort().values[int(_DENSE * (len(there) - 1))])
+            most = max(most, far / (1 - min(covered, _ROOF) ** 0.5) ** 0.5)
+    return max(most, far)
+
+
+def _line(pressures: list[float], needed: list[float]) -> tuple[float, float]:
+    """The lowest ``low + more * pressure``, neither below 0, that is at least as far as needed at every pressure."""
+    best = (max(needed), 0.0)
+    for step in range(1, 101):
+        more = max(needed) * 1.5 * step / 100
+        low = max(0.0, *(n - more * p for p, n in zip(pressures, needed, strict=True)))
+        if low + more / 2 < best[0] + best[1] / 2:
+            best = (low, more)
+    return round(best[0] * _ROOM + 0.05, 2), round(best[1] * _ROOM, 2)

@@ -1,0 +1,52 @@
+"""How far brushes reach, measured on them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from artkit_painters import stroke
+from artkit_painters.geometry import REACH_PX
+from artkit_painters.libmypaint import ONE
+from artkit_painters.reach import measure
+from artkit_painters.tracing import trace
+from artkit_painters.workers import Workers
+
+pytestmark = pytest.mark.usefixtures("mypaint")
+
+
+@pytest.mark.parametrize("brush", ["classic/dry_brush", "classic/charcoal", "classic/calligraphy"])
+def test_next_to_no_paint_lies_beyond(brush: str) -> None:
+    """On strokes that the measurement did not see."""
+    workers = Workers(brush, 1)
+    low, more = measure(workers)
+    assert low >= 0
+    assert more >= 0
+    around = 64
+    actions = torch.rand(60, 12, generator=torch.Generator().manual_seed(5))
+    traces = trace(actions, torch.zeros(60, 2), 64, torch.arange(60), 1)
+    size = 64 + 2 * around
+    coverage = workers.paint(traces, np.full((60, 2), -around), size, size) / ONE
+    centre = torch.arange(size) + 0.5 - around
+    t = torch.linspace(0, 1, 65)
+    nodes = stroke.curve(actions, t) * 64
+    reach = (low + more * stroke.pressure(actions, t)) * stroke.radius(actions)[:, None] * 64 + REACH_PX
+    beyond = 0.0
+    for painted, way, limit in zip(torch.from_numpy(coverage), nodes, reach, strict=True):
+        x, y = ((centre[:, None] - way[:, axis]).square() for axis in (0, 1))
+        outside = ((x[None] + y[:, None]).sqrt() > limit + 0.5).all(-1)
+        beyond += float(painted[outside].sum())
+    assert beyond < 0.005 * coverage.sum()
+
+
+def test_a_brush_that_shrinks_with_pressure_reaches_farthest_without() -> None:
+    charcoal, dry = (measure(Workers(brush, 1)) for brush in ("classic/charcoal", "classic/dry_brush"))
+    assert charcoal[0] > 3
+    assert charcoal[1] < 1
+    assert dry[1] > 3
+
+
+def test_it_is_the_same_again() -> None:
+    workers = Workers("classic/pencil", 1)
+    assert measure(workers, 3) == measure(workers, 3) == measure(Workers("classic/pencil", 2), 3)

@@ -1,0 +1,100 @@
+"""The model cards: written from what `artkit fidelity` says."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from artkit.cli import cli
+from artkit.files import sha256
+from artkit_painters import stroke, weights
+from artkit_painters.geometry import GeometryPainter
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@pytest.fixture(scope="module")
+def models() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("artkit_models", DOCS / "models.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def shipped(tmp_path: Path) -> Path:
+    """Weights of a small painter that has learnt nothing."""
+    file = tmp_path / "weights" / "gan-classic-pen.safetensors"
+    facts = {"architecture": "geometry", "noise": True, "channels": 4, "reach": [1.0, 1.0], "margin": 4}
+    facts |= {"brush": "classic/pen", "space": stroke.SPACE.name, "training": {"steps": 7, "lr": 0.004, "reach": None}}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        weights.save(GeometryPainter(True, 4, (1.0, 1.0)), facts, file)
+    return file
+
+
+@pytest.mark.usefixtures("mypaint")
+def test_a_card_holds_what_fidelity_says(models: ModuleType, shipped: Path) -> None:
+    arguments = ["--brush", "classic/pen", "--weights", str(shipped), "--strokes", "100", "--pairs", "32", "--json"]
+    told = json.loads(CliRunner().invoke(cli, ["fidelity", "gan", *arguments], catch_exceptions=False).stdout)
+    card = models.card(shipped.stem, told, "images/pen.png")
+    assert card.startswith("## gan-classic-pen\n\nDraws a sample")
+    for figure in (told["mse"], told["iou"], told["energy"], told["spectrum"]):
+        assert f"| {figure:.5g} |" in card
+    assert f"best mean {told['floor']:.5f}" in card
+    assert f"| {100 * told['accuracy']:.1f} % |" in card
+    assert f"`{sha256(shipped)}`" in card
+    assert "Training: `steps = 7`, `lr = 0.004`." in card
+    assert "100 strokes" in card
+    assert "trained on 32 real strokes" in card
+    assert "![Real strokes, and below each the painted one](images/pen.png)" in card
+
+
+def test_only_what_changed_is_measured(
+    models: ModuleType, shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = []
+
+    def measure(file: Path) -> dict[str, Any]:
+        measured.append(file.stem)
+        figures = dict.fromkeys(
+            ("mse", "floor", "sampler", "iou", "iou_real", "energy", "spectrum", "mse_small", "mse_large", "mse_light",
+             "mse_heavy"), 0.5
+        )  # fmt: skip
+        facts = {"space": stroke.SPACE.name, "architecture": "geometry"}
+        return {"weights": sha256(file), "brush": "classic/pen", "strokes": 100, "facts": facts, **figures}
+
+    for name, value in {"DOCS": tmp_path, "FIGURES": tmp_path / "models.json", "SHIPPED": shipped.parent}.items():
+        monkeypatch.setattr(models, name, value)
+    monkeypatch.setattr(models, "measure", measure)
+    models.main([])
+    models.main([])
+    assert measured == ["gan-classic-pen"]
+    page = (tmp_path / "models.md").read_text()
+    assert page.count("\n## ") == 1
+    shipped.rename(shipped.with_name("mean-classic-pen.safetensors"))
+    models.main([])
+    assert measured == ["gan-classic-pen", "mean-classic-pen"]
+    assert "## gan-classic-pen" not in (tmp_path / "models.md").read_text()
+
+
+def test_the_page_is_the_one_the_script_writes(models: ModuleType) -> None:
+    if not models.FIGURES.exists():
+        pytest.skip("the painters have not been measured")
+    figures = json.loads(models.FIGURES.read_text(encoding="utf-8"))
+    assert (DOCS / "models.md").read_text(encoding="utf-8") == models.page(figures)
+    there = {file.stem: sha256(file) for file in weights.SHIPPED.glob("*.safetensors")}
+    assert {name: told["weights"] for name, told in figures.items()} == {
+        name: found for name, found in there.items() if name.partition("-")[0] in models.KINDS
+    }
