@@ -45,7 +45,9 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     ("objective", "pixel"): {"target": "picture.png"},
     ("objective", "style"): {"image": "picture.png"},
     ("objective", "text"): {"text": "a bee", "model": "tiny", "pretrained": "toy", "views": 2},
+    ("renderer", "vae"): {"weights": "vae.safetensors"},
     ("trainer", "gan"): {"strokes": 1000, "batch": 4, "regression": 0.5},
+    ("trainer", "vae"): {"strokes": 1000, "batch": 4},
 }
 """Settings that a part needs, or that make it quick."""
 
@@ -58,12 +60,32 @@ def brush() -> Scene:
 OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("renderer", "gan"): {"exact_gradient": False},  # grain jumps as the brush grows; below it is checked without
     ("renderer", "mypaint"): {"exact_gradient": False},  # it takes its surrogate's
+    ("renderer", "discrete"): {"exact_gradient": False},  # that of the nearest steps, and of their surrogate
     ("constraint", "mask"): {"exact_gradient": False, "scene": brush},  # it passes what it moves
     ("exporter", "svg"): {"scene": brush},
 } | {("constraint", name): {"scene": brush} for name in ("connected", "opaque", "pressure", "size", "strokes")}
 
-NEEDS = {("renderer", "mypaint"): "mypaint", ("trainer", "gan"): "mypaint", ("objective", "text"): "tiny"}
+NEEDS = {
+    ("renderer", "mypaint"): "mypaint",
+    ("renderer", "discrete"): "mypaint",
+    ("renderer", "vae"): "untrained",
+    ("trainer", "gan"): "mypaint",
+    ("trainer", "vae"): "mypaint",
+    ("objective", "text"): "tiny",
+}
 """Fixtures of parts that are not whole in themselves."""
+
+
+@pytest.fixture
+def untrained(tmp_path: Path) -> None:
+    """Weights of a `vae` that has learnt nothing."""
+    from artkit_painters import stroke, weights
+    from artkit_painters.autoencoder import LATENT, VaePainter
+
+    facts = {"architecture": "vae", "latent": LATENT, "brush": "classic/dry_brush", "space": stroke.SPACE.name}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        weights.save(VaePainter(), facts, tmp_path / "vae.safetensors")
 
 
 @pytest.mark.parametrize(
