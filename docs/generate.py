@@ -83,7 +83,9 @@ def actions() -> str:
 def commands() -> str:
     """The help of every command that comes with artkit."""
     lines: list[str] = []
-    with click.Context(cli, info_name="artkit", max_content_width=100, terminal_width=100) as whole:
+    # As when the command line is read, with the group's settings: click remembers a command's help option from its
+    # first use on.
+    with cli.make_context("artkit", ["doctor"], max_content_width=100, terminal_width=100) as whole:
         for name in cli.list_commands(whole):
             command = cli.get_command(whole, name)
             module = inspect.getmodule(command.callback) if command else None

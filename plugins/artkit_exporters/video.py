@@ -31,6 +31,7 @@ class Video(Timelapse):
             stream.width, stream.height = first.size
             stream.pix_fmt = "yuv420p"
             stream.codec_context.colorspace = _BT_601
+            stream.codec_context.thread_count = 1  # what an encoder writes depends on how many threads it has
             for image in itertools.chain([first], frames):
                 frame = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
                 video.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU601")))
