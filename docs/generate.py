@@ -5,6 +5,7 @@ Each of them stands between two markers, ``<!-- generated: NAME -->`` and ``<!--
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 import re
@@ -83,14 +84,15 @@ def actions() -> str:
 def commands() -> str:
     """The help of every command that comes with artkit."""
     lines: list[str] = []
-    # As when the command line is read, with the group's settings: click remembers a command's help option from its
-    # first use on.
+    # As when the command line is read, with the group's settings.
     with cli.make_context("artkit", ["doctor"], max_content_width=100, terminal_width=100) as whole:
         for name in cli.list_commands(whole):
             command = cli.get_command(whole, name)
             module = inspect.getmodule(command.callback) if command else None
             if not (command and module and module.__name__.split(".")[0] in ("artkit", *OWN)):
                 continue
+            command = copy.copy(command)
+            command._help_option = None  # click remembers it from the first use, which may have had other settings
             context = click.Context(command, whole, name, max_content_width=100, terminal_width=100)
             lines += [f"## artkit {name}", "", "```text", command.get_help(context), "```", ""]
     return "\n".join(lines).rstrip()
