@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field
@@ -27,13 +27,18 @@ class View:
 
     image (n, 3, h, w) in [0, 1]: the window of the painting, which is all of it or, of a large picture, a part, or all
     of it much smaller. target (n or 1, 3, h, w): the same window of what is to be
-    painted, or None. progress: 0 at the first step, 1 at the last.
+    painted, or None. progress: 0 at the first step, 1 at the last. actions (n, N, A): the strokes of the picture as
+    they were painted. proposed (n, N, A): what the agent proposed, before the constraints. Both are None where a step
+    does not ask for all strokes. labels (n,) int64: the classes of the targets, or None if they have none.
     """
 
     image: Tensor
     target: Tensor | None
     window: Window
     progress: float
+    actions: Tensor | None = None
+    proposed: Tensor | None = None
+    labels: Tensor | None = None
     _made: dict[Hashable, Any] = field(default_factory=dict)
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -46,7 +51,7 @@ class View:
 
     def towards(self, target: Tensor | None) -> View:
         """The same view with another target; what was made for it is shared."""
-        return View(self.image, target, self.window, self.progress, self._made)
+        return replace(self, target=target)
 
 
 class Objective(Part, nn.Module, ABC):

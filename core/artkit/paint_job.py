@@ -110,8 +110,7 @@ class Paint(Job):
             window, core = windows.at(windows.count // 2, (0.0, 0.0))
             for _ in range(2):  # the first time much is made ready
                 began = time.perf_counter()
-                image = self._render(window, core, 0.0)
-                self._score(View(image, None, window, 0.0))[1].backward()  # type: ignore[no-untyped-call]
+                self._score(self._view(window, core, 0.0))[1].backward()  # type: ignore[no-untyped-call]
                 seconds = (time.perf_counter() - began) * self.steps
             self.optimizer.zero_grad(set_to_none=True)
             self.scene.generator.set_state(generator)
@@ -145,10 +144,10 @@ class Paint(Job):
         progress = step / max(self.steps - 1, 1)
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate(step)
-        image = self._render(window, core, progress)
-        losses, loss, views = self._score(View(image, None, window, progress))
+        seen = self._view(window, core, progress)
+        losses, loss, views = self._score(seen)
         if self.windows.count > 1:
-            whole = self._with_window(image, window)
+            whole = self._with_window(seen.image, window)
             if sweep and step % _EVERY == 0:
                 height, width = whole.shape[-2:]
                 _, coarse, _ = self._score(View(whole, None, Window(0, 0, width, height, 1 / self._shrink), progress))
@@ -169,10 +168,16 @@ class Paint(Job):
         scratch.release()
         return losses
 
-    def _render(self, window: Window, core: Window, progress: float) -> Tensor:
-        learnt = core if self.windows.count > 1 else None
-        strokes, scene = self._strokes(progress), self.scene
-        return self.canvas.render(self.renderer, strokes, scene.background, scene.seed, window, learnt)
+    def _view(self, window: Window, core: Window, progress: float) -> View:
+        """A window of the picture as it is now."""
+        scene, whole = self.scene, self.windows.count == 1
+        proposed = self.agent(scene) if whole else None
+        strokes = self._allowed(proposed, progress) if proposed is not None else self._strokes(progress)
+        image = self.canvas.render(
+            self.renderer, strokes, scene.background, scene.seed, window, None if whole else core
+        )
+        painted = strokes if whole and isinstance(strokes, Tensor) else None
+        return View(image, None, window, progress, painted, proposed)
 
     def _score(self, seen: View) -> tuple[dict[str, float], Tensor, dict[str, View]]:
         """The losses by name, the whole one as a tensor, and what each objective saw."""
