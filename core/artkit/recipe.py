@@ -45,8 +45,9 @@ class Head(Config):
 
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
     """Chooses everything random: the same recipe and seed give the same picture on the same machine."""
-    steps: Annotated[int, Field(ge=1)] = 150
-    """Steps of optimisation, or of training. Each lets every stroke learn once, however large the picture."""
+    steps: Annotated[int, Field(ge=0)] = 150
+    """Steps of optimisation, or of training. Each lets every stroke learn once, however large the picture. With 0 a
+    trained agent paints what it sees, without being improved on it."""
     size: tuple[Annotated[int, Field(ge=8, le=MAX_SIDE)], Annotated[int, Field(ge=8, le=MAX_SIDE)]] = (288, 288)
     """Width and height of the picture, px."""
     window: Annotated[int, Field(ge=64, le=MAX_SIDE)] | Literal["auto"] = "auto"
