@@ -32,6 +32,7 @@ INTRODUCTIONS = {
     "agent": "The table `[agent]`: which actions?",
     "constraint": "Tables `[constraint.NAME]`: which actions are allowed? They apply in the order of the recipe.",
     "objective": "Tables `[objective.NAME]`: how good is the picture? The loss is the sum of values times weights.",
+    "data": "The table `[data]`: what is there to learn from?",
     "exporter": "No table: `artkit export` chooses by the extensions of its files, and has `--set KEY=VALUE`.",
     "trainer": "The table `[trainer]`: where do a renderer's weights come from?",
 }
@@ -166,7 +167,8 @@ def _kind(told: Mapping[str, Any]) -> str:
     if kind in ("integer", "number"):
         return ("whole number" if kind == "integer" else "number") + _range(told)
     if kind == "string":
-        return "file" if told.get("format") in ("path", "file-path") else "text"
+        formats = {"path": "file", "file-path": "file", "file-or-folder": "file or folder"}
+        return formats.get(told.get("format", ""), "text")
     if kind == "boolean":
         return "`true`, `false`"
     if kind == "array":

@@ -42,7 +42,7 @@ def test_plugins_of_all_kinds_are_found_tested_and_used(
         folders.append(here / name)
     env = with_packages(*folders)
 
-    recipes = [f"my-{kind}/my-{kind}.toml" for kind in KINDS if kind not in ("exporter", "trainer")]
+    recipes = [f"my-{kind}/my-{kind}.toml" for kind in KINDS if kind not in ("data", "exporter", "trainer")]
     calls = [
         ["plugins", "--json"],
         ["schema"],

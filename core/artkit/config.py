@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 
 class Config(BaseModel):
@@ -41,6 +41,12 @@ def _must_be_file(path: Path) -> Path:
     return path.resolve()
 
 
+def _must_exist(path: Path) -> Path:
+    if not path.exists():
+        raise ValueError(f"there is no file or folder {path}")
+    return path.resolve()
+
+
 InputFile = Annotated[
     Path,
     BeforeValidator(_locate),
@@ -49,6 +55,15 @@ InputFile = Annotated[
 ]
 """A file that must exist. A relative path starts at the recipe that names it; on the command line, at the current
 folder. The run's record keeps the sha256 of every such file."""
+
+InputPath = Annotated[
+    Path,
+    BeforeValidator(_locate),
+    AfterValidator(_must_exist),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "format": "file-or-folder"}),
+]
+"""A file or a folder that must exist; otherwise as `InputFile`."""
 
 Unit = Annotated[float, Field(ge=0, le=1)]
 """A number in [0, 1]."""

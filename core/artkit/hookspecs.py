@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from artkit.agent import Agent
     from artkit.canvas import Canvas
     from artkit.constraint import Constraint
+    from artkit.data import Data
     from artkit.exporter import Exporter
     from artkit.objective import Objective
     from artkit.renderer import Renderer
@@ -56,6 +57,12 @@ def artkit_agents() -> Sequence[type[Agent]]:
 @hookspec
 def artkit_constraints() -> Sequence[type[Constraint]]:
     """Constraint classes that this plugin brings."""
+    return ()
+
+
+@hookspec
+def artkit_data() -> Sequence[type[Data]]:
+    """Data classes that this plugin brings."""
     return ()
 
 

@@ -16,6 +16,7 @@ from artkit.plugins import KINDS, plugins
 TEMPLATES = Path(__file__).parent / "templates"
 
 NEXT = {
+    "data": "artkit run FOLDER/newpart.toml",
     "exporter": "artkit run photo && artkit export runs/photo painting.newpart",
     "trainer": "artkit run FOLDER/newpart.toml",
 }

@@ -24,6 +24,7 @@ KINDS = {
     "agent": "artkit_agents",
     "constraint": "artkit_constraints",
     "objective": "artkit_objectives",
+    "data": "artkit_data",
     "exporter": "artkit_exporters",
     "trainer": "artkit_trainers",
 }
@@ -171,6 +172,8 @@ def problem(kind: str, part: Any) -> str:
         return f'the exporter "{part.name}" has no suffixes'
     if kind == "objective" and "weight" not in part.Config.model_fields:
         return f'the objective "{part.name}" needs a Config that derives from Objective.Config'
+    if kind == "data" and not {"part", "batch"} <= part.Config.model_fields.keys():
+        return f'the data "{part.name}" needs a Config that derives from Data.Config'
     return ""
 
 

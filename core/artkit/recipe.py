@@ -62,7 +62,7 @@ class Head(Config):
     """How the agent's parameters are changed."""
 
 
-BLOCKS = ("canvas", "renderer", "agent", "trainer")
+BLOCKS = ("data", "canvas", "renderer", "agent", "trainer")
 """Blocks that hold one part."""
 
 NAMED = ("objective", "constraint")
@@ -95,16 +95,21 @@ class Recipe:
 
     @property
     def trains(self) -> bool:
-        """Whether this recipe trains weights rather than paints."""
+        """Whether this recipe trains the weights of a renderer."""
         return "trainer" in self.blocks
 
+    @property
+    def learns(self) -> bool:
+        """Whether in this recipe an agent learns from data, rather than paints one picture."""
+        return "data" in self.blocks
+
     def files(self) -> dict[str, Path]:
-        """The files that the recipe names, by their place in it."""
+        """The files, not folders, that the recipe names, by their place in it."""
         found: dict[str, Path] = {}
         for place, block in self.places():
             for key in type(block.config).model_fields:
                 value = getattr(block.config, key)
-                if isinstance(value, Path):
+                if isinstance(value, Path) and value.is_file():
                     found[f"{place}.{key}"] = value
         return found
 
@@ -230,10 +235,11 @@ def _locate(value: Any, folder: Path) -> Any:
 def merge(earlier: Tree, later: Tree) -> Tree:
     """`later` over `earlier`: tables are amended, unless the later one names its `type`, which replaces them."""
     merged = dict(earlier)
-    # A recipe trains or paints: the later word wins.
+    # A recipe trains a renderer, or it paints or learns to: the later word wins.
     if "trainer" in later:
         merged.pop("renderer", None)
-    elif "renderer" in later:
+        merged.pop("data", None)
+    elif "renderer" in later or "data" in later:
         merged.pop("trainer", None)
     return _amend(merged, later)
 
@@ -258,6 +264,8 @@ def check(tree: Tree, name: str) -> Recipe:
     blocks: dict[str, Block] = {}
     named: dict[str, dict[str, Block]] = {kind: {} for kind in NAMED}
     trains = "trainer" in tree
+    if trains and "data" in tree:
+        faults.append("data: a trainer has data of its own; leave out either [data] or [trainer]")
     for kind in BLOCKS:
         if kind in tree or (kind in DEFAULTS and not trains):
             default = DEFAULTS.get(kind)

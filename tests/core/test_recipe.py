@@ -115,6 +115,28 @@ def test_a_recipe_trains_or_paints_and_the_later_word_wins(photo: Path, recipe_f
     assert not read([training, photo, painting]).trains
 
 
+def test_an_agent_learns_or_a_trainer_trains_and_the_later_word_wins(
+    photo: Path, recipe_file: Write, tmp_path: Path
+) -> None:
+    training = recipe_file('[trainer]\ntype = "gan"\n', "training.toml")
+    learning = recipe_file('[data]\ntype = "folder"\npath = "."\n', "learning.toml")
+    told = read([training, photo, learning])
+    assert told.learns
+    assert not told.trains
+    assert set(told.blocks) == {"data", "canvas", "renderer", "agent"}  # all that a painting has
+    assert told.blocks["data"].config.path == tmp_path.resolve()
+    assert "optimizer" in told.resolved()
+    assert told.portable()["data"]["path"] == tmp_path.name
+    assert "data.path" not in told.files()  # a folder has no sum
+    assert not read([photo, learning, training]).learns
+    assert not read([photo]).learns
+    both = recipe_file('[data]\ntype = "folder"\npath = "."\n[trainer]\ntype = "gan"\n', "both.toml")
+    with pytest.raises(UsageError, match="data: a trainer has data of its own"):
+        read([both])
+    with pytest.raises(UsageError, match="objective: a painting needs one"):
+        read([learning])
+
+
 # ------------------------------------------------------------------------------------------------------------ paths
 def test_paths_start_at_the_recipe_that_names_them(
     photo: Path, recipe_file: Write, image: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

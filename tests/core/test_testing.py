@@ -17,6 +17,7 @@ from artkit import images, testing
 from artkit.agent import Agent
 from artkit.config import Config as BaseConfig
 from artkit.constraint import Constraint
+from artkit.data import Data
 from artkit.exporter import Exporter
 from artkit.geometry import Phase, Place, Window
 from artkit.images import Picture
@@ -40,6 +41,7 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     ("constraint", "palette"): {"colours": [[0.1, 0.2, 0.3], [0.9, 0.8, 0.7]]},
     ("constraint", "mask"): {"image": "picture.png"},
     ("constraint", "strokes"): {"most": 3},
+    ("data", "folder"): {"path": "pictures"},
     ("objective", "class-activation"): {"class": "starfish"},
     ("objective", "content"): {"target": "picture.png", "rotate": 3.0, "zoom": 0.1},
     ("objective", "pixel"): {"target": "picture.png"},
@@ -66,6 +68,7 @@ OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
 } | {("constraint", name): {"scene": brush} for name in ("connected", "opaque", "pressure", "size", "strokes")}
 
 NEEDS = {
+    ("data", "folder"): "pictures",
     ("renderer", "mypaint"): "mypaint",
     ("renderer", "discrete"): "mypaint",
     ("renderer", "vae"): "untrained",
@@ -86,6 +89,15 @@ def untrained(tmp_path: Path) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         weights.save(VaePainter(), facts, tmp_path / "vae.safetensors")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> None:
+    """A folder of images in two subfolders."""
+    for number in range(12):
+        file = tmp_path / "pictures" / "ab"[number % 2] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        images.save_png(testing.picture((20, 30), number)[0], file)
 
 
 @pytest.mark.parametrize(
@@ -187,12 +199,37 @@ class Slope(Trainer):
         return file
 
 
+class Shades(Data):
+    """Pictures that are darker on one side."""
+
+    name = "shades"
+    classes = ("left", "right")
+
+    def __init__(self, config: Data.Config, scene: Scene) -> None:
+        super().__init__(config, scene)
+        self._scene, self._shift = scene, 0.5 if config.part == "test" else 0.0
+
+    def __len__(self) -> int:
+        return 6
+
+    def pictures(self, numbers: Tensor) -> Tensor:
+        width, height = self._scene.size
+        ramp = torch.linspace(0, 1, width).expand(3, height, width)
+        depth = ((numbers + self._shift + 1) / 8)[:, None, None, None]
+        right = (numbers % 2 == 1)[:, None, None, None]
+        return (depth * torch.where(right, ramp, 1 - ramp)).to(self._scene.device)
+
+    def labels(self, numbers: Tensor) -> Tensor | None:
+        return numbers % 2
+
+
 RIGHT = {
     "renderer": Spots,
     "canvas": Quarters,
     "objective": Mean,
     "agent": Loose,
     "constraint": Narrow,
+    "data": Shades,
     "exporter": Raw,
     "trainer": Slope,
 }
@@ -234,18 +271,18 @@ for every_kind in KINDS:
 
     @mistake(every_kind, "documentation")
     class SilentSetting:
-        class Config(Objective.Config):
+        class Config(Objective.Config, Data.Config):
             wide: int = 3
 
     @mistake(every_kind, "configuration")
     class Rounded:
-        class Config(Objective.Config):
+        class Config(Objective.Config, Data.Config):
             wide: Annotated[float, PlainSerializer(round)] = 0.75
             """How wide."""
 
     @mistake(every_kind, "unknown_setting")
     class TakesAnything:
-        class Config(Objective.Config):
+        class Config(Objective.Config, Data.Config):
             model_config = ConfigDict(extra="ignore")
 
     @mistake(every_kind, "part")
@@ -639,6 +676,67 @@ class OneForAll:
 class SteepAtTheEdge:
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         return actions.sqrt()
+
+
+@mistake("data", "part")
+class WithoutPart:
+    Config = BaseConfig
+
+
+@mistake("data", "pictures")
+class OfItsOwnSize:
+    def pictures(self, numbers: Tensor) -> Tensor:
+        return torch.rand(len(numbers), 3, 28, 28, generator=torch.Generator().manual_seed(int(numbers.sum())))
+
+
+@mistake("data", "pictures")
+class InBytes:
+    def pictures(self, numbers: Tensor) -> Tensor:
+        return 255 * Shades.pictures(self, numbers)  # type: ignore[arg-type]
+
+
+@mistake("data", "pictures")
+class White:
+    def pictures(self, numbers: Tensor) -> Tensor:
+        return torch.ones_like(Shades.pictures(self, numbers))  # type: ignore[arg-type]
+
+
+@mistake("data", "labels")
+class CountsFromOne:
+    def labels(self, numbers: Tensor) -> Tensor:
+        return numbers % 2 + 1
+
+
+@mistake("data", "labels")
+class Withholds:
+    def labels(self, numbers: Tensor) -> None:
+        return None
+
+
+@mistake("data", "together")
+class Normalises:
+    def pictures(self, numbers: Tensor) -> Tensor:
+        seen = Shades.pictures(self, numbers)  # type: ignore[arg-type]
+        return seen / seen.max()
+
+
+@mistake("data", "together")
+class MixesUp:
+    def labels(self, numbers: Tensor) -> Tensor:
+        return torch.arange(len(numbers)) % 2
+
+
+@mistake("data", "determinism")
+class Augments:
+    def pictures(self, numbers: Tensor) -> Tensor:
+        return Shades.pictures(self, numbers) * (1 - 0.1 * torch.rand(()))  # type: ignore[arg-type]
+
+
+@mistake("data", "parts")
+class TheSameAgain:
+    def __init__(self, config: Data.Config, scene: Scene) -> None:
+        Shades.__init__(self, config, scene)  # type: ignore[arg-type]
+        self._shift = 0.0
 
 
 @mistake("exporter", "file")

@@ -15,6 +15,7 @@ from artkit.testing.agent import check_agent
 from artkit.testing.canvas import check_canvas
 from artkit.testing.common import Faults
 from artkit.testing.constraint import check_constraint
+from artkit.testing.data import check_data
 from artkit.testing.exporter import check_exporter
 from artkit.testing.objective import check_objective
 from artkit.testing.renderer import check_renderer
@@ -26,6 +27,7 @@ __all__ = [
     "check_agent",
     "check_canvas",
     "check_constraint",
+    "check_data",
     "check_exporter",
     "check_objective",
     "check_renderer",

@@ -48,10 +48,12 @@ class Bench:
         self.settings = dict(settings or {})
         self.scene_of = scene_of or scene
 
-    def fresh(self, *more: Any, seed: int = SEED) -> tuple[Any, Scene]:
-        """The part, built for a new scene, and that scene; `seed` is that of torch's own generator meanwhile."""
+    def fresh(self, *more: Any, seed: int = SEED, settings: Settings | None = None) -> tuple[Any, Scene]:
+        """The part, built for a new scene, and that scene; `seed` is that of torch's own generator meanwhile.
+        settings: over its own.
+        """
         made = self.scene_of()
-        config = check_settings(self.part, self.settings, self.kind)
+        config = check_settings(self.part, {**self.settings, **(settings or {})}, self.kind)
         with seeded(seed):
             part = self.part(config) if self.kind == "exporter" else self.part(config, made, *more)
         return (part.to(made.device) if isinstance(part, nn.Module) else part), made

@@ -1,0 +1,46 @@
+"""Data: what is there to learn from? (paper §3, §4)"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from artkit.config import Config as BaseConfig
+from artkit.part import Part, Scene
+
+
+class Data(Part, ABC):
+    """Pictures that an agent learns to paint, by their numbers from 0.
+
+    classes: the names of what they show, in the order of their labels; none if the pictures have no labels.
+    """
+
+    class Config(BaseConfig):
+        """What every data set can be told."""
+
+        part: Literal["train", "test"] = "train"
+        """Which pictures: those to learn from, or those held back to judge by, which `train` never has."""
+        batch: int = Field(32, ge=1, le=4096)
+        """How many pictures a step sees."""
+
+    classes: tuple[str, ...] = ()
+
+    def __init__(self, config: BaseConfig, scene: Scene) -> None:
+        self.config, self.provenance = config, {}
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many pictures there are; at least one."""
+
+    @abstractmethod
+    def pictures(self, numbers: Tensor) -> Tensor:
+        """The pictures with the numbers (n,), int64 on the CPU: (n, 3, h, w) in [0, 1], of the scene's size and on its
+        device. The same number is always the same picture.
+        """
+
+    def labels(self, numbers: Tensor) -> Tensor | None:
+        """Which of the classes each of these pictures (n,) shows: (n,), int64 on the CPU. None if nobody knows."""
+        return None
