@@ -18,7 +18,7 @@ from artkit.objective import Objective, View
 from artkit.optimizer import Adam
 from artkit.recipe import Recipe
 from artkit.renderer import Renderer
-from artkit.run import Diverged, Job, build, check_finite, make_scene, seeded
+from artkit.run import Diverged, Job, build, make_scene, seeded
 
 
 class AgentJob(Job):

@@ -5,14 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from artkit.config import Config as BaseConfig
-from artkit.config import Unit
+from artkit.config import Finite, Schedule
 from artkit.geometry import Window
 from artkit.images import Picture
 from artkit.part import Part, Scene
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from artkit.painting import Painting
 
 T = TypeVar("T")
-
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 @dataclass
@@ -70,16 +67,10 @@ class Objective(Part, nn.Module, ABC):
     class Config(BaseConfig):
         """What every objective can be told."""
 
-        weight: Finite | Annotated[tuple[tuple[Unit, Finite], ...], Field(min_length=1)] = 1.0
+        weight: Finite | Schedule = 1.0
         """Times which the objective's value enters the loss. Or a schedule, `[[0.2, 0.0], [0.3, 1.0]]`: pairs of a
         share of the run and the weight there; in between it changes evenly, before the first and after the last pair it
         stays. While a schedule says 0 the objective takes no part."""
-
-        @model_validator(mode="after")
-        def _in_order(self) -> Self:
-            if not isinstance(self.weight, float) and list(self.weight) != sorted(self.weight, key=lambda pair: pair[0]):
-                raise ValueError("weight: the pairs of a schedule must be in the order of the run")
-            return self
 
     target: Picture | None = None
 

@@ -46,9 +46,9 @@ class Scene:
     size: width and height of the picture, px. device: where tensors live. seed: of the recipe. generator: a CPU
     generator seeded by it, from which everything random comes. background: RGB (3,) in [0, 1]. make: builds another
     part for this scene, by its name or its class: ``make(kind, type, **settings)``; raises UsageError for settings it
-    does not take. data: the pictures that an agent learns to paint, if it does. target: what to paint, if the
-    objectives have a picture of it. constraints: which actions are allowed, in the order they apply. folder: where what is too large for
-    memory may lie (`artkit.scratch`).
+    does not take. data: the pictures that an agent learns to paint, if one does. target: what to paint, if the
+    objectives have a picture of it. constraints: which actions are allowed, in the order in which they apply. folder:
+    where what is too large for memory may lie (`artkit.scratch`).
     """
 
     size: tuple[int, int]

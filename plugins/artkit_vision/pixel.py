@@ -40,7 +40,8 @@ class Pixel(Objective):
         super().__init__(config, scene)
         if bool(config.target) == bool(scene.data):
             raise UsageError(
-                "pixel has two things to paint, the pictures of [data] and its target" if config.target
+                "pixel has two things to paint, the pictures of [data] and its target"
+                if config.target
                 else "pixel has nothing to paint",
                 remedy="leave the target out" if config.target else 'say target = "FILE", or give the recipe [data]',
             )
