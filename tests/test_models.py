@@ -36,7 +36,7 @@ def models() -> ModuleType:
 def shipped(tmp_path: Path) -> Path:
     """Weights of a small painter that has learnt nothing."""
     file = tmp_path / "weights" / "gan-classic-pen.safetensors"
-    facts = {"architecture": "geometry", "noise": True, "channels": 4, "reach": [1.0, 1.0], "margin": 4}
+    facts = {"architecture": "geometry", "noise": True, "channels": 4, "reach": [1.0, 1.0], "swell": []}
     facts |= {"brush": "classic/pen", "space": stroke.SPACE.name, "training": {"steps": 7, "lr": 0.004, "reach": None}}
     with torch.random.fork_rng():
         torch.manual_seed(0)

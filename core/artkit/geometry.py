@@ -57,12 +57,12 @@ class Place:
         stroke's number alone, so that a stroke looks the same in any window, at any step, in any process.
         """
         which = torch.arange(count, device=self.number.device) * 0x85EBCA6B
-        mixed = _mix(_mix(self.number + 0x9E3779B9) + self.seed % 2**32)[:, None]
-        return (_mix(mixed + (self.seed >> 32) + which) >> 8).float() / 2**24
+        mixed = mix(mix(self.number + 0x9E3779B9) + self.seed % 2**32)[:, None]
+        return (mix(mixed + (self.seed >> 32) + which) >> 8).float() / 2**24
 
 
-def _mix(h: Tensor) -> Tensor:
-    """32-bit integer hash (Wellons' lowbias32), kept in int64 for lack of unsigned integers."""
+def mix(h: Tensor) -> Tensor:
+    """32-bit integer hash (Wellons' lowbias32) of int64 numbers, kept in int64 for lack of unsigned integers."""
     h = h & 0xFFFFFFFF
     h = ((h ^ (h >> 16)) * 0x21F0AAAD) & 0xFFFFFFFF
     h = ((h ^ (h >> 15)) * 0x735A2D97) & 0xFFFFFFFF

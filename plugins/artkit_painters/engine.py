@@ -37,6 +37,7 @@ DURATION = 10.0
 """Seconds that the pen takes for a stroke: slow, so that a brush's dynamics of speed hardly show."""
 
 _PRESS_SECONDS = 0.1  # longer, and the library would put an event of its own before the pen comes down
+_SWELL = 17  # pressures at which is known how broad a brush is
 _RESET_SECONDS = 10.0  # long enough that no filter of the brush remembers the stroke before
 
 _SECONDS = [_RESET_SECONDS, _PRESS_SECONDS] + [DURATION / POINTS] * POINTS
@@ -84,7 +85,11 @@ def find_brush(name: str) -> Path:
 
 
 class Brush:
-    """A brush of MyPaint's, ready to paint. One thread at a time."""
+    """A brush of MyPaint's, ready to paint. One thread at a time.
+
+    swell: how pressure changes its radius, as `stroke.swollen` takes it. broadest: the most that pressure adds to the
+    logarithm of its radius. A stroke's size is its radius at its broadest, so that no brush outgrows its tile.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -103,6 +108,7 @@ class Brush:
             # Brushes of before 1.6 mix as MyPaint did then: linear in the colour, which is what makes the
             # colour of a stroke analytic. The library's default would be spectral mixing.
             self.set("paint_mode", 0.0)
+        self.swell, self.broadest = _swell(settings.get("radius_logarithmic", {}).get("inputs", {}).get("pressure", []))
         self._rng = libmypaint.generator(self.pointer)
         # A new brush holds values that nothing has set yet; after one stroke the next depends on its seed alone.
         line = np.full((1, POINTS + 2, 3), 0.5)
@@ -146,6 +152,15 @@ class Brush:
     def reseed(self, seed: int) -> None:
         """Start the brush's random numbers anew."""
         self._lib.rng_double_set_seed(self._rng, seed)
+
+
+def _swell(points: list[list[float]]) -> tuple[tuple[float, ...], float]:
+    """Swell and broadest of a `Brush`, from the points of what pressure adds to the logarithm of its radius."""
+    if not points:
+        return (), 0.0
+    x, y = zip(*points, strict=True)
+    added = np.interp(np.linspace(0, 1, _SWELL), x, y)
+    return tuple((added - added.max()).round(4).tolist()), float(added.max())
 
 
 def _check_settings(settings: Any) -> None:
@@ -308,7 +323,7 @@ def _paint_one(brush: Brush, surface: Surface, traces: Traces, index: int, colou
     hue_saturation_value = colorsys.rgb_to_hsv(*traces.colours[index].tolist()) if coloured else (0.0, 0.0, 0.0)
     for name, value in zip(("color_h", "color_s", "color_v"), hue_saturation_value, strict=True):
         set_base(pen, _setting_id(name), value)
-    set_base(pen, _setting_id("radius_logarithmic"), float(traces.log_radius[index]))
+    set_base(pen, _setting_id("radius_logarithmic"), float(traces.log_radius[index]) - brush.broadest)
     brush.reseed(int(traces.seeds[index]))
     lib.mypaint_brush_new_stroke(pen)
     zoom = 1 / traces.zoom

@@ -48,12 +48,12 @@ class Gan(Renderer):
         if facts.get("architecture") == "dcgan":
             self.painter = Generator()
         else:
-            if missing := sorted({"noise", "channels", "reach"} - facts.keys()):
+            try:
+                self.painter = GeometryPainter.of(facts)
+            except KeyError as missing:
                 raise UsageError(
-                    f"{file} do not tell their {', '.join(missing)}", remedy="train them again with this artkit"
-                )
-            low, more = facts["reach"]
-            self.painter = GeometryPainter(bool(facts["noise"]), int(facts["channels"]), (float(low), float(more)))
+                    f"{file} do not tell their {missing.args[0]}", remedy="train them again with this artkit"
+                ) from None
         weights.fill(self.painter, tensors, file)
         self.facts = facts
         self.provenance["weights"] = found

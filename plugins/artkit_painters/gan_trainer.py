@@ -65,6 +65,18 @@ class Sitting(NamedTuple):
     area: Tensor
 
 
+class Windows(NamedTuple):
+    """Parts of strokes: actions (m, 12), seeds (m,), coverage (m, 1, W, W), the corner (m, 2) of each part in px of the
+    tile, and the side of the tile in px.
+    """
+
+    actions: Tensor
+    seeds: Tensor
+    real: Tensor
+    corner: Tensor
+    side: int
+
+
 class GanTrainer(StrokeTrainer):
     """A painter of one brush, from its own strokes."""
 
@@ -117,7 +129,7 @@ class GanTrainer(StrokeTrainer):
             self.painter, self.critic = dcgan.Generator(config.discrete), dcgan.Critic(config.discrete)
         else:
             reach = config.reach or measure(self.workers, scene.seed)
-            self.painter = GeometryPainter(config.noise, config.channels, reach)
+            self.painter = GeometryPainter(config.noise, config.channels, reach, self.workers.brush.swell)
             self.critic = Critic()
         self._regression = torch.optim.Adam(self.painter.parameters(), config.lr)
         self._painting = torch.optim.Adam(self.painter.parameters(), config.adversarial_lr, betas=(0.0, 0.9))
@@ -133,12 +145,7 @@ class GanTrainer(StrokeTrainer):
     def trained(self) -> tuple[nn.Module, dict[str, Any]]:
         if not isinstance(self.painter, GeometryPainter):
             return self.painter, {"architecture": "dcgan"}
-        return self.painter, {
-            "architecture": "geometry",
-            "noise": self.config.noise,
-            "channels": self.config.channels,
-            "reach": self.painter.reach,
-        }
+        return self.painter, {"architecture": "geometry", **self.painter.facts()}
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"regression": self._regression, "painting": self._painting, "judging": self._judging}
@@ -154,7 +161,8 @@ class GanTrainer(StrokeTrainer):
         painter, critic = self.painter, self.critic
         if isinstance(painter, GeometryPainter):
             assert isinstance(critic, Critic)
-            return _beside_the_curve(painter, critic, *self._windows(step))
+            # The critic judges grain, for which it need not see the whole of a stroke; so it sees four times as many.
+            return _beside_the_curve(painter, critic, self._windows(step, close=True))
         actions, real = self.tiles(step, self.config.batch)
         seeds = torch.zeros(len(actions), dtype=torch.int64)
         return Sitting(
@@ -165,34 +173,39 @@ class GanTrainer(StrokeTrainer):
             area=torch.ones(len(actions), device=real.device),
         )
 
-    def _windows(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:
-        """The strokes of a step: actions (m, 12), seeds (m,), coverage windows (m, 1, W, W), their corners (m, 2) in px
-        of the tile, and W: windows of the tile's size in which the stroke is centred. One batch in three is of strokes
-        half as large, so that the painter knows thinner ones too.
+    def _windows(self, step: int, close: bool = False) -> Windows:
+        """The strokes of a step in windows of the tile's size, in which the stroke is centred; `close`: in windows half
+        as wide around a point of each stroke. One batch in three is of strokes half as large, so that the painter knows
+        thinner ones too.
         """
-        size = self.config.batch
+        size, generator = self.config.batch, self.scene.generator
         action, sheets = self.draw(step, size)
         side, margin = self.set.side, self.set.margin
-        t = torch.linspace(0, 1, 9)
-        nodes = stroke.curve(action, t) * side
-        centre = (nodes.amin(1) + nodes.amax(1)) / 2
-        corner = ((centre - side / 2) / CELL).round().long().mul(CELL).clamp(-margin, margin)
-        windows = np.empty((size, side, side), np.uint8)
+        halved = float(torch.rand((), generator=generator)) < 1 / 3
+        if close:
+            centre = stroke.curve(action, torch.rand(1, generator=generator))[:, 0] * side
+        else:
+            nodes = stroke.curve(action, torch.linspace(0, 1, 9)) * side
+            centre = (nodes.amin(1) + nodes.amax(1)) / 2
+        across = side // 2 if close and not halved else side
+        least, most = -margin, side + margin - across
+        corner = ((centre - across / 2) / (2 * CELL)).round().long().mul(2 * CELL).clamp(least, most)
+        windows = np.empty((size, across, across), np.uint8)
         for row, sheet in enumerate(sheets):
             x, y = (corner[row] + margin).tolist()
-            windows[row] = sheet[y : y + side, x : x + side]
+            windows[row] = sheet[y : y + across, x : x + across]
         device = self.scene.device
         coverage = torch.from_numpy(windows).to(device).float().div_(255)[:, None]
-        seeds = torch.randint(1 << 30, (size,), generator=self.scene.generator)
-        if float(torch.rand((), generator=self.scene.generator)) < 1 / 3:
+        seeds = torch.randint(1 << 30, (size,), generator=generator)
+        if halved:
             side, corner, coverage = side // 2, corner // 2, F.avg_pool2d(coverage, 2)
-        return action.to(device), seeds.to(device), coverage, corner.to(device), side
+        return Windows(action.to(device), seeds.to(device), coverage, corner.to(device), side)
 
     def _regress(self, step: int, progress: float) -> dict[str, float]:
         set_rate(self._regression, self.config.lr * cosine(progress) + 1e-5)
         if isinstance(self.painter, GeometryPainter):
             actions, seeds, real, corner, side = self._windows(step)
-            fake = self.painter.window(actions, corner, side, side, seeds)
+            fake = self.painter.window(actions, corner, side, real.shape[-1], seeds)
         else:
             actions, real = self.tiles(step, self.config.batch)
             fake = self.painter(actions)
@@ -245,17 +258,17 @@ class GanTrainer(StrokeTrainer):
         return sheets if isinstance(self.painter, GeometryPainter) else super().cut(sheets)
 
 
-def _beside_the_curve(
-    painter: GeometryPainter, critic: Critic, actions: Tensor, seeds: Tensor, real: Tensor, corner: Tensor, side: int
-) -> Sitting:
+def _beside_the_curve(painter: GeometryPainter, critic: Critic, windows: Windows) -> Sitting:
     """A sitting whose painter and critic see the geometry of the strokes, which is computed once and stands still."""
+    actions, seeds, real, corner, side = windows
+    size = real.shape[-1]
     with torch.no_grad():
-        fixed = painter.sight(actions, corner, side, side)
-    features, gate = _map(fixed.features, side), _map(fixed.gate[None], side)
+        fixed = painter.sight(actions, corner, side, size)
+    features, gate = fixed.maps()
     return Sitting(
         real,
         seeds,
-        paint=lambda seeds: painter.paint(fixed, actions, corner, side, side, seeds),
+        paint=lambda seeds: painter.paint(fixed, actions, corner, side, size, seeds),
         judge=lambda coverage: critic(coverage, _again(features, coverage), _again(gate, coverage)),
         # The slope of a mean over patches shrinks with the area they cover; scaled, its norm is one a patch.
         area=gate.sum((1, 2, 3)).clamp(min=4) * CELL * CELL,
@@ -265,9 +278,3 @@ def _beside_the_curve(
 def _again(known: Tensor, coverage: Tensor) -> Tensor:
     """What is known of m strokes, for coverages of k times m."""
     return known.repeat(len(coverage) // len(known), *[1] * (known.dim() - 1))
-
-
-def _map(values: Tensor, side: int) -> Tensor:
-    """Values (k, cells, m) of the cells of windows as maps (m, k, side / CELL, side / CELL)."""
-    cells = side // CELL
-    return values.permute(2, 0, 1).reshape(values.shape[2], -1, cells, cells).contiguous()

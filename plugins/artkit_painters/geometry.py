@@ -9,7 +9,9 @@ and paints only the blocks of cells that the brush can reach.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,18 +19,22 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from artkit_painters import stroke
-from artkit_painters.grain import FINE, SCALES, grain
+from artkit_painters.grain import MAPS, grain
 from artkit_painters.nearest import nearest
 
-FEATURES = 15
+FEATURES = 17
 CELL = 2
 """Pixels a side of a cell."""
 
 REACH_PX = 2.0
 """Pixels beyond the brush's reach at which its paint has faded to nothing."""
 
+FLAT = 0.7
+"""The share of the brush's reach over which its paint is not held back at all."""
+
 _SIDE = 4  # cells a side of a block, the unit in which is chosen what to paint
 _BLOCK = _SIDE * CELL
+_POINTS = 17  # of the curve, from which is found how far its paint reaches
 _NODES = 24  # pieces of the curve in the sum over all ink
 _STROKES = 256  # strokes, and
 _CELLS = 1 << 16  # cells that are computed at a time: what they take stays near the processor
@@ -38,7 +44,7 @@ _KEPT = 1024  # strokes of which all that leads to the coverage is kept for the 
 class Sight(NamedTuple):
     """What a painter knows of c cells of each of b strokes.
 
-    features (FEATURES, c, b). gate (c, b): 1 on the curve, falling to 0 at the reach of the brush. across (c, b, 4):
+    features (FEATURES, c, b). gate (c, b): 1 near the curve, falling to 0 at the reach of the brush. across (c, b, 4):
     how far each pixel of a cell (upper left, upper right, lower left, lower right) lies from the cell's centre, in px,
     away from the curve.
     """
@@ -47,25 +53,51 @@ class Sight(NamedTuple):
     gate: Tensor
     across: Tensor
 
+    def maps(self) -> tuple[Tensor, Tensor]:
+        """Features (m, FEATURES, s, s) and gate (m, 1, s, s) as maps, where the cells are those of square windows."""
+        side = math.isqrt(self.gate.shape[0])
+        features, gate = (
+            values.permute(2, 0, 1).reshape(values.shape[2], -1, side, side).contiguous()
+            for values in (self.features, self.gate[None])
+        )
+        return features, gate
+
 
 class GeometryPainter(nn.Module):
     """Coverage of strokes from their shape.
 
     noise: with maps of noise beside the features, from which an adversarially trained painter makes the grain of the
     brush; without, a painter that gives the mean. channels: width. reach: brush radii (and `REACH_PX` more) from the
-    curve beyond which there is no paint, at no pressure, and how many more at full pressure.
+    curve beyond which there is no paint, at no pressure, and how many more at full pressure. swell: how pressure
+    changes the radius of the brush (`stroke.swollen`).
     """
 
-    def __init__(self, noise: bool = True, channels: int = 32, reach: tuple[float, float] = (2.0, 2.0)) -> None:
+    def __init__(
+        self,
+        noise: bool = True,
+        channels: int = 32,
+        reach: tuple[float, float] = (2.0, 2.0),
+        swell: Sequence[float] = (),
+    ) -> None:
         super().__init__()
-        self.noise, self.reach = noise, reach
-        maps = len(SCALES) if noise else 0
+        self.noise, self.reach, self.swell = noise, reach, tuple(swell)
+        maps = MAPS if noise else 0
         self.spread = nn.Parameter(torch.tensor([[0.4, 1.2], [0.4, 1.2], [0.8, 1.6]]))
         """Brush radii by which dabs scatter: at no pressure, and how many more at full pressure; for three inks."""
         self.enter = nn.Linear(FEATURES + maps, channels)
         self.modulate = nn.Sequential(nn.Linear(6, 32), nn.SiLU(), nn.Linear(32, 2 * channels))
         self.middle = nn.Linear(channels, channels)
-        self.leave = nn.Linear(channels, 3 + (FINE if noise else 0))
+        self.leave = nn.Linear(channels, 3 + maps)
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> GeometryPainter:
+        """The painter that `facts` tell of, which has learnt nothing yet. Raises KeyError for a missing fact."""
+        low, more = facts["reach"]
+        return cls(bool(facts["noise"]), int(facts["channels"]), (float(low), float(more)), facts["swell"])
+
+    def facts(self) -> dict[str, Any]:
+        """What `of` must know beside the weights."""
+        return {"noise": self.noise, "channels": self.middle.in_features, "reach": self.reach, "swell": self.swell}
 
     def forward(self, actions: Tensor, side: float, margin: int, seeds: Tensor) -> Tensor:
         """The sheets of m strokes: their tile of `side` px and `margin` px around it.
@@ -100,7 +132,8 @@ class GeometryPainter(nn.Module):
         """
         m, count = len(actions), sheet_size(side, margin) // _BLOCK
         reached = self._reached(actions, side, margin, count)
-        shape, change = _shape(actions, side), self._change(actions, side)
+        shape = _shape(actions, side)
+        change = self._change(shape)
         ways = torch.arange(count * _SIDE, device=actions.device).to(actions) * CELL + CELL / 2 - margin
         inks = self._ink(actions, side, ways.expand(m, -1), ways.expand(m, -1))
         inks = inks.view(-1, m, count, _SIDE, count, _SIDE)[:, reached[:, 0], reached[:, 1], :, reached[:, 2]]
@@ -120,13 +153,21 @@ class GeometryPainter(nn.Module):
     @torch.no_grad()
     def overshoot(self, actions: Tensor, side: float) -> Tensor:
         """How far the paint of strokes runs over the edge of their tile of `side` px at most: (m,) px."""
-        t = torch.linspace(0, 1, 17, device=actions.device, dtype=actions.dtype)
-        return stroke.overshoot(actions, side, self._reach_at(actions, side, t))
+        nodes, reach = self._around(actions, side)
+        beyond = torch.maximum(-nodes, nodes - side).amax(-1)  # of each point, over the nearest edge
+        return (beyond + reach).amax(1)
 
-    def _reach_at(self, actions: Tensor, side: float, t: Tensor) -> Tensor:
-        """The reach of the brush (m, k), px, at points t (k,) of the curve."""
-        low, more = self.reach
-        return (low + more * stroke.pressure(actions, t)) * stroke.radius(actions)[:, None] * side + REACH_PX
+    @torch.no_grad()
+    def _around(self, actions: Tensor, side: float) -> tuple[Tensor, Tensor]:
+        """Points (m, k, 2) of the curve, px from the tile's corner, and how far from them (m, k), px, there may be
+        paint of theirs or of the curve halfway to the next.
+        """
+        t = torch.linspace(0, 1, _POINTS, device=actions.device, dtype=actions.dtype)
+        nodes = stroke.curve(actions, t) * side
+        gap = nodes.diff(dim=1).square().sum(-1).amax(1, keepdim=True).sqrt() / 2
+        pressure = stroke.pressure(actions, t)
+        radius = stroke.radius(actions)[:, None] * side * stroke.swollen(pressure, self.swell)
+        return nodes, (self.reach[0] + self.reach[1] * pressure) * radius + REACH_PX + gap
 
     def window(self, actions: Tensor, corner: Tensor, side: float, size: int, seeds: Tensor) -> Tensor:
         """The windows (m, 1, size, size) whose upper left lies at `corner` (m, 2), px from the tile's, even ones; with
@@ -144,25 +185,22 @@ class GeometryPainter(nn.Module):
         """The windows that go with what `sight` returned."""
         x, y = _grid(*_cells(actions, corner, size))
         radius = stroke.radius(actions) * side
-        coverage = self._coverage(sight, self._change(actions, side), seeds, radius, x, y)
+        coverage = self._coverage(sight, self._change(_shape(actions, side)), seeds, radius, x, y)
         cells = size // CELL
         return coverage.view(cells, cells, -1, CELL, CELL).permute(2, 0, 3, 1, 4).reshape(-1, 1, size, size)
 
+    @torch.no_grad()
     def _reached(self, actions: Tensor, side: float, margin: int, blocks: int) -> Tensor:
         """Stroke, row and column (k, 3) of the blocks of the sheets that the brush may reach."""
-        with torch.no_grad():
-            t = torch.linspace(0, 1, 17, device=actions.device, dtype=actions.dtype)
-            nodes = stroke.curve(actions, t) * side + margin
-            gap = nodes.diff(dim=1).square().sum(-1).amax(1, keepdim=True).sqrt() / 2
-            limit = (self._reach_at(actions, side, t) + gap + _BLOCK * 2**0.5 / 2).square()
-            centre = (torch.arange(blocks, device=actions.device) + 0.5) * _BLOCK
-            x, y = ((nodes[:, :, axis, None] - centre).square() for axis in (0, 1))
-            beyond = ((x - limit[:, :, None])[:, :, None] + y[:, :, :, None]).amin(1)
-            return (beyond < 0).nonzero()
+        nodes, reach = self._around(actions, side)
+        limit = (reach + _BLOCK * 2**0.5 / 2).square()
+        centre = (torch.arange(blocks, device=actions.device) + 0.5) * _BLOCK - margin
+        x, y = ((nodes[:, :, axis, None] - centre).square() for axis in (0, 1))
+        beyond = ((x - limit[:, :, None])[:, :, None] + y[:, :, :, None]).amin(1)
+        return (beyond < 0).nonzero()
 
-    def _change(self, actions: Tensor, side: float) -> Tensor:
-        """What the whole of a stroke changes in the network: gains and shifts (m, 2 channels)."""
-        shape = _shape(actions, side)
+    def _change(self, shape: Tensor) -> Tensor:
+        """What the whole of strokes changes in the network: gains and shifts (m, 2 channels). shape: see `_shape`."""
         bend, radius, start, end, length = shape[:2], shape[6], shape[7], shape[8], shape[9]
         curvature = (bend.square().sum(0) + 1e-6).sqrt() / length
         known = [radius.log() - 1, start * 2 - 1, end * 2 - 1, (length / radius / 8).clamp(max=3) - 1, curvature - 0.5]
@@ -180,7 +218,7 @@ class GeometryPainter(nn.Module):
         nodes = stroke.curve(actions, middle) * side
         length = ((stroke.curve(actions, t) * side).diff(dim=1).square().sum(-1) + 1e-4).sqrt()
         pressure = stroke.pressure(actions, middle)
-        radius = (stroke.radius(actions) * side)[:, None]
+        radius = (stroke.radius(actions) * side)[:, None] * stroke.swollen(pressure, self.swell)
         dx, dy = ((nodes[:, :, axis, None] - way[:, None]).square() for axis, way in ((0, x), (1, y)))
         inks = []
         for (least, more), weight in zip(
@@ -197,10 +235,13 @@ class GeometryPainter(nn.Module):
     def _sight(self, shape: Tensor, ink: Tensor, x: Tensor, y: Tensor) -> Sight:
         """Shape (10, 1, b) of strokes (see `_shape`), ink (2, c, b), x and y (c, b) in px from the tile's corner."""
         ax, ay, bx, by = shape[:4]
-        radius, pressure, change = shape[6], shape[7], shape[8] - shape[7]
+        pressure, change = shape[7], shape[8] - shape[7]
         t, ox, oy, vx, vy = nearest(shape[:6], x, y)
+        here = torch.addcmul(pressure, change, t)
+        radius = shape[6] * stroke.swollen(here, self.swell)
         per_radius = 1 / radius
         speed = (vx * vx).addcmul(vy, vy).add(1e-3).sqrt()
+        tx, ty = vx / speed, vy / speed
         square = (ox * ox).addcmul(oy, oy)
         ratio2 = square * (per_radius * per_radius)
         with torch.no_grad():
@@ -208,10 +249,10 @@ class GeometryPainter(nn.Module):
             hand = (oy * vx - ox * vy).sign()
         inverse = (square + 0.01).rsqrt() / 2
         nx, ny = ox * inverse, oy * inverse
-        right, left = nx + ny, nx - ny
-        across = torch.stack([-right, left, -left, right], dim=-1)
+        one, two = nx + ny, nx - ny
+        across = torch.stack([-one, two, -two, one], dim=-1)
         # Beyond the ends of the curve there is a way along it; elsewhere there is none, only a side.
-        u = (ox * vx).addcmul(oy, vy) * (per_radius / speed * at_end)
+        u = (ox * tx).addcmul(oy, ty) * (per_radius * at_end)
         side2 = (ratio2 - u * u).clamp(min=0)
         v = (side2 + 1e-4).sqrt() * hand
         # Way to the ends along the curve, in radii, by Simpson's rule: exact near the ends, where it matters.
@@ -220,7 +261,6 @@ class GeometryPainter(nn.Module):
         left = torch.addcmul(
             -u, _double(ex, ey) / 2 + 2 * _double(vx + ex, vy + ey) + speed, (1 - t) * (per_radius / 6)
         )
-        here = torch.addcmul(pressure, change, t)
         ratio = (ratio2 + 1e-4).sqrt()
         # The line integral of a Gaussian along a straight line that is as far away as the curve.
         scale = 2**-0.5 / (self.spread[0, 0] + self.spread[0, 1] * here)
@@ -243,9 +283,13 @@ class GeometryPainter(nn.Module):
             torch.exp(-two),
             speed * (per_radius / 16) - 1,
             (ratio / (0.3 + here)).clamp(max=6) / 3,
+            # The curve's direction, on which the breadth of a nib depends; there and back are the same.
+            (tx * tx).addcmul(ty, ty, value=-1),
+            2 * tx * ty,
         ]
         reach = (self.reach[0] + self.reach[1] * here) * radius + REACH_PX
-        gate = (1 - square / (reach * reach)).clamp(min=0)
+        # Falls from the flat part to the reach, both ends smoothly in value and the outer one in slope.
+        gate = ((1 - square / (reach * reach)) / (1 - FLAT**2)).clamp(0, 1)
         return Sight(torch.stack(features), gate * gate, across)
 
     def _coverage(self, sight: Sight, change: Tensor, seeds: Tensor, radius: Tensor, x: Tensor, y: Tensor) -> Tensor:
@@ -260,8 +304,8 @@ class GeometryPainter(nn.Module):
         told = self.leave(F.silu(self.middle(F.silu(torch.addcmul(shift, h, gain + 1)))))
         logit = told[..., 0:1] - 2 + sight.across * (told[..., 1:2] + told[..., 2:3] * sight.across)
         if maps is not None:
-            for fine in range(FINE):
-                logit = logit + told[..., 3 + fine, None] * maps[..., fine]
+            for number in range(MAPS):
+                logit = logit + told[..., 3 + number, None] * maps[..., number]
         return torch.sigmoid(logit) * sight.gate[..., None]
 
 
@@ -274,8 +318,7 @@ def _shape(actions: Tensor, side: float) -> Tensor:
     """What strokes are, (10, m), in px: a, b and s of the curve ``(a t + b) t + s``, each x before y; the brush's
     radius; pressure at the start and at the end; and the curve's length.
     """
-    start, middle, end = actions[:, 0:2] * side, actions[:, 2:4] * side, actions[:, 4:6] * side
-    a, b = 2 * (start + end) - 4 * middle, 4 * middle - 3 * start - end
+    a, b, start = (part * side for part in stroke.polynomial(actions))
     speeds = [((b + 2 * t * a).square().sum(1) + 1e-6).sqrt() for t in (0.0, 0.5, 1.0)]
     length = (speeds[0] + 4 * speeds[1] + speeds[2]) / 6
     rest = torch.stack([stroke.radius(actions) * side, actions[:, 6], actions[:, 7], length])

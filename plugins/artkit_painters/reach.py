@@ -17,8 +17,7 @@ _PRESSURES = 6
 _STROKES = 40  # at each pressure
 _BIN = 0.1  # radii
 _SHARE = 0.999  # of all paint lies within the reach
-_DENSE = 0.9  # of the pixels at a distance have no more coverage than there must be room for,
-_ROOF = 0.6  # up to this: for full coverage right to the edge no gate that fades leaves room
+_DENSE = 0.9  # of the pixels at a distance have no more coverage than there must be room for
 _ROOM = 1.1
 
 
@@ -26,8 +25,9 @@ def measure(workers: Workers, seed: int = 0) -> tuple[float, float]:
     """The reach of a brush, from strokes at several pressures: brush radii from the curve (beside `geometry.REACH_PX`)
     beyond which there is next to no paint, at no pressure, and how many more at full pressure.
 
-    A painter's paint fades towards its reach (`geometry.Sight.gate`, (1 - d^2 / reach^2)^2), so the reach is where that
-    leaves room for the coverage that is found at every distance, and for all but a thousandth of the paint.
+    A painter's paint fades towards its reach (`geometry.Sight.gate`), so the reach is where that leaves room for the
+    coverage that is found at every distance, and for all but a thousandth of the paint. Radii are those that the brush
+    has at the pressure.
     """
     side, margin = stroke.REFERENCE_SIDE, _AROUND
     generator = torch.Generator().manual_seed(seed)
@@ -38,21 +38,19 @@ def measure(workers: Workers, seed: int = 0) -> tuple[float, float]:
     traces = trace(actions, torch.zeros(len(actions), 2), side, torch.arange(len(actions)), seed)
     sheets = workers.paint(traces, np.full((len(actions), 2), -margin), size, size)
     coverage = torch.from_numpy(sheets.astype(np.float32) / ONE)
-    needed = [
-        _needed(some, painted, side, margin)
-        for some, painted in zip(torch.split(actions, _STROKES), torch.split(coverage, _STROKES), strict=True)
-    ]
+    radius = stroke.radius(actions) * side * stroke.swollen(actions[:, 6], workers.brush.swell)
+    parts = (torch.split(values, _STROKES) for values in (actions, coverage, radius))
+    needed = [_needed(*some, side=side, margin=margin) for some in zip(*parts, strict=True)]
     return _line(pressures.tolist(), needed)
 
 
-def _needed(actions: Tensor, coverage: Tensor, side: int, margin: int) -> float:
-    """The reach in radii of strokes (m, A) of one pressure, from their coverage (m, S, S)."""
-    start, middle, end = actions[:, 0:2] * side, actions[:, 2:4] * side, actions[:, 4:6] * side
-    curve = torch.cat([2 * (start + end) - 4 * middle, 4 * middle - 3 * start - end, start], dim=1).t()
+def _needed(actions: Tensor, coverage: Tensor, radius: Tensor, *, side: int, margin: int) -> float:
+    """The reach, in radii (m,) px, of strokes (m, A) of one pressure, from their coverage (m, S, S)."""
+    curve = torch.cat(stroke.polynomial(actions), dim=1).t() * side
     centre = torch.arange(coverage.shape[-1]) + 0.5 - margin
     x, y = centre.repeat(len(centre))[:, None], centre.repeat_interleave(len(centre))[:, None]
     _, ox, oy, _, _ = nearest(curve[:, None], x.expand(-1, len(actions)), y.expand(-1, len(actions)))
-    distance = ((ox * ox + oy * oy).sqrt() - geometry.REACH_PX).clamp(min=0) / (stroke.radius(actions) * side)
+    distance = ((ox * ox + oy * oy).sqrt() - geometry.REACH_PX).clamp(min=0) / radius
     bins, paint = (distance / _BIN).long().t().flatten(), coverage.flatten()
     order = bins.argsort()
     most, far, left = 0.0, 0.0, float(paint.sum())
@@ -64,7 +62,7 @@ def _needed(actions: Tensor, coverage: Tensor, side: int, margin: int) -> float:
         far = (number + 0.5) * _BIN
         if len(there):
             covered = float(there.sort().values[int(_DENSE * (len(there) - 1))])
-            most = max(most, far / (1 - min(covered, _ROOF) ** 0.5) ** 0.5)
+            most = max(most, far / (1 - (1 - geometry.FLAT**2) * covered**0.5) ** 0.5)
     return max(most, far)
 
 

@@ -7,6 +7,7 @@ along these functions and the painters derive their features from them: a stroke
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -72,6 +73,12 @@ def curve(actions: Tensor, t: Tensor) -> Tensor:
     return (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end
 
 
+def polynomial(actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """A, b and s of each action's curve ``(a t + b) t + s``: (m, A) -> (m, 2) each, tile units."""
+    start, middle, end = actions[:, 0:2], actions[:, 2:4], actions[:, 4:6]
+    return 2 * (start + end) - 4 * middle, 4 * middle - 3 * start - end, start
+
+
 def pressure(actions: Tensor, t: Tensor) -> Tensor:
     """Pen pressure along the stroke, linear in t from the start's to the end's.
 
@@ -83,12 +90,26 @@ def pressure(actions: Tensor, t: Tensor) -> Tensor:
 
 
 def radius(actions: Tensor) -> Tensor:
-    """The brush's basic radius of each action: (m, A) -> (m,), tile units."""
+    """The brush's radius of each action, where pressure makes it broadest: (m, A) -> (m,), tile units."""
     return torch.exp(actions[:, 8] * MAX_LOG_RADIUS) / REFERENCE_SIDE
 
 
+def swollen(pressure: Tensor, swell: Sequence[float]) -> Tensor | float:
+    """The share of its broadest radius that a brush has at some pressure.
+
+    pressure in [0, 1]; swell: the logarithm of that share at pressures evenly from 0 to 1, linear between them; none of
+    a brush whose radius does not depend on pressure.
+    """
+    if not swell:
+        return 1.0
+    table = pressure.new_tensor(swell)
+    place = pressure * (len(swell) - 1)
+    low = place.detach().floor().clamp(0, len(swell) - 2).long()
+    return torch.lerp(table[low], table[low + 1], place - low).exp()
+
+
 def log_radius(actions: Tensor, side: float) -> Tensor:
-    """MyPaint's ``radius_logarithmic`` for tiles of `side` px: (m, A) -> (m,)."""
+    """The logarithm of the brush's radius in px, where pressure makes it broadest: (m, A) -> (m,)."""
     return actions[:, 8] * MAX_LOG_RADIUS + math.log(side / REFERENCE_SIDE)
 
 
@@ -97,15 +118,3 @@ def margin(side: int) -> int:
     to reach 0.63.
     """
     return round(0.625 * side / 2) * 2
-
-
-def overshoot(actions: Tensor, side: float, reach: Tensor) -> Tensor:
-    """How far the paint of strokes runs over the edge of their tile of `side` px at most: (m,) px, negative for one
-    that stays inside.
-
-    actions (m, A); reach (m, 17), px: of the brush from the curve's points at 17 values of t, evenly from 0 to 1.
-    """
-    nodes = curve(actions, torch.linspace(0, 1, 17, device=actions.device, dtype=actions.dtype)) * side
-    beyond = torch.maximum(-nodes, nodes - side).amax(-1)  # of each point, over the nearest edge
-    gap = nodes.diff(dim=1).square().sum(-1).amax(1).sqrt() / 2
-    return (beyond + reach).amax(1) + gap

@@ -113,10 +113,9 @@ def _train(judge: Judge, eye: GeometryPainter, actions: Tensor, strokes: Tensor,
 def _judged(judge: Judge, eye: GeometryPainter, actions: Tensor, strokes: Tensor, side: int) -> Tensor:
     """Logits (2, m) of the real and the painted strokes (m, 2, side, side), uint8, of actions (m, A)."""
     with torch.no_grad():
-        sight = eye.sight(actions, torch.zeros(len(actions), 2), side, side)
-        cells = side // CELL
-        seen = torch.cat([sight.features, sight.gate[None]])
-        seen = seen.permute(2, 0, 1).reshape(len(actions), -1, cells, cells).repeat(2, 1, 1, 1)
+        features, gate = (
+            maps.repeat(2, 1, 1, 1) for maps in eye.sight(actions, torch.zeros(len(actions), 2), side, side).maps()
+        )
     coverage = strokes.transpose(0, 1).reshape(-1, 1, side, side).float() / 255
-    logits: Tensor = judge(coverage, seen[:, :FEATURES], seen[:, FEATURES:])
+    logits: Tensor = judge(coverage, features, gate)
     return logits.view(2, -1)

@@ -8,14 +8,15 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_objectives() -> Sequence[type]:
-    """What networks see, what a text says, a style, and pixels."""
+    """What networks see, what a text says, a style, pixels, and calm."""
     from artkit_vision.class_activation import ClassActivation
     from artkit_vision.content import Content
     from artkit_vision.pixel import Pixel
     from artkit_vision.style import Style
     from artkit_vision.text import Text
+    from artkit_vision.total_variation import TotalVariation
 
-    return (ClassActivation, Content, Style, Pixel, Text)
+    return (ClassActivation, Content, Style, Pixel, Text, TotalVariation)
 
 
 @hookimpl

@@ -31,8 +31,7 @@ SIDE = 64
 def make_painter() -> GeometryPainter:
     """The one that artkit ships for dry_brush."""
     tensors, facts, _ = weights.load(weights.shipped("gan", "classic/dry_brush"))
-    low, more = facts["reach"]
-    painter = GeometryPainter(bool(facts["noise"]), int(facts["channels"]), (float(low), float(more)))
+    painter = GeometryPainter.of(facts)
     painter.load_state_dict(tensors)
     return painter.eval().requires_grad_(False)
 

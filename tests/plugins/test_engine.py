@@ -232,6 +232,23 @@ def test_larger_strokes_are_wider(dry_brush: engine.Brush, coverage: Coverage) -
     assert all(wide > 1.2 * narrow for narrow, wide in itertools.pairwise(areas)), areas
 
 
+def test_a_stroke_s_size_is_its_radius_where_pressure_makes_it_broadest(
+    mypaint: None, random_actions: Actions, coverage: Coverage
+) -> None:
+    brush = engine.Brush("classic/brush")
+    assert brush.broadest > 2
+    assert max(brush.swell) == 0
+    places = {"start_x": 0.2, "middle_x": 0.5, "end_x": 0.8, "start_y": 0.5, "middle_y": 0.5, "end_y": 0.5}
+    widths = []
+    for pressure in (1.0, 0.7):
+        actions = random_actions(1, size=0.8, start_pressure=pressure, end_pressure=pressure, **places)
+        painted = coverage(brush, actions)[0]
+        widths.append(float(painted[:, painted.shape[1] // 2].sum()))
+    radius = float(stroke.radius(actions)) * 64
+    expected = [2 * radius * float(stroke.swollen(torch.tensor(p), brush.swell)) for p in (1.0, 0.7)]
+    assert widths == pytest.approx(expected, rel=0.3)
+
+
 @pytest.mark.parametrize("name", ["dry_brush", "pen", "calligraphy", "slow_ink"])
 def test_a_larger_picture_is_the_same_picture_enlarged(
     mypaint: None, name: str, random_actions: Actions, coverage: Coverage

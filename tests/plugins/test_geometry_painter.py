@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch.nn import functional as F
 
 from artkit_painters import geometry, stroke, weights
 from artkit_painters.geometry import CELL, REACH_PX, GeometryPainter
-from artkit_painters.grain import SCALES, grain
+from artkit_painters.grain import DABS, MAPS, SCALES, grain
 from artkit_painters.nearest import nearest
 
 Actions = Callable[..., Tensor]
@@ -25,8 +26,7 @@ seeds_of_actions = st.integers(0, 1 << 30)
 def painter() -> GeometryPainter:
     """The one that artkit ships for dry_brush."""
     tensors, facts, _ = weights.load(weights.shipped("gan", "classic/dry_brush"))
-    low, more = facts["reach"]
-    made = GeometryPainter(bool(facts["noise"]), int(facts["channels"]), (float(low), float(more)))
+    made = GeometryPainter.of(facts)
     made.load_state_dict(tensors)
     return made.eval().requires_grad_(False)
 
@@ -80,11 +80,11 @@ def test_training_mode_makes_no_difference(painter: GeometryPainter, random_acti
     assert torch.equal(before, after)
 
 
-@pytest.mark.parametrize("noise", [False, True])
-def test_gradients_against_finite_differences(noise: bool, random_actions: Actions) -> None:
+@pytest.mark.parametrize(("noise", "swell"), [(False, ()), (True, ()), (False, (-2.0, -0.5, 0.0))])
+def test_gradients_against_finite_differences(noise: bool, swell: tuple[float, ...], random_actions: Actions) -> None:
     """In double precision, where a step is too small to move a pixel over a kink, every number of the action counts."""
     generator = torch.Generator().manual_seed(3)
-    painter = GeometryPainter(noise, 8).double().requires_grad_(False)
+    painter = GeometryPainter(noise, 8, swell=swell).double().requires_grad_(False)
     for parameter in painter.parameters():
         parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.3)
     count, step = 24, 1e-7
@@ -164,9 +164,10 @@ def test_grain_depends_on_the_seed_and_the_place_alone() -> None:
     x, y = (span[None] - 8).expand(40, 40)[..., None], (span[:, None] + 3).expand(40, 40)[..., None]
     radius = torch.full((1,), 3.0)
     one, same, other = (grain(torch.tensor([seed]), radius, x, y) for seed in (5, 5, 6))
-    assert one.shape == (40, 40, 1, len(SCALES))
+    assert one.shape == (40, 40, 1, MAPS)
     assert torch.equal(one, same)
-    assert (one != other).float().mean() > 0.99
+    assert (one != other)[..., : len(SCALES)].float().mean() > 0.99
+    assert (one != other).any((0, 1, 2)).all()
     assert torch.equal(grain(torch.tensor([5]), radius, x[7:27, 3:23], y[7:27, 3:23]), one[7:27, 3:23])
 
 
@@ -179,11 +180,24 @@ def test_grain_is_noise_of_unit_variance_and_as_smooth_as_the_brush_is_broad() -
         assert maps.mean((0, 1, 2)).abs().max() < 0.1
         assert maps.var((0, 1, 2)).sub(1).abs().max() < 0.2
         covariance = (maps[..., :, None] * maps[..., None, :]).mean((0, 1, 2))
-        assert (covariance - covariance.diag().diag()).abs().max() < 0.15
+        smooth = len(SCALES)
+        assert (covariance - covariance.diag().diag())[:smooth].abs().max() < 0.15
+        assert (covariance.diag(1)[smooth:] > 0.3).all()  # dabs of one map are among those of the next
         assert abs(float((maps[:, :, 1:] * maps[:, :, :-1]).mean())) < 0.05  # of two strokes
     rough = {radius: maps.diff(dim=0).square().mean((0, 1, 2)) for radius, maps in noise.items()}
     assert (rough[6.0] < 0.5 * rough[2.0]).all()
-    assert (rough[6.0].diff() < 0).all()
+    assert rough[6.0][0] > rough[6.0][1]
+
+
+def test_the_densest_dabs_cover_what_as_many_dabs_would() -> None:
+    """Of dabs scattered like raindrops a place is missed by all with a chance of exp(-density x area)."""
+    span = torch.arange(256.0)
+    x, y = span[None, :, None].expand(256, -1, -1), span[:, None, None].expand(-1, 256, -1)
+    maps = grain(torch.tensor([3]), torch.full((1,), 4.0), x, y)
+    for number, density in enumerate(DABS, len(SCALES)):
+        one = maps[..., number]
+        bare = float((one <= one.min() + 1e-3).float().mean())
+        assert bare == pytest.approx(math.exp(-density * math.pi), abs=0.05)
 
 
 def test_grain_shows_in_the_paint(painter: GeometryPainter, random_actions: Actions) -> None:

@@ -16,7 +16,7 @@ from artkit_painters.workers import Workers
 pytestmark = pytest.mark.usefixtures("mypaint")
 
 
-@pytest.mark.parametrize("brush", ["classic/dry_brush", "classic/charcoal", "classic/calligraphy"])
+@pytest.mark.parametrize("brush", ["classic/dry_brush", "classic/charcoal", "classic/calligraphy", "classic/brush"])
 def test_next_to_no_paint_lies_beyond(brush: str) -> None:
     """On strokes that the measurement did not see."""
     workers = Workers(brush, 1)
@@ -31,7 +31,9 @@ def test_next_to_no_paint_lies_beyond(brush: str) -> None:
     centre = torch.arange(size) + 0.5 - around
     t = torch.linspace(0, 1, 65)
     nodes = stroke.curve(actions, t) * 64
-    reach = (low + more * stroke.pressure(actions, t)) * stroke.radius(actions)[:, None] * 64 + REACH_PX
+    pressure = stroke.pressure(actions, t)
+    radius = stroke.radius(actions)[:, None] * 64 * stroke.swollen(pressure, workers.brush.swell)
+    reach = (low + more * pressure) * radius + REACH_PX
     beyond = 0.0
     for painted, way, limit in zip(torch.from_numpy(coverage), nodes, reach, strict=True):
         x, y = ((centre[:, None] - way[:, axis]).square() for axis in (0, 1))

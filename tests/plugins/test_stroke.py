@@ -102,3 +102,16 @@ def test_seeds_differ_by_number_and_by_seed() -> None:
     assert (engine.stroke_seeds(numbers, 1) != seeds).mean() > 0.999
     np.testing.assert_array_equal(engine.stroke_seeds(numbers[5:9], 0), seeds[5:9])
     assert (engine.stroke_seeds(numbers, (1 << 63) - 1) != seeds).mean() > 0.999
+
+
+def test_a_radius_under_pressure_is_read_from_the_table() -> None:
+    swell = (-2.0, -0.5, 0.0)
+    pressure = torch.linspace(0, 1, 41, dtype=torch.float64, requires_grad=True)
+    share = stroke.swollen(pressure, swell)
+    assert isinstance(share, Tensor)
+    expected = np.exp(np.interp(pressure.detach().numpy(), [0, 0.5, 1], swell))
+    np.testing.assert_allclose(share.detach().numpy(), expected, rtol=1e-6)
+    (slope,) = torch.autograd.grad(share.log().sum(), pressure)
+    assert slope[5].item() == pytest.approx(3.0)
+    assert slope[35].item() == pytest.approx(1.0)
+    assert stroke.swollen(pressure, ()) == 1.0

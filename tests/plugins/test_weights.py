@@ -18,7 +18,7 @@ from artkit_painters.gan import Gan
 from artkit_painters.geometry import GeometryPainter
 
 FACTS = {
-    "noise": True, "channels": 4, "reach": [3.0, 1.0], "margin": 8, "brush": "classic/pen", "space": stroke.SPACE.name,
+    "noise": True, "channels": 4, "reach": [3.0, 1.0], "swell": [], "brush": "classic/pen", "space": stroke.SPACE.name,
 }  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path, scene: Callable[..
         gan(scene, weights=file)
 
 
-@pytest.mark.parametrize("missing", ["noise", "reach", "brush"])
+@pytest.mark.parametrize("missing", ["noise", "reach", "swell", "brush"])
 def test_weights_that_do_not_tell_what_they_are_are_refused(
     tmp_path: Path, scene: Callable[..., Scene], missing: str
 ) -> None:

@@ -1,0 +1,66 @@
+"""The total variation of strokes and of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from artkit.errors import UsageError
+from artkit.geometry import Window
+from artkit.objective import View
+from artkit.part import Scene
+from artkit_painters import stroke
+from artkit_vision.total_variation import TotalVariation
+
+SIZE = (32, 24)
+
+
+@pytest.fixture
+def brushes(scene: Callable[..., Scene]) -> Scene:
+    made = scene(SIZE)
+    made.renderer = made.make("renderer", "gan")
+    return made
+
+
+def view(image: Tensor, actions: Tensor | None) -> View:
+    return View(image, None, Window(0, 0, *SIZE), 0.0, actions)
+
+
+def test_strokes_that_are_alike_have_none(brushes: Scene) -> None:
+    objective = TotalVariation(TotalVariation.Config(), brushes)
+    image = torch.rand(2, 3, 24, 32)
+    actions = torch.rand(2, 1, 12).repeat(1, 5, 1)
+    assert objective(view(image, actions)).tolist() == [0, 0]
+    actions[0, 2, stroke.SPACE.index("size")] += 0.6
+    actions[1, :, stroke.SPACE.index("start_x")] += torch.rand(5, 1)  # a place is not compared unless named
+    assert objective(view(image, actions)).tolist() == pytest.approx([2 * 0.6 / (4 * 6), 0], abs=1e-6)
+    assert objective(view(image, actions[:, :1])).tolist() == [0, 0]
+
+
+def test_of_a_picture_it_is_the_height_of_its_steps(brushes: Scene) -> None:
+    objective = TotalVariation(TotalVariation.Config(of="picture"), brushes)
+    image = torch.zeros(1, 3, 24, 32)
+    assert float(objective(view(image, None))) == 0
+    image[..., 16:] = 0.5
+    assert float(objective(view(image, None))) == pytest.approx(0.5 / 31)
+
+
+def test_it_calms_the_strokes_it_is_told_to(brushes: Scene) -> None:
+    objective = TotalVariation(TotalVariation.Config(numbers=("size",)), brushes)
+    actions = torch.rand(1, 6, 12, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    (gradient,) = torch.autograd.grad(objective(view(torch.zeros(1, 3, 24, 32), actions)).sum(), actions)
+    told = stroke.SPACE.index("size")
+    assert gradient[..., told].abs().sum() > 0
+    gradient[..., told] = 0
+    assert gradient.abs().sum() == 0
+
+
+def test_what_it_cannot_compare_it_refuses(brushes: Scene) -> None:
+    with pytest.raises(UsageError, match="no colour"):
+        TotalVariation(TotalVariation.Config(numbers=("size", "colour")), brushes)
+    objective = TotalVariation(TotalVariation.Config(), brushes)
+    with pytest.raises(UsageError, match="windows"):
+        objective(view(torch.zeros(1, 3, 24, 32), None))
