@@ -41,7 +41,11 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     ("constraint", "palette"): {"colours": [[0.1, 0.2, 0.3], [0.9, 0.8, 0.7]]},
     ("constraint", "mask"): {"image": "picture.png"},
     ("constraint", "strokes"): {"most": 3},
+    ("data", "celeba"): {"path": "celeba"},
     ("data", "folder"): {"path": "pictures"},
+    ("data", "kmnist"): {"path": "kmnist"},
+    ("data", "mnist"): {"path": "mnist.tgz"},
+    ("data", "omniglot"): {"path": "omniglot.zip"},
     ("objective", "class-activation"): {"class": "starfish"},
     ("objective", "content"): {"target": "picture.png", "rotate": 3.0, "zoom": 0.1},
     ("objective", "pixel"): {"target": "picture.png"},
@@ -68,7 +72,11 @@ OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
 } | {("constraint", name): {"scene": brush} for name in ("connected", "opaque", "pressure", "size", "strokes")}
 
 NEEDS = {
+    ("data", "celeba"): "pictures",
     ("data", "folder"): "pictures",
+    ("data", "kmnist"): "pictures",
+    ("data", "mnist"): "pictures",
+    ("data", "omniglot"): "pictures",
     ("renderer", "mypaint"): "mypaint",
     ("renderer", "discrete"): "mypaint",
     ("renderer", "vae"): "untrained",
@@ -92,8 +100,12 @@ def untrained(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> None:
-    """A folder of images in two subfolders."""
+def pictures(tmp_path: Path, data_files: Any) -> None:
+    """Small data sets, and a folder of images in two subfolders."""
+    data_files.write_celeba(tmp_path / "celeba", 5)
+    data_files.write_mnist(tmp_path / "kmnist", "t10k", data_files.characters(20), ".gz")
+    data_files.write_npm(tmp_path / "mnist.tgz", data_files.characters(20).reshape(10, 2, 28, 28))
+    data_files.write_omniglot(tmp_path / "omniglot.zip", data_files.omniglot(2, 3, 2))
     for number in range(12):
         file = tmp_path / "pictures" / "ab"[number % 2] / f"{number}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
