@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -11,22 +12,31 @@ from artkit.part import Part, Scene
 
 
 class Agent(Part, nn.Module, ABC):
-    """Proposes the actions of a picture. Its parameters are what a run optimises."""
+    """Proposes the actions of a picture. Its parameters are what a run optimises.
+
+    looks: whether what it proposes depends on what it is shown, so that it can learn to paint pictures that it has not
+    seen.
+    """
+
+    looks: ClassVar[bool] = False
 
     def __init__(self, config: Config, scene: Scene) -> None:
         nn.Module.__init__(self)
         self.config, self.provenance = config, {}
 
     @abstractmethod
-    def forward(self, scene: Scene) -> Tensor:
+    def forward(self, scene: Scene, targets: Tensor | None = None) -> Tensor:
         """Actions (n, N, A) in [0, 1] for the N strokes of the scene's canvas, in the order of painting; N is
         `Scene.actions`, which is 1 where the renderer shares one.
+
+        targets (n, 3, h, w) in [0, 1]: what is to be painted, of the shape of the picture and perhaps smaller; None if
+        there is no picture of it, or the agent does not look.
         """
 
-    def strokes(self, scene: Scene, numbers: Tensor) -> Tensor:
+    def strokes(self, scene: Scene, numbers: Tensor, targets: Tensor | None = None) -> Tensor:
         """The actions (n, m, A) of the strokes with the numbers (m,) alone, for pictures whose strokes are too many to
         be proposed in each step. An agent with parameters of each stroke should see to it that only theirs get a
         gradient, a sparse one, as `torch.nn.functional.embedding` gives.
         """
-        actions: Tensor = self(scene)
+        actions: Tensor = self(scene, targets)
         return actions[:, numbers]

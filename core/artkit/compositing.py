@@ -56,6 +56,12 @@ def render(
         for phase, large in zip(phases, scaled, strict=True)
     }
     blocks = [block for phase in scaled if (block := _touching(phase, margins[phase.side], window))]
+    # No margin is painted wider than the window shows of it: of tiles as large as the picture, none.
+    margins = {
+        side: min(margin, max((b.shows(window) for b in blocks if b.phase.side == side), default=0))
+        for side, margin in margins.items()
+    }
+    blocks = [replace(block, margin=margins[block.phase.side]) for block in blocks]
     left, top, right, bottom = window.x, window.y, window.x + window.width, window.y + window.height
     for block in blocks:
         left, top = min(left, block.x), min(top, block.y)
@@ -180,6 +186,16 @@ class _Block:
 
     def origins(self) -> Tensor:
         return self.phase.origins_of(self.numbers() - self.phase.first)
+
+    def shows(self, window: Window) -> int:
+        """How far beyond its tiles a window shows what they leave: of the tile that has most around it, px."""
+        sides = (
+            self.x + (self.columns - 1) * self.phase.pitch + self.margin - window.x,
+            self.y + (self.rows - 1) * self.phase.pitch + self.margin - window.y,
+            window.x + window.width - (self.x + self.margin + self.phase.side),
+            window.y + window.height - (self.y + self.margin + self.phase.side),
+        )
+        return max(0, *sides)
 
     def layer(self, left: int, top: int) -> _Layer:
         """The block in a buffer whose upper left lies at (left, top)."""

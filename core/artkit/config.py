@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,3 +71,16 @@ Unit = Annotated[float, Field(ge=0, le=1)]
 
 Colour = tuple[Unit, Unit, Unit]
 """Red, green and blue in [0, 1]."""
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+"""Any number."""
+
+
+def _in_order(pairs: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    if any(later[0] < earlier[0] for earlier, later in pairwise(pairs)):
+        raise ValueError("the pairs of a schedule must be in the order of the run")
+    return pairs
+
+
+Schedule = Annotated[tuple[tuple[Unit, Finite], ...], Field(min_length=1), AfterValidator(_in_order)]
+"""A number that changes over a run: pairs of a share of the run, in [0, 1], and the number there."""

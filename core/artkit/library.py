@@ -10,6 +10,7 @@ from typing import Any
 
 from artkit import recipe as recipes
 from artkit.config import Colour
+from artkit.learn_job import Learn
 from artkit.paint_job import Paint
 from artkit.part import Scene
 from artkit.plugins import plugins
@@ -74,6 +75,8 @@ def begin(recipe: Recipe, out: Path | None = None, resume: bool = False, device:
     folder = out or _default_folder(recipe.name, resume)
     if recipe.trains:
         return Run(folder, recipe, Train(recipe, chosen, folder), resume)
+    if recipe.learns:
+        return Run(folder, recipe, Learn(recipe, chosen), resume)
     there = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
     return Run(folder, recipe, Paint(recipe, chosen, there), resume)
 

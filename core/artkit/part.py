@@ -14,6 +14,8 @@ from artkit.config import Config as BaseConfig
 
 if TYPE_CHECKING:
     from artkit.canvas import Canvas
+    from artkit.constraint import Constraint
+    from artkit.data import Data
     from artkit.images import Picture
     from artkit.renderer import Renderer
 
@@ -44,8 +46,9 @@ class Scene:
     size: width and height of the picture, px. device: where tensors live. seed: of the recipe. generator: a CPU
     generator seeded by it, from which everything random comes. background: RGB (3,) in [0, 1]. make: builds another
     part for this scene, by its name or its class: ``make(kind, type, **settings)``; raises UsageError for settings it
-    does not take. target: what to paint, if the objectives have a picture of it. folder: where what is too large for
-    memory may lie (`artkit.scratch`).
+    does not take. data: the pictures that an agent learns to paint, if one does. target: what to paint, if the
+    objectives have a picture of it. constraints: which actions are allowed, in the order in which they apply. folder:
+    where what is too large for memory may lie (`artkit.scratch`).
     """
 
     size: tuple[int, int]
@@ -56,7 +59,9 @@ class Scene:
     make: Callable[..., Any]
     renderer: Renderer | None = None
     canvas: Canvas | None = None
+    data: Data | None = None
     target: Picture | None = None
+    constraints: tuple[Constraint, ...] = ()
     folder: Path | None = None
     notes: list[str] = field(default_factory=list)
     """One-line remarks for the user, such as that the painter stands in for MyPaint."""
@@ -68,6 +73,14 @@ class Scene:
         assert self.renderer is not None
         assert self.canvas is not None
         return 1 if self.renderer.shared else self.canvas.strokes
+
+    def allowed(self, actions: Tensor, progress: float) -> Tensor:
+        """What the constraints make of actions (n, N, A) as a picture has them, or of some strokes if each constraint
+        looks at them alone.
+        """
+        for constraint in self.constraints:
+            actions = constraint(actions, progress)
+        return actions
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` returns, called once for all parts that ask with the same key: what they have in common."""

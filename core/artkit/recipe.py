@@ -24,6 +24,8 @@ Tree = dict[str, Any]
 
 MAX_SIDE = 1 << 17
 
+_NUMBERS = ("int", "float")
+
 
 class Optimizer(Config):
     """How the agent's parameters are changed."""
@@ -45,8 +47,9 @@ class Head(Config):
 
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
     """Chooses everything random: the same recipe and seed give the same picture on the same machine."""
-    steps: Annotated[int, Field(ge=1)] = 150
-    """Steps of optimisation, or of training. Each lets every stroke learn once, however large the picture."""
+    steps: Annotated[int, Field(ge=0)] = 150
+    """Steps of optimisation, or of training. Each lets every stroke learn once, however large the picture. With 0 a
+    trained agent paints what it sees, without being improved on it."""
     size: tuple[Annotated[int, Field(ge=8, le=MAX_SIDE)], Annotated[int, Field(ge=8, le=MAX_SIDE)]] = (288, 288)
     """Width and height of the picture, px."""
     window: Annotated[int, Field(ge=64, le=MAX_SIDE)] | Literal["auto"] = "auto"
@@ -280,6 +283,8 @@ def check(tree: Tree, name: str) -> Recipe:
                 named[kind][label] = block
     if not trains and not tree.get("objective"):
         faults.append('objective: a painting needs one, such as [objective.look] with type = "content"')
+    if isinstance(head, Head) and head.steps == 0 and (trains or "data" in tree):
+        faults.append("steps: to learn takes at least 1 (it is 0)")
     if not faults:
         recipe = Recipe(name, head, blocks, named)  # type: ignore[arg-type]
         faults += _changed(tree.get(RECORD, {}), recipe)
@@ -327,7 +332,9 @@ def _validate(model: type[BaseModel], values: Mapping[str, Any], place: str, fau
         told_of = error.errors()
         for fault in told_of:
             # A value that may be one of several things has a fault for each; the place is the value's own.
-            of_union = len(fault["loc"]) > 1 and any(mark in str(fault["loc"][1]) for mark in "[(")
+            of_union = len(fault["loc"]) > 1 and (
+                fault["loc"][1] in _NUMBERS or any(mark in str(fault["loc"][1]) for mark in "[(")
+            )
             where = str(fault["loc"][0]) if of_union else ".".join(str(step) for step in fault["loc"])
             if of_union:
                 if where in seen:

@@ -1,4 +1,4 @@
-"""Agents: one free parameter a value."""
+"""Agents: one free parameter a value, or a network that looks."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,8 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_agents() -> Sequence[type]:
-    """`free`."""
+    """`free` and `lstm`."""
     from artkit_agents.free import Free
+    from artkit_agents.lstm import Lstm
 
-    return (Free,)
+    return (Free, Lstm)

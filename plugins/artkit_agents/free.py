@@ -65,10 +65,10 @@ class Free(Agent):
             scratch.release()
         self.parameters_of_actions = nn.Parameter(rows)
 
-    def forward(self, scene: Scene) -> Tensor:
+    def forward(self, scene: Scene, targets: Tensor | None = None) -> Tensor:
         return self._actions(self.parameters_of_actions)
 
-    def strokes(self, scene: Scene, numbers: Tensor) -> Tensor:
+    def strokes(self, scene: Scene, numbers: Tensor, targets: Tensor | None = None) -> Tensor:
         numbers = numbers.to(self.parameters_of_actions.device)
         return self._actions(F.embedding(numbers, self.parameters_of_actions, sparse=True))
 

@@ -8,6 +8,7 @@ from artkit import hookimpl
 @hookimpl
 def artkit_constraints() -> Sequence[type]:
     """What strokes may look like, where they may lie, and how many there may be."""
+    from artkit_constraints.colour import Colour
     from artkit_constraints.connected import Connected
     from artkit_constraints.grayscale import Grayscale
     from artkit_constraints.mask import Mask
@@ -17,4 +18,4 @@ def artkit_constraints() -> Sequence[type]:
     from artkit_constraints.size import Size
     from artkit_constraints.strokes import Strokes
 
-    return (Grayscale, Palette, Size, Pressure, Opaque, Connected, Mask, Strokes)
+    return (Grayscale, Colour, Palette, Size, Pressure, Opaque, Connected, Mask, Strokes)

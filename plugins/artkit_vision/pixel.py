@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from artkit import images
 from artkit.config import InputFile
+from artkit.errors import UsageError
 from artkit.objective import Objective, View
 from artkit.part import Scene
 
@@ -23,8 +24,8 @@ class Pixel(Objective):
     class Config(Objective.Config):
         """Settings."""
 
-        target: InputFile
-        """The image to paint."""
+        target: InputFile | None = None
+        """The image to paint. With `[data]` it is each of its pictures."""
         fit: images.Fit = "cover"
         """How the image is brought to the picture's size: cut to its shape, padded, or stretched."""
         norm: Literal["l1", "l2"] = "l2"
@@ -37,7 +38,15 @@ class Pixel(Objective):
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
-        self.target = images.load(config.target, scene.size, config.fit, scene.background.cpu()).to(scene.device)
+        if bool(config.target) == bool(scene.data):
+            raise UsageError(
+                "pixel has two things to paint, the pictures of [data] and its target"
+                if config.target
+                else "pixel has nothing to paint",
+                remedy="leave the target out" if config.target else 'say target = "FILE", or give the recipe [data]',
+            )
+        if config.target:
+            self.target = images.load(config.target, scene.size, config.fit, scene.background.cpu()).to(scene.device)
 
     def forward(self, view: View) -> Tensor:
         assert view.target is not None

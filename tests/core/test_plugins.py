@@ -28,7 +28,7 @@ from artkit.objective import Objective
 class Still(Agent):
     '''Does nothing.'''
     name = "still"
-    def forward(self, scene):
+    def forward(self, scene, targets=None):
         raise NotImplementedError
 """
 
@@ -109,7 +109,7 @@ BROKEN = {
         "Still",
     ),
     "has a part without a name": (
-        HEAD + "class Nameless(Agent):\n    def forward(self, scene): pass\n"
+        HEAD + "class Nameless(Agent):\n    def forward(self, scene, targets=None): pass\n"
         "@hookimpl\ndef artkit_agents():\n    return [Nameless]\n",
         "Nameless has no name",
     ),

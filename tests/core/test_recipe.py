@@ -225,8 +225,8 @@ def test_all_faults_are_told_at_once_each_with_its_place(recipe_file: Write) -> 
 @pytest.mark.parametrize(
     ("setting", "place", "told"),
     [
-        ("steps=0", "steps", "1"),
-        ("steps=-3", "steps", "1"),
+        ("steps=0.5", "steps", "0.5"),
+        ("steps=-3", "steps", "0"),
         ("steps=2.5", "steps", "2.5"),
         ("seed=9223372036854775808", "seed", "less than"),
         ("size=[64]", "size.1", "missing"),

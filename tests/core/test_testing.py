@@ -158,7 +158,7 @@ class Loose(Agent):
         shape = (2, scene.canvas.strokes, len(scene.renderer.space))
         self.numbers = nn.Parameter(torch.rand(shape, generator=scene.generator) - 0.5)
 
-    def forward(self, scene: Any) -> Tensor:
+    def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
         return torch.sigmoid(self.numbers)
 
 
@@ -493,32 +493,32 @@ class Blocked:
 
 @mistake("agent", "actions")
 class OneStroke:
-    def forward(self, scene: Any) -> Tensor:
+    def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
         return torch.sigmoid(self.numbers[:, :1])  # type: ignore[attr-defined]
 
 
 @mistake("agent", "actions")
 class NoSigmoid:
-    def forward(self, scene: Any) -> Tensor:
+    def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
         return self.numbers * 3  # type: ignore[attr-defined,no-any-return]
 
 
 @mistake("agent", "determinism")
 class Restless:
-    def forward(self, scene: Any) -> Tensor:
+    def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
         return torch.sigmoid(self.numbers + 0.1 * torch.rand(()))  # type: ignore[attr-defined]
 
 
 @mistake("agent", "gradient")
 class HalfDetached:
-    def forward(self, scene: Any) -> Tensor:
+    def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
         numbers = self.numbers  # type: ignore[attr-defined]
         return torch.sigmoid(torch.cat([numbers[:, :-4], numbers[:, -4:].detach()], 1))
 
 
 @mistake("agent", "learning")
 class Stubborn:
-    def forward(self, scene: Any) -> Tensor:
+    def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
         return torch.sigmoid(self.numbers * 1e-3)  # type: ignore[attr-defined]
 
 
@@ -529,7 +529,7 @@ class Forgets:
         self.numbers.requires_grad_()
         self.asked = 0
 
-    def forward(self, scene: Any) -> Tensor:
+    def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
         self.asked += 1
         return torch.sigmoid(self.numbers + self.asked * 0.01)
 

@@ -160,13 +160,13 @@ def test_a_step_moves_the_strokes_of_its_core_alone(paint: Callable[..., Paint])
 def test_the_gradient_of_a_core_is_that_of_the_whole_picture(paint: Callable[..., Paint]) -> None:
     """With an objective that looks at each pixel alone, a window's strokes learn what they would from the whole."""
     job = paint()
-    whole = job._render(Window(0, 0, *job.scene.size), Window(-999, -999, 9999, 9999), 0.0)
+    whole = job._view(Window(0, 0, *job.scene.size), Window(-999, -999, 9999, 9999), 0.0).image
     job._score(view_of(whole, job))[1].backward()  # type: ignore[no-untyped-call]
     expected = job.agent.parameters_of_actions.grad.to_dense() * (150 * 120)
     for index in range(job.windows.count):
         job.optimizer.zero_grad(set_to_none=True)
         window, core = job.windows.at(index, (0.5, -0.5))
-        job._score(view_of(job._render(window, core, 0.0), job, window))[1].backward()  # type: ignore[no-untyped-call]
+        job._score(view_of(job._view(window, core, 0.0).image, job, window))[1].backward()  # type: ignore[no-untyped-call]
         gradient = job.agent.parameters_of_actions.grad.coalesce()
         rows = gradient.indices()[0]
         assert len(rows) < job.canvas.strokes

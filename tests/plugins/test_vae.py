@@ -124,5 +124,5 @@ def test_weights_of_another_brush_or_kind_are_refused(file: Path, tmp_path: Path
         Vae(Vae.Config(weights=file, brush="classic/charcoal"), scene())
     other = tmp_path / "other.safetensors"
     weights.save(torch.nn.Linear(2, 2), FACTS, other)
-    with pytest.raises(UsageError, match="another version of this painter"):
+    with pytest.raises(UsageError, match="another version of this network"):
         Vae(Vae.Config(weights=other), scene())

@@ -96,7 +96,7 @@ def test_weights_of_another_action_space_are_refused(tmp_path: Path, scene: Call
 def test_weights_of_another_shape_are_refused(tmp_path: Path, scene: Callable[..., Scene]) -> None:
     file = tmp_path / "other.safetensors"
     weights.save(GeometryPainter(True, 4, (3.0, 1.0)), {**FACTS, "channels": 8}, file)
-    with pytest.raises(UsageError, match="another version of this painter"):
+    with pytest.raises(UsageError, match="another version of this network"):
         gan(scene, weights=file)
 
 

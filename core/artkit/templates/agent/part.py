@@ -30,5 +30,5 @@ class NewPart(Agent):
         shape = (1, scene.canvas.strokes, len(scene.renderer.space))
         self.numbers = nn.Parameter(config.spread * torch.randn(shape, generator=scene.generator))
 
-    def forward(self, scene: Scene) -> Tensor:
+    def forward(self, scene: Scene, targets: Tensor | None = None) -> Tensor:
         return torch.sigmoid(self.numbers)

@@ -1,0 +1,155 @@
+"""What painting a picture and learning to paint have in common: the parts of a recipe, and how an agent improves."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from artkit.agent import Agent
+from artkit.canvas import Canvas
+from artkit.constraint import check_together
+from artkit.errors import UsageError
+from artkit.objective import Objective, View
+from artkit.optimizer import Adam
+from artkit.recipe import Recipe
+from artkit.renderer import Renderer
+from artkit.run import Diverged, Job, build, make_scene, seeded
+
+
+class AgentJob(Job):
+    """The work of an agent: its actions become pictures, the objectives score them, the optimizer moves it.
+
+    folder: the run's, where what is too large for memory may lie.
+    """
+
+    sweep: int = 1
+    """How many steps it takes until every stroke has learnt once."""
+
+    def __init__(self, recipe: Recipe, device: torch.device, folder: Path | None = None) -> None:
+        self.recipe = recipe
+        with seeded(recipe.head.seed):
+            self._build(device, folder)
+
+    def _build(self, device: torch.device, folder: Path | None) -> None:
+        recipe = self.recipe
+        self.scene = scene = make_scene(recipe, device)
+        scene.folder = folder
+        self.renderer: Renderer = self._part("renderer").to(device)
+        if not self.renderer.differentiable:
+            raise UsageError(
+                f'the renderer "{recipe.blocks["renderer"].type}" has no gradient, so nothing can be learnt through it',
+                remedy='give it a surrogate, such as surrogate = "gan"',
+            )
+        scene.renderer = self.renderer
+        scene.canvas = self.canvas = cast(Canvas, self._part("canvas"))
+        if "data" in recipe.blocks:
+            scene.data = self._part("data")
+        self.objectives: dict[str, Objective] = {
+            name: build("objective", block.type, block.config, scene).to(device)
+            for name, block in recipe.named["objective"].items()
+        }
+        scene.target = next((o.target for o in self.objectives.values() if o.target), None)
+        if recipe.head.background == "target":
+            if scene.target is None:
+                raise UsageError('background: "target" needs an objective that has a target', remedy="give a colour")
+            scene.background = scene.target.small(1 << 20)[0].mean((0, 2, 3))
+        constraints = {
+            name: build("constraint", block.type, block.config, scene).to(device)
+            for name, block in recipe.named["constraint"].items()
+        }
+        if constraints:
+            some = torch.rand(1, scene.actions, len(self.renderer.space), generator=torch.Generator().manual_seed(0))
+            check_together(constraints, some.to(device))
+        scene.constraints = tuple(constraints.values())
+        for constraint in scene.constraints:
+            scene.background = constraint.ground(scene.background)
+        self._plan()
+        self.agent: Agent = self._part("agent").to(device)
+        self.optimizer = Adam(self.agent.parameters(), recipe.head.optimizer.lr, folder)
+        self.notes = scene.notes
+        parts = {"renderer": self.renderer, "agent": self.agent} | {
+            f"objective.{k}": o for k, o in self.objectives.items()
+        }
+        if scene.data:
+            parts["data"] = scene.data
+        self.provenance = {f"{place}.{what}": s for place, part in parts.items() for what, s in part.provenance.items()}
+
+    def _part(self, kind: str) -> Any:
+        block = self.recipe.blocks[kind]
+        return build(kind, block.type, block.config, self.scene)
+
+    @abstractmethod
+    def _plan(self) -> None:
+        """Set what depends on the canvas and the objectives, such as `steps`, and refuse what is too large, before the
+        agent is built.
+        """
+
+    def _score(self, seen: View) -> tuple[dict[str, float], Tensor, dict[str, View]]:
+        """The losses by name, the whole one as a tensor, and what each objective that takes part saw."""
+        views = {
+            name: seen.towards(o.target.window(seen.window)) if o.target else seen
+            for name, o in self.objectives.items()
+            if o.weight(seen.progress) is not None
+        }
+        if not views:
+            raise UsageError(
+                f"no objective takes part at {seen.progress:.0%} of the run", remedy="change their schedules of weights"
+            )
+        losses: dict[str, float] = {}
+        loss = seen.image.new_zeros(())
+        for name, view in views.items():
+            objective = self.objectives[name]
+            value = objective(view).mean()
+            loss = loss + (objective.weight(seen.progress) or 0.0) * value
+            losses[name] = value.item()
+        return {"loss": loss.item(), **losses}, loss, views
+
+    def _improve(self, step: int, loss: Tensor) -> None:
+        """Move the agent's parameters along the gradient. Raises `Diverged` before it changes anything."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate(step)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if not all(_is_finite(p.grad) for p in self.agent.parameters() if p.grad is not None):
+            raise Diverged("the gradient stopped being a number", remedy="try a lower optimizer.lr")
+        self.optimizer.step()
+
+    def _rate(self, step: int) -> float:
+        settings = self.recipe.head.optimizer
+        rate = settings.lr * min(1.0, (step // self.sweep + 1) / (settings.warmup + 1))
+        if settings.decay == "cosine":
+            fall = 0.5 + 0.5 * math.cos(math.pi * step / max(self.steps, 1))
+            rate *= settings.floor + (1 - settings.floor) * fall
+        return rate
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "agent": self.agent.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "objectives": {name: objective.state_dict() for name, objective in self.objectives.items()},
+            "generator": self.scene.generator.get_state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.agent.load_state_dict(state["agent"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for name, objective in self.objectives.items():
+            objective.load_state_dict(state["objectives"][name])
+        self.scene.generator.set_state(state["generator"])
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words, such as ``about 12 min``."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"about {seconds / length:.0f} {unit}"
+    return f"about {seconds:.0f} s"
+
+
+def _is_finite(gradient: Tensor) -> bool:
+    return bool((gradient.coalesce().values() if gradient.is_sparse else gradient).isfinite().all())

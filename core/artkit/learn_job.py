@@ -1,0 +1,140 @@
+"""Learning to paint: an agent that looks paints batch after batch of a data set's pictures (paper §3, §4)."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from artkit import images, weights
+from artkit.agent_job import AgentJob, duration
+from artkit.cost import Cost, memory
+from artkit.data import Data
+from artkit.errors import ArtkitError, UsageError
+from artkit.geometry import Window
+from artkit.objective import View
+from artkit.plugins import plugins
+from artkit.renderer import Renderer
+from artkit.run import check_finite
+
+AGENT = "agent.safetensors"
+SHEET = "sheet.png"
+
+_SHOWN = 16  # pictures on the sheet
+_RIM = 2  # px between them
+
+
+class Learn(AgentJob):
+    """An agent in the making.
+
+    Each step paints the pictures of a batch. All pictures come once, in a random order, before any comes again.
+    """
+
+    def _plan(self) -> None:
+        block = self.recipe.blocks["data"]
+        assert self.scene.data is not None
+        self.data: Data = self.scene.data
+        self.batch: int = block.config.batch
+        self.steps = self.recipe.head.steps
+        self._left = torch.zeros(0, dtype=torch.int64)  # numbers of the pictures that are still to come in this pass
+        self._real: Renderer | None = None
+        margin = max(o.margin for o in self.objectives.values())
+        self._bytes = self.batch * Cost(self.canvas, self.renderer, margin).bytes(*self.scene.size)
+        if self._bytes > 0.8 * memory():
+            raise UsageError(
+                f"a step of {self.batch} pictures with {self.canvas.strokes:,} strokes each would take about "
+                f"{self._bytes / 2**30:.0f} GB; this machine has {memory() / 2**30:.0f} GB",
+                remedy="set a smaller data.batch, or fewer strokes",
+            )
+        name = self.recipe.blocks["agent"].type
+        if not plugins().part("agent", name).looks:
+            raise UsageError(f'the agent "{name}" does not look at what it paints', remedy='take agent.type = "lstm"')
+
+    def forecast(self) -> str:
+        """What the training will take, in words, measured by trying a step, which changes nothing."""
+        generator = self.scene.generator.get_state()
+        some = torch.arange(self.batch) % len(self.data)
+        seconds = 0.0
+        for _ in range(2):  # the first time much is made ready
+            began = time.perf_counter()
+            self._score(self._view(some, 0.0))[1].backward()  # type: ignore[no-untyped-call]
+            seconds = (time.perf_counter() - began) * self.steps
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scene.generator.set_state(generator)
+        return (
+            f"{len(self.data):,} pictures, {self.steps:,} steps of {self.batch} with {self.canvas.strokes:,} strokes "
+            f"each, about {self._bytes / 2**30:.1f} GB of memory, {duration(seconds)}"
+        )
+
+    def step(self, step: int) -> dict[str, float]:
+        seen = self._view(self._draw(), step / max(self.steps - 1, 1))
+        losses, loss, views = self._score(seen)
+        check_finite(losses)
+        self._improve(step, loss)
+        for name, view in views.items():
+            self.objectives[name].learn(view)
+        return losses
+
+    def _draw(self) -> Tensor:
+        """The numbers (batch,) of the next pictures."""
+        while len(self._left) < self.batch:
+            again = torch.randperm(len(self.data), generator=self.scene.generator)
+            self._left = torch.cat([self._left, again])
+        drawn, self._left = self._left[: self.batch], self._left[self.batch :]
+        return drawn
+
+    def _view(self, numbers: Tensor, progress: float) -> View:
+        """The pictures with these numbers and what the agent makes of them."""
+        scene = self.scene
+        targets = self.data.pictures(numbers)
+        proposed = self.agent(scene, targets)
+        actions = scene.allowed(proposed, progress)
+        image = self.canvas.render(self.renderer, actions, scene.background, scene.seed)
+        window = Window(0, 0, *scene.size)
+        return View(image, targets, window, progress, actions, proposed, self.data.labels(numbers))
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "left": self._left}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self._left = state["left"]
+
+    def results(self, folder: Path) -> list[Path]:
+        tree = self.recipe.portable()
+        facts = {key: tree[key] for key in ("agent", "canvas", "renderer", "data", "steps", "seed", "size")}
+        told = {"constraint": tree.get("constraint", {}), "space": self.renderer.space.name}
+        weights.save(self.agent, {**facts, **told}, folder / AGENT)
+        images.save_png(self.sheet(), folder / SHEET)
+        return [folder / AGENT, folder / SHEET]
+
+    @torch.no_grad()
+    def sheet(self) -> Tensor:
+        """Some pictures, below each what was painted of it and, if that was not MyPaint's work, what MyPaint makes of
+        the strokes, if it is there: (3, h, w).
+        """
+        numbers = torch.linspace(0, len(self.data) - 1, min(_SHOWN, len(self.data))).long()
+        view = self._view(numbers, 1.0)
+        assert view.target is not None
+        assert view.actions is not None
+        rows = [view.target, view.image]
+        if self.recipe.blocks["renderer"].type != "mypaint" and (real := self._mypaint()):
+            rows.append(self.canvas.render(real, view.actions, self.scene.background, self.scene.seed))
+        framed = [F.pad(row.cpu().clamp(0, 1), (_RIM,) * 4, value=0.5) for row in rows]
+        return torch.cat([torch.cat(list(row), dim=2) for row in framed], dim=1)
+
+    def _mypaint(self) -> Renderer | None:
+        """The real program, if it is installed and its strokes are those of the renderer."""
+        if self._real is None and "mypaint" in plugins().parts("renderer"):
+            brush = getattr(self.renderer.config, "brush", None)
+            try:
+                made = self.scene.make("renderer", "mypaint", surrogate="", **({"brush": brush} if brush else {}))
+            except ArtkitError:
+                return None
+            if made.space.name == self.renderer.space.name:
+                self._real = made
+        return self._real
