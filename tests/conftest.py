@@ -52,9 +52,10 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """open_clip, which has a model "tiny" of a few thousand random weights besides, "toy"."""
     import torch
 
-    from artkit_vision import networks, text
+    from artkit import operators
+    from artkit_vision import text
 
-    networks.declare_missing_operators()
+    operators.declare_missing_operators()
     open_clip = pytest.importorskip("open_clip")
     file = tmp_path / "tiny.json"
     file.write_text(json.dumps(TINY))
@@ -67,6 +68,24 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     text.load.cache_clear()
     yield open_clip
     text.load.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def data_files() -> Any:
+    """What writes small data sets."""
+    return _module("data_sets_of_the_session", Path(__file__).parent / "data_sets.py")
+
+
+def _module(name: str, file: Path) -> Any:
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture
@@ -184,15 +203,7 @@ def toy(install: Callable[..., str]) -> Any:
 @pytest.fixture(scope="session")
 def toy_module() -> Any:
     """The toy plugin's module, not installed."""
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("toy_of_the_session", TOY)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return _module("toy_of_the_session", TOY)
 
 
 @pytest.fixture

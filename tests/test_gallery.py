@@ -26,10 +26,10 @@ def gallery() -> ModuleType:
 
 
 def test_every_picture_can_be_painted(gallery: ModuleType) -> None:
-    from artkit_vision import networks
+    from artkit import operators
     from artkit_vision.classes import imagenet
 
-    networks.declare_missing_operators()
+    operators.declare_missing_operators()
     classes = imagenet(1000)
     assert classes is not None
     pictures = [picture for several in gallery.GALLERY.values() for picture in several]

@@ -43,11 +43,13 @@ def test_plugins_of_all_kinds_are_found_tested_and_used(
     env = with_packages(*folders)
 
     recipes = [f"my-{kind}/my-{kind}.toml" for kind in KINDS if kind not in ("data", "exporter", "trainer")]
+    learnt = ["my-data/my-data.toml", *TINY, "--set", "data.batch=2", "--set", "data.count=4"]
     calls = [
         ["plugins", "--json"],
         ["schema"],
         ["run", *recipes, *TINY, "--out", "run"],
         ["run", "my-trainer/my-trainer.toml", *TINY[:2], "--out", "trainer"],
+        ["run", *learnt, "--out", "learnt"],
         ["export", "run", "painting.my-exporter", "--scale", "2"],
     ]
     listed, schema, *_ = commands(calls, here, env)
@@ -60,6 +62,7 @@ def test_plugins_of_all_kinds_are_found_tested_and_used(
     assert definitions["renderer.my-renderer"]["properties"]["softness"]["description"]
     assert (here / "run/painting.png").stat().st_size
     assert (here / "trainer/my-trainer.safetensors").stat().st_size
+    assert (here / "learnt/agent.safetensors").stat().st_size
     assert (here / "painting.my-exporter").read_bytes().startswith(b"P6 96 64 255\n")
 
     tests = [str(folder / "tests") for folder in folders]

@@ -226,6 +226,33 @@ def _window(told: str | None) -> Window | None:
     return Window(x, y, width, height)
 
 
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PICTURE...")
+@click.option("--scale", type=click.FloatRange(min=0, min_open=True, max=64), default=2.0, show_default=True)
+@click.option("--renderer", default="mypaint", show_default=True, help="What paints the strokes.")
+@click.option("--brush", help="Another brush than the renderer's usual one.")
+def examples(file: Path, files: tuple[Path, ...], scale: float, renderer: str, brush: str | None) -> None:
+    """Draw the strokes of a FILE of examples, to see whether they are right; PICTURES as of `artkit export`."""
+    from artkit import examples as them
+    from artkit.export import exporters
+    from artkit.files import staged
+    from artkit.library import scene
+    from artkit.painting import Painting
+
+    told, chosen = them.read(file), exporters(files)
+    made = scene(device="cpu")
+    settings = {"type": renderer, **({"brush": brush} if brush else {})}
+    painter = made.make("renderer", renderer, **{key: value for key, value in settings.items() if key != "type"})
+    painting = Painting(them.page(told, painter.space, settings), painter, scale, {"Software": "artkit"})
+    for note in made.notes:
+        click.echo(f"note: {note}", err=True)
+    for exporter, goal in zip(chosen, files, strict=True):
+        with staged(goal) as temporary:
+            exporter.write(replace(painting, folder=goal.parent), temporary)
+        click.echo(str(goal))
+
+
 # ------------------------------------------------------------------------------------------------------------- lists
 @cli.command("plugins")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")

@@ -382,9 +382,12 @@ def recipe_folder() -> Path:
 
 
 def shipped_recipes() -> dict[str, Path]:
-    """The recipes that ship with artkit by name, such as ``photo`` or ``train/gan``."""
+    """The recipes that ship with artkit by name, such as ``photo`` or ``train/gan``. What they name lies in
+    the folder ``targets``.
+    """
     base = recipe_folder()
-    return {file.relative_to(base).with_suffix("").as_posix(): file for file in sorted(base.rglob("*.toml"))}
+    names = {file.relative_to(base).with_suffix("").as_posix(): file for file in sorted(base.rglob("*.toml"))}
+    return {name: file for name, file in names.items() if not name.startswith("targets/")}
 
 
 def shipped_or_file(recipe: Path) -> Path:

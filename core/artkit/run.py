@@ -405,7 +405,7 @@ def make_scene(recipe: Recipe, device: torch.device) -> Scene:
 def new_scene(size: tuple[int, int], seed: int, background: Colour, device: torch.device) -> Scene:
     """A scene for which parts can be built, still without renderer and canvas."""
 
-    def make(kind: str, part: str | type[Any], **settings: Any) -> Any:
+    def make(kind: str, part: str | type[Any], /, **settings: Any) -> Any:
         chosen = plugins().part(kind, part) if isinstance(part, str) else part
         config = check_settings(chosen, settings, f"{kind} {chosen.name}")
         made = chosen(config) if kind == "exporter" else chosen(config, scene)

@@ -1,4 +1,4 @@
-"""Agents: one free parameter a value, or a network that looks."""
+"""Agents: one free parameter a value, or a network that looks; and what such a network learns from."""
 
 from collections.abc import Sequence
 
@@ -12,3 +12,12 @@ def artkit_agents() -> Sequence[type]:
     from artkit_agents.lstm import Lstm
 
     return (Free, Lstm)
+
+
+@hookimpl
+def artkit_objectives() -> Sequence[type]:
+    """`adversarial` and `preconditioning`."""
+    from artkit_agents.adversarial import Adversarial
+    from artkit_agents.preconditioning import Preconditioning
+
+    return (Adversarial, Preconditioning)

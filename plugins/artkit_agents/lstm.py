@@ -23,6 +23,7 @@ SHIPPED = Path(__file__).parent / "weights"
 """The weights that come with artkit; ``sha256.json`` beside them lists their sums."""
 
 _STRIDE = 2
+_SPREAD = 4  # times the usual first weights: strokes of hardly any length would all learn the same
 _LEAST = 4  # px a side of what the encoder's last layer gives
 
 
@@ -78,6 +79,8 @@ class Lstm(Agent):
         self.enter = nn.Linear(told.cells + told.at_once * numbers, told.cells)
         self.cell = nn.LSTMCell(told.cells, told.cells)
         self.head = nn.Linear(told.cells, told.at_once * numbers)
+        with torch.no_grad():
+            self.head.weight.mul_(_SPREAD)
         if tensors is not None and file is not None:
             weights.fill(self, tensors, file)
 

@@ -7,7 +7,11 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_data() -> Sequence[type]:
-    """`folder`."""
+    """`mnist`, `kmnist`, `omniglot`, `celeba` and `folder`."""
+    from artkit_data.celeba import CelebA
     from artkit_data.folder import Folder
+    from artkit_data.kmnist import Kmnist
+    from artkit_data.mnist import Mnist
+    from artkit_data.omniglot import Omniglot
 
-    return (Folder,)
+    return (Mnist, Kmnist, Omniglot, CelebA, Folder)

@@ -1,4 +1,4 @@
-"""Pictures that lie in files of their own: read when they are first asked for, and kept at the size they are seen in."""
+"""Pictures in files of their own: read when they are first asked for, and kept at the size they are seen in."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from artkit.errors import ArtkitError, UsageError
 from artkit.objective import Objective, View
+from artkit.operators import declare_missing_operators
 from artkit.part import Scene
 from artkit_vision import networks
 from artkit_vision.views import Views, look
@@ -117,7 +118,7 @@ def load(name: str, pretrained: str, device: torch.device) -> ImageText:
     Raises ArtkitError if open_clip is not installed or the weights cannot be fetched, UsageError for a model or weights
     that it does not have.
     """
-    networks.declare_missing_operators()
+    declare_missing_operators()
     try:
         import open_clip
     except ImportError:

@@ -26,7 +26,7 @@ from artkit.part import Scene
 from artkit.plugins import KINDS, plugins
 from artkit.renderer import Paint
 from artkit.space import ActionSpace, Number
-from artkit.testing.scene import Quarters, Spots
+from artkit.testing.scene import Quarters, Spots, Waves
 from artkit.trainer import Trainer
 
 # ------------------------------------------------------------------------------------------------------ our own parts
@@ -35,16 +35,23 @@ PACKAGE = "neural-artkit"
 CHECKS: dict[str, Callable[..., None]] = {kind: getattr(testing, f"check_{kind}") for kind in KINDS}
 
 SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
+    ("agent", "lstm"): {"view": 16, "channels": 4, "cells": 16},
     ("canvas", "grid"): {"tile": 16, "overlap": 8, "strokes": 2},
     ("canvas", "single"): {"strokes": 5},
     ("canvas", "pyramid"): {"tiles": [32, 16], "strokes": [1, 2]},
     ("constraint", "palette"): {"colours": [[0.1, 0.2, 0.3], [0.9, 0.8, 0.7]]},
     ("constraint", "mask"): {"image": "picture.png"},
     ("constraint", "strokes"): {"most": 3},
+    ("data", "celeba"): {"path": "celeba"},
     ("data", "folder"): {"path": "pictures"},
+    ("data", "kmnist"): {"path": "kmnist"},
+    ("data", "mnist"): {"path": "mnist.tgz"},
+    ("data", "omniglot"): {"path": "omniglot.zip"},
+    ("objective", "adversarial"): {"view": 16, "channels": 4},
     ("objective", "class-activation"): {"class": "starfish"},
     ("objective", "content"): {"target": "picture.png", "rotate": 3.0, "zoom": 0.1},
     ("objective", "pixel"): {"target": "picture.png"},
+    ("objective", "preconditioning"): {"examples": "strokes.toml"},
     ("objective", "style"): {"image": "picture.png"},
     ("objective", "text"): {"text": "a bee", "model": "tiny", "pretrained": "toy", "views": 2},
     ("renderer", "vae"): {"weights": "vae.safetensors"},
@@ -65,10 +72,17 @@ OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("renderer", "discrete"): {"exact_gradient": False},  # that of the nearest steps, and of their surrogate
     ("constraint", "mask"): {"exact_gradient": False, "scene": brush},  # it passes what it moves
     ("exporter", "svg"): {"scene": brush},
+    ("objective", "adversarial"): {"scene": lambda: testing.scene(data=Waves)},
+    ("objective", "preconditioning"): {"scene": lambda: testing.scene(renderer="gan", canvas="single", data=Waves)},
 } | {("constraint", name): {"scene": brush} for name in ("connected", "opaque", "pressure", "size", "strokes")}
 
 NEEDS = {
+    ("data", "celeba"): "pictures",
     ("data", "folder"): "pictures",
+    ("data", "kmnist"): "pictures",
+    ("data", "mnist"): "pictures",
+    ("data", "omniglot"): "pictures",
+    ("objective", "preconditioning"): "strokes",
     ("renderer", "mypaint"): "mypaint",
     ("renderer", "discrete"): "mypaint",
     ("renderer", "vae"): "untrained",
@@ -92,8 +106,18 @@ def untrained(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> None:
-    """A folder of images in two subfolders."""
+def strokes(tmp_path: Path) -> None:
+    """An example made by hand."""
+    (tmp_path / "strokes.toml").write_text("[[example]]\nstrokes = [{ from = [0.2, 0.3], to = [0.7, 0.8] }]\n")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, data_files: Any) -> None:
+    """Small data sets, and a folder of images in two subfolders."""
+    data_files.write_celeba(tmp_path / "celeba", 5)
+    data_files.write_mnist(tmp_path / "kmnist", "t10k", data_files.characters(20), ".gz")
+    data_files.write_npm(tmp_path / "mnist.tgz", data_files.characters(20).reshape(10, 2, 28, 28))
+    data_files.write_omniglot(tmp_path / "omniglot.zip", data_files.omniglot(2, 3, 2))
     for number in range(12):
         file = tmp_path / "pictures" / "ab"[number % 2] / f"{number}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -520,6 +544,21 @@ class Forgets:
     def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
         self.asked += 1
         return torch.sigmoid(self.numbers + self.asked * 0.01)
+
+
+@mistake("agent", "some")
+class OutOfOrder:
+    def strokes(self, scene: Any, numbers: Tensor, targets: Tensor | None = None) -> Tensor:
+        return self(scene)[:, numbers.sort().values]  # type: ignore[operator,no-any-return]
+
+
+@mistake("agent", "looking")
+class Heedless:
+    looks = True
+
+    def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
+        count = 1 if targets is None else len(targets)
+        return torch.sigmoid(self.numbers[:1].repeat(count, 1, 1))  # type: ignore[attr-defined,no-any-return]
 
 
 @mistake("constraint", "shapes")

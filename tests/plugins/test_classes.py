@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from artkit import operators
 from artkit.errors import UsageError
-from artkit_vision import networks
 from artkit_vision.classes import Classes, imagenet
 
 
 @pytest.fixture(scope="module")
 def names() -> Classes:
-    networks.declare_missing_operators()
+    operators.declare_missing_operators()
     found = imagenet(1000)
     assert found is not None
     return found

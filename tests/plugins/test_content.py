@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from artkit import operators
 from artkit.errors import ArtkitError, UsageError
 from artkit.geometry import Window
 from artkit.objective import Objective, View
@@ -218,7 +219,7 @@ def no_connection(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def offline(no_connection: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same, and the hub's client is told so."""
-    networks.declare_missing_operators()
+    operators.declare_missing_operators()
     import timm  # noqa: F401 # brings the hub's client
     from huggingface_hub import constants
 

@@ -19,14 +19,23 @@ from artkit.testing.common import (
     through_a_file,
     untouched_generators,
 )
+from artkit.testing.scene import picture
 
 
-def check_agent(part: str | type[Agent], settings: Settings | None = None, *, scene: SceneMaker | None = None) -> None:
+def check_agent(
+    part: str | type[Agent],
+    settings: Settings | None = None,
+    *,
+    exact_gradient: bool = True,
+    scene: SceneMaker | None = None,
+) -> None:
     """Check an agent, by name or class. Raises Faults with everything that is wrong.
 
-    settings: as a recipe would say them. scene: makes the scene it is built for, with a renderer and a canvas.
+    settings: as a recipe would say them. exact_gradient: whether the gradient of its actions is theirs in full; False
+    for one that looks at what it has painted. scene: makes the scene it is built for, with a renderer and a canvas.
     """
-    Bench("agent", part, settings, scene).run([actions, determinism, gradient, learning, state])
+    checks = [actions, determinism, learning, state, some, looking]
+    Bench("agent", part, settings, scene).run([*checks, *([gradient] if exact_gradient else [])])
 
 
 def actions(bench: Bench) -> None:
@@ -45,36 +54,44 @@ def determinism(bench: Bench) -> None:
         proposed = _actions(*first)
         expect_same(_actions(*again), proposed, "built again from the same seed it proposes other actions", 1e-6)
     with untouched_generators():
-        first[0](first[1])
+        _propose(*first)
 
 
 def gradient(bench: Bench) -> None:
     """The gradient of its actions is what finite differences say."""
     agent, made = bench.fresh()
     expect(any(parameter.requires_grad for parameter in agent.parameters()), "it has no parameters")
-    proposed = agent(made)
+    proposed = _propose(agent, made)
     weights = torch.cos(torch.arange(proposed.numel(), device=proposed.device).float()).view(proposed.shape)
-    for name, parameter in agent.named_parameters():
-        start = parameter.detach().clone()
-        random = torch.rand(start.shape, generator=torch.Generator().manual_seed(1)).to(start) - 0.5
+    named = dict(agent.named_parameters())
+    counts = [parameter.numel() for parameter in named.values()]
+    start = torch.cat([parameter.detach().flatten() for parameter in named.values()])
+    random = torch.rand(start.shape, generator=torch.Generator().manual_seed(1)).to(start) - 0.5
 
-        def look(at: Tensor, name: str = name) -> Tensor:
-            seen: Tensor = torch.func.functional_call(agent, {name: at[0]}, (made,))
-            return ((seen - 0.3).square() * weights).double().sum()[None]
+    def look(at: Tensor) -> Tensor:
+        parts = zip(named, torch.split(at[0], counts), strict=True)
+        given = {name: part.view(named[name].shape) for name, part in parts}
+        seen: Tensor = torch.func.functional_call(agent, given, (made, _shown(agent, made)))
+        return ((seen - 0.3).square() * weights).double().sum()[None]
 
-        expect_slope(look, start[None], {f"a random change of {name}": random[None]}, 1e-2)
+    ways = {}
+    for name, place in zip(named, torch.split(torch.arange(len(start)), counts), strict=True):
+        way = torch.zeros_like(start)
+        way[place] = random[place]
+        ways[f"a random change of {name}"] = way[None]
+    expect_slope(look, start[None], ways, 2e-3)
 
 
 def learning(bench: Bench) -> None:
     """It can learn to propose the actions of a picture."""
     agent, made = bench.fresh()
-    wanted = agent(made).detach().flip(1) * 0.5 + 0.2
+    wanted = _propose(agent, made).detach().flip(1) * 0.5 + 0.2
     optimizer = torch.optim.Adam(agent.parameters(), 0.05)
     losses = []
     for _ in range(25):
-        loss = (agent(made) - wanted).square().mean()
+        loss = (_propose(agent, made) - wanted).square().mean()
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         losses.append(loss.item())
     _actions(agent, made)
@@ -87,16 +104,54 @@ def state(bench: Bench) -> None:
     with torch.no_grad():
         for parameter in agent.parameters():
             parameter.add_(0.1)
-        proposed = agent(made)
+        proposed = _propose(agent, made)
         other, its_scene = bench.fresh()
         other.load_state_dict(through_a_file(agent.state_dict()))
         its_scene.generator.set_state(made.generator.get_state())
-        expect_same(other(its_scene), agent(made), "restored from its state it proposes other actions", 1e-6)
+        expect_same(
+            _propose(other, its_scene), _propose(agent, made), "restored from its state it proposes other actions", 1e-6
+        )
         expect_same(proposed, proposed.clamp(0, 1), "actions leave [0, 1] as it learns")
 
 
+def some(bench: Bench) -> None:
+    """Asked for some of the strokes, it proposes what it proposes for them among all."""
+    agent, made = bench.fresh()
+    with torch.no_grad():
+        every = _propose(agent, made)
+        numbers = torch.arange(made.actions).flip(0)[::2]
+        few = agent.strokes(made, numbers, _shown(agent, made))
+    expect_same(few, every[:, numbers], "asked for some strokes alone it proposes others", 1e-5)
+
+
+def looking(bench: Bench) -> None:
+    """If it looks, what it proposes follows from each target by itself."""
+    agent, made = bench.fresh()
+    if not agent.looks:
+        return
+    shown = torch.cat([picture(made.size, number) for number in range(3)]).to(made.device)
+    with torch.no_grad():
+        every = agent(made, shown)
+        expect(len(every) == 3, f"of 3 targets it proposes {len(every)} pictures")
+        expect_same(
+            agent(made, shown[1:2]), every[1:2], "what it proposes depends on the targets beside one's own", 1e-4
+        )
+        expect(not torch.allclose(every[0], every[1]), "it says that it looks, and proposes the same for any target")
+        expect(len(agent(made)) == 1, "without a target it proposes no picture")
+
+
+def _shown(agent: Agent, made: Scene) -> Tensor | None:
+    """What there is to be painted, for an agent that looks."""
+    return picture(made.size).to(made.device) if agent.looks else None
+
+
+def _propose(agent: Agent, made: Scene) -> Tensor:
+    proposed: Tensor = agent(made, _shown(agent, made))
+    return proposed
+
+
 def _actions(agent: Agent, made: Scene) -> Tensor:
-    proposed: Tensor = agent(made)
+    proposed = _propose(agent, made)
     assert made.canvas is not None
     assert made.renderer is not None
     shape = (len(proposed), made.canvas.strokes, len(made.renderer.space))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import torch
@@ -68,7 +69,7 @@ def pictures(bench: Bench) -> None:
     look, images = _fixed(objective, made), _images(made, 2)
     both = look(images).detach()
     for number in range(2):
-        one = look(images[number : number + 1]).detach()
+        one = look(images[number : number + 1], first=number).detach()
         expect_same(one[0], both[number], "the value of a picture depends on the pictures beside it", 1e-3)
 
 
@@ -117,10 +118,13 @@ def gradient(bench: Bench) -> None:
     objective, made = bench.fresh()
     look = _fixed(objective, made)
     images = _images(made, 1)
-    leaf = images.clone().requires_grad_()
-    told = look(leaf)
+    leaf, strokes = images.clone().requires_grad_(), _proposed(made, 1).requires_grad_()
+    told = look(leaf, strokes)
     expect(told.requires_grad, "no gradient reaches the picture")
-    (slope,) = torch.autograd.grad(told.sum(), leaf, allow_unused=True)
+    slope, of_strokes = torch.autograd.grad(told.sum(), (leaf, strokes), allow_unused=True)
+    if slope is None and of_strokes is not None:  # it looks at the strokes instead
+        expect_slope(lambda at: look(images, at), strokes, {"the gradient": of_strokes / of_strokes.abs().max()}, 1e-3)
+        return
     expect(slope is not None and bool(slope.abs().sum() > 0), "no gradient reaches the picture")
     assert slope is not None
     expect(bool(slope.isfinite().all()), "the gradient holds numbers that are not finite")
@@ -160,21 +164,41 @@ def _images(made: Scene, count: int, number: int = 0) -> Tensor:
 
 
 def _view(
-    objective: Objective, images: Tensor, made: Scene, progress: float = PROGRESS, window: Window | None = None
+    objective: Objective,
+    images: Tensor,
+    made: Scene,
+    progress: float = PROGRESS,
+    window: Window | None = None,
+    strokes: Tensor | None = None,
+    first: int = 0,
 ) -> View:
     window = window or Window(0, 0, *made.size)
-    return View(images, objective.target.window(window) if objective.target else None, window, progress)
+    numbers = torch.arange(first, first + len(images))
+    target = objective.target.window(window) if objective.target else None
+    if made.data is not None and target is None:
+        shown = made.data.pictures(numbers)
+        target = shown[..., window.y : window.y + window.height, window.x : window.x + window.width]
+    strokes = _proposed(made, len(images)) if strokes is None else strokes
+    labels = made.data.labels(numbers) if made.data is not None else None
+    return View(images, target, window, progress, strokes, strokes, labels)
 
 
-def _fixed(objective: Objective, made: Scene) -> Callable[[Tensor], Tensor]:
+def _proposed(made: Scene, count: int) -> Tensor:
+    """Actions (count, N, A) as an agent might propose them."""
+    assert made.renderer is not None
+    shape = (1, made.actions, len(made.renderer.space))
+    return torch.rand(shape, generator=torch.Generator().manual_seed(3)).repeat(count, 1, 1).to(made.device)
+
+
+def _fixed(objective: Objective, made: Scene) -> Callable[..., Tensor]:
     """The values of pictures, with the same state and the same randomness each time."""
-    tensors = {name: tensor.clone() for name, tensor in objective.state_dict().items()}
+    tensors = copy.deepcopy(objective.state_dict())
     drawn = made.generator.get_state()
 
-    def look(images: Tensor) -> Tensor:
+    def look(images: Tensor, strokes: Tensor | None = None, first: int = 0) -> Tensor:
         objective.load_state_dict(tensors)
         made.generator.set_state(drawn)
-        found: Tensor = objective(_view(objective, images, made))
+        found: Tensor = objective(_view(objective, images, made, strokes=strokes, first=first))
         return found
 
     return look

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from artkit.canvas import Canvas
+from artkit.data import Data
 from artkit.geometry import Phase, Place
 from artkit.images import Picture
 from artkit.part import Scene
@@ -59,6 +60,26 @@ class Quarters(Canvas):
         return tuple(Phase(number, x, y, side, 1, 1, side) for number, (x, y) in enumerate(2 * corners))
 
 
+class Waves(Data):
+    """Smooth pictures of two classes, as they come from `picture`."""
+
+    name = "waves"
+    classes = ("even", "odd")
+
+    def __init__(self, config: Data.Config, scene: Scene) -> None:
+        super().__init__(config, scene)
+        self._scene = scene
+
+    def __len__(self) -> int:
+        return 100
+
+    def pictures(self, numbers: Tensor) -> Tensor:
+        return torch.cat([picture(self._scene.size, number) for number in numbers.tolist()]).to(self._scene.device)
+
+    def labels(self, numbers: Tensor) -> Tensor:
+        return numbers % 2
+
+
 def scene(
     size: tuple[int, int] = SIZE,
     seed: int = SEED,
@@ -66,11 +87,16 @@ def scene(
     renderer: str | type[Renderer] = Spots,
     canvas: str | type[Canvas] = Quarters,
     target: bool = False,
+    data: str | type[Data] | None = None,
 ) -> Scene:
-    """A scene with a renderer and a canvas, by name or class, and with `picture` as its target if it is to have one."""
+    """A scene with a renderer and a canvas, by name or class; with `picture` as its target if it is to have one, and
+    with data to learn from, such as `Waves`, if it is to have some.
+    """
     made = new_scene(size, seed, (0.9, 0.8, 0.7), choose_device(device))
     made.renderer = made.make("renderer", renderer)
     made.canvas = made.make("canvas", canvas)
+    if data:
+        made.data = made.make("data", data)
     if target:
         made.target = Picture(picture(size).to(made.device))
     return made
