@@ -76,6 +76,24 @@ def data_files() -> Any:
     return _module("data_sets_of_the_session", Path(__file__).parent / "data_sets.py")
 
 
+@pytest.fixture(scope="session")
+def script() -> Callable[[str], Any]:
+    """A script of the repository as a module, such as ``docs/models.py``; it finds its neighbours."""
+
+    def load(path: str) -> Any:
+        file = Path(__file__).parents[1] / path
+        name = f"script_{file.stem}"
+        if name not in sys.modules:
+            sys.path.insert(0, str(file.parent))
+            try:
+                return _module(name, file)
+            finally:
+                sys.path.remove(str(file.parent))
+        return sys.modules[name]
+
+    return load
+
+
 def _module(name: str, file: Path) -> Any:
     import importlib.util
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -22,43 +21,37 @@ pytestmark = pytest.mark.usefixtures("mypaint")
 
 
 @pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("artkit_discrete", DOCS / "discrete.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def discrete(script: Callable[[str], Any]) -> Any:
+    return script("docs/discrete.py")
 
 
-def test_the_brush_paints_levels(script: ModuleType) -> None:
+def test_the_brush_paints_levels(discrete: Any) -> None:
     """Its thickness is a staircase, and lifted it leaves nothing."""
-    brush = script.renderer(surrogate="")
-    size = script.measure("size", script.thickness, brush, brush, 37)
+    brush = discrete.renderer(surrogate="")
+    size = discrete.measure("size", discrete.thickness, brush, brush, 37)
     assert size.gap == 0
     assert len(set(size.brush.tolist())) == 10
     assert (size.brush.diff() >= 0).all()
-    lift = script.measure("lift", script.ink, brush, brush, 5)
+    lift = discrete.measure("lift", discrete.ink, brush, brush, 5)
     assert lift.brush.tolist() == [1, 1, 1, 0, 0]
 
 
-def test_gaps_at_levels_and_between(script: ModuleType) -> None:
+def test_gaps_at_levels_and_between(discrete: Any) -> None:
     at = torch.linspace(0, 1, 91)
     steps = (at * 9).round() / 9
-    curve = script.Curve(at, at * 9, steps * 9)
-    level, between = script.between_levels(curve)
+    curve = discrete.Curve(at, at * 9, steps * 9)
+    level, between = discrete.between_levels(curve)
     assert level == pytest.approx(0, abs=0.02)
     assert between == pytest.approx(0.45, abs=0.06)
 
 
-def test_the_page_is_written(script: ModuleType, tmp_path: Path) -> None:
+def test_the_page_is_written(discrete: Any, tmp_path: Path) -> None:
     file = tmp_path / "discrete.safetensors"
     with torch.random.fork_rng():
         torch.manual_seed(0)
         facts = {"architecture": "dcgan", "space": DISCRETE.name, "brush": "classic/dry_brush"}
         weights.save(Generator(discrete=True), facts, file)
-    text = script.page(file, tmp_path, 2, "size=[48,48]")
+    text = discrete.page(file, tmp_path, 2, "size=[48,48]")
     for link in re.findall(r"\]\((images/.*?)\)", text):
         assert Image.open(tmp_path / link).size[0] > 100
     assert text.count("images/") == 4

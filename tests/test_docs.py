@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import json
 import os
@@ -17,7 +16,6 @@ import venv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import click
@@ -334,17 +332,13 @@ def test_every_interface_is_documented(kind: str) -> None:
 
 
 # ----------------------------------------------------------------------------------------------- the text as a whole
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate_docs", DOCS / "generate.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="module")
+def generator(script: Callable[[str], Any]) -> Any:
+    return script("docs/generate.py")
 
 
-def test_generated_parts_are_current() -> None:
-    for page, text in generator().pages().items():
+def test_generated_parts_are_current(generator: Any) -> None:
+    for page, text in generator.pages().items():
         assert page.read_text(encoding="utf-8") == text, f"run `python docs/generate.py`: {page.name} is not current"
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,16 +18,11 @@ SVG = f'{HEAD}<circle cx="200" cy="320" r="100" fill="#f00"/></svg>'
 
 
 @pytest.fixture(scope="module")
-def faces() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("artkit_faces", DOCS / "faces.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def faces(script: Callable[[str], Any]) -> Any:
+    return script("docs/faces.py")
 
 
-def test_a_face_fills_its_picture_and_has_a_ground(faces: ModuleType) -> None:
+def test_a_face_fills_its_picture_and_has_a_ground(faces: Any) -> None:
     pytest.importorskip("resvg_py")
     seen = np.asarray(faces.picture(SVG, "hsl(240, 100%, 50%)", 40))
     assert seen.shape == (40, 40, 3)
@@ -36,7 +31,7 @@ def test_a_face_fills_its_picture_and_has_a_ground(faces: ModuleType) -> None:
         assert corner.tolist() == [0, 0, 255]
 
 
-def test_they_are_written_by_number(faces: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_they_are_written_by_number(faces: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("resvg_py")
     monkeypatch.setattr(faces, "drawn", lambda count: ((SVG, "white") for _ in range(count)))
     done = CliRunner().invoke(faces.main, [str(tmp_path / "new"), "--count", "3"], catch_exceptions=False)
@@ -45,7 +40,7 @@ def test_they_are_written_by_number(faces: ModuleType, tmp_path: Path, monkeypat
 
 
 def test_a_folder_that_is_there_and_a_machine_without_node_are_told(
-    faces: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    faces: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(UsageError, match="is already here"):
         faces.main.main([str(tmp_path)], standalone_mode=False)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -15,17 +14,11 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 @pytest.fixture(scope="module")
-def gallery() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("artkit_gallery", DOCS / "gallery.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def gallery(script: Callable[[str], Any]) -> Any:
+    return script("docs/gallery.py")
 
 
-def test_every_picture_can_be_painted(gallery: ModuleType) -> None:
+def test_every_picture_can_be_painted(gallery: Any) -> None:
     from artkit import operators
     from artkit_vision.classes import imagenet
 
@@ -41,16 +34,16 @@ def test_every_picture_can_be_painted(gallery: ModuleType) -> None:
                 classes.find(name)
 
 
-def test_the_page_is_current(gallery: ModuleType) -> None:
+def test_the_page_is_current(gallery: Any) -> None:
     assert (DOCS / "gallery.md").read_text(encoding="utf-8") == gallery.page(), "run `python docs/gallery.py --page`"
 
 
-def test_an_unknown_picture_lists_those_there_are(gallery: ModuleType) -> None:
+def test_an_unknown_picture_lists_those_there_are(gallery: Any) -> None:
     with pytest.raises(SystemExit, match="no mona-lisa; there are: starfish"):
         gallery.main(["mona-lisa"])
 
 
-def test_a_picture_goes_on_the_page(gallery: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_goes_on_the_page(gallery: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(gallery, "IMAGES", tmp_path / "images")
     small = ("steps=1", "size=[480, 32]", 'renderer={type="gan"}', "canvas.strokes=2", "objective.see.views=1")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,14 +20,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 @pytest.fixture(scope="module")
-def models() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("artkit_models", DOCS / "models.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def models(script: Callable[[str], Any]) -> Any:
+    return script("docs/models.py")
 
 
 @pytest.fixture
@@ -45,7 +37,7 @@ def shipped(tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("mypaint")
-def test_a_card_holds_what_fidelity_says(models: ModuleType, shipped: Path) -> None:
+def test_a_card_holds_what_fidelity_says(models: Any, shipped: Path) -> None:
     arguments = ["--brush", "classic/pen", "--weights", str(shipped), "--strokes", "100", "--pairs", "32", "--json"]
     told = json.loads(CliRunner().invoke(cli, ["fidelity", "gan", *arguments], catch_exceptions=False).stdout)
     card = models.card(shipped.stem, told, "images/pen.png")
@@ -62,7 +54,7 @@ def test_a_card_holds_what_fidelity_says(models: ModuleType, shipped: Path) -> N
 
 
 def test_only_what_changed_is_measured(
-    models: ModuleType, shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    models: Any, shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured = []
 
@@ -89,7 +81,7 @@ def test_only_what_changed_is_measured(
     assert "## gan-classic-pen" not in (tmp_path / "models.md").read_text()
 
 
-def test_the_page_is_the_one_the_script_writes(models: ModuleType) -> None:
+def test_the_page_is_the_one_the_script_writes(models: Any) -> None:
     if not models.FIGURES.exists():
         pytest.skip("the painters have not been measured")
     figures = json.loads(models.FIGURES.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""``type = "total-variation"``: how restless a picture is, or the hand that paints it. A regulariser, beside an objective
+"""``type = "total-variation"``: how restless a picture is, or the hand that paints it. A regulariser beside an objective
 that says what the picture should be.
 """
 

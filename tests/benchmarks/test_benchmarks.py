@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -28,13 +28,8 @@ def run(name: str, *arguments: str) -> str:
 
 
 @pytest.fixture
-def released() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmarks_released", HERE / "released.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def released(script: Callable[[str], Any]) -> Any:
+    return script("tests/benchmarks/released.py")
 
 
 def test_rendering() -> None:
@@ -69,16 +64,8 @@ def test_surrogate() -> None:
     assert float(rows[0][-3]) == 1
 
 
-def test_traffic_counts_what_is_read_and_written() -> None:
-    spec = importlib.util.spec_from_file_location("benchmarks_surrogate", HERE / "surrogate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    sys.path.insert(0, str(HERE))
-    try:
-        surrogate = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(surrogate)
-    finally:
-        sys.path.remove(str(HERE))
+def test_traffic_counts_what_is_read_and_written(script: Callable[[str], Any]) -> None:
+    surrogate = script("tests/benchmarks/surrogate.py")
     one, other = torch.zeros(1000), torch.zeros(1000)
     with surrogate.Traffic() as counted:
         one.view(10, 100).t()
@@ -113,7 +100,7 @@ def test_windows_and_seams(tmp_path: Path) -> None:
     assert 0.8 < ratio < 1.2
 
 
-def test_the_yardstick_paints_what_artkit_s_canvas_does(released: ModuleType) -> None:
+def test_the_yardstick_paints_what_artkit_s_canvas_does(released: Any) -> None:
     """On a single tile the order of painting is the same, and so must be the picture."""
     scene = Scene((64, 64), torch.device("cpu"), 0, torch.Generator(), torch.ones(3), lambda *_, **__: None)
     scene.renderer = renderer = released.Released(released.Released.Config(), scene)

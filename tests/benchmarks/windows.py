@@ -11,12 +11,11 @@ in the photo, so that 1 means that the borders cannot be told.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
+import photo as photo_benchmark
 import torch
 
 from artkit import images
@@ -49,11 +48,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--window", type=int, default=512)
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
     told = parser.parse_args(arguments)
-    by_photo = _neighbour("photo")
     print("photo           whole  minutes  windows  minutes   ratio   seams of the photo")
     with tempfile.TemporaryDirectory() as temporary:
         base = Path(temporary)
-        for photo in told.photos or by_photo.photos(base):
+        for photo in told.photos or photo_benchmark.photos(base):
             losses, minutes = [], []
             for window in (told.side, told.window):
                 folder = base / f"{photo.stem}-{window}"
@@ -65,22 +63,13 @@ def main(arguments: list[str] | None = None) -> None:
                 target = images.load(photo, recipe.head.size).pixels
                 painting = open_painting(folder)
                 picture = painting.whole()
-                losses.append(by_photo.content(picture[None], target))
+                losses.append(photo_benchmark.content(picture[None], target))
             of_picture, of_photo = seams(picture, painting.log), seams(target[0], painting.log)
             print(
                 f"{photo.stem:<12} {losses[0]:8.3f} {minutes[0]:8.1f} {losses[1]:8.3f} {minutes[1]:8.1f} "
                 f"{losses[1] / losses[0]:7.3f} {of_picture / of_photo:7.3f} {of_photo:12.3f}",
                 flush=True,
             )
-
-
-def _neighbour(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 if __name__ == "__main__":
