@@ -1,5 +1,5 @@
-"""``type = "total-variation"``: how restless a picture is, or the hand that paints it. A regulariser beside an objective
-that says what the picture should be.
+"""``type = "total-variation"``: how restless a picture is, or the hand that paints it: a regulariser
+beside an objective that says what the picture should be.
 """
 
 from __future__ import annotations
