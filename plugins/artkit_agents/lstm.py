@@ -142,7 +142,7 @@ class Lstm(Agent):
         for turn in range(0, self.turns, told.at_once):
             if easel is not None:
                 known = self.encoder(torch.cat([seen, easel.picture], dim=1) * 2 - 1)
-            state = self.cell(F.silu(self.enter(torch.cat([known, proposed], dim=1))), state)
+            state = self.cell(F.relu(self.enter(torch.cat([known, proposed], dim=1))), state)
             proposed = torch.sigmoid(self.head(state[0]))
             given += proposed.view(m, told.at_once, numbers).unbind(1)
             if easel is not None and turn + told.at_once < self.turns:
@@ -198,9 +198,9 @@ def _encoder(channels: int, told: Lstm.Config) -> nn.Module:
     layers: list[nn.Module] = []
     side, width = int(told.view), told.channels
     while side > _LEAST:
-        layers += [nn.Conv2d(channels, width, 4, _STRIDE, 1), nn.SiLU()]
+        layers += [nn.Conv2d(channels, width, 4, _STRIDE, 1), nn.ReLU()]
         side, channels, width = side // _STRIDE, width, 2 * told.channels
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * side * side, told.cells), nn.SiLU())
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * side * side, told.cells), nn.ReLU())
 
 
 def _resized(pictures: Tensor, side: int) -> Tensor:
