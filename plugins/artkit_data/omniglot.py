@@ -15,17 +15,16 @@ from PIL import Image
 from artkit.config import InputPath
 from artkit.errors import UsageError
 from artkit.part import Scene
-from artkit_data import source, split
+from artkit_data import ink, source, split
 from artkit_data.files import MOST
 from artkit_data.idx import Labelled
-from artkit_data.ink import Ink
 
 _PLACE = re.compile(r"(?:^|/)([^/]+/character\d+)/[^/.][^/]*\.png$")
 _BYTES = 1 << 20  # of a picture; the originals have some hundred
 _SIDE = 105
 
 
-class Omniglot(Ink):
+class Omniglot(ink.Ink):
     """Characters, black on white, of which `test` has some that `train` never shows.
 
     They come from `path` or from where an earlier run has fetched them to: a zip of Omniglot's images, or a folder with
@@ -34,7 +33,7 @@ class Omniglot(Ink):
 
     name = "omniglot"
 
-    class Config(split.Config):
+    class Config(ink.Config):
         """Settings."""
 
         path: InputPath | None = None
@@ -66,8 +65,8 @@ class Omniglot(Ink):
     def _read(self, place: Path, files: list[tuple[str, str]]) -> Labelled:
         numbers = {character: number for number, character in enumerate(self.classes)}
         chosen = [(numbers[character], name) for character, name in files if character in numbers]
-        ink = np.empty((len(chosen), _SIDE, _SIDE), np.uint8)
-        for row, (name, content) in zip(ink, _contents(place, [name for _, name in chosen]), strict=True):
+        pixels = np.empty((len(chosen), _SIDE, _SIDE), np.uint8)
+        for row, (name, content) in zip(pixels, _contents(place, [name for _, name in chosen]), strict=True):
             try:
                 with Image.open(io.BytesIO(content)) as image:
                     if image.size != (_SIDE, _SIDE):
@@ -75,7 +74,7 @@ class Omniglot(Ink):
                     row[:] = 255 - np.asarray(image.convert("L"))
             except Exception as error:  # Pillow's decoders raise almost anything on damaged files
                 raise UsageError(f"data: {name} in {place} is no picture of Omniglot's: {error}") from None
-        return ink, np.array([number for number, _ in chosen], np.int64)
+        return pixels, np.array([number for number, _ in chosen], np.int64)
 
 
 def _zipped(file: Path) -> list[tuple[str, str]]:

@@ -36,6 +36,8 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     def made(kind: str, size: tuple[int, int] = (28, 28), seed: int = 0, **settings: Any) -> Data:
+        if kind in ("mnist", "kmnist", "omniglot"):
+            settings.setdefault("border", 0)
         settings = {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
         told: Data = artkit.scene(size, seed=seed, device="cpu").make("data", kind, **settings)
         return told
@@ -277,6 +279,13 @@ def test_characters_keep_their_shape_on_a_wide_picture(make: Make, files: Any, t
     small, _ = everything(make("kmnist", (14, 14), path=tmp_path))
     halved = torch.nn.functional.avg_pool2d(everything(make("kmnist", path=tmp_path))[0], 2)
     assert (small - halved).abs().mean() < 0.02
+
+
+def test_there_is_white_around_them(make: Make, files: Any, tmp_path: Path) -> None:
+    files.write_mnist(tmp_path, "t10k", files.characters(10), ".gz")
+    ink, _ = everything(make("kmnist", (32, 32), path=tmp_path, border=0.0625))
+    torch.testing.assert_close(ink[:, 2:30, 2:30], everything(make("kmnist", path=tmp_path))[0])
+    assert ink.sum() == pytest.approx(float(ink[:, 2:30, 2:30].sum()))
 
 
 # ------------------------------------------------------------------------------------------------------------- celeba

