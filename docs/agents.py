@@ -8,8 +8,10 @@ its pictures in ``docs/images/agents``, so that runs can be measured one at a ti
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
+import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -122,7 +124,9 @@ def judge_of(job: Learn, recipe: Recipe, keep: Path) -> Judge:
     block = recipe.blocks["data"]
     settings = {**block.config.model_dump(mode="json", exclude_none=True), "part": "train"}
     learnt: Data = job.scene.make("data", block.type, **settings)
-    file = keep / f"{block.type}-{learnt.provenance['pictures'][:12]}.safetensors"
+    seen = {key: value for key, value in settings.items() if key not in ("path", "download", "batch")}
+    told = json.dumps([seen, recipe.head.size, learnt.provenance], sort_keys=True)
+    file = keep / f"{block.type}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.safetensors"
     if file.is_file():
         judge = Judge(len(learnt.classes))
         weights.fill(judge, weights.load(file)[0], file)
@@ -530,4 +534,7 @@ def main(runs: tuple[Path, ...], count: int, judges: Path, page_alone: bool) -> 
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ArtkitError as fault:
+        sys.exit(f"agents: {fault}")

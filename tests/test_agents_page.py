@@ -191,6 +191,28 @@ def test_the_page_is_written(
     assert f"| {found['mse']['painter']:.4f} | {found['mse']['mypaint']:.4f} |" in page
 
 
+@pytest.mark.usefixtures("mypaint")
+def test_pictures_without_classes_and_characters_that_nobody_learnt(
+    script: ModuleType, there: Path, data_files: Any, recipe_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    data_files.write_celeba(tmp_path / "faces", 8)
+    data_files.write_omniglot(tmp_path / "omniglot.zip", data_files.omniglot(2, 4, 3))
+    recipe = recipe_file(RECIPE)
+    for kind, path in (("celeba", "faces"), ("omniglot", "omniglot.zip")):
+        data = {"type": kind, "path": path, "batch": 2, "unseen": 0.25}
+        artkit.paint(recipe, out=tmp_path / "runs" / kind, data=data, steps=1).execute()
+    done = CliRunner().invoke(script.main, ["runs/celeba", "runs/omniglot"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    found = json.loads((there / "agents.json").read_text())
+    assert found["celeba"]["pictures"] == 2
+    assert not {"recognised", "retrieved", "order"} & set(found["celeba"])
+    assert set(found["omniglot"]["retrieved"]) == {"itself", "character", "character, real"}
+    page = (there / "agents.md").read_text()
+    assert "## celeba, 2 unseen pictures" in page
+    assert "## omniglot, 6 unseen pictures" in page
+    assert "![celeba: " in page
+
+
 def test_a_folder_that_holds_no_run_of_an_agent_is_told(
     script: ModuleType, there: Path, tmp_path: Path, recipe_file: Callable[..., Path]
 ) -> None:
