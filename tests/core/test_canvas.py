@@ -308,6 +308,20 @@ def test_clipped_paint_stays_on_its_tile(toy_module: Any) -> None:
         assert bool(changed[:, 16:].any()) is not clip
 
 
+@pytest.mark.parametrize(("window", "margin"), [(None, 0), (Window(0, -5, 32, 20), 5), (Window(40, 0, 8, 8), 8)])
+def test_no_more_margin_is_painted_than_is_seen(toy_module: Any, window: Window | None, margin: int) -> None:
+    """Of a single tile: none in the picture, and beside it what the window shows, or the renderer's own."""
+    canvas, renderer = _paint_with(toy_module, (32, 32), "single", {"strokes": 3}, reach=0.25)
+    places = _watched(renderer)
+    actions = _actions(canvas, 2, 0)
+    picture = canvas.render(renderer, actions, BACKGROUND, SEED, window)
+    assert {place.margin for place in places} <= {margin}
+    everything = canvas.render(renderer, actions, BACKGROUND, SEED, Window(-20, -20, 80, 80))
+    window = window or Window(0, 0, 32, 32)
+    y, x = window.y + 20, window.x + 20
+    torch.testing.assert_close(picture, everything[:, :, y : y + window.height, x : x + window.width])
+
+
 # -------------------------------------------------------------------------------------------------------- gradients
 def _layers() -> list[_Layer]:
     return [

@@ -37,6 +37,7 @@ def settings(mask_file: Path) -> dict[str, dict[str, Any]]:
     """Each constraint as most people would use it."""
     return {
         "grayscale": {},
+        "colour": {"colour": (0.1, 0.2, 0.3)},
         "palette": {"colours": (RED, WHITE, BLUE)},
         "size": {"smallest": 0.2, "largest": 0.4},
         "pressure": {"smallest": 0.3, "largest": 0.9},
@@ -73,7 +74,7 @@ def column(actions: Tensor, *names: str) -> Tensor:
     return actions[..., stroke.SPACE.index(*names)]
 
 
-NAMES = ("grayscale", "palette", "size", "pressure", "opaque", "connected", "mask", "strokes")
+NAMES = ("grayscale", "colour", "palette", "size", "pressure", "opaque", "connected", "mask", "strokes")
 
 
 # ------------------------------------------------------------------------------------------------- what holds for each
@@ -96,7 +97,7 @@ def test_the_gradient_goes_through(make: Callable[..., Constraint], some: Tensor
     assert given.grad is not None
     assert given.grad.isfinite().all()
     reached = (given.grad != 0).float().mean((0, 1))
-    free = {"opaque": (6, 7)}.get(name, ())
+    free = {"opaque": (6, 7), "colour": (9, 10, 11)}.get(name, ())
     assert all(reached[number] > 0.2 for number in range(12) if number not in free)
 
 
@@ -212,6 +213,14 @@ def test_what_cannot_be_is_told(make: Callable[..., Any], name: str, wrong: dict
 
 
 # ------------------------------------------------------------------------------------------------------------ together
+def test_all_strokes_have_the_one_colour_and_the_ground_its_own(make: Callable[..., Constraint], some: Tensor) -> None:
+    constraint = make("colour")
+    allowed = constraint(some, 0.0)
+    assert torch.equal(allowed[..., :9], some[..., :9])
+    assert (column(allowed, "red", "green", "blue") == torch.tensor([0.1, 0.2, 0.3])).all()
+    assert torch.equal(constraint.ground(torch.ones(3)), torch.ones(3))
+
+
 def together(make: Callable[..., Constraint], some: Tensor, *names: str) -> None:
     check_together({name: make(name) for name in names}, some)
 
@@ -225,6 +234,7 @@ def together(make: Callable[..., Constraint], some: Tensor, *names: str) -> None
         ("pressure", "mask", "strokes"),
         ("mask", "strokes", "grayscale"),
         ("opaque", "connected"),
+        ("colour", "connected", "size"),
     ],
 )
 def test_these_go_together(make: Callable[..., Constraint], some: Tensor, names: tuple[str, ...]) -> None:
@@ -242,6 +252,7 @@ def test_these_go_together(make: Callable[..., Constraint], some: Tensor, names:
             r"\[constraint.strokes\]",
         ),
         (("strokes", "connected"), "constraint.connected undoes what constraint.strokes", ""),
+        (("grayscale", "colour"), "constraint.colour undoes what constraint.grayscale", "remove one of them"),
         (("pressure", "opaque"), "constraint.opaque undoes what constraint.pressure", "remove one of them"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from artkit import weights
+from artkit import images, weights
 from artkit.errors import UsageError
+from artkit.files import sha256
+from artkit.recipe import recipe_folder
 from artkit.testing import check_agent, scene
 
 SMALL = {"view": 16, "channels": 4, "cells": 16}
@@ -121,3 +124,34 @@ def test_it_paints_strokes_and_no_fields() -> None:
     made = scene(renderer="pixels")
     with pytest.raises(UsageError, match="paints strokes"):
         made.make("agent", "lstm")
+
+
+# ------------------------------------------------------------------------------------------------------ what ships
+def test_shipped_weights_are_those_that_were_released() -> None:
+    folder = weights_that_ship()
+    files = sorted(folder.glob("*.safetensors"))
+    assert files
+    assert {file.name: sha256(file) for file in files} == json.loads((folder / weights.SUMS).read_text())
+    assert sum(file.stat().st_size for file in files) < 8 << 20
+
+
+def test_digits_are_written_at_a_glance() -> None:
+    """The page that ships with artkit, by the painter: most of its ink lies where it should."""
+    page = images.load(recipe_folder() / "targets/digits.png", (320, 128))
+    made = scene((320, 128), renderer="gan")
+    made.background = torch.ones(3)
+    made.canvas = made.make("canvas", "grid", tile=64, overlap=0, strokes=6)
+    made.constraints = tuple(made.make("constraint", name) for name in ("colour", "connected"))
+    made.constraints += (made.make("constraint", "size", largest=0.5),)
+    agent = made.make("agent", "lstm", weights="digits")
+    with torch.no_grad():
+        actions = made.allowed(agent(made, page.pixels), 1.0)
+        painted = made.canvas.render(made.renderer, actions, made.background)
+    error = (painted - page.pixels).square().mean()
+    assert error < 0.35 * (1 - page.pixels).square().mean()
+
+
+def weights_that_ship() -> Path:
+    from artkit_agents import lstm
+
+    return lstm.SHIPPED
