@@ -31,7 +31,8 @@ _RIM = 2  # px between them
 class Learn(AgentJob):
     """An agent in the making.
 
-    Each step paints the pictures of a batch. All pictures come once, in a random order, before any comes again.
+    Each step paints the pictures of a batch. All pictures come once, in a random order, before any comes again. The
+    grain of strokes is another one in each step: an agent that learnt it by heart would paint well with no other.
     """
 
     def _plan(self) -> None:
@@ -71,7 +72,9 @@ class Learn(AgentJob):
         )
 
     def step(self, step: int) -> dict[str, float]:
-        seen = self._view(self._draw(), step / max(self.steps - 1, 1))
+        numbers = self._draw()
+        grain = int(torch.randint(1 << 62, (), generator=self.scene.generator))
+        seen = self._view(numbers, step / max(self.steps - 1, 1), grain)
         losses, loss, views = self._score(seen)
         check_finite(losses)
         self._improve(step, loss)
@@ -87,13 +90,13 @@ class Learn(AgentJob):
         drawn, self._left = self._left[: self.batch], self._left[self.batch :]
         return drawn
 
-    def _view(self, numbers: Tensor, progress: float) -> View:
-        """The pictures with these numbers and what the agent makes of them."""
+    def _view(self, numbers: Tensor, progress: float, seed: int = 0) -> View:
+        """The pictures with these numbers and what the agent makes of them, with the grain that a seed gives."""
         scene = self.scene
         targets = self.data.pictures(numbers)
         proposed = self.agent(scene, targets)
         actions = scene.allowed(proposed, progress)
-        image = self.canvas.render(self.renderer, actions, scene.background, scene.seed)
+        image = self.canvas.render(self.renderer, actions, scene.background, seed)
         window = Window(0, 0, *scene.size)
         return View(image, targets, window, progress, actions, proposed, self.data.labels(numbers))
 
@@ -123,7 +126,7 @@ class Learn(AgentJob):
         assert view.actions is not None
         rows = [view.target, view.image]
         if self.recipe.blocks["renderer"].type != "mypaint" and (real := self._mypaint()):
-            rows.append(self.canvas.render(real, view.actions, self.scene.background, self.scene.seed))
+            rows.append(self.canvas.render(real, view.actions, self.scene.background))
         framed = [F.pad(row.cpu().clamp(0, 1), (_RIM,) * 4, value=0.5) for row in rows]
         return torch.cat([torch.cat(list(row), dim=2) for row in framed], dim=1)
 

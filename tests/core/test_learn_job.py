@@ -115,6 +115,17 @@ def test_objectives_see_each_picture_with_its_target_its_strokes_and_its_class(l
     assert view.progress == 0
 
 
+def test_grain_is_another_one_in_each_step(learn: Callable[..., Learn]) -> None:
+    job = learn()
+    seeds = []
+    render = job.canvas.render
+    job.canvas.render = lambda *told, **more: seeds.append(told[3]) or render(*told, **more)  # type: ignore[method-assign,func-returns-value]
+    for step in range(3):
+        job.step(step)
+    assert len(set(seeds)) == 3
+    assert seeds != [3, 3, 3]
+
+
 # -------------------------------------------------------------------------------------------------------- the lessons
 def test_it_learns_to_paint_what_it_sees(learn: Callable[..., Learn]) -> None:
     job = learn("steps=60", "data.batch=10")
