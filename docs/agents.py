@@ -30,7 +30,7 @@ from artkit.errors import ArtkitError
 from artkit.files import write_text
 from artkit.learn_job import AGENT, Learn
 from artkit.recipe import RECORD, Recipe, read, recipe_folder
-from artkit.run import choose_device
+from artkit.scenes import choose_device
 from artkit.space import ActionSpace
 
 DOCS = Path(__file__).parent

@@ -18,7 +18,8 @@ from artkit.objective import Objective, View
 from artkit.optimizer import Adam
 from artkit.recipe import Recipe
 from artkit.renderer import Renderer
-from artkit.run import Diverged, Job, build, make_scene, seeded
+from artkit.run import Diverged, Job
+from artkit.scenes import build, make_scene, seeded
 
 
 class AgentJob(Job):

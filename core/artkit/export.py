@@ -14,14 +14,13 @@ import torch
 from artkit.errors import ArtkitError, UsageError
 from artkit.exporter import Exporter
 from artkit.geometry import Window
-from artkit.paint_job import STROKES
 from artkit.painting import Painting
 from artkit.part import Part, Scene
 from artkit.plugins import plugins
 from artkit.recipe import check_settings
 from artkit.renderer import Renderer
-from artkit.run import choose_device
-from artkit.strokes import StrokeLog
+from artkit.scenes import choose_device
+from artkit.strokes import STROKES, StrokeLog
 
 
 def open_painting(

@@ -15,7 +15,8 @@ from artkit.paint_job import Paint
 from artkit.part import Scene
 from artkit.plugins import plugins
 from artkit.recipe import BLOCKS, NAMED, Recipe, Tree
-from artkit.run import Run, choose_device, new_scene
+from artkit.run import Run
+from artkit.scenes import choose_device, new_scene
 from artkit.train_job import Train
 
 Source = str | Path | Mapping[str, Any]

@@ -22,12 +22,11 @@ from artkit.geometry import Window
 from artkit.objective import View
 from artkit.painting import Painting
 from artkit.run import check_finite
-from artkit.strokes import StrokeLog
+from artkit.strokes import STROKES, StrokeLog
 from artkit.windows import Windows
 
 PICTURE = "painting.png"
 PREVIEW = "preview.png"
-STROKES = "strokes.json"
 
 _COARSE = 512  # px of the longer side of a large picture as it is scored as a whole
 _WORTH_TRYING = 20  # steps of the shortest run of which it is told how long it will take

@@ -19,9 +19,11 @@ from PIL import Image
 
 from artkit import __version__, images
 from artkit.errors import ArtkitError
+from artkit.export import open_painting
 from artkit.files import write_text
 from artkit.plugins import plugins
 from artkit.recipe import RECORD
+from artkit.strokes import STROKES
 
 REPORT = "report.html"
 
@@ -103,8 +105,6 @@ def _targets(tree: Mapping[str, Any]) -> dict[str, Path]:
 
 def _painted_again(folder: Path, tree: Mapping[str, Any]) -> Iterable[str]:
     """What only the strokes tell, if there are any: MyPaint's version of the painting, and how it came about."""
-    from artkit.export import open_painting  # which needs runs, and they this module
-
     if not (folder / "strokes.json").exists() or math.prod(tree["size"]) > _PIXELS:
         return
     own = tree["renderer"]["type"]

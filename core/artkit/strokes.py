@@ -21,6 +21,8 @@ from artkit.files import atomic
 from artkit.geometry import Phase, Window, tiles_of
 
 FORMAT = "artkit-strokes"
+STROKES = "strokes.json"
+"""The log's name in a run's folder."""
 MANY = 200_000
 """Strokes from which on a log's numbers lie in a file of their own, of numpy's, beside it."""
 VERSION = 1

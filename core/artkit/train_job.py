@@ -10,7 +10,8 @@ import torch
 from artkit import images
 from artkit.plugins import plugins
 from artkit.recipe import Recipe
-from artkit.run import Job, check_finite, make_scene, seeded
+from artkit.run import Job, check_finite
+from artkit.scenes import make_scene, seeded
 from artkit.trainer import Trainer
 
 

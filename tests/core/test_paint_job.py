@@ -17,7 +17,8 @@ from artkit.objective import View
 from artkit.paint_job import Paint
 from artkit.painting import Painting
 from artkit.recipe import read
-from artkit.run import Diverged, choose_device, make_scene
+from artkit.run import Diverged
+from artkit.scenes import choose_device, make_scene
 from artkit.space import ActionSpace, Number
 
 Write = Callable[..., Path]

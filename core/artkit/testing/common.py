@@ -19,7 +19,7 @@ from artkit.errors import ArtkitError, UsageError
 from artkit.part import Scene
 from artkit.plugins import plugins, problem
 from artkit.recipe import check_settings
-from artkit.run import seeded
+from artkit.scenes import seeded
 from artkit.testing.scene import SEED, scene
 
 DIRECTIONS = 24

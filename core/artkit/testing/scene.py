@@ -13,7 +13,7 @@ from artkit.geometry import Phase, Place
 from artkit.images import Picture
 from artkit.part import Scene
 from artkit.renderer import Paint, Renderer
-from artkit.run import choose_device, new_scene
+from artkit.scenes import choose_device, new_scene
 from artkit.space import ActionSpace, Number
 
 SEED = 7
