@@ -144,13 +144,5 @@ class AgentJob(Job):
         self.scene.generator.set_state(state["generator"])
 
 
-def duration(seconds: float) -> str:
-    """A length of time in words, such as ``about 12 min``."""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"about {seconds / length:.0f} {unit}"
-    return f"about {seconds:.0f} s"
-
-
 def _is_finite(gradient: Tensor) -> bool:
     return bool((gradient.coalesce().values() if gradient.is_sparse else gradient).isfinite().all())

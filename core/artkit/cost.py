@@ -85,3 +85,11 @@ class Cost:
                 f"the disk; {folder} has {free / 2**30:.0f} GB",
                 remedy="paint a smaller size, larger tiles, or fewer strokes, or choose another disk with --out",
             )
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words, such as ``12 min``."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

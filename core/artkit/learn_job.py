@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from artkit import images, weights
-from artkit.agent_job import AgentJob, duration
-from artkit.cost import Cost, memory
+from artkit.agent_job import AgentJob
+from artkit.cost import Cost, duration, memory
 from artkit.data import Data
 from artkit.errors import ArtkitError, UsageError
 from artkit.geometry import Window
@@ -68,7 +68,7 @@ class Learn(AgentJob):
         self.scene.generator.set_state(generator)
         return (
             f"{len(self.data):,} pictures, {self.steps:,} steps of {self.batch} with {self.canvas.strokes:,} strokes "
-            f"each, about {self._bytes / 2**30:.1f} GB of memory, {duration(seconds)}"
+            f"each, about {self._bytes / 2**30:.1f} GB of memory, about {duration(seconds)}"
         )
 
     def step(self, step: int) -> dict[str, float]:

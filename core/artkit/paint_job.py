@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from artkit import images, scratch
-from artkit.agent_job import AgentJob, duration
+from artkit.agent_job import AgentJob
 from artkit.compositing import Strokes
-from artkit.cost import Cost
+from artkit.cost import Cost, duration
 from artkit.files import atomic
 from artkit.geometry import Window
 from artkit.objective import View
@@ -77,7 +77,7 @@ class Paint(AgentJob):
         gigabytes = self.cost.bytes(windows.width, windows.height) / 2**30
         return (
             f"{self.canvas.strokes:,} strokes, {self.steps:,} steps of {windows.width} x {windows.height} px, "
-            f"about {gigabytes:.1f} GB of memory" + (f", {duration(seconds)}" if seconds else "")
+            f"about {gigabytes:.1f} GB of memory" + (f", about {duration(seconds)}" if seconds else "")
         )
 
     def _go_over(self, windows: Windows) -> None:

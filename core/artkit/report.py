@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from artkit import __version__, images
+from artkit.cost import duration
 from artkit.errors import ArtkitError
 from artkit.export import open_painting
 from artkit.files import write_text
@@ -72,7 +73,7 @@ def write(folder: Path, picture: Path) -> Path:
     seconds = sum(line["seconds"] for line in log)
     parts = [
         f"<h1>{html.escape(folder.resolve().name)}</h1>",
-        f'<p class="faint">{len(log)} steps in {_duration(seconds)}, artkit {html.escape(__version__)}</p>',
+        f'<p class="faint">{len(log)} steps in {duration(seconds)}, artkit {html.escape(__version__)}</p>',
         _figure("painting", _read(picture)),
         *(_figure(name, _read(file)) for name, file in _targets(tree).items()),
         *_painted_again(folder, tree),
@@ -105,7 +106,7 @@ def _targets(tree: Mapping[str, Any]) -> dict[str, Path]:
 
 def _painted_again(folder: Path, tree: Mapping[str, Any]) -> Iterable[str]:
     """What only the strokes tell, if there are any: MyPaint's version of the painting, and how it came about."""
-    if not (folder / "strokes.json").exists() or math.prod(tree["size"]) > _PIXELS:
+    if not (folder / STROKES).exists() or math.prod(tree["size"]) > _PIXELS:
         return
     own = tree["renderer"]["type"]
     if own != "mypaint" and "mypaint" in plugins().parts("renderer"):
@@ -196,7 +197,3 @@ def _cells(row: Mapping[str, Any], columns: Sequence[str]) -> Iterable[str]:
         value = row.get(column, "")
         told = ("yes" if value else "no") if isinstance(value, bool) else str(value)
         yield f"<td>{html.escape(told)}</td>"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
