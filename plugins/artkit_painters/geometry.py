@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from artkit_painters import stroke
-from artkit_painters.grain import MAPS, grain
+from artkit_painters.grain import MAPS, SCALES, grain
 from artkit_painters.nearest import nearest
 
 FEATURES = 17
@@ -304,8 +304,10 @@ class GeometryPainter(nn.Module):
         told = self.leave(F.silu(self.middle(F.silu(torch.addcmul(shift, h, gain + 1)))))
         logit = told[..., 0:1] - 2 + sight.across * (told[..., 1:2] + told[..., 2:3] * sight.across)
         if maps is not None:
-            for number in range(MAPS):
-                logit = logit + told[..., 3 + number, None] * maps[..., number]
+            # Dabs are of paint: where one lies there is more of it. A critic's slope alone finds holes as easily.
+            weights = [*told[..., 3 : 3 + len(SCALES)].unbind(-1), *F.softplus(told[..., 3 + len(SCALES) :]).unbind(-1)]
+            for number, weight in enumerate(weights):
+                logit = logit + weight[..., None] * maps[..., number]
         return torch.sigmoid(logit) * sight.gate[..., None]
 
 
