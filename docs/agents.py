@@ -8,8 +8,10 @@ its pictures in ``docs/images/agents``, so that runs can be measured one at a ti
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
+import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -48,6 +50,7 @@ DIGITS = tuple("0123456789")
 
 _AT_ONCE = 50  # pictures painted at a time
 _POINTS = 32  # along a path
+_THIN = 0.3  # of a path's spread: less than that in the other direction is not made more of
 _LIFTED = 0.1  # pressure below which a stroke leaves hardly any paint
 _COLOURS = ("#a8442a", "#2a5ca8", "#4b8b3b", "#8a5aa8", "#b08a2a", "#3b8b8b", "#777777", "#202020")
 
@@ -121,7 +124,9 @@ def judge_of(job: Learn, recipe: Recipe, keep: Path) -> Judge:
     block = recipe.blocks["data"]
     settings = {**block.config.model_dump(mode="json", exclude_none=True), "part": "train"}
     learnt: Data = job.scene.make("data", block.type, **settings)
-    file = keep / f"{block.type}-{learnt.provenance['pictures'][:12]}.safetensors"
+    seen = {key: value for key, value in settings.items() if key not in ("path", "download", "batch")}
+    told = json.dumps([seen, recipe.head.size, learnt.provenance], sort_keys=True)
+    file = keep / f"{block.type}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.safetensors"
     if file.is_file():
         judge = Judge(len(learnt.classes))
         weights.fill(judge, weights.load(file)[0], file)
@@ -197,8 +202,8 @@ def sharpness(pictures: Tensor, targets: Tensor) -> float:
 
 # ----------------------------------------------------------------------------------------------------- order of strokes
 def path(actions: Tensor, space: ActionSpace) -> Tensor:
-    """The way of the pen in a picture's actions (N, A), where it paints: points (k, 2) at even distances along it, of a
-    box whose longer side is 1. Without points if the pen never paints.
+    """The way of the pen in a picture's actions (N, A), where it paints: points (k, 2) at even distances along it,
+    upright and of one size. Without points if the pen never paints.
     """
     pressed = actions[:, space.index("start_pressure", "end_pressure")].nan_to_num(0.5).amax(1) > _LIFTED
     strokes = actions[pressed][:, space.index(*examples.POINTS)].view(-1, 3, 2)
@@ -207,20 +212,37 @@ def path(actions: Tensor, space: ActionSpace) -> Tensor:
     t = torch.linspace(0, 1, 9)[:, None]
     start, middle, end = (strokes[:, None, place] for place in range(3))
     control = 2 * middle - (start + end) / 2
-    curve = ((1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end).flatten(0, 1)
-    gone = F.pad((curve[1:] - curve[:-1]).norm(dim=1).cumsum(0), (1, 0))
+    points = ((1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end).flatten(0, 1)
+    for _ in range(3):  # what is even depends on what is upright, and the other way about
+        points = _upright(_evenly(points))
+    return points
+
+
+def _evenly(points: Tensor) -> Tensor:
+    """Points at even distances along a path (m, 2)."""
+    gone = F.pad((points[1:] - points[:-1]).norm(dim=1).cumsum(0), (1, 0))
     at = torch.linspace(0, 1, _POINTS) * gone[-1]
     after = torch.searchsorted(gone, at).clamp(1, len(gone) - 1)
     share = ((at - gone[after - 1]) / (gone[after] - gone[after - 1]).clamp(min=1e-9)).clamp(0, 1)[:, None]
-    points = curve[after - 1] + share * (curve[after] - curve[after - 1])
-    low, high = points.amin(0), points.amax(0)
-    return (points - (low + high) / 2) / (high - low).max().clamp(min=1e-6)
+    return points[after - 1] + share * (points[after] - points[after - 1])
+
+
+def _upright(points: Tensor) -> Tensor:
+    """Points (m, 2) moved, slanted and stretched until their standard deviation is 1 in x and in y, or less in a
+    direction in which there is hardly any.
+    """
+    x, y = (points - points.mean(0)).T
+    x = x - y * (x * y).mean() / y.square().mean().clamp(min=1e-6)
+    spread = torch.stack([x.std(), y.std()])
+    return torch.stack([x, y], dim=1) / spread.clamp(min=max(float(spread.max()) * _THIN, 1e-6))
 
 
 def apart(one: Tensor, others: Sequence[Tensor]) -> float:
-    """The mean distance of a path's points from those of the nearest of others: 0 if drawn alike."""
+    """The mean distance of a path's points from those of the nearest of others: 0 if drawn alike, some 1.7 for strokes
+    in any order.
+    """
     if not len(one):
-        return 1.0
+        return 2.0
     return min(float((one - other).norm(dim=1).mean()) for other in others)
 
 
@@ -376,8 +398,9 @@ among the drawings of others is one of the same character.
 Against the strokes made by hand in `recipes/targets/digits.toml` (`artkit examples` draws them). *0* is the share of
 noughts drawn counter-clockwise, *1* that of ones drawn downwards, *8* that of eights drawn more like the example of an
 8 than like that of a 3. The *distance* is that of a digit's path from the nearest example of its class: both are
-brought to a box whose longer side is 1, points lie at even distances along each, and those of the same place along the
-way are compared.
+brought upright and to one size, a standard deviation of 1 in x and in y, points lie at even distances along each, and
+those of the same place along the way are compared. The examples themselves, laid over the digits, are .02 away; their
+strokes in any order 1.7.
 
 {order}
 
@@ -511,4 +534,7 @@ def main(runs: tuple[Path, ...], count: int, judges: Path, page_alone: bool) -> 
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ArtkitError as fault:
+        sys.exit(f"agents: {fault}")

@@ -179,7 +179,7 @@ def test_wrong_usage_is_exit_code_2_and_one_message(call: Call, arguments: list[
 
 # --------------------------------------------------------------------------------------------- errors, in a process
 def test_debug_shows_the_traceback_and_keeps_the_code(toy: Any, call: Call, recipe_file: Write) -> None:
-    done = call("--debug", "run", recipe_file(TOY), "--set", "steps=0")
+    done = call("--debug", "run", recipe_file(TOY), "--set", "steps=-1")
     assert "Traceback" in done.stderr
     assert "steps: " in done.stderr
     assert done.stdout == ""
