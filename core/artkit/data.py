@@ -25,6 +25,9 @@ class Data(Part, ABC):
         """Which pictures: those to learn from, or those held back to judge by, which `train` never has."""
         batch: int = Field(32, ge=1, le=4096)
         """How many pictures a step sees."""
+        vary: float = Field(0.0, ge=0, le=0.5)
+        """Pictures are shifted by up to this share of half their side each time they are learnt from, and enlarged,
+        reduced, slanted and turned as much: fewer of them then go further. Beyond a picture its edge goes on."""
 
     classes: tuple[str, ...] = ()
 

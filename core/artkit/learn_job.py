@@ -40,6 +40,7 @@ class Learn(AgentJob):
         assert self.scene.data is not None
         self.data: Data = self.scene.data
         self.batch: int = block.config.batch
+        self._vary: float = block.config.vary
         self.steps = self.recipe.head.steps
         self._left = torch.zeros(0, dtype=torch.int64)  # numbers of the pictures that are still to come in this pass
         self._real: Renderer | None = None
@@ -62,7 +63,7 @@ class Learn(AgentJob):
         seconds = 0.0
         for _ in range(2):  # the first time much is made ready
             began = time.perf_counter()
-            self._score(self._view(some, 0.0))[1].backward()  # type: ignore[no-untyped-call]
+            self._score(self.view(some, 0.0))[1].backward()  # type: ignore[no-untyped-call]
             seconds = (time.perf_counter() - began) * self.steps
         self.optimizer.zero_grad(set_to_none=True)
         self.scene.generator.set_state(generator)
@@ -73,8 +74,9 @@ class Learn(AgentJob):
 
     def step(self, step: int) -> dict[str, float]:
         numbers = self._draw()
+        targets = _varied(self.data.pictures(numbers), self._vary, self.scene.generator)
         grain = int(torch.randint(1 << 62, (), generator=self.scene.generator))
-        seen = self._view(numbers, step / max(self.steps - 1, 1), grain)
+        seen = self._view(numbers, targets, step / max(self.steps - 1, 1), grain)
         losses, loss, views = self._score(seen)
         check_finite(losses)
         self._improve(step, loss)
@@ -90,10 +92,15 @@ class Learn(AgentJob):
         drawn, self._left = self._left[: self.batch], self._left[self.batch :]
         return drawn
 
-    def _view(self, numbers: Tensor, progress: float, seed: int = 0) -> View:
-        """The pictures with these numbers and what the agent makes of them, with the grain that a seed gives."""
+    def view(self, numbers: Tensor, progress: float = 1.0) -> View:
+        """The pictures with these numbers (n,) as they are, and what the agent makes of them."""
+        return self._view(numbers, self.data.pictures(numbers), progress)
+
+    def _view(self, numbers: Tensor, targets: Tensor, progress: float, seed: int = 0) -> View:
+        """What the agent makes of targets (n, 3, h, w), which show the pictures with these numbers, with the grain that
+        a seed gives.
+        """
         scene = self.scene
-        targets = self.data.pictures(numbers)
         proposed = self.agent(scene, targets)
         actions = scene.allowed(proposed, progress)
         image = self.canvas.render(self.renderer, actions, scene.background, seed)
@@ -121,7 +128,7 @@ class Learn(AgentJob):
         the strokes, if it is there: (3, h, w).
         """
         numbers = torch.linspace(0, len(self.data) - 1, min(_SHOWN, len(self.data))).long()
-        view = self._view(numbers, 1.0)
+        view = self.view(numbers)
         assert view.target is not None
         assert view.actions is not None
         rows = [view.target, view.image]
@@ -141,3 +148,12 @@ class Learn(AgentJob):
             if made.space.name == self.renderer.space.name:
                 self._real = made
         return self._real
+
+
+def _varied(pictures: Tensor, amount: float, generator: torch.Generator) -> Tensor:
+    """Pictures (n, 3, h, w) shifted, scaled, slanted and turned at random, each in a way of its own."""
+    if not amount:
+        return pictures
+    change = amount * (2 * torch.rand(len(pictures), 2, 3, generator=generator) - 1)
+    grid = F.affine_grid((torch.eye(2, 3) + change).to(pictures), list(pictures.shape), align_corners=False)
+    return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)

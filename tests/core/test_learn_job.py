@@ -115,6 +115,25 @@ def test_objectives_see_each_picture_with_its_target_its_strokes_and_its_class(l
     assert view.progress == 0
 
 
+def test_pictures_are_varied_as_they_are_learnt_from_and_in_no_other_place(learn: Callable[..., Learn]) -> None:
+    seen: list[Any] = []
+
+    def first_targets(*settings: str) -> Any:
+        job = learn("data.batch=10", *settings)
+        look = job.objectives["match"].forward
+        job.objectives["match"].forward = lambda view: seen.append(view) or look(view)  # type: ignore[method-assign,func-returns-value]
+        job.step(0)
+        assert torch.equal(job.view(torch.arange(10)).target, learn().view(torch.arange(10)).target)  # type: ignore[arg-type]
+        return seen[-1].target
+
+    plain, varied, again = (first_targets(*told) for told in ((), ("data.vary=0.1",), ("data.vary=0.1",)))
+    off = (varied - plain).abs().mean((1, 2, 3))
+    assert (off > 0.005).all()
+    assert (off < 0.2).all()
+    assert torch.equal(varied, again)
+    assert (first_targets("data.vary=0.1", "seed=9") != varied).any()
+
+
 def test_grain_is_another_one_in_each_step(learn: Callable[..., Learn]) -> None:
     job = learn()
     seeds = []
@@ -132,7 +151,7 @@ def test_it_learns_to_paint_what_it_sees(learn: Callable[..., Learn]) -> None:
     losses = [job.step(step)["match"] for step in range(60)]
     assert losses[-1] < 0.6 * losses[0]
     every = torch.arange(10)
-    view, labels = job._view(every, 1.0), job.data.labels(every)
+    view, labels = job.view(every), job.data.labels(every)
     assert view.target is not None
     assert labels is not None
     nearest = torch.cdist(view.image.flatten(1), view.target.flatten(1)).argmin(1)
@@ -188,7 +207,7 @@ def test_a_batch_that_does_not_fit_is_refused_before_it_is_painted(
 # -------------------------------------------------------------------------------------------------------- the results
 def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(recipe_of: Callable[..., Any]) -> None:
     """Everything that learns goes on: the agent, the critic with its optimizer, and the place in the data."""
-    told = recipe_of(CRITIC, HAND, "steps=7")
+    told = recipe_of(CRITIC, HAND, "steps=7", "data.vary=0.1")
     run(told, "whole").execute()
     stopped = run(told, "parts")
     for step, *_ in stopped:
