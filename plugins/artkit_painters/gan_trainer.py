@@ -204,8 +204,10 @@ class GanTrainer(StrokeTrainer):
     def _regress(self, step: int, progress: float) -> dict[str, float]:
         set_rate(self._regression, self.config.lr * cosine(progress) + 1e-5)
         if isinstance(self.painter, GeometryPainter):
-            actions, seeds, real, corner, side = self._windows(step)
-            fake = self.painter.window(actions, corner, side, real.shape[-1], seeds)
+            actions, _, real, corner, side = self._windows(step)
+            # Without grain, for a sample of it, which is never that of the real stroke, would only be learnt to be left
+            # out, and the critic would find nothing to begin with.
+            fake = self.painter.window(actions, corner, side, real.shape[-1], None)
         else:
             actions, real = self.tiles(step, self.config.batch)
             fake = self.painter(actions)

@@ -169,9 +169,9 @@ class GeometryPainter(nn.Module):
         radius = stroke.radius(actions)[:, None] * side * stroke.swollen(pressure, self.swell)
         return nodes, (self.reach[0] + self.reach[1] * pressure) * radius + REACH_PX + gap
 
-    def window(self, actions: Tensor, corner: Tensor, side: float, size: int, seeds: Tensor) -> Tensor:
+    def window(self, actions: Tensor, corner: Tensor, side: float, size: int, seeds: Tensor | None) -> Tensor:
         """The windows (m, 1, size, size) whose upper left lies at `corner` (m, 2), px from the tile's, even ones; with
-        all their cells, whether the brush reaches them or not.
+        all their cells, whether the brush reaches them or not. Without seeds there is no grain.
         """
         return self.paint(self.sight(actions, corner, side, size), actions, corner, side, size, seeds)
 
@@ -181,7 +181,9 @@ class GeometryPainter(nn.Module):
         ink = self._ink(actions, side, x, y).flatten(2).transpose(1, 2)
         return self._sight(_shape(actions, side)[:, None], ink, *_grid(x, y))
 
-    def paint(self, sight: Sight, actions: Tensor, corner: Tensor, side: float, size: int, seeds: Tensor) -> Tensor:
+    def paint(
+        self, sight: Sight, actions: Tensor, corner: Tensor, side: float, size: int, seeds: Tensor | None
+    ) -> Tensor:
         """The windows that go with what `sight` returned."""
         x, y = _grid(*_cells(actions, corner, size))
         radius = stroke.radius(actions) * side
@@ -292,10 +294,14 @@ class GeometryPainter(nn.Module):
         gate = ((1 - square / (reach * reach)) / (1 - FLAT**2)).clamp(0, 1)
         return Sight(torch.stack(features), gate * gate, across)
 
-    def _coverage(self, sight: Sight, change: Tensor, seeds: Tensor, radius: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    def _coverage(
+        self, sight: Sight, change: Tensor, seeds: Tensor | None, radius: Tensor, x: Tensor, y: Tensor
+    ) -> Tensor:
         """Coverage (c, b, 4) of the pixels of cells; change (b, 2 channels), seeds and radius (b,), x and y (c, b)."""
         known, maps = sight.features, None
-        if self.noise:
+        if self.noise and seeds is None:
+            known = torch.cat([known, known.new_zeros(MAPS, *x.shape)])
+        elif self.noise and seeds is not None:
             half = torch.tensor([[-0.5, 0.5, -0.5, 0.5], [-0.5, -0.5, 0.5, 0.5]], device=x.device, dtype=x.dtype)
             maps = grain(seeds[:, None], radius[:, None], x[..., None] + half[0], y[..., None] + half[1])
             known = torch.cat([known, maps.mean(2).permute(2, 0, 1)])

@@ -110,7 +110,7 @@ def test_weights_of_one_action_space_do_not_paint_another(
     with pytest.raises(UsageError, match="action space mypaint-discrete-1, not mypaint-stroke-1"):
         scene().make("renderer", "gan", weights=discrete)
     vae = train(write("vae"), tmp_path / "vae")
-    with pytest.raises(UsageError, match="do not tell their channels"):
+    with pytest.raises(UsageError, match="do not tell their"):
         scene().make("renderer", "gan", weights=vae)
 
 
