@@ -20,6 +20,7 @@ from artkit.part import Scene
 PositiveLength = Annotated[float, Field(gt=0, le=2, allow_inf_nan=False)]
 
 _LOOK = 1 << 21  # px of the target at which strokes look for their start
+_COLOUR = 0.4  # how far apart the values of colours start that nothing tells
 _EDGE = 0.02  # actions start this far from 0 and 1, where the sigmoid still has a slope
 
 
@@ -111,11 +112,15 @@ class _Start:
         length = (long + (short - long) * depth) * (0.7 + 0.6 * random[..., 0])
         angle = math.pi * random[..., 1]
         names = ("start_x", "start_y", "middle_x", "middle_y", "end_x", "end_y")
+        colour = None
         if self._look:
             colour, edge = self._look.at(phase.origins() + middle * phase.side)
             angle = edge + (random[..., 1] - 0.5) * 0.5
-            if self._space.has("red", "green", "blue"):
-                actions[..., self._space.index("red", "green", "blue")] = colour
+        if self._space.has("red", "green", "blue"):
+            colours = self._space.index("red", "green", "blue")
+            # Without a picture to take them from, near grey: a glaring colour that nothing speaks against would stay.
+            muted = 0.5 + _COLOUR * (actions[..., colours] - 0.5)
+            actions[..., colours] = muted if colour is None else colour
         along = torch.stack([angle.cos(), angle.sin()], dim=-1) * length[..., None] / 2
         points = torch.cat([middle - along, middle, middle + along], dim=-1)
         actions[..., self._space.index(*names)] = points

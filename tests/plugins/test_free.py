@@ -113,7 +113,8 @@ def test_strokes_follow_the_edges(agent: Agent) -> None:
 def test_a_random_start_does_not_look(agent: Agent) -> None:
     actions, _ = agent(target=half_red_half_blue(), start="random")
     assert torch.equal(actions, agent(target=None, start="random")[0])
-    assert of(actions, "green").std() > 0.2
+    assert of(actions, "green").std() > 0.08
+    assert (of(actions, "red", "green", "blue") - 0.5).abs().max() <= 0.2, "near grey"
 
 
 @pytest.mark.parametrize("which", CANVASES)
