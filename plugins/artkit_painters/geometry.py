@@ -35,6 +35,7 @@ FLAT = 0.7
 _SIDE = 4  # cells a side of a block, the unit in which is chosen what to paint
 _BLOCK = _SIDE * CELL
 _POINTS = 17  # of the curve, from which is found how far its paint reaches
+_TURNING = 0.1  # of the mean speed along a curve: slower than that it has no direction
 _NODES = 24  # pieces of the curve in the sum over all ink
 _STROKES = 256  # strokes, and
 _CELLS = 1 << 16  # cells that are computed at a time: what they take stays near the processor
@@ -243,7 +244,7 @@ class GeometryPainter(nn.Module):
         radius = shape[6] * stroke.swollen(here, self.swell)
         per_radius = 1 / radius
         speed = (vx * vx).addcmul(vy, vy).add(1e-3).sqrt()
-        tx, ty = vx / speed, vy / speed
+        heading = 1 / (vx * vx).addcmul(vy, vy).addcmul(shape[9], shape[9], value=_TURNING**2)
         square = (ox * ox).addcmul(oy, oy)
         ratio2 = square * (per_radius * per_radius)
         with torch.no_grad():
@@ -254,7 +255,7 @@ class GeometryPainter(nn.Module):
         one, two = nx + ny, nx - ny
         across = torch.stack([-one, two, -two, one], dim=-1)
         # Beyond the ends of the curve there is a way along it; elsewhere there is none, only a side.
-        u = (ox * tx).addcmul(oy, ty) * (per_radius * at_end)
+        u = (ox * vx).addcmul(oy, vy) * (per_radius / speed * at_end)
         side2 = (ratio2 - u * u).clamp(min=0)
         v = (side2 + 1e-4).sqrt() * hand
         # Way to the ends along the curve, in radii, by Simpson's rule: exact near the ends, where it matters.
@@ -285,9 +286,10 @@ class GeometryPainter(nn.Module):
             torch.exp(-two),
             speed * (per_radius / 16) - 1,
             (ratio / (0.3 + here)).clamp(max=6) / 3,
-            # The curve's direction, on which the breadth of a nib depends; there and back are the same.
-            (tx * tx).addcmul(ty, ty, value=-1),
-            2 * tx * ty,
+            # The curve's direction, on which the breadth of a nib depends; there and back are the same. Where the curve
+            # turns on the spot it has none, and its slope would be beyond all bounds.
+            (vx * vx).addcmul(vy, vy, value=-1) * heading,
+            2 * vx * vy * heading,
         ]
         reach = (self.reach[0] + self.reach[1] * here) * radius + REACH_PX
         # Falls from the flat part to the reach, both ends smoothly in value and the outer one in slope.
