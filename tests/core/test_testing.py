@@ -53,6 +53,7 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     ("objective", "pixel"): {"target": "picture.png"},
     ("objective", "preconditioning"): {"examples": "strokes.toml"},
     ("objective", "style"): {"image": "picture.png"},
+    ("objective", "total-variation"): {"numbers": ["radius", "red", "green", "blue"]},
     ("objective", "text"): {"text": "a bee", "model": "tiny", "pretrained": "toy", "views": 2},
     ("renderer", "vae"): {"weights": "vae.safetensors"},
     ("trainer", "gan"): {"strokes": 1000, "batch": 4, "regression": 0.5},
