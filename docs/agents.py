@@ -32,6 +32,7 @@ from artkit.learn_job import AGENT, Learn
 from artkit.recipe import RECORD, Recipe, read, recipe_folder
 from artkit.scenes import choose_device
 from artkit.space import ActionSpace
+from artkit_painters.stroke import curve
 
 DOCS = Path(__file__).parent
 FIGURES = DOCS / "agents.json"
@@ -206,13 +207,10 @@ def path(actions: Tensor, space: ActionSpace) -> Tensor:
     upright and of one size. Without points if the pen never paints.
     """
     pressed = actions[:, space.index("start_pressure", "end_pressure")].nan_to_num(0.5).amax(1) > _LIFTED
-    strokes = actions[pressed][:, space.index(*examples.POINTS)].view(-1, 3, 2)
+    strokes = actions[pressed][:, space.index(*examples.POINTS)]
     if not len(strokes):
         return torch.zeros(0, 2)
-    t = torch.linspace(0, 1, 9)[:, None]
-    start, middle, end = (strokes[:, None, place] for place in range(3))
-    control = 2 * middle - (start + end) / 2
-    points = ((1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end).flatten(0, 1)
+    points = curve(strokes, torch.linspace(0, 1, 9)).flatten(0, 1)
     for _ in range(3):  # what is even depends on what is upright, and the other way about
         points = _upright(_evenly(points))
     return points

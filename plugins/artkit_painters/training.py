@@ -92,8 +92,7 @@ class StrokeTrainer(Trainer):
 
     def cut(self, sheets: Strokes) -> Strokes:
         """The tiles of sheets (m, S, S), beyond which the painter does not paint."""
-        inner = slice(self.set.margin, self.set.margin + self.set.side)
-        return sheets[:, inner, inner]
+        return sheets[:, self.set.inside, self.set.inside]
 
     @property
     @abstractmethod

@@ -72,12 +72,11 @@ def accuracy(painter: Renderer, brush: str, workers: Workers, pairs: int = 4000,
     """
     held = max(pairs // HELD_OUT, 1)
     told = StrokeSet(brush, pairs + held, seed + _SEED, discrete=painter.space == DISCRETE)
-    inside = slice(told.margin, told.margin + told.side)
     actions, real, painted = [], [], []
     for shard in told.shards():
         some = told.actions(shard)
         actions.append(some)
-        real.append(torch.from_numpy(np.ascontiguousarray(told.paint(shard, workers)[:, inside, inside])))
+        real.append(torch.from_numpy(np.ascontiguousarray(told.paint(shard, workers)[:, told.inside, told.inside])))
         painted.append((painted_by(painter, some, told.side, seed + _SEED) * 255).round().byte())
     action, strokes = torch.cat(actions), torch.stack([torch.cat(real), torch.cat(painted)], dim=1)
     with torch.random.fork_rng(devices=[]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ import torch
 from torch import Tensor
 
 import artkit
+from artkit import recipe
 from artkit.canvas import Canvas
 from artkit.images import Picture, save_png
 from artkit.painting import Painting
 from artkit.part import Scene
+from artkit.run import Run
 from artkit.strokes import StrokeLog
+from artkit.train_job import Train
 from artkit_painters import engine, libmypaint, stroke
 from artkit_painters.libmypaint import ONE
 from artkit_painters.tracing import trace
@@ -39,6 +43,24 @@ def mypaint() -> None:
 def dry_brush(mypaint: None) -> engine.Brush:
     """One brush for all tests: what it painted before must not matter."""
     return engine.Brush("classic/dry_brush")
+
+
+@pytest.fixture(scope="session")
+def train() -> Callable[..., Run]:
+    """A training of a recipe's file in a folder, which Ctrl-C may stop after some steps."""
+
+    def make(file: Path, folder: Path, resume: bool = False, stop_after: int | None = None) -> Run:
+        told = recipe.read([file])
+        made = Run(folder, told, Train(told, torch.device("cpu"), folder), resume)
+
+        def progress(step: int, _losses: dict[str, float]) -> None:
+            if step == stop_after:
+                signal.raise_signal(signal.SIGINT)
+
+        made.progress = progress
+        return made.execute()
+
+    return make
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,26 +43,14 @@ def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def run(file: Path, folder: Path, resume: bool = False, stop_after: int | None = None) -> Run:
-    """A training, which Ctrl-C may stop after some steps."""
-    told = recipe.read([file])
-    made = Run(folder, told, Train(told, torch.device("cpu"), folder), resume)
-
-    def progress(step: int, _losses: dict[str, float]) -> None:
-        if step == stop_after:
-            signal.raise_signal(signal.SIGINT)
-
-    made.progress = progress
-    made.execute()
-    return made
-
-
 @pytest.fixture(scope="module")
-def trained(recipe_file: Path, mypaint: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(
+    recipe_file: Path, train: Callable[..., Run], mypaint: None, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The folder of a whole training."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
     torch.manual_seed(1)
-    run(recipe_file, folder)
+    train(recipe_file, folder)
     return folder
 
 
@@ -104,23 +91,25 @@ def test_a_training_leaves_weights_that_paint(trained: Path, scene: Callable[...
     assert painter.margin(64) % 2 == 0
 
 
-def test_the_same_recipe_gives_the_same_weights(trained: Path, recipe_file: Path, with_strokes: Path) -> None:
+def test_the_same_recipe_gives_the_same_weights(
+    trained: Path, recipe_file: Path, train: Callable[..., Run], with_strokes: Path
+) -> None:
     """Everything random comes from the recipe's seed."""
     torch.manual_seed(2)
-    run(recipe_file, with_strokes)
+    train(recipe_file, with_strokes)
     assert weights_of(with_strokes).read_bytes() == weights_of(trained).read_bytes()
 
 
 @pytest.mark.parametrize("stop", [2, 3, 4])
 def test_going_on_is_as_if_it_had_never_stopped(
-    trained: Path, recipe_file: Path, with_strokes: Path, stop: int
+    trained: Path, recipe_file: Path, train: Callable[..., Run], with_strokes: Path, stop: int
 ) -> None:
     """In the regression, at its end, and while the critic judges."""
     torch.manual_seed(1)
     with pytest.raises(Interrupted, match=f"stopped after step {stop} of 6"):
-        run(recipe_file, with_strokes, stop_after=stop)
+        train(recipe_file, with_strokes, stop_after=stop)
     torch.manual_seed(5)
-    assert run(recipe_file, with_strokes, resume=True).first == stop
+    assert train(recipe_file, with_strokes, resume=True).first == stop
     assert weights_of(with_strokes).read_bytes() == weights_of(trained).read_bytes()
     logs = [(folder / "log.jsonl").read_text().splitlines() for folder in (trained, with_strokes)]
     for one, other in zip(*logs, strict=True):

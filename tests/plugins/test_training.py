@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import math
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,32 +52,18 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def train(file: Path, folder: Path, resume: bool = False, stop_after: int | None = None) -> Path:
-    """The weights of a training, which Ctrl-C may stop after some steps."""
-    told = recipe.read([file])
-    made = Run(folder, told, Train(told, torch.device("cpu"), folder), resume)
-
-    def progress(step: int, _losses: dict[str, float]) -> None:
-        if step == stop_after:
-            signal.raise_signal(signal.SIGINT)
-
-    made.progress = progress
-    made.execute()
-    return made.results[0]
-
-
 @pytest.mark.parametrize("kind", TRAINERS)
 def test_a_training_that_was_stopped_becomes_what_it_would_have(
-    kind: str, write: Callable[..., Path], tmp_path: Path, scene: Callable[..., Scene]
+    kind: str, write: Callable[..., Path], train: Callable[..., Run], tmp_path: Path, scene: Callable[..., Scene]
 ) -> None:
     """And its weights paint."""
     file = write(kind)
     torch.manual_seed(1)
-    whole = train(file, tmp_path / "whole")
+    whole = train(file, tmp_path / "whole").results[0]
     with pytest.raises(Interrupted):
         train(file, tmp_path / "stopped", stop_after=4)
     torch.manual_seed(2)
-    assert train(file, tmp_path / "stopped", resume=True).read_bytes() == whole.read_bytes()
+    assert train(file, tmp_path / "stopped", resume=True).results[0].read_bytes() == whole.read_bytes()
     lines = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
     assert len(lines) == STEPS
     assert all(math.isfinite(value) for line in lines for value in line.values())
@@ -104,12 +89,12 @@ def test_it_learns(kind: str, write: Callable[..., Path], tmp_path: Path) -> Non
 
 
 def test_weights_of_one_action_space_do_not_paint_another(
-    write: Callable[..., Path], tmp_path: Path, scene: Callable[..., Scene]
+    write: Callable[..., Path], train: Callable[..., Run], tmp_path: Path, scene: Callable[..., Scene]
 ) -> None:
-    discrete = train(write("discrete"), tmp_path / "discrete")
+    discrete = train(write("discrete"), tmp_path / "discrete").results[0]
     with pytest.raises(UsageError, match="action space mypaint-discrete-1, not mypaint-stroke-1"):
         scene().make("renderer", "gan", weights=discrete)
-    vae = train(write("vae"), tmp_path / "vae")
+    vae = train(write("vae"), tmp_path / "vae").results[0]
     with pytest.raises(UsageError, match="do not tell their"):
         scene().make("renderer", "gan", weights=vae)
 
@@ -170,7 +155,9 @@ def test_a_full_disk_is_told(write: Callable[..., Path], tmp_path: Path, monkeyp
         job.prepare()
 
 
-def test_tensorboard_gets_losses_and_a_sheet(write: Callable[..., Path], tmp_path: Path) -> None:
+def test_tensorboard_gets_losses_and_a_sheet(
+    write: Callable[..., Path], train: Callable[..., Run], tmp_path: Path
+) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
