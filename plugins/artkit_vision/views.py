@@ -116,7 +116,7 @@ def _take(image: Tensor, drawn: _Draw, told: Views, side: int, generator: torch.
         align_corners=False,
     ).view(v, n, 3, side, side)
     gain, offset = (value.to(image).view(v, 1, 3, 1, 1) for value in (drawn.gain, drawn.offset))
-    views = (views - 0.5) * gain + 0.5 + offset
+    views = torch.addcmul(offset + (1 - gain) / 2, views, gain)
     if told.noise:
         grain = torch.randn(v, 1, 3, side, side, generator=generator)
         views = views + (drawn.noise.view(v, 1, 1, 1, 1) * grain).to(image)

@@ -64,6 +64,13 @@ def test_surrogate() -> None:
     assert float(rows[0][-3]) == 1
 
 
+def test_networks() -> None:
+    out = run("networks", "--side", "32", "--views", "1", "--repeats", "1", "--threads", "1")
+    ratios = [float(line.split()[-1]) for line in out.splitlines()[1:]]
+    assert len(ratios) == 3
+    assert all(ratio > 0 for ratio in ratios)
+
+
 def test_traffic_counts_what_is_read_and_written(script: Callable[[str], Any]) -> None:
     surrogate = script("tests/benchmarks/surrogate.py")
     one, other = torch.zeros(1000), torch.zeros(1000)
