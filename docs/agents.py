@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from artkit import examples, images, weights
+from artkit.cost import duration
 from artkit.data import Data
 from artkit.errors import ArtkitError
 from artkit.files import write_text
@@ -430,7 +431,7 @@ def page(told: dict[str, Any]) -> str:
         mean=MEAN_OF,
         levels=_rows(
             ["agent", *(f"{level:g}" for level in LEVELS)],
-            [[name, *(_time(f["levels"].get(f"{level:g}")) for level in LEVELS)] for name, f in told.items()],
+            [[name, *(_reached(f["levels"].get(f"{level:g}")) for level in LEVELS)] for name, f in told.items()],
         ),
         sheets="\n\n".join(_sheet(name, f) for name, f in told.items()),
     )
@@ -445,7 +446,7 @@ def _table_of(kind: str, told: dict[str, Any]) -> str:
         head += ["retrieved: itself", "its character", "its character, real"]
     rows = []
     for name, f in told.items():
-        row = [name, str(f["strokes"]), f"{f['steps']:,} steps, {_time(f['seconds'])}"]
+        row = [name, str(f["strokes"]), f"{f['steps']:,} steps, {duration(f['seconds'])}"]
         row += [f"{f['mse'][key]:.4f}" for key in ("painter", "mypaint", "blank")]
         row += [f"{f['sharpness'][key]:.2f}" for key in ("painter", "mypaint")]
         row += [f"{f['recognised'][key]:.1%}" for key in ("painter", "mypaint", "real") if "recognised" in f]
@@ -472,10 +473,8 @@ def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _time(seconds: float | None) -> str:
-    if seconds is None:
-        return "–"
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+def _reached(seconds: float | None) -> str:
+    return "–" if seconds is None else duration(seconds)
 
 
 def curves(told: dict[str, Any]) -> Image.Image:

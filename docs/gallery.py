@@ -6,23 +6,30 @@ page shows those whose image is there. ``python docs/gallery.py --page`` writes 
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
 
-from artkit.paint_job import PICTURE, Paint
+from artkit import images
+from artkit.export import open_painting
+from artkit.paint_job import Paint
 from artkit.recipe import read, shipped_recipes
-from artkit.run import Run
+from artkit.run import LOG, Run
 
 DOCS = Path(__file__).parent
 IMAGES = DOCS / "images" / "gallery"
 RUNS = Path("runs", "gallery")
 SIDE = 352
-"""The most px a side of an image on the page."""
+"""The px of the longer side of an image on the page; strokes of a smaller picture are painted as large again."""
+
+VERDICTS = "verdicts.json"
+"""What networks that took no part see in the pictures, beside the images."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +93,32 @@ GALLERY = {
 
 
 def paint(picture: Picture) -> None:
-    """Paint a picture as far as that is still to be done, and put its image on the page."""
+    """Paint a picture as far as that is still to be done, and put its image and its verdicts on the page."""
     recipe = read([shipped_recipes()[picture.recipe]], picture.settings)
     folder = RUNS / picture.name
     Run(folder, recipe, Paint(recipe, torch.device("cpu")), resume=True).execute()
-    with Image.open(folder / PICTURE) as opened:
-        image = opened.convert("RGB")
+    scale = max(1.0, SIDE / max(open_painting(folder).log.size))
+    image = Image.fromarray(images.to_bytes(open_painting(folder, scale).whole()))
     image.thumbnail((SIDE, SIDE))
     IMAGES.mkdir(parents=True, exist_ok=True)
     image.save(IMAGES / f"{picture.name}.jpg", quality=88)
+    last = json.loads((folder / LOG).read_text(encoding="utf-8").splitlines()[-1])
+    verdicts = _verdicts()
+    verdicts[picture.name] = [row for row in last.get("verdicts", ()) if row["held_out"]]
+    (IMAGES / VERDICTS).write_text(json.dumps(verdicts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _verdicts() -> dict[str, list[dict[str, Any]]]:
+    file = IMAGES / VERDICTS
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+
+def _sentence(verdict: dict[str, Any]) -> str:
+    """What a network sees, as a person would say it."""
+    share = f"{verdict['class']} ({verdict['probability']:.0%})"
+    if verdict["rank"] == 1:
+        return f"{verdict['network']}, which took no part, sees: {share}."
+    return f"{verdict['network']}, which took no part, sees: {verdict['sees']}; {share} is number {verdict['rank']}."
 
 
 def page() -> str:
@@ -103,15 +127,18 @@ def page() -> str:
         "# Gallery",
         "",
         "Made by `python docs/gallery.py`; each picture by the command below it. Those that show a class were painted",
-        "for two networks; what a third one, which took no part, sees in them is in the report of the run.",
+        "for two networks, and what a third one sees in them is told.",
         "",
     ]
+    verdicts = _verdicts()
     for section, pictures in GALLERY.items():
         lines += [f"## {section}", ""]
         for picture in pictures:
             lines += [f"### {picture.caption}", ""]
             if (IMAGES / f"{picture.name}.jpg").exists():
                 lines += [f"![{picture.caption}](images/gallery/{picture.name}.jpg)", ""]
+            for verdict in verdicts.get(picture.name, ()):
+                lines += [_sentence(verdict), ""]
             lines += ["```bash", picture.command, "```", ""]
     return "\n".join(lines)
 

@@ -51,4 +51,6 @@ def test_a_picture_goes_on_the_page(gallery: Any, tmp_path: Path, monkeypatch: p
     from PIL import Image
 
     assert Image.open(tmp_path / "images" / "starfish.jpg").size == (352, 23)
-    assert "![Starfish](images/gallery/starfish.jpg)" in gallery.page()
+    page = gallery.page()
+    assert "![Starfish](images/gallery/starfish.jpg)" in page
+    assert page.count("efficientnet_lite2, which took no part, sees: ") == 1

@@ -110,10 +110,6 @@ class StrokeLog:
                 for (x, y), row in zip(phase.origins_of(some).tolist(), rows, strict=True):
                     yield [x, y, phase.side], row
 
-    def to_json(self) -> str:
-        """The log as JSON."""
-        return "".join(self.lines())
-
     def save(self, file: Path) -> None:
         """Write the log, atomically. The numbers of `MANY` strokes and more go into an array (N, A) beside it, which
         bears its name and ends in .npy.

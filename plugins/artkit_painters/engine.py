@@ -89,6 +89,7 @@ class Brush:
 
     swell: how pressure changes its radius, as `stroke.swollen` takes it. broadest: the most that pressure adds to the
     logarithm of its radius. A stroke's size is its radius at its broadest, so that no brush outgrows its tile.
+    dab: its dabs, as `grain.Dab` takes them; hardness and deviation are those at half the pressure.
     """
 
     def __init__(self, name: str) -> None:
@@ -108,7 +109,8 @@ class Brush:
             # Brushes of before 1.6 mix as MyPaint did then: linear in the colour, which is what makes the
             # colour of a stroke analytic. The library's default would be spectral mixing.
             self.set("paint_mode", 0.0)
-        self.swell, self.broadest = _swell(settings.get("radius_logarithmic", {}).get("inputs", {}).get("pressure", []))
+        self.swell, self.broadest = _swell(settings)
+        self.dab = _dab(settings)
         self._rng = libmypaint.generator(self.pointer)
         # A new brush holds values that nothing has set yet; after one stroke the next depends on its seed alone.
         line = np.full((1, POINTS + 2, 3), 0.5)
@@ -154,13 +156,42 @@ class Brush:
         self._lib.rng_double_set_seed(self._rng, seed)
 
 
-def _swell(points: list[list[float]]) -> tuple[tuple[float, ...], float]:
-    """Swell and broadest of a `Brush`, from the points of what pressure adds to the logarithm of its radius."""
+_LIBRARY: dict[str, tuple[float, list[list[float]]]] = {
+    "hardness": (0.8, []), "radius_by_random": (0.0, []), "radius_logarithmic": (2.0, []), "opaque": (1.0, []),
+    "opaque_multiply": (0.0, [[0.0, 0.0], [1.0, 1.0]]), "opaque_linearize": (0.9, []),
+    "dabs_per_actual_radius": (2.0, []), "dabs_per_basic_radius": (0.0, []),
+}  # fmt: skip
+"""What the library takes for settings that a brush does not tell: base value, and what pressure adds."""
+
+
+def _under_pressure(settings: Any, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """A setting at pressures evenly from 0 to 1, (_SWELL,)."""
+    base, points = _LIBRARY[name]
+    if name in settings:
+        base, points = settings[name]["base_value"], settings[name]["inputs"].get("pressure", [])
     if not points:
-        return (), 0.0
+        return np.full(_SWELL, float(base))
     x, y = zip(*points, strict=True)
-    added = np.interp(np.linspace(0, 1, _SWELL), x, y)
-    return tuple((added - added.max()).round(4).tolist()), float(added.max())
+    return float(base) + np.asarray(np.interp(np.linspace(0, 1, _SWELL), x, y))
+
+
+def _swell(settings: Any) -> tuple[tuple[float, ...], float]:
+    """Swell and broadest of a `Brush`."""
+    radius = _under_pressure(settings, "radius_logarithmic")
+    base = settings.get("radius_logarithmic", {"base_value": radius[0]})["base_value"]
+    if not np.ptp(radius):
+        return (), float(radius[0] - base)
+    return tuple((radius - radius.max()).round(4).tolist()), float(radius.max() - base)
+
+
+def _dab(settings: Any) -> tuple[float, float, tuple[float, ...]]:
+    """The dab of a `Brush`. Its opacity is what MyPaint makes of it: for many dabs on one another it is corrected."""
+    told = {name: _under_pressure(settings, name) for name in _LIBRARY}
+    opacity = (told["opaque"].clip(min=0) * told["opaque_multiply"]).clip(0, 1)
+    dabs = (2 * (told["dabs_per_actual_radius"] + told["dabs_per_basic_radius"])).clip(min=1)
+    opacity = 1 - (1 - opacity) ** (1 / (1 + told["opaque_linearize"] * (dabs - 1)))
+    hardness, vary = (float(told[name][_SWELL // 2]) for name in ("hardness", "radius_by_random"))
+    return min(max(hardness, 0.05), 0.95), min(max(vary, 0.0), 0.7), tuple(opacity.round(4).tolist())
 
 
 def _check_settings(settings: Any) -> None:

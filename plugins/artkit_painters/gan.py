@@ -41,8 +41,7 @@ class Gan(Renderer):
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
-        kind = "gan" if config.grain else "mean"
-        tensors, facts, found, file = weights.of_brush(kind, config.brush, config.weights, config.sha256)
+        tensors, facts, found, file = weights.of_brush("gan", config.brush, config.weights, config.sha256)
         self.config = config.model_copy(update={"brush": str(facts["brush"])})
         self.painter: GeometryPainter | Generator
         if facts.get("architecture") == "dcgan":
@@ -72,7 +71,7 @@ class Gan(Renderer):
         if isinstance(painter, Generator):
             return Paint(colour, on_sheets(lambda some, _: painter(some), actions, seeds, place))
         odd = place.margin % 2  # the painter's cells are two px wide and must lie as they did when it was trained
-        coverage = painter(actions, float(place.side), place.margin + odd, seeds)
+        coverage = painter(actions, float(place.side), place.margin + odd, seeds if self.config.grain else None)
         if odd or coverage.shape[-1] != place.sheet:
             coverage = coverage[..., odd : odd + place.sheet, odd : odd + place.sheet]
         return Paint(colour, coverage)

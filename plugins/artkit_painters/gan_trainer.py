@@ -21,9 +21,13 @@ from torch.nn import functional as F
 from artkit.part import Scene
 from artkit_painters import dcgan, stroke
 from artkit_painters.geometry import CELL, FEATURES, GeometryPainter
+from artkit_painters.grain import Dab
 from artkit_painters.reach import measure
 from artkit_painters.sheets import gradient_energy
 from artkit_painters.training import Strokes, StrokeTrainer, cosine, set_rate
+
+_CERTAIN = 0.01
+"""A variance of coverage below which pixels count alike."""
 
 Radii = Annotated[float, Field(ge=0, le=20, allow_inf_nan=False)]
 
@@ -54,13 +58,15 @@ class Critic(nn.Module):
 class Sitting(NamedTuple):
     """The strokes of a step as painter and critic see them.
 
-    real (m, 1, W, W): their coverage. seeds (m,), which choose the grain. paint: seeds to painted coverage. judge: the
-    critic's scores (k m,) of coverages (k m, 1, W, W). area (m,): pixels over which the critic takes its mean.
+    real (m, 1, W, W): their coverage. seeds (m,), which choose the grain. paint: seeds to painted coverage. tone: how
+    far the mean of what is painted, of which this is a sample, is from the real. judge: the critic's scores (k m,) of
+    coverages (k m, 1, W, W). area (m,): pixels over which the critic takes its mean.
     """
 
     real: Tensor
     seeds: Tensor
     paint: Callable[[Tensor], Tensor]
+    tone: Callable[[Tensor], Tensor]
     judge: Callable[[Tensor], Tensor]
     area: Tensor
 
@@ -91,9 +97,8 @@ class GanTrainer(StrokeTrainer):
         discrete: bool = False
         """Learn the discrete action space of the paper's §3.1, for the renderer `discrete`; `dcgan` only."""
         regression: float = Field(0.6, ge=0, le=1)
-        """Share of the steps that are plain regression, before the critic comes in. 1 gives a painter of the mean."""
-        noise: bool = True
-        """Make grain from noise; without, the painter is deterministic. `dcgan` has none, as in the paper."""
+        """Share of the steps that are plain regression, before the critic comes in. With 1 a painter knows the mean
+        of its brush, but not its grain."""
         channels: int = Field(32, ge=4)
         """Width of the painter; not of `dcgan`."""
         reach: tuple[Radii, Radii] | None = None
@@ -108,7 +113,8 @@ class GanTrainer(StrokeTrainer):
         penalty: float = Field(10.0, ge=0)
         """Weight of the critic's gradient penalty (WGAN-GP)."""
         tone: float = Field(4.0, ge=0)
-        """Weight of the squared error of the blurred coverage, which holds the tone while the critic judges grain."""
+        """Weight of the squared error of the mean of all samples, which holds the tone while the critic judges grain;
+        of `dcgan`, which has no mean, of the blurred coverage."""
         grain: float = Field(0.1, ge=0)
         """Weight of the squared logarithm of the gradient energy over the real strokes', which keeps the competition
         from overshooting."""
@@ -129,7 +135,8 @@ class GanTrainer(StrokeTrainer):
             self.painter, self.critic = dcgan.Generator(config.discrete), dcgan.Critic(config.discrete)
         else:
             reach = config.reach or measure(self.workers, scene.seed)
-            self.painter = GeometryPainter(config.noise, config.channels, reach, self.workers.brush.swell)
+            brush = self.workers.brush
+            self.painter = GeometryPainter(config.channels, reach, brush.swell, Dab(*brush.dab))
             self.critic = Critic()
         self._regression = torch.optim.Adam(self.painter.parameters(), config.lr)
         self._painting = torch.optim.Adam(self.painter.parameters(), config.adversarial_lr, betas=(0.0, 0.9))
@@ -140,7 +147,7 @@ class GanTrainer(StrokeTrainer):
     def kind(self) -> str:
         if not isinstance(self.painter, GeometryPainter):
             return "discrete" if self.config.discrete else "dcgan"
-        return "gan" if self.config.noise else "mean"
+        return "gan"
 
     def trained(self) -> tuple[nn.Module, dict[str, Any]]:
         if not isinstance(self.painter, GeometryPainter):
@@ -169,6 +176,7 @@ class GanTrainer(StrokeTrainer):
             real,
             seeds,
             paint=lambda _: painter(actions),
+            tone=lambda fake: (F.avg_pool2d(fake, 8, 4) - F.avg_pool2d(real, 8, 4)).square().mean(),
             judge=lambda coverage: critic(coverage, _again(actions, coverage)),
             area=torch.ones(len(actions), device=real.device),
         )
@@ -205,17 +213,18 @@ class GanTrainer(StrokeTrainer):
         set_rate(self._regression, self.config.lr * cosine(progress) + 1e-5)
         if isinstance(self.painter, GeometryPainter):
             actions, _, real, corner, side = self._windows(step)
-            # Without grain, for a sample of it, which is never that of the real stroke, would only be learnt to be left
-            # out, and the critic would find nothing to begin with.
-            fake = self.painter.window(actions, corner, side, real.shape[-1], None)
+            # The mean of all grain, for a sample of it, which is never that of the real stroke, would only be learnt to
+            # be left out, and the critic would find nothing to begin with.
+            sight = self.painter.sight(actions, corner, side, real.shape[-1])
+            mean, square = self.painter.moments(sight, actions, side, real.shape[-1])
+            error, loss = (mean - real).square().mean(), _off(mean, square, real)
         else:
             actions, real = self.tiles(step, self.config.batch)
-            fake = self.painter(actions)
-        loss = (fake - real).square().mean()
+            error = loss = (self.painter(actions) - real).square().mean()
         self._regression.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._regression.step()
-        return {"mse": loss.item()}
+        return {"mse": error.item()}
 
     def _compete(self, sitting: Sitting, progress: float) -> dict[str, float]:
         fade = 1.0 if progress < 0.6 else max(0.05, (1 - progress) / 0.4)
@@ -237,7 +246,7 @@ class GanTrainer(StrokeTrainer):
             self._judging.step()
             losses = {"gap": gap.item(), "penalty": penalty.item()}
         fake = sitting.paint(seeds)
-        tone = (F.avg_pool2d(fake, 8, 4) - F.avg_pool2d(real, 8, 4)).square().mean()
+        tone = sitting.tone(fake)
         energy = gradient_energy(fake) / gradient_energy(real)
         grain = energy.log().square()
         loss = self.config.tone * tone + self.config.grain * grain - sitting.judge(fake).mean()
@@ -271,10 +280,22 @@ def _beside_the_curve(painter: GeometryPainter, critic: Critic, windows: Windows
         real,
         seeds,
         paint=lambda seeds: painter.paint(fixed, actions, corner, side, size, seeds),
+        tone=lambda _: _off(*painter.moments(fixed, actions, side, size), real),
         judge=lambda coverage: critic(coverage, _again(features, coverage), _again(gate, coverage)),
         # The slope of a mean over patches shrinks with the area they cover; scaled, its norm is one a patch.
         area=gate.sum((1, 2, 3)).clamp(min=4) * CELL * CELL,
     )
+
+
+def _off(mean: Tensor, square: Tensor, real: Tensor) -> Tensor:
+    """How far the means of coverage and of its square are from those of real strokes, of which each is a sample.
+
+    A pixel counts the more the less it varies. Otherwise the middle of strokes, where much is left to chance, drowns
+    what there is at their fringe: hardly anything, but what a critic sees first.
+    """
+    # Thrice the least variance keeps the sum as large as that of plain squares, on dry_brush.
+    spread = (square - mean.square()).detach().clamp(min=0) + _CERTAIN
+    return _CERTAIN * 3 * (((mean - real).square() + (square - real.square()).square()) / spread).mean()
 
 
 def _again(known: Tensor, coverage: Tensor) -> Tensor:

@@ -2,9 +2,11 @@
 
 For each cell of two by two pixels, differentiably from the action: the nearest point of the curve and the offset from
 it in brush radii, pressure there, way to the curve's ends, and how much ink a brush that scatters its dabs would leave.
-A small network, the same at every cell, makes of these the logit of coverage and how it changes across the curve, which
-tells the cell's four pixels apart. Nothing depends on a neighbour: the painter may paint any window at any resolution,
-and paints only the blocks of cells that the brush can reach.
+A small network, the same at every cell, makes of these what the brush does there: how much paint it leaves for
+certain, how densely it scatters its dabs, and how opaque they are; and how that changes across the curve, which tells
+the cell's four pixels apart. Where the dabs fall is chance (`artkit_painters.grain`): a sample of it, or the mean of
+all samples. Nothing depends on a neighbour: the painter may paint any window at any resolution, and paints only the
+blocks of cells that the brush can reach.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from artkit_painters import stroke
-from artkit_painters.grain import MAPS, SCALES, grain
+from artkit_painters.grain import Dab, amounts, dabs, expected
 from artkit_painters.nearest import nearest
 
 FEATURES = 17
@@ -31,6 +33,9 @@ REACH_PX = 2.0
 
 FLAT = 0.7
 """The share of the brush's reach over which its paint is not held back at all."""
+
+DAB = Dab(0.5)
+"""The dabs of a brush that is not told of."""
 
 _SIDE = 4  # cells a side of a block, the unit in which is chosen what to paint
 _BLOCK = _SIDE * CELL
@@ -47,12 +52,13 @@ class Sight(NamedTuple):
 
     features (FEATURES, c, b). gate (c, b): 1 near the curve, falling to 0 at the reach of the brush. across (c, b, 4):
     how far each pixel of a cell (upper left, upper right, lower left, lower right) lies from the cell's centre, in px,
-    away from the curve.
+    away from the curve. pressure (c, b): at the nearest point of the curve.
     """
 
     features: Tensor
     gate: Tensor
     across: Tensor
+    pressure: Tensor
 
     def maps(self) -> tuple[Tensor, Tensor]:
         """Features (m, FEATURES, s, s) and gate (m, 1, s, s) as maps, where the cells are those of square windows."""
@@ -64,54 +70,68 @@ class Sight(NamedTuple):
         return features, gate
 
 
+class Marks(NamedTuple):
+    """What a brush does at c cells of each of b strokes.
+
+    bare (c, b, 4): the share of each pixel that its certain paint leaves bare. density (c, b): dabs a square brush
+    radius. opacity (c, b): of a dab. more (c, b, 4): times which dabs count at each pixel of a cell.
+    """
+
+    bare: Tensor
+    density: Tensor
+    opacity: Tensor
+    more: Tensor
+
+
 class GeometryPainter(nn.Module):
     """Coverage of strokes from their shape.
 
-    noise: with maps of noise beside the features, from which an adversarially trained painter makes the grain of the
-    brush; without, a painter that gives the mean. channels: width. reach: brush radii (and `REACH_PX` more) from the
-    curve beyond which there is no paint, at no pressure, and how many more at full pressure. swell: how pressure
-    changes the radius of the brush (`stroke.swollen`).
+    channels: width. reach: brush radii (and `REACH_PX` more) from the curve beyond which there is no paint, at no
+    pressure, and how many more at full pressure. swell: how pressure changes the radius of the brush
+    (`stroke.swollen`). dab: its dabs.
     """
 
     def __init__(
         self,
-        noise: bool = True,
         channels: int = 32,
         reach: tuple[float, float] = (2.0, 2.0),
         swell: Sequence[float] = (),
+        dab: Dab = DAB,
     ) -> None:
         super().__init__()
-        self.noise, self.reach, self.swell = noise, reach, tuple(swell)
-        maps = MAPS if noise else 0
+        self.reach, self.swell, self.dab = reach, tuple(swell), dab
         self.spread = nn.Parameter(torch.tensor([[0.4, 1.2], [0.4, 1.2], [0.8, 1.6]]))
         """Brush radii by which dabs scatter: at no pressure, and how many more at full pressure; for three inks."""
-        self.enter = nn.Linear(FEATURES + maps, channels)
+        self.enter = nn.Linear(FEATURES, channels)
         self.modulate = nn.Sequential(nn.Linear(6, 32), nn.SiLU(), nn.Linear(32, 2 * channels))
         self.middle = nn.Linear(channels, channels)
-        self.leave = nn.Linear(channels, 3 + maps)
+        self.leave = nn.Linear(channels, 5)
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> GeometryPainter:
         """The painter that `facts` tell of, which has learnt nothing yet. Raises KeyError for a missing fact."""
         low, more = facts["reach"]
-        return cls(bool(facts["noise"]), int(facts["channels"]), (float(low), float(more)), facts["swell"])
+        hardness, vary, opacity = facts["dab"]
+        return cls(
+            int(facts["channels"]), (float(low), float(more)), facts["swell"], Dab(hardness, vary, tuple(opacity))
+        )
 
     def facts(self) -> dict[str, Any]:
         """What `of` must know beside the weights."""
-        return {"noise": self.noise, "channels": self.middle.in_features, "reach": self.reach, "swell": self.swell}
+        return {"channels": self.middle.in_features, "reach": self.reach, "swell": self.swell, "dab": self.dab}
 
-    def forward(self, actions: Tensor, side: float, margin: int, seeds: Tensor) -> Tensor:
+    def forward(self, actions: Tensor, side: float, margin: int, seeds: Tensor | None) -> Tensor:
         """The sheets of m strokes: their tile of `side` px and `margin` px around it.
 
-        actions (m, >= 9) in [0, 1]; seeds (m,) int64, which choose the grain -> (m, 1, S, S) in [0, 1] with
-        S = `sheet_size(side, margin)`.
+        actions (m, >= 9) in [0, 1]; seeds (m,) int64, which choose the grain, or None for the mean of all grain
+        -> (m, 1, S, S) in [0, 1] with S = `sheet_size(side, margin)`.
         """
         m, edge = len(actions), sheet_size(side, margin)
         again = m > _KEPT and torch.is_grad_enabled()
         reached, painted = [], []
         for first in range(0, m, _STROKES):
             some = slice(first, first + _STROKES)
-            arguments = (actions[some], side, margin, seeds[some])
+            arguments = (actions[some], side, margin, None if seeds is None else seeds[some])
             where, blocks = (
                 checkpoint(self._blocks, *arguments, use_reentrant=False, preserve_rng_state=False)
                 if again
@@ -127,7 +147,7 @@ class GeometryPainter(nn.Module):
             sheets.index_put_(torch.cat(reached).unbind(1), torch.cat(painted))
         return sheets.transpose(2, 3).view(m, 1, edge, edge)
 
-    def _blocks(self, actions: Tensor, side: float, margin: int, seeds: Tensor) -> tuple[Tensor, Tensor]:
+    def _blocks(self, actions: Tensor, side: float, margin: int, seeds: Tensor | None) -> tuple[Tensor, Tensor]:
         """The blocks of the sheets that the brush reaches: their stroke, row and column (k, 3), and coverage there
         (k, _BLOCK, _BLOCK).
         """
@@ -147,7 +167,8 @@ class GeometryPainter(nn.Module):
             x = ways[column].t()[None].expand(_SIDE, -1, -1).reshape(_SIDE**2, -1)
             y = ways[row].t()[:, None].expand(-1, _SIDE, -1).reshape(_SIDE**2, -1)
             sight = self._sight(shape.index_select(1, index)[:, None], ink, x, y)
-            coverage = self._coverage(sight, change.index_select(0, index), seeds[index], shape[6][index], x, y)
+            chosen = None if seeds is None else seeds[index]
+            coverage = self._coverage(sight, change.index_select(0, index), chosen, shape[6][index], x, y)
             pieces.append(coverage.view(_SIDE, _SIDE, -1, CELL, CELL).permute(2, 0, 3, 1, 4))
         return reached, torch.cat(pieces).reshape(-1, _BLOCK, _BLOCK)
 
@@ -172,7 +193,7 @@ class GeometryPainter(nn.Module):
 
     def window(self, actions: Tensor, corner: Tensor, side: float, size: int, seeds: Tensor | None) -> Tensor:
         """The windows (m, 1, size, size) whose upper left lies at `corner` (m, 2), px from the tile's, even ones; with
-        all their cells, whether the brush reaches them or not. Without seeds there is no grain.
+        all their cells, whether the brush reaches them or not. Without seeds it is the mean of all grain.
         """
         return self.paint(self.sight(actions, corner, side, size), actions, corner, side, size, seeds)
 
@@ -188,9 +209,17 @@ class GeometryPainter(nn.Module):
         """The windows that go with what `sight` returned."""
         x, y = _grid(*_cells(actions, corner, size))
         radius = stroke.radius(actions) * side
-        coverage = self._coverage(sight, self._change(_shape(actions, side)), seeds, radius, x, y)
-        cells = size // CELL
-        return coverage.view(cells, cells, -1, CELL, CELL).permute(2, 0, 3, 1, 4).reshape(-1, 1, size, size)
+        return _window(self._coverage(sight, self._change(_shape(actions, side)), seeds, radius, x, y), size)
+
+    def moments(self, sight: Sight, actions: Tensor, side: float, size: int) -> tuple[Tensor, Tensor]:
+        """The means over all samples of the coverage and of its square, (m, 1, size, size) each, in the windows that go
+        with what `sight` returned.
+        """
+        bare, density, opacity, more = self._marks(sight, self._change(_shape(actions, side)))
+        one, two = (torch.exp(-held[..., None] * more) for held in expected(density, opacity, self.dab))
+        gate = sight.gate[..., None]
+        mean, square = (1 - bare * one) * gate, (1 + bare * (bare * two - 2 * one)) * gate.square()
+        return _window(mean, size), _window(square, size)
 
     @torch.no_grad()
     def _reached(self, actions: Tensor, side: float, margin: int, blocks: int) -> Tensor:
@@ -295,29 +324,35 @@ class GeometryPainter(nn.Module):
         reach = (self.reach[0] + self.reach[1] * here) * radius + REACH_PX
         # Falls from the flat part to the reach, both ends smoothly in value and the outer one in slope.
         gate = ((1 - square / (reach * reach)) / (1 - FLAT**2)).clamp(0, 1)
-        return Sight(torch.stack(features), gate * gate, across)
+        return Sight(torch.stack(features), gate * gate, across, here)
+
+    def _marks(self, sight: Sight, change: Tensor) -> Marks:
+        """What the brush does at the cells of a sight; change (b, 2 channels)."""
+        gain, shift = change.chunk(2, dim=-1)
+        h = self.enter(sight.features.flatten(1).t()).view(*sight.gate.shape, -1)
+        told = self.leave(F.silu(self.middle(F.silu(torch.addcmul(shift, h, gain + 1)))))
+        certain = told[..., 0:1] - 4 + sight.across * (told[..., 1:2] + told[..., 2:3] * sight.across)
+        return Marks(
+            bare=torch.sigmoid(-certain),
+            density=(2 * told[..., 3]).clamp(-8, 3).exp(),
+            opacity=stroke.between(sight.pressure, self.dab.opacity),
+            more=(told[..., 4:5] * sight.across).clamp(-3, 3).exp(),
+        )
 
     def _coverage(
         self, sight: Sight, change: Tensor, seeds: Tensor | None, radius: Tensor, x: Tensor, y: Tensor
     ) -> Tensor:
         """Coverage (c, b, 4) of the pixels of cells; change (b, 2 channels), seeds and radius (b,), x and y (c, b)."""
-        known, maps, weight = sight.features, None, self.enter.weight
+        bare, density, opacity, more = self._marks(sight, change)
         if seeds is None:
-            weight = weight[:, :FEATURES]
-        elif self.noise:
+            held = expected(density, opacity, self.dab)[0][..., None]
+        else:
             half = torch.tensor([[-0.5, 0.5, -0.5, 0.5], [-0.5, -0.5, 0.5, 0.5]], device=x.device, dtype=x.dtype)
-            maps = grain(seeds[:, None], radius[:, None], x[..., None] + half[0], y[..., None] + half[1])
-            known = torch.cat([known, maps.mean(2).permute(2, 0, 1)])
-        gain, shift = change.chunk(2, dim=-1)
-        h = F.linear(known.flatten(1).t(), weight, self.enter.bias).view(*x.shape, -1)
-        told = self.leave(F.silu(self.middle(F.silu(torch.addcmul(shift, h, gain + 1)))))
-        logit = told[..., 0:1] - 2 + sight.across * (told[..., 1:2] + told[..., 2:3] * sight.across)
-        if maps is not None:
-            # Dabs are of paint: where one lies there is more of it. A critic's slope alone finds holes as easily.
-            gains = [*told[..., 3 : 3 + len(SCALES)].unbind(-1), *F.softplus(told[..., 3 + len(SCALES) :]).unbind(-1)]
-            for number, amount in enumerate(gains):
-                logit = logit + amount[..., None] * maps[..., number]
-        return torch.sigmoid(logit) * sight.gate[..., None]
+            place = (x[..., None] + half[0], y[..., None] + half[1])
+            fallen = dabs(seeds[:, None], radius[:, None], *place, self.dab)
+            held = (fallen @ amounts(density, opacity, self.dab)[..., None])[..., 0]
+        # What light passes both the paint that is certain and the dabs is not covered.
+        return (1 - bare * torch.exp(-held * more)) * sight.gate[..., None]
 
 
 def sheet_size(side: float, margin: int) -> int:
@@ -334,6 +369,12 @@ def _shape(actions: Tensor, side: float) -> Tensor:
     length = (speeds[0] + 4 * speeds[1] + speeds[2]) / 6
     rest = torch.stack([stroke.radius(actions) * side, actions[:, 6], actions[:, 7], length])
     return torch.cat([a.t(), b.t(), start.t(), rest])
+
+
+def _window(values: Tensor, size: int) -> Tensor:
+    """Values (c, b, 4) of the pixels of square windows' cells as windows (b, 1, size, size)."""
+    cells = size // CELL
+    return values.view(cells, cells, -1, CELL, CELL).permute(2, 0, 3, 1, 4).reshape(-1, 1, size, size)
 
 
 def _cells(actions: Tensor, corner: Tensor, size: int) -> tuple[Tensor, Tensor]:

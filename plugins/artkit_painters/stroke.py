@@ -100,12 +100,15 @@ def swollen(pressure: Tensor, swell: Sequence[float]) -> Tensor | float:
     pressure in [0, 1]; swell: the logarithm of that share at pressures evenly from 0 to 1, linear between them; none of
     a brush whose radius does not depend on pressure.
     """
-    if not swell:
-        return 1.0
-    table = pressure.new_tensor(swell)
-    place = pressure * (len(swell) - 1)
-    low = place.detach().floor().clamp(0, len(swell) - 2).long()
-    return torch.lerp(table[low], table[low + 1], place - low).exp()
+    return between(pressure, swell).exp() if swell else 1.0
+
+
+def between(pressure: Tensor, values: Sequence[float]) -> Tensor:
+    """What goes with a pressure in [0, 1], of values at pressures evenly from 0 to 1, linear between them."""
+    table = pressure.new_tensor(values)
+    place = pressure * (len(values) - 1)
+    low = place.detach().floor().clamp(0, len(values) - 2).long()
+    return torch.lerp(table[low], table[low + 1], place - low)
 
 
 def log_radius(actions: Tensor, side: float) -> Tensor:

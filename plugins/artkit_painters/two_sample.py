@@ -81,7 +81,7 @@ def accuracy(painter: Renderer, brush: str, workers: Workers, pairs: int = 4000,
     action, strokes = torch.cat(actions), torch.stack([torch.cat(real), torch.cat(painted)], dim=1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        judge, eye = Judge(), GeometryPainter(noise=False, reach=_REACH)
+        judge, eye = Judge(), GeometryPainter(reach=_REACH)
     _train(judge, eye, action[:pairs], strokes[:pairs], told.side, seed)
     judge.eval()
     right = 0

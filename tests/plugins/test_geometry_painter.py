@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from artkit_painters import geometry, stroke, weights
 from artkit_painters.geometry import CELL, REACH_PX, GeometryPainter
-from artkit_painters.grain import DABS, MAPS, SCALES, grain
+from artkit_painters.grain import DENSITIES, Dab, amounts, dabs, expected
 from artkit_painters.nearest import nearest
 
 Actions = Callable[..., Tensor]
@@ -80,11 +80,11 @@ def test_training_mode_makes_no_difference(painter: GeometryPainter, random_acti
     assert torch.equal(before, after)
 
 
-@pytest.mark.parametrize(("noise", "swell"), [(False, ()), (True, ()), (False, (-2.0, -0.5, 0.0))])
-def test_gradients_against_finite_differences(noise: bool, swell: tuple[float, ...], random_actions: Actions) -> None:
+@pytest.mark.parametrize(("grain", "swell"), [(False, ()), (True, ()), (False, (-2.0, -0.5, 0.0))])
+def test_gradients_against_finite_differences(grain: bool, swell: tuple[float, ...], random_actions: Actions) -> None:
     """In double precision, where a step is too small to move a pixel over a kink, every number of the action counts."""
     generator = torch.Generator().manual_seed(3)
-    painter = GeometryPainter(noise, 8, swell=swell).double().requires_grad_(False)
+    painter = GeometryPainter(8, swell=swell).double().requires_grad_(False)
     for parameter in painter.parameters():
         parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.3)
     count, step = 24, 1e-7
@@ -92,7 +92,7 @@ def test_gradients_against_finite_differences(noise: bool, swell: tuple[float, .
     # Curves without hairpins, in whose folds the slope depends on which leg is found nearer.
     actions[:, 2:4] = 0.2 * actions[:, 2:4] + 0.4 * (actions[:, 0:2] + actions[:, 4:6])
     actions.requires_grad_()
-    seeds = torch.arange(count)
+    seeds = torch.arange(count) if grain else None
     looked_at = torch.randn(96, 96, generator=generator, dtype=torch.float64)
 
     def value(at: Tensor) -> Tensor:
@@ -159,45 +159,78 @@ def test_it_resembles_the_real_brush(
 
 
 # -------------------------------------------------------------------------------------------------------------- grain
+DRY = Dab(0.2, 0.1)
+
+
+def fallen(seed: int, radius: float, size: int, dab: Dab = DRY) -> Tensor:
+    """The dabs on a square of pixels: (size, size, 2 layers)."""
+    span = torch.arange(float(size)) + 0.5
+    x, y = span[None, :, None].expand(size, size, 1), span[:, None, None].expand(size, size, 1)
+    return dabs(torch.tensor([seed]), torch.full((1,), radius), x, y, dab)[:, :, 0]
+
+
 def test_grain_depends_on_the_seed_and_the_place_alone() -> None:
     span = torch.arange(40.0)
     x, y = (span[None] - 8).expand(40, 40)[..., None], (span[:, None] + 3).expand(40, 40)[..., None]
     radius = torch.full((1,), 3.0)
-    one, same, other = (grain(torch.tensor([seed]), radius, x, y) for seed in (5, 5, 6))
-    assert one.shape == (40, 40, 1, MAPS)
+    one, same, other = (dabs(torch.tensor([seed]), radius, x, y, DRY) for seed in (5, 5, 6))
+    assert one.shape == (40, 40, 1, 2 * len(DENSITIES))
     assert torch.equal(one, same)
-    assert (one != other)[..., : len(SCALES)].float().mean() > 0.99
-    assert (one != other).any((0, 1, 2)).all()
-    assert torch.equal(grain(torch.tensor([5]), radius, x[7:27, 3:23], y[7:27, 3:23]), one[7:27, 3:23])
+    assert (one != other)[..., -1].float().mean() > 0.99
+    assert torch.equal(dabs(torch.tensor([5]), radius, x[7:27, 3:23], y[7:27, 3:23], DRY), one[7:27, 3:23])
 
 
-def test_grain_is_noise_of_unit_variance_and_as_smooth_as_the_brush_is_broad() -> None:
-    span = torch.arange(64.0)
-    x, y = span[None, :, None].expand(64, 64, 30), span[:, None, None].expand(64, 64, 30)
-    seeds = torch.arange(30) * 12345
-    noise = {radius: grain(seeds, torch.full((30,), radius), x, y) for radius in (2.0, 6.0)}
-    for maps in noise.values():
-        assert maps.mean((0, 1, 2)).abs().max() < 0.1
-        assert maps.var((0, 1, 2)).sub(1).abs().max() < 0.2
-        covariance = (maps[..., :, None] * maps[..., None, :]).mean((0, 1, 2))
-        smooth = len(SCALES)
-        assert (covariance - covariance.diag().diag())[:smooth].abs().max() < 0.15
-        assert (covariance.diag(1)[smooth:] > 0.3).all()  # dabs of one map are among those of the next
-        assert abs(float((maps[:, :, 1:] * maps[:, :, :-1]).mean())) < 0.05  # of two strokes
-    rough = {radius: maps.diff(dim=0).square().mean((0, 1, 2)) for radius, maps in noise.items()}
-    assert (rough[6.0] < 0.5 * rough[2.0]).all()
-    assert rough[6.0][0] > rough[6.0][1]
-
-
-def test_the_densest_dabs_cover_what_as_many_dabs_would() -> None:
+def test_dabs_are_scattered_as_densely_as_they_say() -> None:
     """Of dabs scattered like raindrops a place is missed by all with a chance of exp(-density x area)."""
-    span = torch.arange(256.0)
-    x, y = span[None, :, None].expand(256, -1, -1), span[:, None, None].expand(-1, 256, -1)
-    maps = grain(torch.tensor([3]), torch.full((1,), 4.0), x, y)
-    for number, density in enumerate(DABS, len(SCALES)):
-        one = maps[..., number]
-        bare = float((one <= one.min() + 1e-3).float().mean())
-        assert bare == pytest.approx(math.exp(-density * math.pi), abs=0.05)
+    layers = fallen(3, radius=6.0, size=128, dab=Dab(0.5))
+    for number, density in enumerate(DENSITIES[:-2]):
+        bare = float((layers[..., : 2 * number + 2].sum(-1) < 1e-4).float().mean())
+        assert bare == pytest.approx(math.exp(-density * math.pi), abs=0.06)
+
+
+@pytest.mark.parametrize("hardness", [0.1, 0.2, 0.5, 0.9])
+@pytest.mark.parametrize("opacity", [0.2, 0.6, 0.8, 0.95])
+def test_a_lone_dab_is_as_opaque_and_as_hard_as_it_is_to_be(opacity: float, hardness: float) -> None:
+    dab = Dab(hardness)
+    lone = fallen(1, radius=14.0, size=128, dab=dab)
+    counts = amounts(torch.tensor(DENSITIES[0]), torch.tensor(opacity), dab)
+    covered = 1 - torch.exp(-(lone @ counts))
+    assert float(covered.max()) == pytest.approx(opacity, abs=0.25 * (1 - opacity) + 0.03)
+    assert (dab.profile((torch.arange(1, 10) / 10).square()).diff() < 0).all()
+    rings = dab.profile(torch.linspace(0, 1, 10001))
+    volumes = (float(rings.mean()) * math.pi, float(rings.square().mean()) * math.pi)
+    assert volumes == pytest.approx(dab.volumes, rel=3e-3)
+
+
+@given(
+    density=st.floats(0.001, 20),
+    opacity=st.floats(0, 0.98),
+    dab=st.sampled_from([Dab(0.1), Dab(0.5), Dab(0.9), Dab(0.2, 0.3)]),
+    radius=st.sampled_from([1.0, 3.0, 5.0]),
+)
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_the_mean_of_all_grain_is_known(density: float, opacity: float, dab: Dab, radius: float) -> None:
+    """And that of its square, but of dabs of a pixel, which are drawn as their mean over the pixel."""
+    one, other = torch.tensor(density), torch.tensor(opacity)
+    passed = torch.exp(-(fallen(1, radius, 128, dab) @ amounts(one, other, dab)))
+    mean, square = (float(torch.exp(-held)) for held in expected(one, other, dab))
+    assert mean == pytest.approx(float(passed.mean()), abs=0.03)
+    assert square == pytest.approx(float(passed.square().mean()), abs=0.03 if radius > 1 else 0.08)
+
+
+def test_the_moments_are_those_of_the_painter_s_samples(painter: GeometryPainter, random_actions: Actions) -> None:
+    actions, corner = random_actions(12, seed=4), torch.zeros(12, 2)
+    sight = painter.sight(actions, corner, 64, 64)
+    samples = torch.stack(
+        [painter.paint(sight, actions, corner, 64, 64, torch.arange(12) + 100 * k) for k in range(80)]
+    )
+    mean, square = painter.moments(sight, actions, 64, 64)
+    torch.testing.assert_close(mean, painter.paint(sight, actions, corner, 64, 64, None))
+    # Samples lie about their mean as far as the moments say, and their mean nearer.
+    variance = float((square - mean.square()).mean())
+    assert float((samples - mean).square().mean()) == pytest.approx(variance, rel=0.15)
+    assert float((samples.mean(0) - mean).square().mean()) < variance / 20
+    assert float(samples.mean()) == pytest.approx(float(mean.mean()), rel=0.03)
 
 
 def test_grain_shows_in_the_paint(painter: GeometryPainter, random_actions: Actions) -> None:

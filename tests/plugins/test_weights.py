@@ -18,7 +18,8 @@ from artkit_painters.gan import Gan
 from artkit_painters.geometry import GeometryPainter
 
 FACTS = {
-    "noise": True, "channels": 4, "reach": [3.0, 1.0], "swell": [], "brush": "classic/pen", "space": stroke.SPACE.name,
+    "channels": 4, "reach": [3.0, 1.0], "swell": [], "dab": [0.5, 0.0, [0.0, 1.0]],
+    "brush": "classic/pen", "space": stroke.SPACE.name,
 }  # fmt: skip
 
 
@@ -26,7 +27,7 @@ FACTS = {
 def file(tmp_path: Path) -> Path:
     """Weights of a small painter."""
     file = tmp_path / "mine.safetensors"
-    weights.save(GeometryPainter(True, 4, (3.0, 1.0)), FACTS, file)
+    weights.save(GeometryPainter(4, (3.0, 1.0)), FACTS, file)
     return file
 
 
@@ -35,7 +36,7 @@ def gan(scene: Callable[..., Scene], **settings: object) -> Gan:
 
 
 def test_what_was_saved_comes_back(tmp_path: Path) -> None:
-    painter = GeometryPainter(True, 4, (3.0, 1.0))
+    painter = GeometryPainter(4, (3.0, 1.0))
     weights.save(painter, FACTS, tmp_path / "mine.safetensors")
     tensors, facts, found = weights.load(tmp_path / "mine.safetensors")
     assert facts == FACTS
@@ -47,7 +48,7 @@ def test_what_was_saved_comes_back(tmp_path: Path) -> None:
 
 
 def test_the_same_weights_are_the_same_file(tmp_path: Path) -> None:
-    painter = GeometryPainter(True, 4, (3.0, 1.0))
+    painter = GeometryPainter(4, (3.0, 1.0))
     for name in "ab":
         weights.save(painter, FACTS, tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
@@ -88,26 +89,24 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_weights_of_another_action_space_are_refused(tmp_path: Path, scene: Callable[..., Scene]) -> None:
     file = tmp_path / "other.safetensors"
-    weights.save(GeometryPainter(True, 4, (3.0, 1.0)), {**FACTS, "space": "spray-can-9"}, file)
+    weights.save(GeometryPainter(4, (3.0, 1.0)), {**FACTS, "space": "spray-can-9"}, file)
     with pytest.raises(UsageError, match=f"spray-can-9, not {stroke.SPACE.name}"):
         gan(scene, weights=file)
 
 
 def test_weights_of_another_shape_are_refused(tmp_path: Path, scene: Callable[..., Scene]) -> None:
     file = tmp_path / "other.safetensors"
-    weights.save(GeometryPainter(True, 4, (3.0, 1.0)), {**FACTS, "channels": 8}, file)
+    weights.save(GeometryPainter(4, (3.0, 1.0)), {**FACTS, "channels": 8}, file)
     with pytest.raises(UsageError, match="another version of this network"):
         gan(scene, weights=file)
 
 
-@pytest.mark.parametrize("missing", ["noise", "reach", "swell", "brush"])
+@pytest.mark.parametrize("missing", ["channels", "reach", "swell", "dab", "brush"])
 def test_weights_that_do_not_tell_what_they_are_are_refused(
     tmp_path: Path, scene: Callable[..., Scene], missing: str
 ) -> None:
     file = tmp_path / "other.safetensors"
-    weights.save(
-        GeometryPainter(True, 4, (3.0, 1.0)), {key: value for key, value in FACTS.items() if key != missing}, file
-    )
+    weights.save(GeometryPainter(4, (3.0, 1.0)), {key: value for key, value in FACTS.items() if key != missing}, file)
     with pytest.raises(UsageError):
         gan(scene, weights=file, brush="classic/pen")
 
