@@ -51,8 +51,8 @@ class Sight(NamedTuple):
     """What a painter knows of c cells of each of b strokes.
 
     features (FEATURES, c, b). gate (c, b): 1 near the curve, falling to 0 at the reach of the brush. across (c, b, 4):
-    how far each pixel of a cell (upper left, upper right, lower left, lower right) lies from the cell's centre, in px,
-    away from the curve. pressure (c, b): at the nearest point of the curve.
+    how far each pixel of a cell (upper left, upper right, lower left, lower right) lies from the cell's centre, in
+    brush radii, away from the curve. pressure (c, b): at the nearest point of the curve.
     """
 
     features: Tensor
@@ -280,7 +280,7 @@ class GeometryPainter(nn.Module):
         with torch.no_grad():
             at_end = (t == 0) | (t == 1)
             hand = (oy * vx - ox * vy).sign()
-        inverse = (square + 0.01).rsqrt() / 2
+        inverse = (square + 0.01).rsqrt() * (per_radius / 2)
         nx, ny = ox * inverse, oy * inverse
         one, two = nx + ny, nx - ny
         across = torch.stack([-one, two, -two, one], dim=-1)

@@ -152,9 +152,7 @@ def amounts(density: Tensor, opacity: Tensor, dab: Dab) -> Tensor:
 
 def _shares(density: Tensor) -> list[Tensor]:
     """How opaque the dabs of each layer are, over the opacity of those that are taken."""
-    shares = [((density - low) / step).clamp(0, 1) for low, step in zip((0.0, *DENSITIES), _STEPS, strict=False)]
-    # Rather few dabs than many faint ones, which MyPaint never leaves.
-    return [share.square() * (3 - 2 * share) for share in shares]
+    return [((density - low) / step).clamp(0, 1) for low, step in zip((0.0, *DENSITIES), _STEPS, strict=False)]
 
 
 def _made_up(opacity: Tensor, dab: Dab) -> Tensor:
@@ -170,8 +168,7 @@ def expected(density: Tensor, opacity: Tensor, dab: Dab) -> tuple[Tensor, Tensor
     A scattering of dabs lets exp(-density x area) through, where the area is the integral of what one of them holds
     back (Campbell's theorem): of the light a o, of its square 1 - (1 - a o)^2.
     """
-    shares, (one, two) = _shares(density), dab.volumes
-    first = sum((share * step for share, step in zip(shares, _STEPS, strict=True)), torch.zeros_like(density))
-    second = sum((share.square() * step for share, step in zip(shares, _STEPS, strict=True)), torch.zeros_like(density))
-    held = opacity * first * one
-    return held, 2 * held - opacity.square() * second * two
+    one, two = dab.volumes
+    held = opacity * density.clamp(max=DENSITIES[-1]) * one
+    squares = [share.square() * step for share, step in zip(_shares(density), _STEPS, strict=True)]
+    return held, 2 * held - opacity.square() * torch.stack(squares).sum(0) * two
