@@ -21,25 +21,31 @@ DOCS = Path(__file__).parent
 FIGURES = DOCS / "models.json"
 IMAGES = DOCS / "images" / "models"
 KINDS = {
-    "gan": "Draws a sample of the brush's randomness, or, with `grain = false`, the mean of all samples: the renderer "
-    "`gan`, and the gradient of `mypaint`.",
-    "vae": "The paper's first painter (§2.2), which smudges: the renderer `vae`.",
+    "gan": (["gan"], "Draws a sample of the brush's randomness: the renderer `gan`."),
+    "mean": (
+        ["gan", "--mean"],
+        "Draws the mean of all samples: the renderer `gan` with `grain = false`, and the gradient of `mypaint`.",
+    ),
+    "vae": (["vae"], "The paper's first painter (§2.2), which smudges: the renderer `vae`."),
 }
-"""What the names of shipped weights begin with, which is the renderer's name, and what they are for."""
+"""What the names of shipped weights begin with: how `artkit fidelity` is told of them, and what they are for."""
 
 
 def measure(file: Path) -> dict[str, Any]:
-    """What `artkit fidelity` says of shipped weights, and of their mean; it leaves their sheet among the images."""
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    told = _fidelity(file, "--sheet", str(IMAGES / f"{file.stem}.png"))
-    told["mse_mean"] = _fidelity(file, "--mean", "--pairs", "0")["mse"]
-    return told
-
-
-def _fidelity(file: Path, *words: str) -> dict[str, Any]:
+    """What `artkit fidelity` says of shipped weights; it leaves their sheet among the images."""
     kind, _, brush = file.stem.partition("-")
-    command = ["fidelity", kind, "--brush", brush.replace("-", "/", 1), *words, "--json"]
-    done = subprocess.run([sys.executable, "-m", "artkit", *command], stdout=subprocess.PIPE, text=True, check=True)
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    words = [
+        *KINDS[kind][0],
+        "--brush",
+        brush.replace("-", "/", 1),
+        "--sheet",
+        str(IMAGES / f"{file.stem}.png"),
+        "--json",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "artkit", "fidelity", *words], stdout=subprocess.PIPE, text=True, check=True
+    )
     told: dict[str, Any] = json.loads(done.stdout)
     return told
 
@@ -52,7 +58,7 @@ def card(name: str, told: Mapping[str, Any], picture: str = "") -> str:
     lines = [
         f"## {name}",
         "",
-        KINDS[name.partition("-")[0]],
+        KINDS[name.partition("-")[0]][1],
         "",
         f"- Brush: {told['brush']}. Action space: `{facts['space']}`. Architecture: {facts.get('architecture', '-')}.",
         f"- Training: {training or 'not told'}.",
@@ -63,7 +69,6 @@ def card(name: str, told: Mapping[str, Any], picture: str = "") -> str:
         "| | painter | beside |",
         "|---|---|---|",
         *(f"| {what} | {figure} | {beside} |" for what, figure, beside in table(told)),
-        f"| squared error of the mean | {told['mse_mean']:.5g} | best mean {told['floor']:.5f} |",
         "",
     ]
     if "accuracy" in told:

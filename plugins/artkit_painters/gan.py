@@ -41,7 +41,9 @@ class Gan(Renderer):
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
-        tensors, facts, found, file = weights.of_brush("gan", config.brush, config.weights, config.sha256)
+        # The mean of one that has met a critic is as near the brush's, but its gradient reaches less far.
+        kind = "gan" if config.grain else "mean"
+        tensors, facts, found, file = weights.of_brush(kind, config.brush, config.weights, config.sha256)
         self.config = config.model_copy(update={"brush": str(facts["brush"])})
         self.painter: GeometryPainter | Generator
         if facts.get("architecture") == "dcgan":

@@ -147,7 +147,7 @@ class GanTrainer(StrokeTrainer):
     def kind(self) -> str:
         if not isinstance(self.painter, GeometryPainter):
             return "discrete" if self.config.discrete else "dcgan"
-        return "gan"
+        return "mean" if self.config.regression == 1 else "gan"
 
     def trained(self) -> tuple[nn.Module, dict[str, Any]]:
         if not isinstance(self.painter, GeometryPainter):

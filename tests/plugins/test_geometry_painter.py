@@ -87,7 +87,7 @@ def test_gradients_against_finite_differences(grain: bool, swell: tuple[float, .
     painter = GeometryPainter(8, swell=swell).double().requires_grad_(False)
     for parameter in painter.parameters():
         parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.3)
-    count, step = 24, 1e-7
+    count, step = 72, 1e-7
     actions = 0.05 + 0.9 * random_actions(count, seed=6).double()
     # Curves without hairpins, in whose folds the slope depends on which leg is found nearer.
     actions[:, 2:4] = 0.2 * actions[:, 2:4] + 0.4 * (actions[:, 0:2] + actions[:, 4:6])
