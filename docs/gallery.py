@@ -97,7 +97,7 @@ def paint(picture: Picture) -> None:
     recipe = read([shipped_recipes()[picture.recipe]], picture.settings)
     folder = RUNS / picture.name
     Run(folder, recipe, Paint(recipe, torch.device("cpu")), resume=True).execute()
-    scale = max(1.0, SIDE / max(open_painting(folder).log.size))
+    scale = max(1.0, SIDE / max(recipe.head.size))
     image = Image.fromarray(images.to_bytes(open_painting(folder, scale).whole()))
     image.thumbnail((SIDE, SIDE))
     IMAGES.mkdir(parents=True, exist_ok=True)
@@ -116,9 +116,8 @@ def _verdicts() -> dict[str, list[dict[str, Any]]]:
 def _sentence(verdict: dict[str, Any]) -> str:
     """What a network sees, as a person would say it."""
     share = f"{verdict['class']} ({verdict['probability']:.0%})"
-    if verdict["rank"] == 1:
-        return f"{verdict['network']}, which took no part, sees: {share}."
-    return f"{verdict['network']}, which took no part, sees: {verdict['sees']}; {share} is number {verdict['rank']}."
+    seen = share if verdict["rank"] == 1 else f"{verdict['sees']}; {share} is number {verdict['rank']}"
+    return f"{verdict['network']}, which took no part, sees: {seen}."
 
 
 def page() -> str:

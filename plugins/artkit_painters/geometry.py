@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from artkit_painters import stroke
-from artkit_painters.grain import Dab, amounts, dabs, expected
+from artkit_painters.grain import Dab, amounts, dabs, expected, expected_square
 from artkit_painters.nearest import nearest
 
 FEATURES = 17
@@ -216,7 +216,9 @@ class GeometryPainter(nn.Module):
         with what `sight` returned.
         """
         bare, density, opacity, more = self._marks(sight, self._change(_shape(actions, side)))
-        one, two = (torch.exp(-held[..., None] * more) for held in expected(density, opacity, self.dab))
+        one, two = (
+            torch.exp(-held(density, opacity, self.dab)[..., None] * more) for held in (expected, expected_square)
+        )
         gate = sight.gate[..., None]
         mean, square = (1 - bare * one) * gate, (1 + bare * (bare * two - 2 * one)) * gate.square()
         return _window(mean, size), _window(square, size)
@@ -345,7 +347,7 @@ class GeometryPainter(nn.Module):
         """Coverage (c, b, 4) of the pixels of cells; change (b, 2 channels), seeds and radius (b,), x and y (c, b)."""
         bare, density, opacity, more = self._marks(sight, change)
         if seeds is None:
-            held = expected(density, opacity, self.dab)[0][..., None]
+            held = expected(density, opacity, self.dab)[..., None]
         else:
             half = torch.tensor([[-0.5, 0.5, -0.5, 0.5], [-0.5, -0.5, 0.5, 0.5]], device=x.device, dtype=x.dtype)
             place = (x[..., None] + half[0], y[..., None] + half[1])

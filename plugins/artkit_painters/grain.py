@@ -84,6 +84,11 @@ def _textures(dab: Dab) -> Tensor:
     return textures.permute(0, 2, 1, 3).reshape(_SIZES * _SIDE**2, -1)
 
 
+@cache
+def _textures_on(dab: Dab, device: torch.device, dtype: torch.dtype) -> Tensor:
+    return _textures(dab).to(device, dtype)
+
+
 def _stamps(dab: Dab, radius: float) -> tuple[Tensor, int]:
     """What dabs of a brush's radius in px hold back, (k, 2 reach + 1, 2 reach + 1, 2) for the two opacities, and their
     reach in px: of all kinds, with their middle in all places within a pixel.
@@ -135,7 +140,7 @@ def dabs(seeds: Tensor, radius: Tensor, x: Tensor, y: Tensor, dab: Dab) -> Tenso
     texels = (_LEAST * 2 ** ((_SIZES - 1) / _AN_OCTAVE) / radius).clamp(max=1)  # a pixel has, of the largest one
     column = (x * texels + (h & 0xFFFF)).floor().long() & (_SIDE - 1)
     row = (y * texels + (h >> 16)).floor().long() & (_SIDE - 1)
-    textures = _textures(dab).to(x.device, x.dtype)
+    textures = _textures_on(dab, x.device, x.dtype)
     return textures.index_select(0, ((size * _SIDE + row) * _SIDE + column).flatten()).view(*x.shape, -1)
 
 
@@ -162,13 +167,15 @@ def _made_up(opacity: Tensor, dab: Dab) -> Tensor:
     return torch.lerp(table[low], table[low + 1], (place - low)[..., None])
 
 
-def expected(density: Tensor, opacity: Tensor, dab: Dab) -> tuple[Tensor, Tensor]:
-    """Minus the logarithms of the light that comes through on average over all samples, and of its mean square.
-
-    A scattering of dabs lets exp(-density x area) through, where the area is the integral of what one of them holds
-    back (Campbell's theorem): of the light a o, of its square 1 - (1 - a o)^2.
+def expected(density: Tensor, opacity: Tensor, dab: Dab) -> Tensor:
+    """Minus the logarithm of the light that comes through on average over all samples: a scattering of dabs lets
+    exp(-density x area) through, where the area is the integral of what one of them holds back (Campbell's theorem).
     """
-    one, two = dab.volumes
-    held = opacity * density.clamp(max=DENSITIES[-1]) * one
+    return opacity * density.clamp(max=DENSITIES[-1]) * dab.volumes[0]
+
+
+def expected_square(density: Tensor, opacity: Tensor, dab: Dab) -> Tensor:
+    """Minus the logarithm of the mean square of that light, of which a dab holds back 1 - (1 - a o)^2."""
     squares = [share.square() * step for share, step in zip(_shares(density), _STEPS, strict=True)]
-    return held, 2 * held - opacity.square() * torch.stack(squares).sum(0) * two
+    twice = opacity.square() * torch.stack(squares).sum(0) * dab.volumes[1]
+    return 2 * expected(density, opacity, dab) - twice

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from artkit_painters import geometry, stroke, weights
 from artkit_painters.geometry import CELL, REACH_PX, GeometryPainter
-from artkit_painters.grain import DENSITIES, Dab, amounts, dabs, expected
+from artkit_painters.grain import DENSITIES, Dab, amounts, dabs, expected, expected_square
 from artkit_painters.nearest import nearest
 
 Actions = Callable[..., Tensor]
@@ -213,7 +213,7 @@ def test_the_mean_of_all_grain_is_known(density: float, opacity: float, dab: Dab
     """And that of its square, but of dabs of a pixel, which are drawn as their mean over the pixel."""
     one, other = torch.tensor(density), torch.tensor(opacity)
     passed = torch.exp(-(fallen(1, radius, 128, dab) @ amounts(one, other, dab)))
-    mean, square = (float(torch.exp(-held)) for held in expected(one, other, dab))
+    mean, square = (float(torch.exp(-held(one, other, dab))) for held in (expected, expected_square))
     assert mean == pytest.approx(float(passed.mean()), abs=0.03)
     assert square == pytest.approx(float(passed.square().mean()), abs=0.03 if radius > 1 else 0.08)
 
