@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 from PIL import Image
 from pydantic import Field
 
 from artkit.painting import Painting
 from artkit_exporters.timelapse import Timelapse
+from artkit_exporters.video import Video
 
 
-class Gif(Timelapse):
+class Gif(Video):
     """The painting being painted, in the 256 colours that suit it best; it starts again and again."""
 
     name = "gif"
     suffixes = (".gif",)
+    codec = "gif"
+    pixels = "pal8"
 
     class Config(Timelapse.Config):
         """Settings."""
@@ -27,9 +31,15 @@ class Gif(Timelapse):
         """Px of the longer side, if the painting has so many at its scale."""
 
     def write(self, painting: Painting, file: Path) -> None:
-        # Every frame is kept until the end, as the format has it, so this one is for short and small films.
-        frames = list(self.frames(painting))
-        palette = frames[-1].quantize(256)
-        first, *others = (frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames)
-        duration = round(100 / self.config.fps) * 10  # ms, of which the format knows tens
-        first.save(file, "GIF", save_all=True, append_images=others, duration=duration, loop=0, optimize=False)
+        # All frames have the colours of the finished picture, which is painted first.
+        self._colours = Image.fromarray(painting.resized(self.config.longest).pixels()).quantize(256)
+        super().write(painting, file)
+
+    def encoded(self, image: Image.Image, av: Any) -> Any:
+        indices = np.asarray(image.quantize(palette=self._colours, dither=Image.Dither.NONE))
+        # libav wants 256 entries of opacity, red, green and blue.
+        table = np.zeros((256, 4), np.uint8)
+        colours = np.reshape(self._colours.getpalette() or (), (-1, 3))
+        table[:, 0] = 255
+        table[: len(colours), 1:] = colours
+        return av.VideoFrame.from_ndarray((indices, table), format="pal8")

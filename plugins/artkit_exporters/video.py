@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from PIL import Image
 
 from artkit.painting import Painting
 from artkit_exporters.libraries import library
@@ -16,11 +17,13 @@ _BT_601 = 6  # SMPTE 170M, as the frames are converted
 
 
 class Video(Timelapse):
-    """What `mp4`, `webm` and `webp` have in common."""
+    """What `mp4`, `webm`, `webp` and `gif` have in common: a frame is painted, encoded and forgotten."""
 
     codec: ClassVar[str]
-    options: ClassVar[dict[str, str]]
+    options: ClassVar[dict[str, str]] = {}
     container: ClassVar[dict[str, str]] = {}
+    pixels: ClassVar[str] = "yuv420p"
+    """libav's name for how the codec keeps pixels."""
 
     def write(self, painting: Painting, file: Path) -> None:
         av = library("av", file.suffix)
@@ -29,10 +32,14 @@ class Video(Timelapse):
         with av.open(str(file), "w", options=self.container) as video:
             stream = video.add_stream(self.codec, rate=self.config.fps, options=self.options)
             stream.width, stream.height = first.size
-            stream.pix_fmt = "yuv420p"
+            stream.pix_fmt = self.pixels
             stream.codec_context.colorspace = _BT_601
             stream.codec_context.thread_count = 1  # what an encoder writes depends on how many threads it has
             for image in itertools.chain([first], frames):
-                frame = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
-                video.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU601")))
+                video.mux(stream.encode(self.encoded(image, av)))
             video.mux(stream.encode())
+
+    def encoded(self, image: Image.Image, av: Any) -> Any:
+        """A frame as the codec takes it, an `av.VideoFrame`."""
+        frame = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
+        return frame.reformat(format=self.pixels, dst_colorspace="ITU601")

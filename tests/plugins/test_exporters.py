@@ -215,7 +215,7 @@ def test_paint_alone_over_a_ground_is_the_picture(paint: Paint) -> None:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "needed"), [("tif", "pyvips"), ("dzi", "pyvips"), ("mp4", "av"), ("svg", "drawsvg")]
+    ("suffix", "needed"), [("tif", "pyvips"), ("dzi", "pyvips"), ("mp4", "av"), ("gif", "av"), ("svg", "drawsvg")]
 )
 def test_a_library_that_is_missing_is_named(
     paint: Paint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, needed: str
