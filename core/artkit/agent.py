@@ -40,3 +40,9 @@ class Agent(Part, nn.Module, ABC):
         """
         actions: Tensor = self(scene, targets)
         return actions[:, numbers]
+
+    def heard(self, losses: Tensor, progress: float) -> None:
+        """Hear after a step of a painting what its pictures cost, (n,), lower is better. progress: of the run, 0 to 1.
+
+        An agent that proposes several pictures may choose among them by that. What it knows must be in its state.
+        """

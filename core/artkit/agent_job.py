@@ -91,7 +91,7 @@ class AgentJob(Job):
         """
 
     def _score(self, seen: View) -> tuple[dict[str, float], Tensor, dict[str, View]]:
-        """The losses by name, the whole one as a tensor, and what each objective that takes part saw."""
+        """The losses by name, the whole one of each picture (n,), and what each objective that takes part saw."""
         views = {
             name: seen.towards(o.target.window(seen.window)) if o.target else seen
             for name, o in self.objectives.items()
@@ -102,13 +102,13 @@ class AgentJob(Job):
                 f"no objective takes part at {seen.progress:.0%} of the run", remedy="change their schedules of weights"
             )
         losses: dict[str, float] = {}
-        loss = seen.image.new_zeros(())
+        each = seen.image.new_zeros(len(seen.image))
         for name, view in views.items():
             objective = self.objectives[name]
-            value = objective(view).mean()
-            loss = loss + (objective.weight(seen.progress) or 0.0) * value
-            losses[name] = value.item()
-        return {"loss": loss.item(), **losses}, loss, views
+            value = objective(view)
+            each = each + (objective.weight(seen.progress) or 0.0) * value
+            losses[name] = value.mean().item()
+        return {"loss": each.mean().item(), **losses}, each, views
 
     def _improve(self, step: int, loss: Tensor) -> None:
         """Move the agent's parameters along the gradient. Raises `Diverged` before it changes anything."""

@@ -63,7 +63,7 @@ class Learn(AgentJob):
         seconds = 0.0
         for _ in range(2):  # the first time much is made ready
             began = time.perf_counter()
-            self._score(self.view(some, 0.0))[1].backward()  # type: ignore[no-untyped-call]
+            self._score(self.view(some, 0.0))[1].mean().backward()  # type: ignore[no-untyped-call]
             seconds = (time.perf_counter() - began) * self.steps
         self.optimizer.zero_grad(set_to_none=True)
         self.scene.generator.set_state(generator)
@@ -77,9 +77,9 @@ class Learn(AgentJob):
         targets = _varied(self.data.pictures(numbers), self._vary, self.scene.generator)
         grain = int(torch.randint(1 << 62, (), generator=self.scene.generator))
         seen = self._view(numbers, targets, step / max(self.steps - 1, 1), grain)
-        losses, loss, views = self._score(seen)
+        losses, each, views = self._score(seen)
         check_finite(losses)
-        self._improve(step, loss)
+        self._improve(step, each.mean())
         for name, view in views.items():
             self.objectives[name].learn(view)
         return losses

@@ -68,7 +68,7 @@ class Paint(AgentJob):
             window, core = windows.at(windows.count // 2, (0.0, 0.0))
             for _ in range(2):  # the first time much is made ready
                 began = time.perf_counter()
-                self._score(self._view(window, core, 0.0))[1].backward()  # type: ignore[no-untyped-call]
+                self._score(self._view(window, core, 0.0))[1].sum().backward()  # type: ignore[no-untyped-call]
                 seconds = (time.perf_counter() - began) * self.steps
             self.optimizer.zero_grad(set_to_none=True)
             self.scene.generator.set_state(generator)
@@ -101,7 +101,8 @@ class Paint(AgentJob):
         window, core = self.windows.at(int(self._order[place]), (x, y))
         progress = step / max(self.steps - 1, 1)
         seen = self._view(window, core, progress)
-        losses, loss, views = self._score(seen)
+        losses, each, views = self._score(seen)
+        loss = each.sum()  # several pictures have nothing to do with each other
         if self.windows.count > 1:
             whole = self._with_window(seen.image, window)
             if sweep and step % _EVERY == 0:
@@ -109,11 +110,12 @@ class Paint(AgentJob):
                 _, coarse, _ = self._score(View(whole, None, Window(0, 0, width, height, 1 / self._shrink), progress))
                 # Of a mean over the whole the window has its share; that is to weigh as much as the window alone.
                 share = window.width * window.height / (self.scene.size[0] * self.scene.size[1])
-                loss = loss + coarse / share
+                loss = loss + coarse.sum() / share
             self._coarse = whole[0].detach().cpu()
         losses = {"loss": losses.pop("loss"), **losses}
         check_finite(losses)
         self._improve(step, loss)
+        self.agent.heard(each.detach(), progress)
         for name, view in views.items():
             self.objectives[name].learn(view)
         self._done = step + 1

@@ -21,6 +21,7 @@ PositiveLength = Annotated[float, Field(gt=0, le=2, allow_inf_nan=False)]
 
 _LOOK = 1 << 21  # px of the target at which strokes look for their start
 _COLOUR = 0.4  # how far apart the values of colours start that nothing tells
+_RECENT = 0.1  # weight of a step's loss in the standing of a draft
 _EDGE = 0.02  # actions start this far from 0 and 1, where the sigmoid still has a slope
 
 
@@ -29,6 +30,8 @@ class Free(Agent):
 
     Strokes that have places start evenly spread over their tiles. With `start = "target"` they follow the edges of what
     is to be painted and take its colours, large ones below small ones.
+
+    How far a painting gets depends on its start. So several may be begun at once, of which the best goes on.
     """
 
     name = "free"
@@ -38,20 +41,26 @@ class Free(Agent):
 
         start: Literal["auto", "target", "random"] = "auto"
         """How the strokes start: after the target, at random, or after the target if there is one (`auto`)."""
-        pictures: int = Field(1, ge=1, le=64)
-        """How many pictures to paint at once, from different starts; the first is kept."""
+        drafts: int = Field(1, ge=1, le=64)
+        """How many pictures to begin, from different starts."""
+        choose: Annotated[float, Field(gt=0, le=1)] = 0.2
+        """The share of the run after which the best draft is chosen, which alone goes on."""
         length: tuple[PositiveLength, PositiveLength] = (0.55, 0.2)
         """Lengths that strokes start with, in tiles: of the first layer, and of the last."""
 
     config: Config
+    standing: Tensor
+    chosen: Tensor
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
         assert scene.renderer is not None
         self._space = scene.renderer.space
         assert scene.canvas is not None
-        pictures, numbers = config.pictures, len(self._space)
+        pictures, numbers = config.drafts, len(self._space)
         self._shape = (pictures, numbers)
+        self.register_buffer("standing", torch.zeros(pictures))  # the recent losses of the drafts
+        self.register_buffer("chosen", torch.tensor(0 if pictures == 1 else -1))
         # A row a stroke: where only some strokes are proposed, only their rows are touched.
         rows = torch.from_numpy(scratch.zeros((scene.actions, pictures * numbers), "float32", scene.folder))
         placed = self._space.has("start_x", "middle_x", "end_x")
@@ -74,8 +83,15 @@ class Free(Agent):
         return self._actions(F.embedding(numbers, self.parameters_of_actions, sparse=True))
 
     def _actions(self, rows: Tensor) -> Tensor:
-        """The actions (n, m, A) whose parameters are in m rows."""
-        return torch.sigmoid(rows).view(len(rows), *self._shape).transpose(0, 1)
+        """The actions (n, m, A) whose parameters are in m rows: of all drafts, or of the one that was chosen."""
+        drafts, chosen = rows.view(len(rows), *self._shape).transpose(0, 1), int(self.chosen)
+        return torch.sigmoid(drafts if chosen < 0 else drafts[chosen : chosen + 1])
+
+    def heard(self, losses: Tensor, progress: float) -> None:
+        if int(self.chosen) < 0:
+            self.standing.lerp_(losses, _RECENT)
+            if progress >= self.config.choose:
+                self.chosen.copy_(self.standing.argmin())
 
 
 class _Start:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from artkit.canvas import Canvas
 from artkit.images import Picture
 from artkit.optimizer import Adam
+from artkit.paint_job import Paint
 from artkit.part import Scene
+from artkit.recipe import read
 from artkit_agents.free import Free
 from artkit_painters import stroke
 
@@ -62,7 +67,7 @@ def half_red_half_blue() -> Picture:
 @pytest.mark.parametrize("start", ["auto", "random"])
 @pytest.mark.parametrize("which", CANVASES)
 def test_actions_are_actions(agent: Agent, which: str, start: str) -> None:
-    actions, canvas = agent(which, target=half_red_half_blue(), start=start, pictures=2)
+    actions, canvas = agent(which, target=half_red_half_blue(), start=start, drafts=2)
     assert actions.shape == (2, canvas.strokes, 12)
     assert actions.min() > 0
     assert actions.max() < 1
@@ -81,7 +86,7 @@ def test_the_seed_chooses_the_start(agent: Agent) -> None:
 
 
 def test_several_pictures_start_apart(agent: Agent) -> None:
-    actions, _ = agent(pictures=3)
+    actions, _ = agent(drafts=3)
     assert (actions[0] - actions[1]).abs().max() > 0.1
     assert (actions[1] - actions[2]).abs().max() > 0.1
 
@@ -163,11 +168,11 @@ def test_strokes_learn_the_same_whether_all_are_asked_for_or_these_alone(scene: 
     made = scene(SIZE)
     made.renderer = made.make("renderer", "gan")
     made.canvas = made.make("canvas", "grid", tile=64, overlap=32, strokes=2)
-    start = Free(Free.Config(pictures=2), made).state_dict()
+    start = Free(Free.Config(drafts=2), made).state_dict()
     every = torch.arange(made.actions)
     learnt = []
     for ask in (Free.forward, lambda agent, scene: agent.strokes(scene, every)):
-        agent = Free(Free.Config(pictures=2), made)
+        agent = Free(Free.Config(drafts=2), made)
         agent.load_state_dict(start)
         optimizer = Adam(agent.parameters(), 0.1)
         for step in range(3):
@@ -178,3 +183,47 @@ def test_strokes_learn_the_same_whether_all_are_asked_for_or_these_alone(scene: 
     assert torch.equal(*learnt)
     some = torch.tensor([3, 1])
     torch.testing.assert_close(agent.strokes(made, some), agent(made)[:, some])
+
+
+def test_of_several_drafts_the_best_goes_on(scene: Callable[..., Scene]) -> None:
+    made = scene(SIZE)
+    made.renderer = made.make("renderer", "gan")
+    made.canvas = made.make("canvas", "single", strokes=5)
+    agent = Free(Free.Config(drafts=3, choose=0.5), made)
+    drafts = agent(made)
+    agent.heard(torch.tensor([3.0, 1.0, 2.0]), 0.1)
+    agent.heard(torch.tensor([3.0, 1.0, 0.9]), 0.4)  # a lucky step decides nothing
+    torch.testing.assert_close(agent(made), drafts)
+    agent.heard(torch.tensor([3.0, 1.0, 2.0]), 0.5)
+    torch.testing.assert_close(agent(made), drafts[1:2])
+    agent.heard(torch.tensor([0.0]), 0.6)
+    torch.testing.assert_close(agent.strokes(made, torch.tensor([4, 2])), drafts[1:2, [4, 2]])
+    again = Free(Free.Config(drafts=3, choose=0.5), made)
+    again.load_state_dict(agent.state_dict())
+    torch.testing.assert_close(again(made), drafts[1:2])
+
+
+def test_a_painting_goes_on_with_the_draft_that_is_nearest_its_target(tmp_path: Path) -> None:
+    Image.linear_gradient("L").resize((48, 48)).save(tmp_path / "target.png")
+    (tmp_path / "r.toml").write_text(
+        'steps = 8\nsize = [48, 48]\n[canvas]\ntype = "single"\nstrokes = 3\n[renderer]\ntype = "gan"\n'
+        '[agent]\ntype = "free"\nstart = "random"\ndrafts = 3\nchoose = 0.5\n'
+        '[objective.look]\ntype = "pixel"\ntarget = "target.png"\n'
+    )
+    recipe = read([tmp_path / "r.toml"])
+    job = Paint(recipe, torch.device("cpu"))
+    target = torch.linspace(0, 1, 48).view(1, 1, 48, 1)
+    for step in range(4):
+        job.step(step)
+    drafts = job.canvas.render(job.renderer, job.actions(1.0), job.scene.background, job.scene.seed)
+    far = (drafts - target).abs().mean((1, 2, 3))
+    assert len(far) == 3
+    assert far.std() > 0.005
+    other = Paint(recipe, torch.device("cpu"))
+    other.restore(copy.deepcopy(job.state()))
+    for step in range(4, 8):
+        assert other.step(step) == job.step(step)
+    (going_on,) = job.canvas.render(job.renderer, job.actions(1.0), job.scene.background, job.scene.seed)
+    nearest = (going_on - drafts).square().mean((1, 2, 3)).argmin()
+    assert nearest == far.argmin()
+    assert torch.equal(other.log().actions, job.log().actions)
