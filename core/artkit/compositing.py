@@ -46,7 +46,9 @@ def render(
     ask = given if callable(given) else lambda numbers: given[:, numbers.to(given.device)]
 
     def strokes(numbers: Tensor) -> Tensor:
-        return ask(torch.zeros_like(numbers) if renderer.shared else numbers)
+        if renderer.shared and len(numbers):
+            return ask(torch.zeros(1, dtype=torch.int64)).expand(-1, len(numbers), -1)
+        return ask(numbers)
 
     window = window or Window(0, 0, *size)
     scaled = [phase.enlarged(window.scale) for phase in phases] if window.scale != 1 else list(phases)

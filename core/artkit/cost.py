@@ -73,9 +73,9 @@ class Cost:
             )
         return windows
 
-    def check_disk(self, numbers: int, folder: Path) -> None:
-        """Raises UsageError if `folder` has no room for what a run keeps there of its strokes of so many numbers."""
-        strokes = self._canvas.strokes * numbers * 4
+    def check_disk(self, actions: int, numbers: int, folder: Path) -> None:
+        """Raises UsageError if `folder` has no room for what a run keeps there of its actions of so many numbers."""
+        strokes = actions * numbers * 4
         width, height = self._canvas.size
         # Parameters and moments, twice a checkpoint of them, the log twice, and the picture twice.
         need = strokes * (3 + 2 * 3 + 2) + 2 * 3 * width * height

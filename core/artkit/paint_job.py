@@ -61,7 +61,7 @@ class Paint(AgentJob):
 
         Raises UsageError if the disk has no room for it.
         """
-        self.cost.check_disk(len(self.renderer.space), self.scene.folder or Path.cwd())
+        self.cost.check_disk(self.scene.actions, len(self.renderer.space), self.scene.folder or Path.cwd())
         windows, generator = self.windows, self.scene.generator.get_state()
         seconds = 0.0
         if self.steps >= _WORTH_TRYING:
@@ -192,7 +192,7 @@ class Paint(AgentJob):
 
     @torch.no_grad()
     def verdicts(self) -> list[dict[str, Any]]:
-        painting = Painting(self.log(), self.renderer)
+        painting = Painting(self.log(), self.renderer, folder=self.scene.folder)
         return [
             {"objective": name, **row}
             for name, objective in self.objectives.items()

@@ -73,6 +73,9 @@ NAMED = ("objective", "constraint")
 DEFAULTS = {"canvas": "grid", "renderer": "mypaint", "agent": "free"}
 """The type of a block that a painting needs and a recipe leaves out."""
 
+LOGGED = ("step", "loss", "seconds", "verdicts")
+"""What each line of a run's log may tell besides the losses of the objectives, which therefore have other names."""
+
 RECORD = "record"
 """The table in a run's recipe that tells versions and sums; not a setting."""
 
@@ -279,6 +282,8 @@ def check(tree: Tree, name: str) -> Recipe:
             faults.append(f"{kind}: write one table a {kind}, with a name of your choice: [{kind}.NAME]")
             continue
         for label, value in group.items():
+            if kind == "objective" and label in LOGGED:
+                faults.append(f"objective.{label}: the log has a {label} of its own; choose another name")
             if block := _check_block(kind, f"{kind}.{label}", value, faults):
                 named[kind][label] = block
     if not trains and not tree.get("objective"):

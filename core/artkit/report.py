@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import dataclasses
 import html
 import io
+import itertools
 import json
 import math
 import tomllib
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from artkit import __version__, images
@@ -23,7 +24,7 @@ from artkit.errors import ArtkitError
 from artkit.export import open_painting
 from artkit.files import write_text
 from artkit.plugins import plugins
-from artkit.recipe import RECORD
+from artkit.recipe import LOGGED, RECORD
 from artkit.strokes import STROKES
 
 REPORT = "report.html"
@@ -31,7 +32,7 @@ REPORT = "report.html"
 _SIDE = 720
 """The most px a side that a picture in a report has."""
 
-_NO_CURVES = ("step", "seconds", "verdicts")
+_NO_CURVES = tuple(name for name in LOGGED if name != "loss")
 
 _POINTS = 300
 """The most points that a curve in a report has."""
@@ -39,8 +40,8 @@ _POINTS = 300
 _FRAMES = 8
 """Pictures along the way from the first strokes to the painting."""
 
-_PIXELS = 1 << 20
-"""A painting that has more pixels is not painted again for its report."""
+_STROKES = 20_000
+"""A painting of more strokes is not painted again for its report, which would take minutes."""
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #2a6fb0; --faint: #8886; }
@@ -75,7 +76,7 @@ def write(folder: Path, picture: Path) -> Path:
         f"<h1>{html.escape(folder.resolve().name)}</h1>",
         f'<p class="faint">{len(log)} steps in {duration(seconds)}, artkit {html.escape(__version__)}</p>',
         _figure("painting", _read(picture)),
-        *(_figure(name, _read(file)) for name, file in _targets(tree).items()),
+        *(_figure(name, image) for name, image in _targets(tree).items()),
         *_painted_again(folder, tree),
     ]
     for name in curves:  # what a training looks at may change on the way
@@ -95,36 +96,49 @@ def write(folder: Path, picture: Path) -> Path:
     return folder / REPORT
 
 
-def _targets(tree: Mapping[str, Any]) -> dict[str, Path]:
-    """The targets of the objectives that are still where the recipe says."""
-    found: dict[Path, str] = {}
+def _targets(tree: Mapping[str, Any]) -> dict[str, Image.Image]:
+    """The targets of the objectives as they were painted, if they are still where the recipe says."""
+    found: dict[tuple[str, images.Fit], str] = {}
     for name, told in tree.get("objective", {}).items():
         if "target" in told and Path(told["target"]).is_file():
-            found.setdefault(Path(told["target"]), f"target of {name}")
-    return {name: file for file, name in found.items()}
+            found.setdefault((told["target"], told.get("fit", "cover")), f"target of {name}")
+    width, height = tree.get("size", (_SIDE, _SIDE))
+    shrink = min(1.0, _SIDE / max(width, height))
+    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+    ground = tree.get("background")
+    colour = torch.tensor(ground) if isinstance(ground, list) else None
+    return {
+        name: Image.fromarray(images.to_bytes(images.load(Path(file), size, fit, colour).pixels[0]))
+        for (file, fit), name in found.items()
+    }
 
 
 def _painted_again(folder: Path, tree: Mapping[str, Any]) -> Iterable[str]:
     """What only the strokes tell, if there are any: MyPaint's version of the painting, and how it came about."""
-    if not (folder / STROKES).exists() or math.prod(tree["size"]) > _PIXELS:
+    if not (folder / STROKES).exists():
+        return
+    painting = open_painting(folder).resized(_SIDE)
+    if len(painting.log.actions) > _STROKES:
+        yield '<p class="faint">of so many strokes the way there is not shown</p>'
         return
     own = tree["renderer"]["type"]
     if own != "mypaint" and "mypaint" in plugins().parts("renderer"):
         # Not everything is a stroke of MyPaint's, and it need not be installed.
         with contextlib.suppress(ArtkitError):
-            real = images.to_bytes(open_painting(folder, renderer="mypaint").whole())
-            gap = np.abs(real.astype(int) - np.asarray(_read(folder / "painting.png"))).mean() / 255
+            real = open_painting(folder, painting.scale, renderer="mypaint").pixels()
+            gap = np.abs(real.astype(int) - painting.pixels()).mean() / 255
             yield _figure(f"by MyPaint; it differs by {gap:.3f} on average", Image.fromarray(real))
-    painting = open_painting(folder)
     phases = painting.log.phases
-    if len(phases) > 1:
+    if len(phases) > 1 and len(painting.log.actions) > 1:
         ends = sorted({math.ceil(len(phases) * (index / _FRAMES) ** 1.5) for index in range(1, _FRAMES + 1)})
+        width, height = painting.size
+        picture = torch.tensor(painting.log.background).view(3, 1, 1).expand(3, height, width)
         frames = []
-        for end in ends:
+        for begin, end in itertools.pairwise([0, *ends]):
+            paint = painting.paint(phases[begin:end], 0, 0, width, height)
+            picture = picture * (1 - paint[3]) + paint[:3]
             strokes = sum(phase.strokes for phase in phases[:end])
-            part = dataclasses.replace(painting.log, phases=phases[:end], actions=painting.log.actions[:strokes])
-            pixels = dataclasses.replace(painting, log=part).whole()
-            frames.append((f"{strokes} strokes", Image.fromarray(images.to_bytes(pixels))))
+            frames.append((f"{strokes} strokes", Image.fromarray(images.to_bytes(picture))))
         yield _slider(frames)
 
 

@@ -8,11 +8,15 @@ import torch
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from torch import Tensor
 
+from artkit import images
 from artkit.objective import Objective, View
 from artkit.painting import Painting
 from artkit.part import Scene
 from artkit_vision import networks
 from artkit_vision.views import Views, look, whole
+
+_ENOUGH = 1024
+"""A picture whose shorter side has at least twice as many px is reduced before it is judged."""
 
 
 def _as_table(value: Any) -> Any:
@@ -79,14 +83,16 @@ class ClassActivation(Objective):
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
         self._generator, self._device = scene.generator, scene.device
-        # In a list, so that the networks, which never change, are no part of this module's state.
+        # In lists, so that the networks, which never change, are no part of this module's state.
         self._networks = [networks.load(name, scene.device) for name in config.networks]
-        for network in self._networks:
-            self._classes_of(network)
-
-    def _classes_of(self, network: networks.Network) -> dict[int, float]:
-        """The classes that are wanted as outputs of a network, and their weights."""
-        return {network.classes.find(name): weight for name, weight in self.config.wanted.items()}
+        self._judges = [networks.load(name, scene.device) for name in config.held_out]
+        # A name or an index means what it means for the first network, also where others were trained on more classes.
+        known = self._networks[0].classes
+        wanted = {known.keys[known.find(name)]: weight for name, weight in config.wanted.items()}
+        self._wanted = {
+            network: {network.classes.of(key, network.name): weight for key, weight in wanted.items()}
+            for network in (*self._networks, *self._judges)
+        }
 
     def forward(self, view: View) -> Tensor:
         return torch.stack([self._value(view, network) for network in self._networks]).mean(0)
@@ -97,21 +103,22 @@ class ClassActivation(Objective):
         views = look(view, told, network.side, self._generator)
         logits = view.once(("logits", network.name, *told.key()), lambda: network(views.flatten(0, 1)))
         scores: Tensor = _SCORES[told.score](logits).unflatten(0, views.shape[:2]).mean(0)
-        wanted = self._classes_of(network)
+        wanted = self._wanted[network]
         return -(scores[:, list(wanted)] * scores.new_tensor(list(wanted.values()))).sum(1)
 
     def verdicts(self, painting: Painting) -> list[dict[str, Any]]:
-        picture = painting.whole()[None].to(self._device)
+        shrink = min(painting.size) // _ENOUGH
+        picture = images.reduced(painting.pixels(), shrink) if shrink > 1 else painting.whole()
+        picture = picture[None].to(self._device)
         rows = []
-        for name in (*self.config.networks, *self.config.held_out):
-            network = networks.load(name, self._device)
+        for network, wanted in self._wanted.items():
             chances = network(whole(picture, network.side)).softmax(-1)[0]
             order = chances.argsort(descending=True).tolist()
-            for index in self._classes_of(network):
+            for index in wanted:
                 rows.append(
                     {
-                        "network": name,
-                        "held_out": name in self.config.held_out,
+                        "network": network.name,
+                        "held_out": network in self._judges,
                         "class": network.classes.name(index),
                         "rank": order.index(index) + 1,
                         "probability": round(float(chances[index]), 4),

@@ -53,6 +53,13 @@ class Classes:
             raise UsageError(f'several classes are called "{wanted}"', remedy=f"give the index of one: {told}")
         raise UsageError(f'there is no class "{wanted}"', remedy=self._near(_plain(wanted)))
 
+    def of(self, key: str, network: str) -> int:
+        """The index of the class with a key. Raises UsageError, in the network's name, if it knows none."""
+        found = self._keys.get(_plain(key))
+        if not found:
+            raise UsageError(f"{network} does not know the class {key} of the first network", remedy="leave it out")
+        return found[0]
+
     def _near(self, text: str) -> str:
         inside = sorted((name for name in self._any if set(text.split()) <= set(name.split())), key=len)
         near = list(dict.fromkeys([*inside, *difflib.get_close_matches(text, self._any, n=5)]))[:5]

@@ -83,6 +83,7 @@ class Network(nn.Module):
                 seen[name] = output
                 if len(seen) == len(set(layers)):
                     raise _Enough
+                seen[name] = output.clone()  # the next layer may write into it
 
             return hook
 

@@ -167,6 +167,11 @@ def test_a_relative_recipe_is_found_and_so_is_what_it_names(photo: Path, monkeyp
 
 
 # ----------------------------------------------------------------------------------------------------------- faults
+@pytest.mark.parametrize("name", ["loss", "step", "seconds", "verdicts"])
+def test_an_objective_has_a_name_that_the_log_does_not_need(photo: Path, name: str) -> None:
+    assert f"objective.{name}: the log has a {name} of its own" in _faults(photo, f'objective.{name}.type="pixel"')
+
+
 def test_all_faults_are_told_at_once_each_with_its_place(recipe_file: Write) -> None:
     told = _faults(
         recipe_file(

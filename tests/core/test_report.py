@@ -21,6 +21,7 @@ from artkit.run import Run
 
 RECIPE = """\
 seed = 3
+size = [96, 64]
 
 [objective.look]
 type = "content"
@@ -83,7 +84,7 @@ def test_shows_picture_target_curves_and_recipe(tmp_path: Path) -> None:
         Image.open(io.BytesIO(base64.b64decode(str(image["src"]).removeprefix("data:image/jpeg;base64,"))))
         for image in page.of("img")
     ]
-    assert [picture.size for picture in pictures] == [(96, 64), (30, 20)]
+    assert [picture.size for picture in pictures] == [(96, 64), (96, 64)]
     assert len(page.of("polyline")) == 3
     assert "target of look" in page.words
     assert "seed = 3" in page.words
@@ -151,12 +152,25 @@ def finished(folder: Path, *settings: str) -> Run:
 
 
 def test_of_a_picture_painted_by_windows_the_preview_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "_PIXELS", 100)
+    monkeypatch.setattr(report, "_STROKES", 10)
     grid = 'canvas={type="grid", tile=16, overlap=8, strokes=1}'
     made = finished(tmp_path, "size=[160, 120]", "window=120", "steps=1", grid)
     page = Page(made.results[-1].read_text(encoding="utf-8"))
     assert [page.of("img")[0][side] for side in ("width", "height")] == ["80", "60"]
     assert made.picture().size == (80, 60)
+
+
+def test_a_target_is_shown_as_it_was_painted(tmp_path: Path) -> None:
+    turned = Image.new("RGB", (20, 30), "red")
+    exif = turned.getexif()
+    exif[0x0112] = 6  # to be turned, as phones write them
+    lines_ = lines(1)
+    Image.linear_gradient("L").resize((96, 64)).save(tmp_path / "painting.png")
+    turned.save(tmp_path / "target.jpg", exif=exif)
+    (tmp_path / "recipe.toml").write_text(RECIPE.format(target=tmp_path / "target.jpg").replace("[96, 64]", "[30, 20]"))
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines_))
+    page = Page(report.write(tmp_path, tmp_path / "painting.png").read_text(encoding="utf-8"))
+    assert [page.of("img")[1][side] for side in ("width", "height")] == ["30", "20"]
 
 
 def test_a_report_that_cannot_be_made_costs_nobody_a_run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,8 +18,9 @@ from artkit.objective import View
 from artkit.painting import Painting
 from artkit.part import Scene
 from artkit.strokes import StrokeLog
-from artkit_vision import networks
+from artkit_vision import class_activation, networks
 from artkit_vision.class_activation import ClassActivation
+from artkit_vision.classes import Classes, imagenet
 from artkit_vision.views import Views, look, whole
 
 CPU = torch.device("cpu")
@@ -208,7 +210,43 @@ def test_a_held_out_network_judges_and_never_takes_part(
     assert last["sees"] == judge.classes.name(int(chances.argmax()))
 
 
+def test_a_large_picture_is_reduced_before_it_is_judged(
+    objective: Callable[..., ClassActivation], scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = replace(painting(scene()), scale=4.0)
+    told = objective()
+    (exact,) = told.verdicts(made)
+    monkeypatch.setattr(class_activation, "_ENOUGH", 100)
+    monkeypatch.setattr(Painting, "whole", None)
+    (reduced,) = told.verdicts(made)
+    assert reduced["sees"] == exact["sees"]
+    assert reduced["probability"] == pytest.approx(exact["probability"], rel=0.5, abs=1e-3)
+
+
 # ---------------------------------------------------------------------------------------------------------- what fails
+def test_a_judge_is_looked_for_before_anything_starts(objective: Callable[..., ClassActivation]) -> None:
+    with pytest.raises(UsageError, match='no network "efficientnet_lite9"'):
+        objective(held_out=["efficientnet_lite9"])
+
+
+def test_a_class_means_the_same_to_networks_with_other_classes(
+    objective: Callable[..., ClassActivation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = networks.Network("other", torch.nn.Flatten(), [0.5] * 3, [0.5] * 3, 64)
+    monkeypatch.setitem(other.__dict__, "classes", imagenet(21843))
+    small = networks.Network("small", torch.nn.Flatten(), [0.5] * 3, [0.5] * 3, 64)
+    monkeypatch.setitem(small.__dict__, "classes", Classes(["n0"], [["thing"]]))
+    load = networks.load
+    made = {"other": other, "small": small}
+    monkeypatch.setattr(networks, "load", lambda name, device: made.get(name) or load(name, device))
+    told = objective("327", networks=["efficientnet_lite0", "other"])
+    ((first, _), (second, _)) = [next(iter(wanted.items())) for wanted in told._wanted.values()]
+    assert first == STARFISH != second
+    assert other.classes.name(second) == "starfish"
+    with pytest.raises(UsageError, match="small does not know the class n02317335"):
+        objective(held_out=["small"])
+
+
 def test_an_unknown_class_is_told_before_anything_starts(objective: Callable[..., ClassActivation]) -> None:
     with pytest.raises(UsageError, match='no class "starfsh"'):
         objective("starfsh")

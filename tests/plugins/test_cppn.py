@@ -172,6 +172,18 @@ def test_a_recipe_paints_and_its_run_exports(tmp_path: Path, picture_file: Path)
     torch.testing.assert_close(large[:, 1::3, 1::3], small, atol=1e-5, rtol=0)
 
 
+def test_a_shared_action_takes_the_room_of_one(
+    tmp_path: Path, picture_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tmp_path / "light.toml"
+    recipe.write_text(
+        f'size = [256, 256]\n[canvas]\ntype = "grid"\ntile = 16\noverlap = 0\nstrokes = 1\n'
+        f'[renderer]\ntype = "pixels"\nside = 64\n[objective.o]\ntype = "pixel"\ntarget = "{picture_file}"\n'
+    )
+    monkeypatch.setattr("artkit.cost.shutil.disk_usage", lambda _: type("Usage", (), {"free": 10 << 20}))
+    Paint(read([recipe]), torch.device("cpu"), tmp_path).forecast()
+
+
 @each()
 def test_constraints_on_strokes_do_not_fit(build: Callable[..., Any], kind: str) -> None:
     from artkit.errors import UsageError

@@ -35,7 +35,7 @@ def test_layers_are_those_of_a_whole_pass(photo: Tensor) -> None:
     names = ["blocks.2", "blocks.0", "conv_stem"]
     modules = dict(network.model.named_modules())
     handles = [
-        modules[name].register_forward_hook(lambda _m, _i, output, name=name: seen.update({name: output}))
+        modules[name].register_forward_hook(lambda _m, _i, output, name=name: seen.update({name: output.clone()}))
         for name in names
     ]
     network(photo)
@@ -44,6 +44,8 @@ def test_layers_are_those_of_a_whole_pass(photo: Tensor) -> None:
     features = network.features(photo, names)
     for name, feature in zip(names, features, strict=True):
         torch.testing.assert_close(feature, seen[name])
+    (alone,) = network.features(photo, ["conv_stem"])  # what comes behind it writes into what it gave
+    torch.testing.assert_close(alone, features[2])
     twice = network.features(photo, ["blocks.0", "blocks.0"])
     assert torch.equal(twice[0], twice[1])
 
