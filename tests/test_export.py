@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,16 @@ def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     StrokeLog((48, 32), (1.0, 0.5, 0.25), 3, renderer, SPACE.name, SPACE.names, actions, phases).save(
         folder / "strokes.json"
     )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def painted_by_mypaint(painted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same strokes in a run of the real MyPaint whose surrogate's weights are gone."""
+    log = StrokeLog.load(painted / "strokes.json")
+    renderer = {"type": "mypaint", "brush": "classic/dry_brush", "surrogate_weights": "/gone.safetensors"}
+    folder = tmp_path_factory.mktemp("real")
+    replace(log, renderer=renderer).save(folder / "strokes.json")
     return folder
 
 
@@ -75,6 +87,28 @@ def test_a_window_is_that_part_of_the_picture(painted: Path, call: Call, tmp_pat
     part, whole = pixels(tmp_path / "part.png"), pixels(tmp_path / "whole.png")
     assert part.shape == (32, 40, 3)
     assert np.abs(part.astype(int) - whole[10:42, 20:60]).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["a.ora", "a.gif"])
+def test_the_real_brush_paints_layers_and_films_at_any_scale(
+    painted_by_mypaint: Path, call: Call, tmp_path: Path, name: str, mypaint: None
+) -> None:
+    settings = () if name == "a.ora" else ("--set", "seconds=0.5", "--set", "hold=0.1")
+    done = call(painted_by_mypaint, tmp_path / "b.png", tmp_path / name, "--scale", 1.3, *settings)
+    assert done.exit_code == 0, done.stderr
+    whole = pixels(tmp_path / "b.png")
+    assert whole.shape == (42, 62, 3)
+    if name == "a.ora":
+        with zipfile.ZipFile(tmp_path / name) as file:
+            layers = [member for member in sorted(file.namelist()) if member.startswith("data/")]
+            laid = Image.new("RGBA", (62, 42))
+            for member in layers:  # the ground, and the passes after it
+                laid.alpha_composite(Image.open(file.open(member)).convert("RGBA"))
+        assert np.abs(np.asarray(laid.convert("RGB"), float) - whole).mean() < 1
+    else:
+        with Image.open(tmp_path / name) as image:
+            image.seek(image.n_frames - 1)  # type: ignore[attr-defined]
+            assert np.abs(np.asarray(image.convert("RGB"), float) - whole).mean() < 12
 
 
 def test_another_ground(painted: Path, call: Call, tmp_path: Path) -> None:

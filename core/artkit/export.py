@@ -59,6 +59,7 @@ def open_painting(
         settings["brush"] = brush
     if "surrogate" in chosen.Config.model_fields:
         settings["surrogate"] = ""  # nothing is learnt here
+        settings.pop("surrogate_weights", None)
     scene = Scene(
         log.size,
         choose_device(device),

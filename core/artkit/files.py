@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -41,6 +44,16 @@ def atomic(file: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+_CLEAN = """\
+cat > /dev/null
+for kept in "$0"/old/*; do
+  if [ -e "$kept" ] && [ ! -e "$1/${kept##*/}" ]; then mv "$kept" "$1"; fi
+done
+rm -rf "$0"
+"""
+"""What is done with the folder $0 beside a file in $1: what made room and was not replaced yet goes back."""
+
+
 @contextmanager
 def staged(file: Path) -> Iterator[Path]:
     """A path of the same name in an empty folder beside `file`. When the block ends, all that was written into that
@@ -51,12 +64,15 @@ def staged(file: Path) -> Iterator[Path]:
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        _remove_folders(file.parent)
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=file.parent))
+        lock = os.open(folder, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)  # so that no other process takes it for a leftover
     except OSError as error:
         raise cannot_write(file, error) from None
     # It waits until its standard input ends, as it does with this process however that goes.
     cleaner = subprocess.Popen(
-        ["sh", "-c", 'cat > /dev/null; rm -rf "$0"', folder],
+        ["sh", "-c", _CLEAN, folder, file.parent],
         stdin=subprocess.PIPE,
         process_group=0,  # a terminal's Ctrl-C is not for it
     )
@@ -74,9 +90,14 @@ def staged(file: Path) -> Iterator[Path]:
                     os.fsync(stream.fileno())
             made.replace(there)
     except OSError as error:
+        for kept in (folder / "old").glob("*"):  # it belongs to the file that stays
+            with contextlib.suppress(OSError):
+                (file.parent / kept.name).replace(folder / "new" / kept.name)
+            kept.replace(file.parent / kept.name)
         raise cannot_write(file, error) from None
     finally:
         cleaner.communicate()
+        os.close(lock)
 
 
 def _umask() -> int:
@@ -107,8 +128,22 @@ def write_text(file: Path, text: str) -> None:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what writers that were killed left unfinished in a folder."""
+    _remove_folders(folder)
     for leftover in folder.glob(f"{_PREFIX}*"):
-        leftover.unlink(missing_ok=True)
+        if not leftover.is_dir():
+            leftover.unlink(missing_ok=True)
+
+
+def _remove_folders(folder: Path) -> None:
+    """Remove the folders of `staged` that no process holds any more."""
+    for leftover in folder.glob(f"{_PREFIX}*/"):
+        with contextlib.suppress(OSError):
+            held = os.open(leftover, os.O_RDONLY)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(leftover)
+            finally:
+                os.close(held)
 
 
 def sha256(file: Path) -> str:

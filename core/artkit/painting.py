@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from artkit import images, scratch
-from artkit.compositing import render
 from artkit.errors import UsageError
 from artkit.geometry import Phase, Window
 from artkit.renderer import Renderer
@@ -88,17 +87,8 @@ class Painting:
         coverage, (4, height, width) in [0, 1].
         """
         left, top = self._corner
-        painted = render(
-            phases,
-            self.log.size,
-            lambda renderer, side: 0 if self.log.clip else renderer.margin(side),
-            self.renderer,
-            lambda numbers: self.log.actions[numbers].to(self.renderer.scene.device)[None],
-            torch.zeros(4),
-            self.log.seed,
-            Window(left + x, top + y, width, height, self.scale),
-        )
-        return painted[0].clamp(0, 1).cpu()
+        log = replace(self.log, phases=tuple(phases), background=(0.0, 0.0, 0.0, 0.0))
+        return self.renderer.replay(log, Window(left + x, top + y, width, height, self.scale)).clamp(0, 1).cpu()
 
     def passes(self, most: int) -> list[tuple[Phase, ...]]:
         """The phases in the passes in which the picture is gone over, as every tile gets its next stroke; at most so

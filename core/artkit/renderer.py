@@ -59,6 +59,9 @@ class Renderer(Part, nn.Module, ABC):
     def replay(self, log: StrokeLog, window: Window) -> Tensor:
         """A window of the picture of a stroke log: (3, h, w), sRGB. Renderers that can paint it in a way of their own,
         as MyPaint can stroke by stroke on one surface, do so.
+
+        The log's background may be four zeros: then the picture is the paint alone, (4, h, w): red, green and blue
+        times coverage, and coverage.
         """
         from artkit.compositing import render
 

@@ -32,14 +32,14 @@ VERSION = 1
 class StrokeLog:
     """The strokes of a painting in the order of painting, and all that is needed to paint them again.
 
-    size: width and height, px. background: RGB in [0, 1]. seed: of the strokes' randomness. renderer: its type and
-    settings. space: name of the action space; names: of an action's A numbers. actions (N, A) in [0, 1], or (1, A)
-    where all strokes share one. phases: which strokes lie on which tiles. clip: whether paint ends at the edge of its
-    tile.
+    size: width and height, px. background: RGB in [0, 1], or four zeros for paint without its ground. seed: of the
+    strokes' randomness. renderer: its type and settings. space: name of the action space; names: of an action's A
+    numbers. actions (N, A) in [0, 1], or (1, A) where all strokes share one. phases: which strokes lie on which tiles.
+    clip: whether paint ends at the edge of its tile.
     """
 
     size: tuple[int, int]
-    background: tuple[float, float, float]
+    background: tuple[float, float, float] | tuple[float, float, float, float]
     seed: int
     renderer: dict[str, Any]
     space: str
@@ -146,7 +146,7 @@ class StrokeLog:
                 ) from None
             where = ".".join(str(step) for step in fault["loc"])
             raise ArtkitError(f"{file} is damaged: {where}: {fault['msg']}") from None
-        except (KeyError, ValueError, OSError) as error:
+        except (KeyError, ValueError, OSError, EOFError) as error:
             raise ArtkitError(f"{file} is damaged: {type(error).__name__}: {error}") from None
         return cls(
             size=read.size,
@@ -191,6 +191,6 @@ def _listed(read: _File) -> Tensor:
 def _beside(file: Path, read: _File) -> Tensor:
     """The numbers that lie in a file of their own, which is read where it is needed. Raises ValueError or OSError."""
     array = np.load(file.parent / str(read.strokes), mmap_mode="c", allow_pickle=False)
-    if array.dtype != np.float32 or array.ndim != 2 or array.shape[1] != len(read.names):
+    if not isinstance(array, np.ndarray) or array.dtype != np.float32 or array.shape[1:] != (len(read.names),):
         raise ValueError(f"{read.strokes} holds no strokes")
     return torch.from_numpy(array)

@@ -50,7 +50,8 @@ class Field(Renderer):
         x = window.x + 0.5 + torch.arange(window.width, device=device)[None]
         y = window.y + 0.5 + torch.arange(window.height, device=device)[None]
         size = (round(log.size[0] * window.scale), round(log.size[1] * window.scale))
-        return self._chunked(log.actions[:1].to(device), x, y, size)[0]
+        colour = self._chunked(log.actions[:1].to(device), x, y, size)[0]
+        return colour if len(log.background) == 3 else torch.cat([colour, torch.ones_like(colour[:1])])
 
     def _chunked(self, actions: Tensor, x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
         """`colours`, some rows at a time, so that memory does not follow the window; with a gradient, all but the

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Literal
 
 from artkit.config import Config as BaseConfig
-from artkit.exporter import Exporter
 from artkit.painting import Painting
-from artkit_exporters.libraries import vips_image
+from artkit_exporters.libraries import Encoded, vips_image
 
 TILE = 512
 
 
-class Dzi(Exporter):
+class Dzi(Encoded):
     """DeepZoom tiles, in a folder NAME_files, and a page NAME.html that shows them without a server or a network."""
 
     name = "dzi"
     suffixes = (".dzi",)
+    needs = "pyvips"
     beside = ("_files", ".html")
 
     class Config(BaseConfig):
@@ -33,7 +33,7 @@ class Dzi(Exporter):
     def write(self, painting: Painting, file: Path) -> None:
         kind = self.config.tiles
         suffix = f".{kind}" + ("" if kind == "png" else "[Q=92]")
-        with vips_image(painting.pixels(), ".dzi") as image:
+        with vips_image(self.encoder, painting.pixels()) as image:
             image.dzsave(str(file.with_suffix("")), tile_size=TILE, overlap=1, suffix=suffix, keep="none")
         (file.with_name(f"{file.stem}_files") / "vips-properties.xml").unlink(missing_ok=True)  # it tells the time
         width, height = painting.size

@@ -35,11 +35,11 @@ class Gif(Video):
         self._colours = Image.fromarray(painting.resized(self.config.longest).pixels()).quantize(256)
         super().write(painting, file)
 
-    def encoded(self, image: Image.Image, av: Any) -> Any:
+    def frame(self, image: Image.Image) -> Any:
         indices = np.asarray(image.quantize(palette=self._colours, dither=Image.Dither.NONE))
         # libav wants 256 entries of opacity, red, green and blue.
         table = np.zeros((256, 4), np.uint8)
         colours = np.reshape(self._colours.getpalette() or (), (-1, 3))
         table[:, 0] = 255
         table[: len(colours), 1:] = colours
-        return av.VideoFrame.from_ndarray((indices, table), format="pal8")
+        return self.encoder.VideoFrame.from_ndarray((indices, table), format="pal8")

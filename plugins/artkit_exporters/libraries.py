@@ -7,30 +7,39 @@ import importlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
+from artkit.config import Config
 from artkit.errors import UsageError
+from artkit.exporter import Exporter
 from artkit.images import Pixels, srgb_profile
 
 
-def library(name: str, suffix: str) -> Any:
-    """A library by its module's name. Raises UsageError with what to install if it is not there."""
-    try:
-        return importlib.import_module(name)
-    except (ImportError, OSError) as error:
-        raise UsageError(
-            f"{suffix} files need {name}, which is not here ({error})",
-            remedy="pip install 'neural-artkit[export]'",
-        ) from None
+class Encoded(Exporter):
+    """An exporter whose format a library encodes, which is looked for before anything is painted.
+
+    encoder: the library's module; `needs` is its name. Raises UsageError with what to install if it is not there.
+    """
+
+    needs: ClassVar[str]
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        try:
+            self.encoder: Any = importlib.import_module(self.needs)
+        except (ImportError, OSError) as error:
+            raise UsageError(
+                f"{self.suffixes[0]} files need {self.needs}, which is not here ({error})",
+                remedy="pip install 'neural-artkit[export]'",
+            ) from None
 
 
 @contextmanager
-def vips_image(pixels: Pixels, suffix: str) -> Iterator[Any]:
+def vips_image(vips: Any, pixels: Pixels) -> Iterator[Any]:
     """Pixels (h, w, 3) of 8 or 16 bits, in memory or on the disk, as an image of libvips with the profile of sRGB.
 
-    Raises OSError where libvips cannot write.
+    vips: the module pyvips. Raises OSError where libvips cannot write.
     """
-    vips = library("pyvips", suffix)
     height, width, channels = pixels.shape
     deep = pixels.dtype.itemsize == 2
     image = vips.Image.new_from_memory(pixels, width, height, channels, "ushort" if deep else "uchar")

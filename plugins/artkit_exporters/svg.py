@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from artkit.errors import UsageError
-from artkit.exporter import Exporter
 from artkit.geometry import Place
 from artkit.painting import Painting
-from artkit_exporters.libraries import library
+from artkit_exporters.libraries import Encoded
 
 MOST = 200_000
 """Strokes of the largest painting that leaves in this format; no program shows more."""
@@ -25,16 +24,17 @@ _POINTS = 12
 _AT_ONCE = 1 << 22  # px of sheets
 
 
-class Svg(Exporter):
+class Svg(Encoded):
     """Each stroke a path of its varying width, colour and opacity. Grain and soft edges are lost; the opacity is the
     mean of what the brush covers, and the path is as large as what it covers.
     """
 
     name = "svg"
     suffixes = (".svg",)
+    needs = "drawsvg"
 
     def write(self, painting: Painting, file: Path) -> None:
-        draw = library("drawsvg", ".svg")
+        draw = self.encoder
         log = painting.log
         if not set(_NEEDED) <= set(log.names):
             raise UsageError(f"strokes of the action space {log.space} are no lines, which .svg needs")

@@ -9,16 +9,16 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from artkit.config import Config as BaseConfig
-from artkit.exporter import Exporter
 from artkit.painting import Painting
-from artkit_exporters.libraries import library, vips_image
+from artkit_exporters.libraries import Encoded, vips_image
 
 
-class Tif(Exporter):
+class Tif(Encoded):
     """A BigTIFF of tiles with smaller and smaller copies of the picture behind it, losslessly packed, in sRGB."""
 
     name = "tif"
     suffixes = (".tif", ".tiff")
+    needs = "pyvips"
 
     class Config(BaseConfig):
         """Settings."""
@@ -31,8 +31,8 @@ class Tif(Exporter):
     config: Config
 
     def write(self, painting: Painting, file: Path) -> None:
-        with vips_image(painting.pixels(self.config.bits), ".tif") as image:
-            image.set_type(library("pyvips", ".tif").GValue.gstr_type, "image-description", json.dumps(painting.texts))
+        with vips_image(self.encoder, painting.pixels(self.config.bits)) as image:
+            image.set_type(self.encoder.GValue.gstr_type, "image-description", json.dumps(painting.texts))
             image.tiffsave(
                 str(file),
                 tile=True,

@@ -10,15 +10,16 @@ import numpy as np
 from PIL import Image
 
 from artkit.painting import Painting
-from artkit_exporters.libraries import library
+from artkit_exporters.libraries import Encoded
 from artkit_exporters.timelapse import Timelapse
 
 _BT_601 = 6  # SMPTE 170M, as the frames are converted
 
 
-class Video(Timelapse):
+class Video(Timelapse, Encoded):
     """What `mp4`, `webm`, `webp` and `gif` have in common: a frame is painted, encoded and forgotten."""
 
+    needs = "av"
     codec: ClassVar[str]
     options: ClassVar[dict[str, str]] = {}
     container: ClassVar[dict[str, str]] = {}
@@ -26,7 +27,7 @@ class Video(Timelapse):
     """libav's name for how the codec keeps pixels."""
 
     def write(self, painting: Painting, file: Path) -> None:
-        av = library("av", file.suffix)
+        av = self.encoder
         frames = iter(self.frames(painting))
         first = next(frames)
         with av.open(str(file), "w", options=self.container) as video:
@@ -36,10 +37,10 @@ class Video(Timelapse):
             stream.codec_context.colorspace = _BT_601
             stream.codec_context.thread_count = 1  # what an encoder writes depends on how many threads it has
             for image in itertools.chain([first], frames):
-                video.mux(stream.encode(self.encoded(image, av)))
+                video.mux(stream.encode(self.frame(image)))
             video.mux(stream.encode())
 
-    def encoded(self, image: Image.Image, av: Any) -> Any:
+    def frame(self, image: Image.Image) -> Any:
         """A frame as the codec takes it, an `av.VideoFrame`."""
-        frame = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
+        frame = self.encoder.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
         return frame.reformat(format=self.pixels, dst_colorspace="ITU601")

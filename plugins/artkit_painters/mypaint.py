@@ -105,7 +105,7 @@ class MyPaint(Renderer):
             return super().replay(log, window)
         numbers, tiles = log.near(window, _NEAR)
         if not len(numbers):
-            return torch.tensor(log.background).view(3, 1, 1).repeat(1, window.height, window.width)
+            return torch.tensor(log.background).view(-1, 1, 1).repeat(1, window.height, window.width)
         actions, tiles = log.actions[numbers], tiles * torch.tensor(window.scale, dtype=torch.float64)
         box = (window.x, window.y, window.width, window.height)
         runs = torch.unique_consecutive(tiles[:, 2], return_counts=True)

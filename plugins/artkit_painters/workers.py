@@ -62,7 +62,8 @@ class Workers:
         self, parts: Sequence[Traces], box: tuple[int, int, int, int], background: Sequence[float]
     ) -> npt.NDArray[np.float32]:
         """Paint strokes over each other, part after part, and return the window `box` (x, y, width, height) of the
-        picture, (height, width, 3). Each worker paints a strip of it.
+        picture, (height, width, 3). Each worker paints a strip of it. A background of four zeros is none: then the
+        fourth number of a pixel is its coverage, by which the others are multiplied.
         """
         x, y, width, height = box
         edges = np.linspace(0, height, self.count + 1).astype(int).tolist()
@@ -175,12 +176,14 @@ def _serve(source: BinaryIO, sink: BinaryIO, brush: Brush) -> None:
             else:
                 box, background = _receive(source, 2)
                 x, y, width, height = box.tolist()
-                surface = engine.Surface(x, y, width, height, background.tolist()) if height else None
+                channels = len(background)
+                ground = background.tolist() if channels == 3 else None
+                surface = engine.Surface(x, y, width, height, ground) if height else None
                 for _ in range(int(parts)):
                     points, log_radius, colours, seeds, zoom = _receive(source, 5)
                     if surface:
                         engine.paint(brush, surface, Traces(points, log_radius, colours, seeds, float(zoom[0])))
-                answer = surface.pixels()[..., :3] if surface else np.empty((0, width, 3), np.float32)
+                answer = surface.pixels()[..., :channels] if surface else np.empty((0, width, channels), np.float32)
         except EOFError:
             return
         _send(sink, [answer])

@@ -7,6 +7,9 @@ import errno
 import hashlib
 import os
 import stat
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +18,7 @@ import torch
 
 from artkit import checkpoint, images
 from artkit.errors import ArtkitError, UsageError
-from artkit.files import atomic, cannot_write, remove_leftovers, sha256, write_text
+from artkit.files import atomic, cannot_write, remove_leftovers, sha256, staged, write_text
 
 
 @contextlib.contextmanager
@@ -153,6 +156,56 @@ def test_leftovers_of_killed_writers_go_and_nothing_else(tmp_path: Path) -> None
     assert left.exists()
     remove_leftovers(tmp_path)
     assert list(tmp_path.iterdir()) == [keep]
+
+
+def test_a_folder_that_a_writer_left_goes_and_one_in_use_stays(tmp_path: Path) -> None:
+    left = tmp_path / ".artkit-left"
+    (left / "new").mkdir(parents=True)
+    (left / "new" / "a.tif").touch()
+    with staged(tmp_path / "b.tif") as file:
+        assert not left.exists()
+        file.touch()
+        remove_leftovers(tmp_path)
+        with staged(tmp_path / "c.tif") as other:
+            other.touch()
+        assert file.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.tif", "c.tif"]
+
+
+def test_tiles_stay_with_their_picture_if_it_cannot_be_replaced(tmp_path: Path) -> None:
+    (tmp_path / "a_files").mkdir()
+    (tmp_path / "a_files" / "old").touch()
+    (tmp_path / "a.html").mkdir()  # no file can take its place
+    (tmp_path / "a.html" / "kept").touch()
+
+    def write() -> None:
+        with staged(tmp_path / "a.dzi") as file:
+            for name in ("a_files/new", "a.html", "a.dzi"):
+                (file.parent / name).parent.mkdir(exist_ok=True)
+                (file.parent / name).touch()
+
+    with pytest.raises(ArtkitError, match="cannot write"):
+        write()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "a_files"]
+    assert [path.name for path in (tmp_path / "a_files").iterdir()] == ["old"]
+
+
+def test_killed_between_two_moves_the_earlier_tiles_come_back(tmp_path: Path) -> None:
+    """The writer dies when it has made room for its tiles and not moved them yet."""
+    (tmp_path / "a_files").mkdir()
+    (tmp_path / "a_files" / "old").touch()
+    script = (
+        "import os, sys\nfrom pathlib import Path\nfrom artkit.files import staged\n"
+        "with staged(Path(sys.argv[1])) as file:\n"
+        "    there = Path(sys.argv[1]).with_name('a_files')\n"
+        "    there.replace(file.parents[1] / 'old' / 'a_files')\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, tmp_path / "a.dzi"], check=False)
+    until = time.monotonic() + 20
+    while [path.name for path in tmp_path.iterdir()] != ["a_files"] and time.monotonic() < until:
+        time.sleep(0.05)
+    assert [path.name for path in (tmp_path / "a_files").iterdir()] == ["old"]
 
 
 def test_sha256(tmp_path: Path) -> None:

@@ -218,11 +218,11 @@ def test_paint_alone_over_a_ground_is_the_picture(paint: Paint) -> None:
     ("suffix", "needed"), [("tif", "pyvips"), ("dzi", "pyvips"), ("mp4", "av"), ("gif", "av"), ("svg", "drawsvg")]
 )
 def test_a_library_that_is_missing_is_named(
-    paint: Paint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, needed: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, needed: str
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, needed, None)
     with pytest.raises(UsageError, match=needed) as caught:
-        write(paint(), tmp_path / f"p.{suffix}")
+        exporters([tmp_path / f"p.{suffix}"])  # before anything is painted
     assert "neural-artkit[export]" in caught.value.remedy
 
 
@@ -239,7 +239,7 @@ def test_settings_go_to_those_that_know_them() -> None:
 
 
 def test_a_full_disk_is_told_as_such(paint: Paint) -> None:
-    with pytest.raises(OSError, match="No space"), libraries.vips_image(paint().pixels(), ".tif"):
+    with pytest.raises(OSError, match="No space"), libraries.vips_image(pyvips, paint().pixels()):
         raise pyvips.Error("write error: No space left on device")
 
 

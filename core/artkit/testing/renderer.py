@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -188,6 +190,10 @@ def replay(bench: Bench) -> None:
         apart = float((whole.to(seen) - seen).abs().mean())
         expect(apart < 0.005, f"a replay of the log is another picture than the one optimised (mean error {apart:.2g})")
         part = renderer.replay(log, Window(11, 5, 25, 30))
+        paint = renderer.replay(replace(log, background=(0.0, 0.0, 0.0, 0.0)), Window(0, 0, *canvas.size))
+    expect(len(paint) == 4, f"a replay without a ground has {len(paint)} channels, not 4")
+    ground = torch.tensor(log.background).view(3, 1, 1).to(paint)
+    expect_same(paint[:3] + (1 - paint[3]) * ground, whole.to(paint), "a replay without a ground, laid on it", 0.005)
     expect_same(part, whole[:, 5:35, 11:36], "a window of a replay is not what the whole has there", 0.005)
 
 
