@@ -10,6 +10,7 @@ from typing import Literal
 
 from artkit.canvas import Canvas
 from artkit.errors import UsageError
+from artkit.geometry import Window
 from artkit.renderer import Renderer
 from artkit.windows import Windows
 
@@ -85,6 +86,20 @@ class Cost:
                 f"the disk; {folder} has {free / 2**30:.0f} GB",
                 remedy="paint a smaller size, larger tiles, or fewer strokes, or choose another disk with --out",
             )
+
+
+def check_sheets(sheet: int, window: Window) -> None:
+    """Raises UsageError if to paint a window of sheets of so many px, before they are enlarged, cannot fit into memory:
+    a sheet is drawn whole, however little of it the window shows.
+    """
+    large = round(sheet * window.scale)
+    pixels = (window.width + 2 * large) * (window.height + 2 * large)
+    if (need := 16 * large**2 + 24 * pixels) > 0.8 * memory():
+        raise UsageError(
+            f"strokes on {large} x {large} px would take about {need / 2**30:.0f} GB of memory; this machine has "
+            f"{memory() / 2**30:.0f} GB",
+            remedy="use --renderer mypaint, which paints them part by part, or a smaller scale",
+        )
 
 
 def duration(seconds: float) -> str:

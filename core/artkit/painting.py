@@ -109,14 +109,13 @@ class Painting:
 
     def resized(self, longest: int) -> Painting:
         """The painting at the least scale, halved again and again, at which its longer side has `longest` px or more
-        and its tiles lie on whole px; or as it is.
+        and its renderer paints it; or as it is.
         """
         painting = self
         while max(painting.size) >= 2 * longest:
             smaller = replace(painting, scale=painting.scale / 2, _painted={})
             try:
-                for phase in self.log.phases:
-                    phase.enlarged(smaller.scale)
+                smaller.window(0, 0, 1, 1)
             except UsageError:
                 break
             painting = smaller

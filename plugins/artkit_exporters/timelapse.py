@@ -45,8 +45,9 @@ class Timelapse(Exporter):
         for frame in range(count):
             yield _frame(images.to_bytes(picture), size)
             self._paint(painting, picture, strokes * frame // count, strokes * (frame + 1) // count)
+        last = _frame(painting.pixels(), size)
         for _ in range(max(1, round(told.hold * told.fps))):
-            yield _frame(painting.pixels(), size)
+            yield last
 
     @staticmethod
     def _paint(painting: Painting, picture: torch.Tensor, first: int, last: int) -> None:
