@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from artkit import scratch
+from artkit.errors import UsageError
 from artkit.geometry import Phase, Place, Window
 from artkit.renderer import Renderer
 
@@ -117,10 +119,24 @@ def render(
             drawn |= draw([block for block in blocks if not block.learnt])
         painted = laid(painted, blocks, drawn)
     else:
+        _check_room(painted, max((block.sheet for block in blocks), default=0))
         for group in _grouped(blocks, _AT_ONCE // len(like)):
             painted = laid(painted, group, draw(group))
     x, y = window.x - left, window.y - top
     return painted[:, :, y : y + window.height, x : x + window.width]
+
+
+def _check_room(ground: Tensor, sheet: int) -> None:
+    """Raises UsageError if sheets of so many px on a ground (n, c, h, w) cannot fit into memory: they are drawn whole,
+    however little of them a window shows.
+    """
+    need = 8 * ground.numel() + 4 * len(ground) * (ground.shape[1] + 1) * sheet**2
+    if need > 0.8 * scratch.memory():
+        raise UsageError(
+            f"strokes on {sheet:,} x {sheet:,} px would take about {need / 2**30:.0f} GB of memory; this machine has "
+            f"{scratch.memory() / 2**30:.0f} GB",
+            remedy="paint with mypaint, which paints them part by part, or at a smaller scale",
+        )
 
 
 def _spare(reach: Tensor | None, n: int, counts: list[int], margin: int) -> list[int]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
 from pathlib import Path
 from typing import Literal
 
 from artkit.canvas import Canvas
 from artkit.errors import UsageError
-from artkit.geometry import Window
 from artkit.renderer import Renderer
+from artkit.scratch import memory
 from artkit.windows import Windows
 
 _SHEET = 56  # bytes a px of a sheet: coverage, what lay below it, and what their gradients keep
@@ -19,15 +17,6 @@ _PIXEL = 700  # bytes a px of a window: what the networks keep of it
 
 _SHARE = 4
 """The share of the machine's memory, one over this, that a step may take."""
-
-
-def memory() -> int:
-    """Bytes of memory that the machine has, or that a container may take of it."""
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for limit in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
-        with contextlib.suppress(OSError, ValueError):  # there is none, or it says "max"
-            there = min(there, int(limit.read_text()))
-    return there
 
 
 class Cost:
@@ -86,20 +75,6 @@ class Cost:
                 f"the disk; {folder} has {free / 2**30:.0f} GB",
                 remedy="paint a smaller size, larger tiles, or fewer strokes, or choose another disk with --out",
             )
-
-
-def check_sheets(sheet: int, window: Window) -> None:
-    """Raises UsageError if to paint a window of sheets of so many px, before they are enlarged, cannot fit into memory:
-    a sheet is drawn whole, however little of it the window shows.
-    """
-    large = round(sheet * window.scale)
-    pixels = (window.width + 2 * large) * (window.height + 2 * large)
-    if (need := 16 * large**2 + 24 * pixels) > 0.8 * memory():
-        raise UsageError(
-            f"strokes on {large} x {large} px would take about {need / 2**30:.0f} GB of memory; this machine has "
-            f"{memory() / 2**30:.0f} GB",
-            remedy="use --renderer mypaint, which paints them part by part, or a smaller scale",
-        )
 
 
 def duration(seconds: float) -> str:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from artkit import images, weights
 from artkit.agent_job import AgentJob
-from artkit.cost import Cost, duration, memory
+from artkit.cost import Cost, duration
 from artkit.data import Data
 from artkit.errors import ArtkitError, UsageError
 from artkit.geometry import Window
@@ -20,6 +20,7 @@ from artkit.objective import View
 from artkit.plugins import plugins
 from artkit.renderer import Renderer
 from artkit.run import check_finite
+from artkit.scratch import memory
 
 AGENT = "agent.safetensors"
 SHEET = "sheet.png"

@@ -64,10 +64,7 @@ class Renderer(Part, nn.Module, ABC):
         times coverage, and coverage.
         """
         from artkit.compositing import render
-        from artkit.cost import check_sheets
 
-        sides = {phase.side for phase in log.phases}
-        check_sheets(max((side + 2 * (0 if log.clip else self.margin(side)) for side in sides), default=0), window)
         device = self.scene.device
         background = torch.tensor(log.background, device=device)
         picture = render(

@@ -5,6 +5,7 @@ Whatever ends the process, nothing of such a file stays behind.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import mmap
 import os
@@ -26,6 +27,15 @@ LARGE = 64 << 20
 Array = npt.NDArray[Any]
 
 _maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
+
+
+def memory() -> int:
+    """Bytes of memory that the machine has, or that a container may take of it."""
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for limit in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
+        with contextlib.suppress(OSError, ValueError):  # there is none, or it says "max"
+            there = min(there, int(limit.read_text()))
+    return there
 
 
 def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike, folder: Path | None = None) -> Array:
