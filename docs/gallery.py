@@ -58,8 +58,13 @@ GALLERY = {
     "What networks imagine (paper, Figures 1 and 16)": (
         Picture("starfish", "Starfish", "starfish"),
         _seen("pineapple", "Pineapple", "pineapple"),
-        _seen("lighthouse", "Lighthouse", "lighthouse"),
         _seen("hummingbird", "Hummingbird", "hummingbird"),
+        _seen("safety-pin", "Safety pin", "safety pin"),
+        _seen("bannister", "Bannister", "bannister"),
+        _seen("container-ship", "Container ship", "container ship"),
+        _seen("crane", "Crane", "517"),
+        _seen("garbage-truck", "Garbage truck", "garbage truck"),
+        _seen("hard-disc", "Hard disc", "hard disc"),
     ),
     "Optimal pandas (paper, Figure 11)": (
         _seen("panda", "40 strokes", "giant panda"),
