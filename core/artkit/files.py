@@ -90,10 +90,9 @@ def staged(file: Path) -> Iterator[Path]:
                     os.fsync(stream.fileno())
             made.replace(there)
     except OSError as error:
-        for kept in (folder / "old").glob("*"):  # it belongs to the file that stays
+        for kept in (folder / "old").glob("*"):  # it goes back if its place is free
             with contextlib.suppress(OSError):
                 (file.parent / kept.name).replace(folder / "new" / kept.name)
-            kept.replace(file.parent / kept.name)
         raise cannot_write(file, error) from None
     finally:
         cleaner.communicate()

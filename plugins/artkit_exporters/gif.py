@@ -32,7 +32,8 @@ class Gif(Video):
 
     def write(self, painting: Painting, file: Path) -> None:
         # All frames have the colours of the finished picture, which is painted first.
-        self._colours = Image.fromarray(painting.resized(self.config.longest).pixels()).quantize(256)
+        painting = painting.resized(self.config.longest)
+        self._colours = Image.fromarray(painting.pixels()).quantize(256)
         super().write(painting, file)
 
     def frame(self, image: Image.Image) -> Any:
