@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from artkit import scratch
-from artkit.errors import UsageError
 from artkit.geometry import Phase, Place, Window
 from artkit.renderer import Renderer
 
@@ -130,13 +129,11 @@ def _check_room(ground: Tensor, sheet: int) -> None:
     """Raises UsageError if sheets of so many px on a ground (n, c, h, w) cannot fit into memory: they are drawn whole,
     however little of them a window shows.
     """
-    need = 8 * ground.numel() + 4 * len(ground) * (ground.shape[1] + 1) * sheet**2
-    if need > 0.8 * scratch.memory():
-        raise UsageError(
-            f"strokes on {sheet:,} x {sheet:,} px would take about {need / 2**30:.0f} GB of memory; this machine has "
-            f"{scratch.memory() / 2**30:.0f} GB",
-            remedy="paint with mypaint, which paints them part by part, or at a smaller scale",
-        )
+    scratch.check_memory(
+        8 * ground.numel() + 4 * len(ground) * (ground.shape[1] + 1) * sheet**2,
+        f"strokes on {sheet:,} x {sheet:,} px would take",
+        remedy="paint with mypaint, which paints them part by part, or at a smaller scale",
+    )
 
 
 def _spare(reach: Tensor | None, n: int, counts: list[int], margin: int) -> list[int]:

@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
+from artkit import scratch
 from artkit.canvas import Canvas
 from artkit.errors import UsageError
 from artkit.renderer import Renderer
-from artkit.scratch import memory
 from artkit.windows import Windows
 
 _SHEET = 56  # bytes a px of a sheet: coverage, what lay below it, and what their gradients keep
@@ -42,11 +42,11 @@ class Cost:
         width, height = self._canvas.size
         if told != "auto":
             return self._of(told)
-        if self.bytes(width, height) <= memory() // _SHARE:
+        if self.bytes(width, height) <= scratch.memory() // _SHARE:
             return self._of(max(width, height))
         # Of ten margins' length four fifths are core. In four there would be more margin than core.
         side = 10 * self.margin
-        while side > 4 * self.margin and self.bytes(side, side) > memory() // _SHARE:
+        while side > 4 * self.margin and self.bytes(side, side) > scratch.memory() // _SHARE:
             side -= self.margin // 2
         return self._of(side)
 
@@ -55,12 +55,11 @@ class Cost:
             windows = Windows.of(self._canvas.size, side, self.margin)
         except ValueError as error:
             raise UsageError(f"window: {error}", remedy="set a larger window, or smaller tiles") from None
-        if (need := self.bytes(windows.width, windows.height)) > 0.8 * memory():
-            raise UsageError(
-                f"{self._canvas.strokes:,} strokes, {windows.width} x {windows.height} px at a time, would take about "
-                f"{need / 2**30:.0f} GB a step; this machine has {memory() / 2**30:.0f} GB",
-                remedy="set a smaller window, larger tiles, or fewer strokes",
-            )
+        scratch.check_memory(
+            self.bytes(windows.width, windows.height),
+            f"{self._canvas.strokes:,} strokes, {windows.width} x {windows.height} px at a time, would take",
+            remedy="set a smaller window, larger tiles, or fewer strokes",
+        )
         return windows
 
     def check_disk(self, actions: int, numbers: int, folder: Path) -> None:

@@ -20,7 +20,7 @@ from artkit.objective import View
 from artkit.plugins import plugins
 from artkit.renderer import Renderer
 from artkit.run import check_finite
-from artkit.scratch import memory
+from artkit.scratch import check_memory
 
 AGENT = "agent.safetensors"
 SHEET = "sheet.png"
@@ -47,12 +47,11 @@ class Learn(AgentJob):
         self._real: Renderer | None = None
         margin = max(o.margin for o in self.objectives.values())
         self._bytes = self.batch * Cost(self.canvas, self.renderer, margin).bytes(*self.scene.size)
-        if self._bytes > 0.8 * memory():
-            raise UsageError(
-                f"a step of {self.batch} pictures with {self.canvas.strokes:,} strokes each would take about "
-                f"{self._bytes / 2**30:.0f} GB; this machine has {memory() / 2**30:.0f} GB",
-                remedy="set a smaller data.batch, or fewer strokes",
-            )
+        check_memory(
+            self._bytes,
+            f"a step of {self.batch} pictures with {self.canvas.strokes:,} strokes each would take",
+            remedy="set a smaller data.batch, or fewer strokes",
+        )
         name = self.recipe.blocks["agent"].type
         if not plugins().part("agent", name).looks:
             raise UsageError(f'the agent "{name}" does not look at what it paints', remedy='take agent.type = "lstm"')

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from artkit.errors import UsageError
 from artkit.files import cannot_write
 
 LARGE = 64 << 20
@@ -36,6 +37,14 @@ def memory() -> int:
         with contextlib.suppress(OSError, ValueError):  # there is none, or it says "max"
             there = min(there, int(limit.read_text()))
     return there
+
+
+def check_memory(need: float, what: str, remedy: str) -> None:
+    """Raises UsageError if the machine has no room for `need` bytes; `what` begins the message: "a step would take"."""
+    if need > 0.8 * memory():
+        raise UsageError(
+            f"{what} about {need / 2**30:.0f} GB of memory; this machine has {memory() / 2**30:.0f} GB", remedy=remedy
+        )
 
 
 def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike, folder: Path | None = None) -> Array:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from artkit import scratch, weights
+from artkit import weights
 from artkit.errors import UsageError
 from artkit.learn_job import AGENT, SHEET, Learn
 from artkit.library import begin
@@ -198,7 +198,7 @@ def test_a_batch_that_does_not_fit_is_refused_before_it_is_painted(
     learn: Callable[..., Learn], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = learn()
-    monkeypatch.setattr("artkit.learn_job.memory", lambda: scratch.memory() and 20 * job._bytes)
+    monkeypatch.setattr("artkit.scratch.memory", lambda: 20 * job._bytes)
     learn("data.batch=8")
     with pytest.raises(UsageError, match=r"a step of 4000 pictures with 2 strokes each .* this machine has"):
         learn("data.batch=4000")

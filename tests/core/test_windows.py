@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.nn import functional as F
 
-from artkit import cost, images, scratch
+from artkit import images, scratch
 from artkit.errors import ArtkitError, UsageError
 from artkit.geometry import Window
 from artkit.objective import View
@@ -253,9 +253,9 @@ def test_windows_are_chosen_by_the_memory_there_is(
 ) -> None:
     assert paint('window="auto"').windows.count == 1
     need = paint('window="auto"').cost.bytes(150, 120)
-    monkeypatch.setattr(cost, "memory", lambda: 2 * need)
+    monkeypatch.setattr(scratch, "memory", lambda: 2 * need)
     assert paint('window="auto"').windows.count > 1
-    monkeypatch.setattr(cost, "memory", lambda: need // 10)
+    monkeypatch.setattr(scratch, "memory", lambda: need // 10)
     with pytest.raises(UsageError, match="GB") as caught:
         paint('window="auto"')
     assert "fewer strokes" in caught.value.remedy
