@@ -7,16 +7,16 @@ many tiles it has.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from artkit import scratch
 from artkit.geometry import Phase, Place, Window
-from artkit.renderer import Renderer
+from artkit.renderer import Paint, Renderer
 
 Strokes = Callable[[Tensor], Tensor]
 """Gives the actions (n, m, A) of the strokes with the numbers (m,) int64."""
@@ -25,6 +25,9 @@ _Drawn = dict["_Block", tuple["_Block", *tuple[Tensor, ...]]]
 
 _AT_ONCE = 1 << 24
 """Pixels of sheets that are painted at a time where no gradient is wanted."""
+
+_LARGE = 2048
+"""Side in px of sheets beyond which, where no gradient is wanted, only what a window shows of them is painted."""
 
 
 def render(
@@ -67,9 +70,21 @@ def render(
     blocks = [replace(block, margin=margins[block.phase.side]) for block in blocks]
     left, top, right, bottom = window.x, window.y, window.x + window.width, window.y + window.height
     for block in blocks:
-        left, top = min(left, block.x), min(top, block.y)
-        right, bottom = max(right, block.right), max(bottom, block.bottom)
+        if torch.is_grad_enabled() or block.sheet <= _LARGE:
+            left, top = min(left, block.x), min(top, block.y)
+            right, bottom = max(right, block.right), max(bottom, block.bottom)
     picture_size = (round(size[0] * window.scale), round(size[1] * window.scale))
+
+    def placed(side: int, origins: Tensor, number: Tensor, chosen: Tensor) -> Place:
+        n, device = len(chosen), chosen.device
+        origin, number = origins.to(device).repeat(n, 1), number.to(device).repeat(n)
+        return Place(origin, side, margins[side], number, picture_size, seed, window.scale)
+
+    def opaque(paint: Paint) -> Paint:
+        """Colours with an alpha where the background has one."""
+        if len(background) < 4:
+            return paint
+        return Paint(torch.cat([paint.colour, torch.ones_like(paint.colour[:, :1])], dim=1), paint.coverage)
 
     def draw(some: Sequence[_Block]) -> _Drawn:
         """The blocks with no more margin than their strokes need, and colour and coverage of each; strokes of tiles of
@@ -82,19 +97,9 @@ def render(
         numbers = [torch.cat([block.numbers() for block in mine]) for mine in of_side.values()]
         proposed = torch.split(strokes(torch.cat(numbers)), [len(some) for some in numbers], 1)
         for (side, mine), number, chosen in zip(of_side.items(), numbers, proposed, strict=True):
-            n, device = len(chosen), chosen.device
-            place = Place(
-                origin=torch.cat([block.origins() for block in mine]).to(device).repeat(n, 1),
-                side=side,
-                margin=margins[side],
-                number=number.to(device).repeat(n),
-                size=picture_size,
-                seed=seed,
-                scale=window.scale,
-            )
-            colour, coverage = renderer(chosen.flatten(0, 1), place)
-            if len(background) == 4:
-                colour = torch.cat([colour, torch.ones_like(colour[:, :1])], dim=1)
+            n = len(chosen)
+            place = placed(side, torch.cat([block.origins() for block in mine]), number, chosen)
+            colour, coverage = opaque(renderer(chosen.flatten(0, 1), place))
             counts = [block.rows * block.columns for block in mine]
             colours, coverages = (torch.split(t.view(n, -1, *t.shape[1:]), counts, 1) for t in (colour, coverage))
             spare = _spare(renderer.reach(chosen.flatten(0, 1), side), n, counts, margins[side])
@@ -108,6 +113,21 @@ def render(
         layers = [drawn[block][0].layer(left, top) for block in some]
         return composite(ground, layers, [tensor for block in some for tensor in drawn[block][1:]])
 
+    def laid_in_parts(ground: Tensor, block: _Block) -> Tensor:
+        """The ground with the strokes of a block, of each of which only what lies on the ground is drawn."""
+        painted = ground.clone()
+        numbers, origins = block.numbers(), block.origins()
+        chosen, side = strokes(numbers), block.phase.side
+        for index, (x, y) in enumerate((origins - block.margin).tolist()):
+            x0, y0, x1, y1 = max(x, left), max(y, top), min(x + block.sheet, right), min(y + block.sheet, bottom)
+            if x0 < x1 and y0 < y1:
+                one, some = slice(index, index + 1), chosen[:, index]
+                place = placed(side, origins[one], numbers[one], some)
+                colour, coverage = opaque(renderer.part(some, place, Window(x0 - x, y0 - y, x1 - x0, y1 - y0)))
+                there = painted[..., y0 - top : y1 - top, x0 - left : x1 - left]
+                there.addcmul_(coverage, colour - there)
+        return painted
+
     like = strokes(torch.zeros(0, dtype=torch.int64))
     painted = background.to(like).view(1, -1, 1, 1).expand(len(like), -1, bottom - top, right - left)
     if torch.is_grad_enabled():
@@ -118,22 +138,15 @@ def render(
             drawn |= draw([block for block in blocks if not block.learnt])
         painted = laid(painted, blocks, drawn)
     else:
-        _check_room(painted, max((block.sheet for block in blocks), default=0))
-        for group in _grouped(blocks, _AT_ONCE // len(like)):
-            painted = laid(painted, group, draw(group))
+        for large, run in groupby(blocks, lambda block: block.sheet > _LARGE):
+            if large:
+                for block in run:
+                    painted = laid_in_parts(painted, block)
+            else:
+                for group in _grouped(run, _AT_ONCE // len(like)):
+                    painted = laid(painted, group, draw(group))
     x, y = window.x - left, window.y - top
     return painted[:, :, y : y + window.height, x : x + window.width]
-
-
-def _check_room(ground: Tensor, sheet: int) -> None:
-    """Raises UsageError if sheets of so many px on a ground (n, c, h, w) cannot fit into memory: they are drawn whole,
-    however little of them a window shows.
-    """
-    scratch.check_memory(
-        8 * ground.numel() + 4 * len(ground) * (ground.shape[1] + 1) * sheet**2,
-        f"strokes on {sheet:,} x {sheet:,} px would take",
-        remedy="paint with mypaint, which paints them part by part, or at a smaller scale",
-    )
 
 
 def _spare(reach: Tensor | None, n: int, counts: list[int], margin: int) -> list[int]:
@@ -144,7 +157,7 @@ def _spare(reach: Tensor | None, n: int, counts: list[int], margin: int) -> list
     return (margin - farthest.ceil()).clamp(0, margin).long().tolist()
 
 
-def _grouped(blocks: Sequence[_Block], most: int) -> Iterator[list[_Block]]:
+def _grouped(blocks: Iterable[_Block], most: int) -> Iterator[list[_Block]]:
     """Blocks in their order, as many together as their sheets have at most `most` px."""
     group: list[_Block] = []
     total = 0

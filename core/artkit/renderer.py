@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from artkit import scratch
 from artkit.config import Config
 from artkit.geometry import Place, Window
 from artkit.part import Part, Scene
@@ -55,6 +56,20 @@ class Renderer(Part, nn.Module, ABC):
     @abstractmethod
     def forward(self, actions: Tensor, place: Place) -> Paint:
         """Draw m actions (m, A), each on the sheet that `place` describes."""
+
+    def part(self, actions: Tensor, place: Place, part: Window) -> Paint:
+        """What `forward` draws on a part of the sheets, in px of the sheet: (m, ..., part.height, part.width). Asked of
+        strokes much larger than the window that is wanted. A renderer that can draw it alone does so; otherwise sheets
+        are drawn whole. Raises UsageError if the machine has no room for them.
+        """
+        scratch.check_memory(
+            16 * len(actions) * place.sheet**2,
+            f"a stroke on {place.sheet:,} x {place.sheet:,} px would take",
+            remedy="paint with mypaint or gan, which paint it part by part, or at a smaller scale",
+        )
+        rows, columns = slice(part.y, part.y + part.height), slice(part.x, part.x + part.width)
+        colour, coverage = self(actions, place)
+        return Paint(colour[..., rows, columns] if colour.shape[-1] > 1 else colour, coverage[..., rows, columns])
 
     def replay(self, log: StrokeLog, window: Window) -> Tensor:
         """A window of the picture of a stroke log: (3, h, w), sRGB. Renderers that can paint it in a way of their own,

@@ -40,9 +40,13 @@ class Field(Renderer):
         """
 
     def forward(self, actions: Tensor, place: Place) -> Paint:
-        pixel = torch.arange(place.sheet, device=actions.device) + 0.5 - place.margin
-        corner = place.origin.to(actions)
-        colour = self._chunked(actions, corner[:, :1] + pixel, corner[:, 1:] + pixel, place.size)
+        return self.part(actions, place, Window(0, 0, place.sheet, place.sheet))
+
+    def part(self, actions: Tensor, place: Place, part: Window) -> Paint:
+        corner = place.origin.to(actions) - place.margin + 0.5
+        across, down = (torch.arange(length, device=actions.device) for length in (part.width, part.height))
+        x, y = corner[:, :1] + part.x + across, corner[:, 1:] + part.y + down
+        colour = self._chunked(actions, x, y, place.size)
         return Paint(colour, torch.ones_like(colour[:, :1]))
 
     def replay(self, log: StrokeLog, window: Window) -> Tensor:

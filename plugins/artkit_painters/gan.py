@@ -8,12 +8,12 @@ from torch import Tensor
 from artkit.config import Config as BaseConfig
 from artkit.config import InputFile
 from artkit.errors import UsageError
-from artkit.geometry import Place
+from artkit.geometry import Place, Window
 from artkit.part import Scene
 from artkit.renderer import Paint, Renderer
 from artkit_painters import engine, stroke, weights
 from artkit_painters.dcgan import Generator
-from artkit_painters.geometry import GeometryPainter
+from artkit_painters.geometry import GeometryPainter, in_blocks
 from artkit_painters.sheets import on_sheets
 
 
@@ -67,13 +67,25 @@ class Gan(Renderer):
         return self.painter.overshoot(actions, float(side)) if isinstance(self.painter, GeometryPainter) else None
 
     def forward(self, actions: Tensor, place: Place) -> Paint:
-        seeds = torch.from_numpy(engine.stroke_seeds(place.number.cpu().numpy(), place.seed)).to(actions.device)
-        colour = actions[:, stroke.SHAPE :, None, None]
-        painter = self.painter
-        if isinstance(painter, Generator):
-            return Paint(colour, on_sheets(lambda some, _: painter(some), actions, seeds, place))
-        odd = place.margin % 2  # the painter's cells are two px wide and must lie as they did when it was trained
-        coverage = painter(actions, float(place.side), place.margin + odd, seeds if self.config.grain else None)
-        if odd or coverage.shape[-1] != place.sheet:
-            coverage = coverage[..., odd : odd + place.sheet, odd : odd + place.sheet]
-        return Paint(colour, coverage)
+        if isinstance(self.painter, Generator):
+            painter = self.painter
+            coverage = on_sheets(lambda some, _: painter(some), actions, place.number, place)
+            return Paint(actions[:, stroke.SHAPE :, None, None], coverage)
+        return self.part(actions, place, Window(0, 0, place.sheet, place.sheet))
+
+    def part(self, actions: Tensor, place: Place, part: Window) -> Paint:
+        if isinstance(self.painter, Generator):
+            return super().part(actions, place, part)
+        seeds = None
+        if self.config.grain:
+            chosen = engine.stroke_seeds(place.number.cpu().numpy(), place.seed)
+            seeds = torch.from_numpy(chosen).to(actions.device)
+        # The painter's cells are two px wide and must lie as they did when it was trained.
+        x, y = part.x - place.margin, part.y - place.margin
+        odd_x, odd_y = x % 2, y % 2
+        corner = actions.new_tensor([[x - odd_x, y - odd_y]]).expand(len(actions), -1)
+        size = (in_blocks(odd_x + part.width), in_blocks(odd_y + part.height))
+        coverage = self.painter.window(actions, corner, float(place.side), size, seeds)
+        if size != (part.width, part.height):
+            coverage = coverage[..., odd_y : odd_y + part.height, odd_x : odd_x + part.width]
+        return Paint(actions[:, stroke.SHAPE :, None, None], coverage)

@@ -126,12 +126,23 @@ class GeometryPainter(nn.Module):
         actions (m, >= 9) in [0, 1]; seeds (m,) int64, which choose the grain, or None for the mean of all grain
         -> (m, 1, S, S) in [0, 1] with S = `sheet_size(side, margin)`.
         """
-        m, edge = len(actions), sheet_size(side, margin)
+        edge = sheet_size(side, margin)
+        return self.window(actions, actions.new_full((len(actions), 2), -margin), side, (edge, edge), seeds)
+
+    def window(
+        self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int], seeds: Tensor | None
+    ) -> Tensor:
+        """Windows of the sheets: (m, 1, height, width) for a size (width, height) in px, whole blocks.
+
+        corner (m, 2): the upper left of each window, px from the tile's, even numbers: cells lie as they did when the
+        painter was trained.
+        """
+        m, (width, height) = len(actions), size
         again = m > _KEPT and torch.is_grad_enabled()
         reached, painted = [], []
         for first in range(0, m, _STROKES):
             some = slice(first, first + _STROKES)
-            arguments = (actions[some], side, margin, None if seeds is None else seeds[some])
+            arguments = (actions[some], corner[some], side, size, None if seeds is None else seeds[some])
             where, blocks = (
                 checkpoint(self._blocks, *arguments, use_reentrant=False, preserve_rng_state=False)
                 if again
@@ -140,32 +151,41 @@ class GeometryPainter(nn.Module):
             reached.append(where + where.new_tensor([first, 0, 0]))
             painted.append(blocks)
         # Sheets seen as blocks. They are no view of the sheets, since writing into a view costs copies of its gradient.
-        size = (m, edge // _BLOCK, edge // _BLOCK, _BLOCK, _BLOCK)
-        strides = (edge * edge, _BLOCK * edge, _BLOCK, edge, 1)
-        sheets = torch.empty_strided(size, strides, dtype=actions.dtype, device=actions.device).zero_()
+        blocked = (m, height // _BLOCK, width // _BLOCK, _BLOCK, _BLOCK)
+        strides = (height * width, _BLOCK * width, _BLOCK, width, 1)
+        sheets = torch.empty_strided(blocked, strides, dtype=actions.dtype, device=actions.device).zero_()
         if painted:
             sheets.index_put_(torch.cat(reached).unbind(1), torch.cat(painted))
-        return sheets.transpose(2, 3).view(m, 1, edge, edge)
+        return sheets.transpose(2, 3).view(m, 1, height, width)
 
-    def _blocks(self, actions: Tensor, side: float, margin: int, seeds: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The blocks of the sheets that the brush reaches: their stroke, row and column (k, 3), and coverage there
+    def _blocks(
+        self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int], seeds: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The blocks of windows that the brush reaches: their stroke, row and column (k, 3), and coverage there
         (k, _BLOCK, _BLOCK).
         """
-        m, count = len(actions), sheet_size(side, margin) // _BLOCK
-        reached = self._reached(actions, side, margin, count)
+        m, columns, rows = len(actions), size[0] // _BLOCK, size[1] // _BLOCK
+        corner = corner.to(actions)
+        reached = self._reached(actions, corner, side, columns, rows)
+        if not len(reached):
+            return reached, actions.new_zeros(0, _BLOCK, _BLOCK)
         shape = _shape(actions, side)
         change = self._change(shape)
-        ways = torch.arange(count * _SIDE, device=actions.device).to(actions) * CELL + CELL / 2 - margin
-        inks = self._ink(actions, side, ways.expand(m, -1), ways.expand(m, -1))
-        inks = inks.view(-1, m, count, _SIDE, count, _SIDE)[:, reached[:, 0], reached[:, 1], :, reached[:, 2]]
+        across, down = (
+            torch.arange(count * _SIDE, device=actions.device).to(actions) * CELL + CELL / 2
+            for count in (columns, rows)
+        )
+        inks = self._ink(actions, side, corner[:, :1] + across, corner[:, 1:] + down)
+        inks = inks.view(-1, m, rows, _SIDE, columns, _SIDE)[:, reached[:, 0], reached[:, 1], :, reached[:, 2]]
         inks = inks.permute(1, 2, 3, 0).reshape(-1, _SIDE**2, len(reached))
-        ways = ways.view(count, _SIDE)
+        across, down = across.view(columns, _SIDE), down.view(rows, _SIDE)
         most = _CELLS // _SIDE**2
         pieces = []
         for which, ink in zip(torch.split(reached, most), torch.split(inks, most, 2), strict=True):
             index, row, column = which.unbind(1)
-            x = ways[column].t()[None].expand(_SIDE, -1, -1).reshape(_SIDE**2, -1)
-            y = ways[row].t()[:, None].expand(-1, _SIDE, -1).reshape(_SIDE**2, -1)
+            x, y = (corner[index, :1] + across[column]).t(), (corner[index, 1:] + down[row]).t()
+            x = x[None].expand(_SIDE, -1, -1).reshape(_SIDE**2, -1)
+            y = y[:, None].expand(-1, _SIDE, -1).reshape(_SIDE**2, -1)
             sight = self._sight(shape.index_select(1, index)[:, None], ink, x, y)
             chosen = None if seeds is None else seeds[index]
             coverage = self._coverage(sight, change.index_select(0, index), chosen, shape[6][index], x, y)
@@ -191,14 +211,10 @@ class GeometryPainter(nn.Module):
         radius = stroke.radius(actions)[:, None] * side * stroke.swollen(pressure, self.swell)
         return nodes, (self.reach[0] + self.reach[1] * pressure) * radius + REACH_PX + gap
 
-    def window(self, actions: Tensor, corner: Tensor, side: float, size: int, seeds: Tensor | None) -> Tensor:
-        """The windows (m, 1, size, size) whose upper left lies at `corner` (m, 2), px from the tile's, even ones; with
-        all their cells, whether the brush reaches them or not. Without seeds it is the mean of all grain.
-        """
-        return self.paint(self.sight(actions, corner, side, size), actions, corner, side, size, seeds)
-
     def sight(self, actions: Tensor, corner: Tensor, side: float, size: int) -> Sight:
-        """What the painter knows of the cells of windows; see `window`. The cells come row by row."""
+        """What the painter knows of all cells of square windows (see `window`), whether the brush reaches them or not.
+        The cells come row by row.
+        """
         x, y = _cells(actions, corner, size)
         ink = self._ink(actions, side, x, y).flatten(2).transpose(1, 2)
         return self._sight(_shape(actions, side)[:, None], ink, *_grid(x, y))
@@ -224,12 +240,14 @@ class GeometryPainter(nn.Module):
         return _window(mean, size), _window(square, size)
 
     @torch.no_grad()
-    def _reached(self, actions: Tensor, side: float, margin: int, blocks: int) -> Tensor:
-        """Stroke, row and column (k, 3) of the blocks of the sheets that the brush may reach."""
+    def _reached(self, actions: Tensor, corner: Tensor, side: float, columns: int, rows: int) -> Tensor:
+        """Stroke, row and column (k, 3) of the blocks of windows that the brush may reach."""
         nodes, reach = self._around(actions, side)
         limit = (reach + _BLOCK * 2**0.5 / 2).square()
-        centre = (torch.arange(blocks, device=actions.device) + 0.5) * _BLOCK - margin
-        x, y = ((nodes[:, :, axis, None] - centre).square() for axis in (0, 1))
+        x, y = (
+            (nodes[:, :, axis, None] - (corner[:, axis, None] + _middles(count, actions))[:, None]).square()
+            for axis, count in ((0, columns), (1, rows))
+        )
         beyond = ((x - limit[:, :, None])[:, :, None] + y[:, :, :, None]).amin(1)
         return (beyond < 0).nonzero()
 
@@ -357,9 +375,19 @@ class GeometryPainter(nn.Module):
         return (1 - bare * torch.exp(-held * more)) * sight.gate[..., None]
 
 
+def in_blocks(length: int) -> int:
+    """The least length of whole blocks, px, that holds a length."""
+    return -(-length // _BLOCK) * _BLOCK
+
+
 def sheet_size(side: float, margin: int) -> int:
     """Side in px, of whole blocks, of the sheet that holds a tile of `side` px and a margin around it."""
-    return -(-round(side + 2 * margin) // _BLOCK) * _BLOCK
+    return in_blocks(round(side + 2 * margin))
+
+
+def _middles(count: int, like: Tensor) -> Tensor:
+    """The middles of blocks in a row: (count,) px from the first one's edge."""
+    return (torch.arange(count, device=like.device).to(like) + 0.5) * _BLOCK
 
 
 def _shape(actions: Tensor, side: float) -> Tensor:

@@ -92,13 +92,24 @@ class MyPaint(Renderer):
             assert self.surrogate is not None
             painted: Paint = self.surrogate(actions, place)
             return painted
-        corners = place.origin.cpu().numpy() - place.margin
-        traces = trace(actions, place.origin, place.side, place.number, place.seed)
-        sheets = self._workers.paint(traces, corners, place.sheet, place.sheet)
-        real = torch.from_numpy(sheets.view(np.int16)).to(actions.device)[:, None].to(actions.dtype) / ONE
+        real = self._painted(actions, place, Window(0, 0, place.sheet, place.sheet))
         if self.surrogate is not None and torch.is_grad_enabled():
             real = _Straight.apply(actions, real, self.surrogate, place)  # type: ignore[no-untyped-call]
         return Paint(actions[:, stroke.SHAPE :, None, None], real)
+
+    def part(self, actions: Tensor, place: Place, part: Window) -> Paint:
+        if self._workers is None:
+            assert self.surrogate is not None
+            return self.surrogate.part(actions, place, part)
+        return Paint(actions[:, stroke.SHAPE :, None, None], self._painted(actions, place, part))
+
+    def _painted(self, actions: Tensor, place: Place, part: Window) -> Tensor:
+        """The coverage (m, 1, h, w) of real strokes on a part of their sheets."""
+        assert self._workers is not None
+        corners = place.origin.cpu().numpy() + (np.array([part.x, part.y]) - place.margin)
+        traces = trace(actions, place.origin, place.side, place.number, place.seed)
+        sheets = self._workers.paint(traces, corners, part.width, part.height)
+        return torch.from_numpy(sheets.view(np.int16)).to(actions.device)[:, None].to(actions.dtype) / ONE
 
     def replay(self, log: StrokeLog, window: Window) -> Tensor:
         if self._workers is None or log.clip:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from artkit import compositing
 from artkit.canvas import Canvas
 from artkit.compositing import _Layer, composite
 from artkit.errors import UsageError
@@ -163,6 +165,23 @@ def test_a_window_is_that_part_of_the_whole(
         w, h = data.draw(st.integers(1, width - x)), data.draw(st.integers(1, height - y))
     part = canvas.render(renderer, actions, BACKGROUND, SEED, Window(x, y, w, h, scale))
     torch.testing.assert_close(part, whole[:, :, y : y + h, x : x + w], rtol=0, atol=1e-12)
+
+
+@settings(max_examples=20)
+@given(layout=canvases, reach=reaches, per_pixel=st.booleans(), scale=st.sampled_from([1, 3]), large=st.integers(0, 60))
+@example(("single", {"strokes": 3}), 0.25, True, 3, 40)
+@example(("pyramid", {"tiles": (32, 8, 32), "strokes": (1, 2, 1)}), 0.25, False, 3, 60)
+def test_of_large_sheets_only_what_a_window_shows_is_painted(
+    toy_module: Any, layout: tuple[str, dict[str, Any]], reach: float, per_pixel: bool, scale: int, large: int
+) -> None:
+    canvas, renderer = _paint_with(toy_module, (40, 31), *layout, reach=reach, per_pixel=per_pixel)
+    assume(canvas.strokes < 600)
+    actions, window = _actions(canvas, 2, 5), Window(7, 4, 33, 26, scale)
+    for ground in (BACKGROUND, torch.zeros(4, dtype=BACKGROUND.dtype)):
+        whole = canvas.render(renderer, actions, ground, SEED, window)
+        with torch.no_grad(), patch.object(compositing, "_LARGE", large):
+            parts = canvas.render(renderer, actions, ground, SEED, window)
+        torch.testing.assert_close(parts, whole, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("tile", [8, 11, 16, 20, 64])

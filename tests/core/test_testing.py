@@ -24,7 +24,7 @@ from artkit.images import Picture
 from artkit.objective import Objective, View
 from artkit.part import Scene
 from artkit.plugins import KINDS, plugins
-from artkit.renderer import Paint
+from artkit.renderer import Paint, Renderer
 from artkit.space import ActionSpace, Number
 from artkit.testing.scene import Quarters, Spots, Waves
 from artkit.trainer import Trainer
@@ -422,6 +422,13 @@ class NoGradient:
     @torch.no_grad()
     def forward(self, actions: Tensor, place: Place) -> Paint:
         return paint_of(self, actions, place)
+
+
+@mistake("renderer", "parts")
+class AlwaysTheCorner:
+    def part(self, actions: Tensor, place: Place, part: Window) -> Paint:
+        corner = Window(0, 0, part.width, part.height)
+        return Renderer.part(self, actions, place, corner)  # type: ignore[arg-type]
 
 
 @mistake("renderer", "replay")

@@ -34,7 +34,8 @@ def painter() -> GeometryPainter:
 def whole(painter: GeometryPainter, actions: Tensor, side: int, margin: int, seeds: Tensor) -> Tensor:
     """Each stroke computed on its whole sheet, in all cells."""
     corner = torch.full((len(actions), 2), -margin)
-    return painter.window(actions, corner, side, geometry.sheet_size(side, margin), seeds)
+    size = geometry.sheet_size(side, margin)
+    return painter.paint(painter.sight(actions, corner, side, size), actions, corner, side, size, seeds)
 
 
 @settings(max_examples=8, deadline=None, derandomize=True)
@@ -59,8 +60,10 @@ def test_what_is_left_out_is_empty(
 def test_any_part_of_a_sheet_is_what_the_whole_has_there(painter: GeometryPainter, random_actions: Actions) -> None:
     actions, seeds = random_actions(8, seed=2), torch.arange(8)
     sheet = whole(painter, actions, 64, 16, seeds)
-    part = painter.window(actions, torch.tensor([[10, 20]]).expand(8, 2), 64, 32, seeds)
-    torch.testing.assert_close(part, sheet[..., 36:68, 26:58], atol=1e-4, rtol=0)
+    part = painter.window(actions, torch.tensor([[10, 20]]).expand(8, 2), 64, (32, 40), seeds)
+    torch.testing.assert_close(part, sheet[..., 36:76, 26:58], atol=1e-4, rtol=0)
+    far = painter.window(actions, torch.tensor([[4000, 20]]).expand(8, 2), 64, (32, 40), seeds)
+    assert torch.equal(far, torch.zeros(8, 1, 40, 32))
 
 
 def test_one_at_a_time_is_the_same_as_all_at_once(painter: GeometryPainter, random_actions: Actions) -> None:

@@ -43,7 +43,7 @@ def check_renderer(
     that takes it from elsewhere, as `mypaint` does from its surrogate, or whose grain has none. scene: makes the scene
     it is built for.
     """
-    checks = [action_space, shapes, extremes, margin, reach, alone, determinism, windows, replay, enlargement]
+    checks = [action_space, shapes, extremes, margin, reach, alone, determinism, parts, windows, replay, enlargement]
     Bench("renderer", part, settings, scene).run([*checks, *([gradient] if exact_gradient else [])])
 
 
@@ -165,6 +165,19 @@ def gradient(bench: Bench) -> None:
 
     ways = one_at_a_time(actions, [f'"{name}"' for name in renderer.space.names])
     expect_slope(look, 0.15 + 0.7 * actions, ways, 3e-4)
+
+
+def parts(bench: Bench) -> None:
+    """A part of sheets is what the whole sheets have there."""
+    renderer, actions, place = _ready(bench)
+    width, height = place.sheet // 2, place.sheet // 3
+    with torch.no_grad():
+        whole = renderer(actions, place)
+        for x, y in ((0, 0), (place.sheet - width, 5)):
+            part = renderer.part(actions, place, Window(x, y, width, height))
+            for name, some, all_of_it in zip(Paint._fields, part, whole, strict=True):
+                there = all_of_it[..., y : y + height, x : x + width] if all_of_it.shape[-1] > 1 else all_of_it
+                expect_same(some, there, f"the {name} of the part at ({x}, {y}) is not what the sheet has there")
 
 
 def windows(bench: Bench) -> None:
