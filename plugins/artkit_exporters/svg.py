@@ -22,6 +22,7 @@ _NEEDED = (
 )
 _POINTS = 12
 _AT_ONCE = 1 << 22  # px of sheets
+_LARGEST = 512  # px a side of the tiles on which strokes are measured; larger ones are reduced
 
 
 class Svg(Encoded):
@@ -72,14 +73,17 @@ def _coverage(painting: Painting) -> tuple[Tensor, Tensor]:
     log, device = painting.log, painting.renderer.scene.device
     areas, opacities = [], []
     for phase in log.phases:
-        margin = 0 if log.clip else painting.renderer.margin(phase.side)
+        side = min(phase.side, _LARGEST)
+        shrink = side / phase.side
+        margin = 0 if log.clip else painting.renderer.margin(side)
         numbers = torch.arange(phase.first, phase.first + phase.strokes)
-        for some in torch.split(numbers, max(1, _AT_ONCE // (phase.side + 2 * margin) ** 2)):
-            origins = phase.origins_of(some - phase.first).to(device)
-            place = Place(origins, phase.side, margin, some.to(device), log.size, log.seed)
+        for some in torch.split(numbers, max(1, _AT_ONCE // (side + 2 * margin) ** 2)):
+            origins = (phase.origins_of(some - phase.first) * shrink).long().to(device)
+            size = (round(log.size[0] * shrink), round(log.size[1] * shrink))
+            place = Place(origins, side, margin, some.to(device), size, log.seed, shrink)
             coverage = painting.renderer(log.actions[some].to(device), place).coverage.double().flatten(1)
             total, squares = coverage.sum(1), coverage.square().sum(1).clamp(min=1e-9)
-            areas.append((total.square() / squares).cpu())
+            areas.append((total.square() / squares / shrink**2).cpu())
             opacities.append((squares / total.clamp(min=1e-9)).clamp(max=1).cpu())
     return torch.cat(areas), torch.cat(opacities)
 

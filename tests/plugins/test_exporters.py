@@ -25,7 +25,7 @@ from artkit.export import exporters
 from artkit.geometry import Window
 from artkit.painting import Painting
 from artkit.strokes import StrokeLog
-from artkit_exporters import libraries
+from artkit_exporters import libraries, svg
 
 Paint = Callable[..., Painting]
 
@@ -97,8 +97,12 @@ def test_ora_is_as_its_specification_says(paint: Paint, tmp_path: Path, monkeypa
         assert max(Image.open(io.BytesIO(zipped.read("Thumbnails/thumbnail.png"))).size) <= 256
 
 
-def test_svg_resembles_the_painting(paint: Paint, tmp_path: Path) -> None:
+@pytest.mark.parametrize("largest", [512, 20])
+def test_svg_resembles_the_painting(
+    paint: Paint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, largest: int
+) -> None:
     picture = paint(3.0, strokes=2)
+    monkeypatch.setattr(svg, "_LARGEST", largest)  # strokes of larger tiles are measured on small ones
     text = write(picture, tmp_path / "p.svg").read_text()
     root = ElementTree.fromstring(text)
     paths = root.findall("{http://www.w3.org/2000/svg}path")
