@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from artkit import compositing
 from artkit.canvas import Canvas
 from artkit.geometry import Place, Window
 from artkit.part import Scene
@@ -100,6 +101,19 @@ def test_any_window_is_cut_from_the_whole(painting: tuple[Canvas, Renderer, Tens
         for x, y, width, height in ((0, 0, 9, 30), (31, 17, 30, 22), (canvas.size[0] - 5, 3, 5, 7)):
             window = canvas.render(renderer, actions[None], ground, 4, Window(x, y, width, height))
             torch.testing.assert_close(window, whole[..., y : y + height, x : x + width], atol=1e-4, rtol=0)
+
+
+def test_of_large_strokes_only_what_is_seen_is_painted(
+    painting: tuple[Canvas, Renderer, Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canvas, renderer, actions, ground = painting
+    width, height = canvas.size
+    with torch.no_grad():
+        whole = canvas.render(renderer, actions[None], ground, 4, Window(0, 0, 3 * width, 3 * height, 3.0))
+        monkeypatch.setattr(compositing, "_LARGE", 150)
+        for x, y, w, h in ((0, 0, 3 * width, 3 * height), (41, 17, 70, 82), (3 * width - 25, 31, 25, 30)):
+            window = canvas.render(renderer, actions[None], ground, 4, Window(x, y, w, h, 3.0))
+            torch.testing.assert_close(window, whole[..., y : y + h, x : x + w], atol=1e-4, rtol=0)
 
 
 def test_several_pictures_are_painted_apart(scene: Callable[..., Scene], random_actions: Actions) -> None:
