@@ -4,8 +4,8 @@
 
 The photo recipe on each photo (unless told: those of photo.py), once with all of the picture in each step and once by
 windows, after the same number of updates of each stroke: content loss as in photo.py, their ratio, minutes of both, and
-the seam ratio of the second: the mean gradient across the borders between tiles over that elsewhere, both over the same
-in the photo, so that 1 means that the borders cannot be told.
+the seam ratio of the second: the mean gradient across the borders between tiles over that elsewhere. Beside it, the same
+in the photo, where there are no tiles.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
             of_picture, of_photo = seams(picture, painting.log), seams(target[0], painting.log)
             print(
                 f"{photo.stem:<12} {losses[0]:8.3f} {minutes[0]:8.1f} {losses[1]:8.3f} {minutes[1]:8.1f} "
-                f"{losses[1] / losses[0]:7.3f} {of_picture / of_photo:7.3f} {of_photo:12.3f}",
+                f"{losses[1] / losses[0]:7.3f} {of_picture:7.3f} {of_photo:12.3f}",
                 flush=True,
             )
 
