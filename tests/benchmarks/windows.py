@@ -4,8 +4,8 @@
 
 The photo recipe on each photo (unless told: those of photo.py), once with all of the picture in each step and once by
 windows, after the same number of updates of each stroke: content loss as in photo.py, their ratio, minutes of both, and
-the seam ratio of the second: the mean gradient across the borders between tiles over that elsewhere. Beside it, the same
-in the photo, where there are no tiles.
+the seam ratio of the second: the mean gradient across the borders between tiles over that elsewhere. Beside it,
+the same in the photo, where there are no tiles.
 """
 
 from __future__ import annotations

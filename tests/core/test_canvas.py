@@ -11,7 +11,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from artkit import compositing
+from artkit import compositing, scratch
 from artkit.canvas import Canvas
 from artkit.compositing import _Layer, composite
 from artkit.errors import UsageError
@@ -182,6 +182,14 @@ def test_of_large_sheets_only_what_a_window_shows_is_painted(
         with torch.no_grad(), patch.object(compositing, "_LARGE", large):
             parts = canvas.render(renderer, actions, ground, SEED, window)
         torch.testing.assert_close(parts, whole, rtol=0, atol=1e-12)
+
+
+def test_sheets_that_do_not_fit_into_memory_are_told(toy_module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    canvas, renderer = _paint_with(toy_module, (40, 31), "single", {"strokes": 2})
+    monkeypatch.setattr(scratch, "memory", lambda: 1 << 29)
+    with torch.no_grad(), pytest.raises(UsageError, match="GB of memory") as caught:
+        canvas.render(renderer, _actions(canvas, 1, 5), BACKGROUND, SEED, Window(0, 0, 9, 9, 512))
+    assert "mypaint" in caught.value.remedy
 
 
 @pytest.mark.parametrize("tile", [8, 11, 16, 20, 64])
