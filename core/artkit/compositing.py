@@ -69,8 +69,12 @@ def render(
     }
     blocks = [replace(block, margin=margins[block.phase.side]) for block in blocks]
     left, top, right, bottom = window.x, window.y, window.x + window.width, window.y + window.height
+
+    def in_parts(block: _Block) -> bool:
+        return block.sheet > _LARGE and not torch.is_grad_enabled()
+
     for block in blocks:
-        if torch.is_grad_enabled() or block.sheet <= _LARGE:
+        if not in_parts(block):
             left, top = min(left, block.x), min(top, block.y)
             right, bottom = max(right, block.right), max(bottom, block.bottom)
     picture_size = (round(size[0] * window.scale), round(size[1] * window.scale))
@@ -113,9 +117,8 @@ def render(
         layers = [drawn[block][0].layer(left, top) for block in some]
         return composite(ground, layers, [tensor for block in some for tensor in drawn[block][1:]])
 
-    def laid_in_parts(ground: Tensor, block: _Block) -> Tensor:
-        """The ground with the strokes of a block, of each of which only what lies on the ground is drawn."""
-        painted = ground.clone()
+    def lay_in_parts(ground: Tensor, block: _Block) -> None:
+        """Paint the strokes of a block on the ground, in place; of each only what lies on it is drawn."""
         numbers, origins = block.numbers(), block.origins()
         chosen, side = strokes(numbers), block.phase.side
         for index, (x, y) in enumerate((origins - block.margin).tolist()):
@@ -124,9 +127,8 @@ def render(
                 one, some = slice(index, index + 1), chosen[:, index]
                 place = placed(side, origins[one], numbers[one], some)
                 colour, coverage = opaque(renderer.part(some, place, Window(x0 - x, y0 - y, x1 - x0, y1 - y0)))
-                there = painted[..., y0 - top : y1 - top, x0 - left : x1 - left]
+                there = ground[..., y0 - top : y1 - top, x0 - left : x1 - left]
                 there.addcmul_(coverage, colour - there)
-        return painted
 
     like = strokes(torch.zeros(0, dtype=torch.int64))
     painted = background.to(like).view(1, -1, 1, 1).expand(len(like), -1, bottom - top, right - left)
@@ -138,10 +140,11 @@ def render(
             drawn |= draw([block for block in blocks if not block.learnt])
         painted = laid(painted, blocks, drawn)
     else:
-        for large, run in groupby(blocks, lambda block: block.sheet > _LARGE):
+        painted = painted.clone(memory_format=torch.contiguous_format)
+        for large, run in groupby(blocks, in_parts):
             if large:
                 for block in run:
-                    painted = laid_in_parts(painted, block)
+                    lay_in_parts(painted, block)
             else:
                 for group in _grouped(run, _AT_ONCE // len(like)):
                     painted = laid(painted, group, draw(group))

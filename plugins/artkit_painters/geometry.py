@@ -165,25 +165,21 @@ class GeometryPainter(nn.Module):
         (k, _BLOCK, _BLOCK).
         """
         m, columns, rows = len(actions), size[0] // _BLOCK, size[1] // _BLOCK
-        corner = corner.to(actions)
-        reached = self._reached(actions, corner, side, columns, rows)
+        reached = self._reached(actions, corner, side, size)
         if not len(reached):
             return reached, actions.new_zeros(0, _BLOCK, _BLOCK)
         shape = _shape(actions, side)
         change = self._change(shape)
-        across, down = (
-            torch.arange(count * _SIDE, device=actions.device).to(actions) * CELL + CELL / 2
-            for count in (columns, rows)
-        )
-        inks = self._ink(actions, side, corner[:, :1] + across, corner[:, 1:] + down)
+        across, down = _centres(actions, corner, size, CELL)
+        inks = self._ink(actions, side, across, down)
         inks = inks.view(-1, m, rows, _SIDE, columns, _SIDE)[:, reached[:, 0], reached[:, 1], :, reached[:, 2]]
         inks = inks.permute(1, 2, 3, 0).reshape(-1, _SIDE**2, len(reached))
-        across, down = across.view(columns, _SIDE), down.view(rows, _SIDE)
+        across, down = across.view(m, columns, _SIDE), down.view(m, rows, _SIDE)
         most = _CELLS // _SIDE**2
         pieces = []
         for which, ink in zip(torch.split(reached, most), torch.split(inks, most, 2), strict=True):
             index, row, column = which.unbind(1)
-            x, y = (corner[index, :1] + across[column]).t(), (corner[index, 1:] + down[row]).t()
+            x, y = across[index, column].t(), down[index, row].t()
             x = x[None].expand(_SIDE, -1, -1).reshape(_SIDE**2, -1)
             y = y[:, None].expand(-1, _SIDE, -1).reshape(_SIDE**2, -1)
             sight = self._sight(shape.index_select(1, index)[:, None], ink, x, y)
@@ -215,7 +211,7 @@ class GeometryPainter(nn.Module):
         """What the painter knows of all cells of square windows (see `window`), whether the brush reaches them or not.
         The cells come row by row.
         """
-        x, y = _cells(actions, corner, size)
+        x, y = _centres(actions, corner, (size, size), CELL)
         ink = self._ink(actions, side, x, y).flatten(2).transpose(1, 2)
         return self._sight(_shape(actions, side)[:, None], ink, *_grid(x, y))
 
@@ -223,7 +219,7 @@ class GeometryPainter(nn.Module):
         self, sight: Sight, actions: Tensor, corner: Tensor, side: float, size: int, seeds: Tensor | None
     ) -> Tensor:
         """The windows that go with what `sight` returned."""
-        x, y = _grid(*_cells(actions, corner, size))
+        x, y = _grid(*_centres(actions, corner, (size, size), CELL))
         radius = stroke.radius(actions) * side
         return _window(self._coverage(sight, self._change(_shape(actions, side)), seeds, radius, x, y), size)
 
@@ -240,14 +236,12 @@ class GeometryPainter(nn.Module):
         return _window(mean, size), _window(square, size)
 
     @torch.no_grad()
-    def _reached(self, actions: Tensor, corner: Tensor, side: float, columns: int, rows: int) -> Tensor:
+    def _reached(self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int]) -> Tensor:
         """Stroke, row and column (k, 3) of the blocks of windows that the brush may reach."""
         nodes, reach = self._around(actions, side)
         limit = (reach + _BLOCK * 2**0.5 / 2).square()
-        x, y = (
-            (nodes[:, :, axis, None] - (corner[:, axis, None] + _middles(count, actions))[:, None]).square()
-            for axis, count in ((0, columns), (1, rows))
-        )
+        middles = _centres(actions, corner, size, _BLOCK)
+        x, y = ((nodes[:, :, axis, None] - middle[:, None]).square() for axis, middle in enumerate(middles))
         beyond = ((x - limit[:, :, None])[:, :, None] + y[:, :, :, None]).amin(1)
         return (beyond < 0).nonzero()
 
@@ -385,11 +379,6 @@ def sheet_size(side: float, margin: int) -> int:
     return in_blocks(round(side + 2 * margin))
 
 
-def _middles(count: int, like: Tensor) -> Tensor:
-    """The middles of blocks in a row: (count,) px from the first one's edge."""
-    return (torch.arange(count, device=like.device).to(like) + 0.5) * _BLOCK
-
-
 def _shape(actions: Tensor, side: float) -> Tensor:
     """What strokes are, (10, m), in px: a, b and s of the curve ``(a t + b) t + s``, each x before y; the brush's
     radius; pressure at the start and at the end; and the curve's length.
@@ -407,10 +396,14 @@ def _window(values: Tensor, size: int) -> Tensor:
     return values.view(cells, cells, -1, CELL, CELL).permute(2, 0, 3, 1, 4).reshape(-1, 1, size, size)
 
 
-def _cells(actions: Tensor, corner: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Columns' x and rows' y (m, cells) of the cells of windows, px from the tile's corner."""
-    span = torch.arange(size // CELL, device=actions.device).to(actions) * CELL + CELL / 2
-    return corner[:, :1].to(actions) + span, corner[:, 1:].to(actions) + span
+def _centres(actions: Tensor, corner: Tensor, size: tuple[int, int], step: int) -> tuple[Tensor, Tensor]:
+    """The centres of squares of `step` px, such as cells, in windows of a size (width, height): columns' x (m, columns)
+    and rows' y (m, rows), px from the tile's corner.
+    """
+    across, down = (
+        torch.arange(length // step, device=actions.device).to(actions) * step + step / 2 for length in size
+    )
+    return corner[:, :1].to(actions) + across, corner[:, 1:].to(actions) + down
 
 
 def _grid(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
