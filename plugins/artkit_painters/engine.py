@@ -89,7 +89,8 @@ class Brush:
 
     swell: how pressure changes its radius, as `stroke.swollen` takes it. broadest: the most that pressure adds to the
     logarithm of its radius. A stroke's size is its radius at its broadest, so that no brush outgrows its tile.
-    dab: its dabs, as `grain.Dab` takes them; hardness and deviation are those at half the pressure.
+    dab: its dabs, as `grain.Dab` takes them; hardness and deviation are those at half the pressure. scatter: by how
+    many brush radii its dabs deviate from their place, at pressures evenly from 0 to 1; () if they do not.
     """
 
     def __init__(self, name: str) -> None:
@@ -111,6 +112,8 @@ class Brush:
             self.set("paint_mode", 0.0)
         self.swell, self.broadest = _swell(settings)
         self.dab = _dab(settings)
+        scatter = _under_pressure(settings, "offset_by_random").clip(min=0)
+        self.scatter: tuple[float, ...] = tuple(scatter.round(4).tolist()) if scatter.any() else ()
         self._rng = libmypaint.generator(self.pointer)
         # A new brush holds values that nothing has set yet; after one stroke the next depends on its seed alone.
         line = np.full((1, POINTS + 2, 3), 0.5)
@@ -160,6 +163,7 @@ _LIBRARY: dict[str, tuple[float, list[list[float]]]] = {
     "hardness": (0.8, []), "radius_by_random": (0.0, []), "radius_logarithmic": (2.0, []), "opaque": (1.0, []),
     "opaque_multiply": (0.0, [[0.0, 0.0], [1.0, 1.0]]), "opaque_linearize": (0.9, []),
     "dabs_per_actual_radius": (2.0, []), "dabs_per_basic_radius": (0.0, []),
+    "offset_by_random": (0.0, []),
 }  # fmt: skip
 """What the library takes for settings that a brush does not tell: base value, and what pressure adds."""
 
