@@ -37,6 +37,7 @@ DURATION = 10.0
 """Seconds that the pen takes for a stroke: slow, so that a brush's dynamics of speed hardly show."""
 
 _PRESS_SECONDS = 0.1  # longer, and the library would put an event of its own before the pen comes down
+_SHARPEST = 0.5  # px over which the edge of a dab fades, however thin it is
 _SWELL = 17  # pressures at which is known how broad a brush is
 _RESET_SECONDS = 10.0  # long enough that no filter of the brush remembers the stroke before
 
@@ -89,6 +90,7 @@ class Brush:
 
     swell: how pressure changes its radius, as `stroke.swollen` takes it. broadest: the most that pressure adds to the
     logarithm of its radius. A stroke's size is its radius at its broadest, so that no brush outgrows its tile.
+    thinnest: its least radius over its broadest. softness: px over which the edge of a dab fades at least.
     dab: its dabs, as `grain.Dab` takes them; hardness and deviation are those at half the pressure. scatter: by how
     many brush radii its dabs deviate from their place, at pressures evenly from 0 to 1; () if they do not.
     """
@@ -111,6 +113,8 @@ class Brush:
             # colour of a stroke analytic. The library's default would be spectral mixing.
             self.set("paint_mode", 0.0)
         self.swell, self.broadest = _swell(settings)
+        self.thinnest = math.exp(min(self.swell, default=0.0))
+        self.softness = float(lib.mypaint_brush_get_base_value(self.pointer, _setting_id("anti_aliasing")))
         self.dab = _dab(settings)
         scatter = _under_pressure(settings, "offset_by_random").clip(min=0)
         self.scatter: tuple[float, ...] = tuple(scatter.round(4).tolist()) if scatter.any() else ()
@@ -359,6 +363,10 @@ def _paint_one(brush: Brush, surface: Surface, traces: Traces, index: int, colou
     for name, value in zip(("color_h", "color_s", "color_v"), hue_saturation_value, strict=True):
         set_base(pen, _setting_id(name), value)
     set_base(pen, _setting_id("radius_logarithmic"), float(traces.log_radius[index]) - brush.broadest)
+    # MyPaint leaves a dab out in which the fading of its edge has no room: small strokes of some brushes would leave
+    # nothing, although enlarged they do. So an edge is never softer than the stroke is thin.
+    thin = math.exp(float(traces.log_radius[index])) * brush.thinnest
+    set_base(pen, _setting_id("anti_aliasing"), min(brush.softness, max(_SHARPEST, thin)))
     brush.reseed(int(traces.seeds[index]))
     lib.mypaint_brush_new_stroke(pen)
     zoom = 1 / traces.zoom

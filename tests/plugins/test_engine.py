@@ -249,6 +249,19 @@ def test_a_stroke_s_size_is_its_radius_where_pressure_makes_it_broadest(
     assert widths == pytest.approx(expected, rel=0.3)
 
 
+@pytest.mark.parametrize("name", ["classic/calligraphy", "tanda/acrylic-05-paint", "classic/pen"])
+def test_the_smallest_strokes_are_seen_at_any_scale(
+    mypaint: None, name: str, random_actions: Actions, coverage: Coverage
+) -> None:
+    """MyPaint leaves dabs out whose edge is softer than they are large; enlarged they would be there."""
+    brush = engine.Brush(name)
+    actions = random_actions(24, seed=2, size=0.1)
+    actions[:, 6:8] = 0.3 + 0.7 * actions[:, 6:8]
+    small, large = (coverage(brush, actions, side=side).mean((1, 2)) for side in (64, 256))
+    assert small.mean() == pytest.approx(large.mean(), rel=0.35)
+    assert (small > 0.4 * large).all()
+
+
 @pytest.mark.parametrize("name", ["dry_brush", "pen", "calligraphy", "slow_ink"])
 def test_a_larger_picture_is_the_same_picture_enlarged(
     mypaint: None, name: str, random_actions: Actions, coverage: Coverage
