@@ -171,11 +171,11 @@ class GanTrainer(StrokeTrainer):
             # The critic judges grain, for which it need not see the whole of a stroke; so it sees four times as many.
             return _beside_the_curve(painter, critic, self._windows(step, close=True))
         actions, real = self.tiles(step, self.config.batch)
-        seeds = torch.zeros(len(actions), dtype=torch.int64)
+        seeds, painted = torch.zeros(len(actions), dtype=torch.int64), painter(actions)
         return Sitting(
             real,
             seeds,
-            paint=lambda _: painter(actions),
+            paint=lambda _: painted,
             tone=lambda fake: (F.avg_pool2d(fake, 8, 4) - F.avg_pool2d(real, 8, 4)).square().mean(),
             judge=lambda coverage: critic(coverage, _again(actions, coverage)),
             area=torch.ones(len(actions), device=real.device),
@@ -216,7 +216,7 @@ class GanTrainer(StrokeTrainer):
             # The mean of all grain, for a sample of it, which is never that of the real stroke, would only be learnt to
             # be left out, and the critic would find nothing to begin with.
             sight = self.painter.sight(actions, corner, side, real.shape[-1])
-            mean, square = self.painter.moments(sight, actions, side, real.shape[-1])
+            mean, square = self.painter.moments(self.painter.marks(sight, actions, side), real.shape[-1])
             error, loss = (mean - real).square().mean(), _off(mean, square, real)
         else:
             actions, real = self.tiles(step, self.config.batch)
@@ -234,7 +234,7 @@ class GanTrainer(StrokeTrainer):
         losses = {}
         for turn in range(self.config.critic_steps):
             with torch.no_grad():
-                fake = sitting.paint(seeds + turn + 1)
+                fake = sitting.paint(seeds + turn + 1).detach()
             between = torch.rand(len(real), 1, 1, 1, generator=self.scene.generator).to(real)
             mixed = (between * real + (1 - between) * fake).requires_grad_()
             (slope,) = torch.autograd.grad(sitting.judge(mixed).sum(), mixed, create_graph=True)
@@ -276,11 +276,12 @@ def _beside_the_curve(painter: GeometryPainter, critic: Critic, windows: Windows
     with torch.no_grad():
         fixed = painter.sight(actions, corner, side, size)
     features, gate = fixed.maps()
+    marks = painter.marks(fixed, actions, side)  # once, for samples that the critic sees and for all that it does not
     return Sitting(
         real,
         seeds,
-        paint=lambda seeds: painter.paint(fixed, actions, corner, side, size, seeds),
-        tone=lambda _: _off(*painter.moments(fixed, actions, side, size), real),
+        paint=lambda seeds: painter.paint(marks, actions, corner, side, size, seeds),
+        tone=lambda _: _off(*painter.moments(marks, size), real),
         judge=lambda coverage: critic(coverage, _again(features, coverage), _again(gate, coverage)),
         # The slope of a mean over patches shrinks with the area they cover; scaled, its norm is one a patch.
         area=gate.sum((1, 2, 3)).clamp(min=4) * CELL * CELL,

@@ -75,13 +75,15 @@ class Marks(NamedTuple):
     """What a brush does at c cells of each of b strokes.
 
     bare (c, b, 4): the share of each pixel that its certain paint leaves bare. density (c, b): dabs a square brush
-    radius. opacity (c, b): of a dab. more (c, b, 4): times which dabs count at each pixel of a cell.
+    radius. opacity (c, b): of a dab. more (c, b, 4): times which dabs count at each pixel of a cell. gate (c, b): the
+    sight's.
     """
 
     bare: Tensor
     density: Tensor
     opacity: Tensor
     more: Tensor
+    gate: Tensor
 
 
 class GeometryPainter(nn.Module):
@@ -188,7 +190,8 @@ class GeometryPainter(nn.Module):
             y = y[:, None].expand(-1, _SIDE, -1).reshape(_SIDE**2, -1)
             sight = self._sight(shape.index_select(1, index)[:, None], ink, x, y)
             chosen = None if seeds is None else seeds[index]
-            coverage = self._coverage(sight, change.index_select(0, index), chosen, shape[6][index], x, y)
+            marks = self._marks(sight, change.index_select(0, index))
+            coverage = self._coverage(marks, chosen, shape[6][index], x, y)
             pieces.append(coverage.view(_SIDE, _SIDE, -1, CELL, CELL).permute(2, 0, 3, 1, 4))
         return reached, torch.cat(pieces).reshape(-1, _BLOCK, _BLOCK)
 
@@ -219,23 +222,26 @@ class GeometryPainter(nn.Module):
         ink = self._ink(actions, side, x, y).flatten(2).transpose(1, 2)
         return self._sight(_shape(actions, side)[:, None], ink, *_grid(x, y))
 
-    def paint(
-        self, sight: Sight, actions: Tensor, corner: Tensor, side: float, size: int, seeds: Tensor | None
-    ) -> Tensor:
-        """The windows that go with what `sight` returned."""
-        x, y = _grid(*_centres(actions, corner, (size, size), CELL))
-        radius = stroke.radius(actions) * side
-        return _window(self._coverage(sight, self._change(_shape(actions, side)), seeds, radius, x, y), size)
+    def marks(self, sight: Sight, actions: Tensor, side: float) -> Marks:
+        """What the brush does in the windows that go with what `sight` returned."""
+        return self._marks(sight, self._change(_shape(actions, side)))
 
-    def moments(self, sight: Sight, actions: Tensor, side: float, size: int) -> tuple[Tensor, Tensor]:
+    def paint(
+        self, marks: Marks, actions: Tensor, corner: Tensor, side: float, size: int, seeds: Tensor | None
+    ) -> Tensor:
+        """The windows (m, 1, size, size) that go with what `marks` returned."""
+        x, y = _grid(*_centres(actions, corner, (size, size), CELL))
+        return _window(self._coverage(marks, seeds, stroke.radius(actions) * side, x, y), size)
+
+    def moments(self, marks: Marks, size: int) -> tuple[Tensor, Tensor]:
         """The means over all samples of the coverage and of its square, (m, 1, size, size) each, in the windows that go
-        with what `sight` returned.
+        with what `marks` returned.
         """
-        bare, density, opacity, more = self._marks(sight, self._change(_shape(actions, side)))
         one, two = (
-            torch.exp(-held(density, opacity, self.dab)[..., None] * more) for held in (expected, expected_square)
+            torch.exp(-held(marks.density, marks.opacity, self.dab)[..., None] * marks.more)
+            for held in (expected, expected_square)
         )
-        gate = sight.gate[..., None]
+        bare, gate = marks.bare, marks.gate[..., None]
         mean, square = (1 - bare * one) * gate, (1 + bare * (bare * two - 2 * one)) * gate.square()
         return _window(mean, size), _window(square, size)
 
@@ -359,27 +365,24 @@ class GeometryPainter(nn.Module):
             bare, more = 1 - order * (1 - bare), order * more
         elif not self.by_chance:
             density = density * 0
-        return Marks(bare, density, stroke.between(sight.pressure, self.dab.opacity), more.exp())
+        return Marks(bare, density, stroke.between(sight.pressure, self.dab.opacity), more.exp(), sight.gate)
 
     @property
     def by_chance(self) -> bool:
         """Whether samples of a stroke differ."""
         return self.scatter != ()
 
-    def _coverage(
-        self, sight: Sight, change: Tensor, seeds: Tensor | None, radius: Tensor, x: Tensor, y: Tensor
-    ) -> Tensor:
-        """Coverage (c, b, 4) of the pixels of cells; change (b, 2 channels), seeds and radius (b,), x and y (c, b)."""
-        bare, density, opacity, more = self._marks(sight, change)
+    def _coverage(self, marks: Marks, seeds: Tensor | None, radius: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """Coverage (c, b, 4) of the pixels of cells; seeds and radius (b,), x and y (c, b)."""
         if seeds is None or not self.by_chance:
-            held = expected(density, opacity, self.dab)[..., None]
+            held = expected(marks.density, marks.opacity, self.dab)[..., None]
         else:
             half = torch.tensor([[-0.5, 0.5, -0.5, 0.5], [-0.5, -0.5, 0.5, 0.5]], device=x.device, dtype=x.dtype)
             place = (x[..., None] + half[0], y[..., None] + half[1])
             fallen = dabs(seeds[:, None], radius[:, None], *place, self.dab)
-            held = (fallen @ amounts(density, opacity, self.dab)[..., None])[..., 0]
+            held = (fallen @ amounts(marks.density, marks.opacity, self.dab)[..., None])[..., 0]
         # What light passes both the paint that is certain and the dabs is not covered.
-        return (1 - bare * torch.exp(-held * more)) * sight.gate[..., None]
+        return (1 - marks.bare * torch.exp(-held * marks.more)) * marks.gate[..., None]
 
 
 def in_blocks(length: int) -> int:

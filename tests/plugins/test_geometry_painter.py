@@ -35,7 +35,8 @@ def whole(painter: GeometryPainter, actions: Tensor, side: int, margin: int, see
     """Each stroke computed on its whole sheet, in all cells."""
     corner = torch.full((len(actions), 2), -margin)
     size = geometry.sheet_size(side, margin)
-    return painter.paint(painter.sight(actions, corner, side, size), actions, corner, side, size, seeds)
+    marks = painter.marks(painter.sight(actions, corner, side, size), actions, side)
+    return painter.paint(marks, actions, corner, side, size, seeds)
 
 
 @settings(max_examples=8, deadline=None, derandomize=True)
@@ -223,12 +224,12 @@ def test_the_mean_of_all_grain_is_known(density: float, opacity: float, dab: Dab
 
 def test_the_moments_are_those_of_the_painter_s_samples(painter: GeometryPainter, random_actions: Actions) -> None:
     actions, corner = random_actions(12, seed=4), torch.zeros(12, 2)
-    sight = painter.sight(actions, corner, 64, 64)
+    marks = painter.marks(painter.sight(actions, corner, 64, 64), actions, 64)
     samples = torch.stack(
-        [painter.paint(sight, actions, corner, 64, 64, torch.arange(12) + 100 * k) for k in range(80)]
+        [painter.paint(marks, actions, corner, 64, 64, torch.arange(12) + 100 * k) for k in range(80)]
     )
-    mean, square = painter.moments(sight, actions, 64, 64)
-    torch.testing.assert_close(mean, painter.paint(sight, actions, corner, 64, 64, None))
+    mean, square = painter.moments(marks, 64)
+    torch.testing.assert_close(mean, painter.paint(marks, actions, corner, 64, 64, None))
     # Samples lie about their mean as far as the moments say, and their mean nearer.
     variance = float((square - mean.square()).mean())
     assert float((samples - mean).square().mean()) == pytest.approx(variance, rel=0.15)
