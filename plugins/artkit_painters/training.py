@@ -116,8 +116,12 @@ class StrokeTrainer(Trainer):
     def tiles(self, step: int, size: int) -> tuple[Tensor, Tensor]:
         """The strokes of a step, cut at their tile, on the device: actions (m, A), coverage (m, 1, 64, 64)."""
         actions, sheets = self.draw(step, size)
-        real = torch.from_numpy(np.ascontiguousarray(self.cut(sheets)))[:, None].to(self.scene.device).float() / 255
-        return actions.to(self.scene.device), real
+        return actions.to(self.scene.device), self.coverage(sheets)
+
+    def coverage(self, sheets: Sheets) -> Tensor:
+        """Sheets (m, S, S), uint8, cut at their tile, on the device: (m, 1, 64, 64) in [0, 1]."""
+        cut = torch.from_numpy(np.ascontiguousarray(self.cut(sheets)))[:, None]
+        return cut.to(self.scene.device).float() / 255
 
     @torch.no_grad()
     def sample(self) -> Tensor:

@@ -12,11 +12,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from artkit.part import Scene
-from artkit_painters.autoencoder import LATENT, Encoder, VaePainter
+from artkit_painters.autoencoder import LATENT, Encoder, Latent, VaePainter
 from artkit_painters.training import StrokeTrainer, cosine, set_rate
 
 _EARLY = 0.03  # of the first stage, in which painted pixels count more, or all strokes would first turn white
 _EMPHASIS = 10.0
+_PIECE = 512  # strokes that are encoded at a time
+_CODES = 1024  # strokes of a step of the second stage, if all are stored
 
 
 class VaeTrainer(StrokeTrainer):
@@ -47,6 +49,7 @@ class VaeTrainer(StrokeTrainer):
         both = [*self.encoder.parameters(), *self.painter.decoder.parameters()]
         self._coding = torch.optim.Adam(both, config.lr)
         self._predicting = torch.optim.Adam(self.painter.predictor.parameters(), config.predictor_lr)
+        self._codes: tuple[Tensor, Latent] | None = None
         self.to(scene.device)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -54,10 +57,9 @@ class VaeTrainer(StrokeTrainer):
 
     def learn(self, step: int) -> dict[str, float]:
         turn = max(1, round(self.steps * self.config.autoencoder))
-        actions, real = self.tiles(step, self.config.batch)
         if step < turn:
-            return self._code(real, step / turn)
-        return self._predict(actions, real, (step - turn) / max(self.steps - turn, 1))
+            return self._code(self.tiles(step, self.config.batch)[1], step / turn)
+        return self._predict(*self._coded(step), (step - turn) / max(self.steps - turn, 1))
 
     def _code(self, real: Tensor, progress: float) -> dict[str, float]:
         set_rate(self._coding, self.config.lr * cosine(progress))
@@ -72,19 +74,32 @@ class VaeTrainer(StrokeTrainer):
         self._coding.step()
         return {"mse": error.mean().item(), "divergence": divergence.item()}
 
-    def _predict(self, actions: Tensor, real: Tensor, progress: float) -> dict[str, float]:
+    @torch.no_grad()
+    def _coded(self, step: int) -> tuple[Tensor, Latent]:
+        """Strokes of a step of the second stage and their latents. Those of stored strokes are found once, since the
+        encoder stands still: a step may have many more of them.
+        """
+        if self._stored is None:
+            actions, real = self.tiles(step, self.config.batch)
+            return actions, self.encoder(real)
+        if self._codes is None:
+            actions, shards = self._stored
+            pieces = (shard[first : first + _PIECE] for shard in shards for first in range(0, len(shard), _PIECE))
+            codes = [self.encoder(self.coverage(piece)) for piece in pieces]
+            self._codes = actions.to(self.scene.device), Latent(*(torch.cat(part) for part in zip(*codes, strict=True)))
+        actions, latent = self._codes
+        chosen = torch.randint(len(actions), (_CODES,), generator=self.scene.generator).to(actions.device)
+        return actions[chosen], Latent(latent.mu[chosen], latent.spread[chosen])
+
+    def _predict(self, actions: Tensor, wanted: Latent, progress: float) -> dict[str, float]:
         set_rate(self._predicting, self.config.predictor_lr * cosine(progress))
-        with torch.no_grad():
-            wanted = self.encoder(real)
         latent = self.painter.predictor(actions)
         mean, spread = (a - b for a, b in zip(latent, wanted, strict=True))
         loss = mean.square().mean() + spread.square().mean()
         self._predicting.zero_grad()
         loss.backward()
         self._predicting.step()
-        with torch.no_grad():
-            error = (self.painter.decoder(latent.mu) - real).square().mean()
-        return {"latent": loss.item(), "mse": error.item()}
+        return {"latent": loss.item()}
 
     def painted(self, actions: Tensor) -> Tensor:
         sheets: Tensor = self.painter(actions)
