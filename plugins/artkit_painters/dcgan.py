@@ -17,6 +17,8 @@ from artkit_painters.stroke import LIFT, SHAPE
 SIDE = 64
 """Px a side of what the generator paints: a tile, at whose edge its strokes end."""
 
+_WHITE = -3.0  # the logit of the coverage where a generator sees nothing, when it begins
+
 
 class Generator(nn.Module):
     """Coverage of strokes from their shapes; discrete: and from the flag that lifts the pen."""
@@ -28,8 +30,13 @@ class Generator(nn.Module):
         layers: list[nn.Module] = [nn.BatchNorm2d(256), nn.ReLU()]
         for before, after in itertools.pairwise((256, 128, 64, 32)):
             layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.BatchNorm2d(after), nn.ReLU()]
-        self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(32, 1, 4, 2, 1), nn.Sigmoid())
+        last = nn.ConvTranspose2d(32, 1, 4, 2, 1)
+        self.layers = nn.Sequential(*layers, last, nn.Sigmoid())
         self.apply(_start)
+        # Nothing seen, nothing painted. From grey the network would learn what is white, of which there is more, and the
+        # middle of strokes, where it sees nothing, would be one grey.
+        assert last.bias is not None
+        nn.init.constant_(last.bias, _WHITE)
 
     def forward(self, actions: Tensor) -> Tensor:
         """Actions (m, A) -> (m, 1, SIDE, SIDE)."""
