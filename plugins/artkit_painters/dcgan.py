@@ -33,8 +33,8 @@ class Generator(nn.Module):
         last = nn.ConvTranspose2d(32, 1, 4, 2, 1)
         self.layers = nn.Sequential(*layers, last, nn.Sigmoid())
         self.apply(_start)
-        # Nothing seen, nothing painted. From grey the network would learn what is white, of which there is more, and the
-        # middle of strokes, where it sees nothing, would be one grey.
+        # Nothing seen, nothing painted. From grey the network would learn what is white, of which there is more, and
+        # the middle of strokes, where it sees nothing, would be one grey.
         assert last.bias is not None
         nn.init.constant_(last.bias, _WHITE)
 
