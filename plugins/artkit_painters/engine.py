@@ -38,6 +38,7 @@ DURATION = 10.0
 
 _PRESS_SECONDS = 0.1  # longer, and the library would put an event of its own before the pen comes down
 _SHARPEST = 0.5  # px over which the edge of a dab fades, however thin it is
+_VARIED = 0.2  # deviation of the logarithm of a dab's radius that one sees in a stroke
 _SWELL = 17  # pressures at which is known how broad a brush is
 _RESET_SECONDS = 10.0  # long enough that no filter of the brush remembers the stroke before
 
@@ -91,8 +92,8 @@ class Brush:
     swell: how pressure changes its radius, as `stroke.swollen` takes it. broadest: the most that pressure adds to the
     logarithm of its radius. A stroke's size is its radius at its broadest, so that no brush outgrows its tile.
     thinnest: its least radius over its broadest. softness: px over which the edge of a dab fades at least.
-    dab: its dabs, as `grain.Dab` takes them; hardness and deviation are those at half the pressure. scatter: by how
-    many brush radii its dabs deviate from their place, at pressures evenly from 0 to 1; () if they do not.
+    dab: its dabs, as `grain.Dab` takes them; hardness and deviation are those at half the pressure. by_chance:
+    whether two strokes of one action differ to the eye: chance moves its dabs, or changes their radius by much.
     """
 
     def __init__(self, name: str) -> None:
@@ -116,8 +117,8 @@ class Brush:
         self.thinnest = math.exp(min(self.swell, default=0.0))
         self.softness = float(lib.mypaint_brush_get_base_value(self.pointer, _setting_id("anti_aliasing")))
         self.dab = _dab(settings)
-        scatter = _under_pressure(settings, "offset_by_random").clip(min=0)
-        self.scatter: tuple[float, ...] = tuple(scatter.round(4).tolist()) if scatter.any() else ()
+        moved = _under_pressure(settings, "offset_by_random").max() > 0
+        self.by_chance = bool(moved or self.dab[1] > _VARIED)
         self._rng = libmypaint.generator(self.pointer)
         # A new brush holds values that nothing has set yet; after one stroke the next depends on its seed alone.
         line = np.full((1, POINTS + 2, 3), 0.5)

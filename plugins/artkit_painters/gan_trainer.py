@@ -136,7 +136,7 @@ class GanTrainer(StrokeTrainer):
         else:
             reach = config.reach or measure(self.workers, scene.seed)
             brush = self.workers.brush
-            self.painter = GeometryPainter(config.channels, reach, brush.swell, Dab(*brush.dab), brush.scatter)
+            self.painter = GeometryPainter(config.channels, reach, brush.swell, Dab(*brush.dab), brush.by_chance)
             self.critic = Critic()
         self._regression = torch.optim.Adam(self.painter.parameters(), config.lr)
         self._painting = torch.optim.Adam(self.painter.parameters(), config.adversarial_lr, betas=(0.0, 0.9))

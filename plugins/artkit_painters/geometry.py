@@ -40,7 +40,6 @@ DAB = Dab(0.5)
 _SIDE = 4  # cells a side of a block, the unit in which is chosen what to paint
 _BLOCK = _SIDE * CELL
 _POINTS = 17  # of the curve, from which is found how far its paint reaches
-_ORDER = 8.0  # squared wave number, a brush radius, of what one sees of dabs
 _TURNING = 0.1  # of the mean speed along a curve: slower than that it has no direction
 _NODES = 24  # pieces of the curve in the sum over all ink
 _STROKES = 256  # strokes, and
@@ -91,8 +90,7 @@ class GeometryPainter(nn.Module):
 
     channels: width. reach: brush radii (and `REACH_PX` more) from the curve beyond which there is no paint, at no
     pressure, and how many more at full pressure. swell: how pressure changes the radius of the brush
-    (`stroke.swollen`). dab: its dabs. scatter: by how many brush radii they deviate from their place, at pressures
-    evenly from 0 to 1; () if they lie in a row, where nothing is left to chance; None if that is not known.
+    (`stroke.swollen`). dab: its dabs. by_chance: whether samples of a stroke differ; if not, there is no grain.
     """
 
     def __init__(
@@ -101,11 +99,10 @@ class GeometryPainter(nn.Module):
         reach: tuple[float, float] = (2.0, 2.0),
         swell: Sequence[float] = (),
         dab: Dab = DAB,
-        scatter: Sequence[float] | None = None,
+        by_chance: bool = True,
     ) -> None:
         super().__init__()
-        self.reach, self.swell, self.dab = reach, tuple(swell), dab
-        self.scatter = None if scatter is None else tuple(scatter)
+        self.reach, self.swell, self.dab, self.by_chance = reach, tuple(swell), dab, by_chance
         self.spread = nn.Parameter(torch.tensor([[0.4, 1.2], [0.4, 1.2], [0.8, 1.6]]))
         """Brush radii by which dabs scatter: at no pressure, and how many more at full pressure; for three inks."""
         self.enter = nn.Linear(FEATURES, channels)
@@ -119,12 +116,12 @@ class GeometryPainter(nn.Module):
         low, more = facts["reach"]
         hardness, vary, opacity = facts["dab"]
         dab = Dab(hardness, vary, tuple(opacity))
-        return cls(int(facts["channels"]), (float(low), float(more)), facts["swell"], dab, facts.get("scatter"))
+        return cls(int(facts["channels"]), (float(low), float(more)), facts["swell"], dab, facts.get("by_chance", True))
 
     def facts(self) -> dict[str, Any]:
         """What `of` must know beside the weights."""
         told = {"channels": self.middle.in_features, "reach": self.reach, "swell": self.swell, "dab": self.dab}
-        return told | {"scatter": self.scatter}
+        return told | {"by_chance": self.by_chance}
 
     def forward(self, actions: Tensor, side: float, margin: int, seeds: Tensor | None) -> Tensor:
         """The sheets of m strokes: their tile of `side` px and `margin` px around it.
@@ -356,21 +353,14 @@ class GeometryPainter(nn.Module):
         h = self.enter(sight.features.flatten(1).t()).view(*sight.gate.shape, -1)
         told = self.leave(F.silu(self.middle(F.silu(torch.addcmul(shift, h, gain + 1)))))
         certain = told[..., 0:1] - 4 + sight.across * (told[..., 1:2] + told[..., 2:3] * sight.across)
-        bare, more = torch.sigmoid(-certain), (told[..., 4:5] * sight.across).clamp(-3, 3)
         density = (2 * told[..., 3]).clamp(-8, 3).exp()
-        if self.scatter:
-            # Dabs in a row, of which each is moved by chance, keep about this much of their order at the scale of a dab
-            # (one less the structure factor of the row). The rest is chance: what is certain can be no more.
-            order = torch.exp(-_ORDER * stroke.between(sight.pressure, self.scatter).square())[..., None]
-            bare, more = 1 - order * (1 - bare), order * more
-        elif not self.by_chance:
-            density = density * 0
-        return Marks(bare, density, stroke.between(sight.pressure, self.dab.opacity), more.exp(), sight.gate)
-
-    @property
-    def by_chance(self) -> bool:
-        """Whether samples of a stroke differ."""
-        return self.scatter != ()
+        return Marks(
+            bare=torch.sigmoid(-certain),
+            density=density if self.by_chance else density * 0,
+            opacity=stroke.between(sight.pressure, self.dab.opacity),
+            more=(told[..., 4:5] * sight.across).clamp(-3, 3).exp(),
+            gate=sight.gate,
+        )
 
     def _coverage(self, marks: Marks, seeds: Tensor | None, radius: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Coverage (c, b, 4) of the pixels of cells; seeds and radius (b,), x and y (c, b)."""

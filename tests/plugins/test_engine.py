@@ -249,6 +249,14 @@ def test_a_stroke_s_size_is_its_radius_where_pressure_makes_it_broadest(
     assert widths == pytest.approx(expected, rel=0.3)
 
 
+def test_a_brush_tells_whether_chance_shows(mypaint: None, random_actions: Actions, coverage: Coverage) -> None:
+    actions = random_actions(12, seed=5, size=0.8)
+    for name in ("dry_brush", "charcoal", "pencil", "calligraphy", "brush", "pen"):
+        brush = engine.Brush(f"classic/{name}")
+        one, other = (coverage(brush, actions, seed=seed) for seed in (0, 1))
+        assert brush.by_chance == bool(np.abs(one - other).mean() > 0.02 * one.mean()), name
+
+
 @pytest.mark.parametrize("name", ["classic/calligraphy", "tanda/acrylic-05-paint", "classic/pen"])
 def test_the_smallest_strokes_are_seen_at_any_scale(
     mypaint: None, name: str, random_actions: Actions, coverage: Coverage
