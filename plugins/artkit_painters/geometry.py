@@ -369,7 +369,7 @@ class GeometryPainter(nn.Module):
         else:
             half = torch.tensor([[-0.5, 0.5, -0.5, 0.5], [-0.5, -0.5, 0.5, 0.5]], device=x.device, dtype=x.dtype)
             place = (x[..., None] + half[0], y[..., None] + half[1])
-            fallen = dabs(seeds[:, None], radius[:, None], *place, self.dab)
+            fallen = dabs(seeds[:, None], radius[:, None], *place, marks.density[..., None], self.dab)
             held = (fallen @ amounts(marks.density, marks.opacity, self.dab)[..., None])[..., 0]
         # What light passes both the paint that is certain and the dabs is not covered.
         return (1 - marks.bare * torch.exp(-held * marks.more)) * marks.gate[..., None]

@@ -64,8 +64,8 @@ class Dab(NamedTuple):
 
 @cache
 def _textures(dab: Dab) -> Tensor:
-    """(_SIZES * _SIDE ** 2, 2 layers): minus the logarithm of the light that each layer's dabs let through, if they are
-    of the first opacity, and if they are of the second.
+    """(_SIZES * layers * _SIDE ** 2, 4): for each layer minus the logarithm of the light that the dabs of all layers
+    below let through, if they are of the first opacity, and if they are of the second; and the same of its own dabs.
     """
     generator = torch.Generator().manual_seed(0)
     textures = torch.zeros(_SIZES, len(_STEPS), _SIDE**2, 2)
@@ -81,7 +81,7 @@ def _textures(dab: Dab) -> Tensor:
                 for column in range(2 * reach + 1):
                     place = across + (x + column - reach) % _SIDE
                     textures[size, layer].index_add_(0, place, stamps[kind, row, column])
-    return textures.permute(0, 2, 1, 3).reshape(_SIZES * _SIDE**2, -1)
+    return torch.cat([textures.cumsum(1) - textures, textures], dim=-1).view(-1, 4)
 
 
 @cache
@@ -130,10 +130,11 @@ def _table(hardness: float) -> Tensor:
 
 
 @torch.no_grad()
-def dabs(seeds: Tensor, radius: Tensor, x: Tensor, y: Tensor, dab: Dab) -> Tensor:
-    """What the textures have at places x and y, px from a stroke's tile: the shape of x, and 2 layers last.
+def dabs(seeds: Tensor, radius: Tensor, x: Tensor, y: Tensor, density: Tensor, dab: Dab) -> Tensor:
+    """What the textures have at places x and y, px from a stroke's tile, where there are `density` dabs a square brush
+    radius: the shape of x, and 4 last, of which `amounts` tells how many times each counts.
 
-    seeds, int64, which choose the sample, and radius, the brush's in px: of a shape that goes with x and y.
+    seeds, int64, which choose the sample, radius, the brush's in px, and density: of a shape that goes with x and y.
     """
     h = mix(seeds * 0x9E3779B1 + 0x85EBCA6B)  # shifts the texture
     size = (_AN_OCTAVE * (radius / _LEAST).log2()).round().clamp(0, _SIZES - 1).long()
@@ -141,23 +142,30 @@ def dabs(seeds: Tensor, radius: Tensor, x: Tensor, y: Tensor, dab: Dab) -> Tenso
     column = (x * texels + (h & 0xFFFF)).floor().long() & (_SIDE - 1)
     row = (y * texels + (h >> 16)).floor().long() & (_SIDE - 1)
     textures = _textures_on(dab, x.device, x.dtype)
-    return textures.index_select(0, ((size * _SIDE + row) * _SIDE + column).flatten()).view(*x.shape, -1)
+    layer = size * len(_STEPS) + _layer(density)
+    return textures.index_select(0, ((layer * _SIDE + row) * _SIDE + column).flatten()).view(*x.shape, 4)
 
 
 def amounts(density: Tensor, opacity: Tensor, dab: Dab) -> Tensor:
     """How many times what `dabs` returns counts where `density` dabs a square brush radius have this opacity in [0, 1]:
-    their common shape, and 2 layers last.
+    their common shape, and 4 last.
     """
-    shares = [share[..., None] for share in _shares(density)]
-    # One layer at most is neither taken nor left.
-    partial = sum((share * (share < 1) for share in shares), torch.zeros_like(density)[..., None])[..., 0]
-    full, part = _made_up(opacity, dab), _made_up(opacity * partial, dab)
-    return torch.cat([torch.where(share < 1, part * (share > 0), full) for share in shares], dim=-1)
+    _, share = _below(density)
+    return torch.cat([_made_up(opacity, dab), _made_up(opacity * share, dab)], dim=-1)
 
 
-def _shares(density: Tensor) -> list[Tensor]:
-    """How opaque the dabs of each layer are, over the opacity of those that are taken."""
-    return [((density - low) / step).clamp(0, 1) for low, step in zip((0.0, *DENSITIES), _STEPS, strict=False)]
+def _layer(density: Tensor) -> Tensor:
+    """The layer that makes a density up: those below it are taken whole."""
+    return torch.bucketize(density, density.new_tensor(DENSITIES[:-1]))
+
+
+def _below(density: Tensor) -> tuple[Tensor, Tensor]:
+    """The density of the layers below the one that makes a density up, and how opaque that one's dabs are, over the
+    opacity of the others.
+    """
+    layer = _layer(density.detach())
+    below = density.new_tensor((0.0, *DENSITIES[:-1]))[layer]
+    return below, ((density - below) / density.new_tensor(_STEPS)[layer]).clamp(max=1)
 
 
 def _made_up(opacity: Tensor, dab: Dab) -> Tensor:
@@ -176,6 +184,7 @@ def expected(density: Tensor, opacity: Tensor, dab: Dab) -> Tensor:
 
 def expected_square(density: Tensor, opacity: Tensor, dab: Dab) -> Tensor:
     """Minus the logarithm of the mean square of that light, of which a dab holds back 1 - (1 - a o)^2."""
-    squares = [share.square() * step for share, step in zip(_shares(density), _STEPS, strict=True)]
-    twice = opacity.square() * torch.stack(squares).sum(0) * dab.volumes[1]
+    below, share = _below(density)
+    squares = below + share.square() * density.new_tensor(_STEPS)[_layer(density.detach())]
+    twice = opacity.square() * squares * dab.volumes[1]
     return 2 * expected(density, opacity, dab) - twice

@@ -166,29 +166,29 @@ def test_it_resembles_the_real_brush(
 DRY = Dab(0.2, 0.1)
 
 
-def fallen(seed: int, radius: float, size: int, dab: Dab = DRY) -> Tensor:
-    """The dabs on a square of pixels: (size, size, 2 layers)."""
+def fallen(seed: int, density: float, radius: float, size: int, dab: Dab = DRY) -> Tensor:
+    """The dabs on a square of pixels: (size, size, 4)."""
     span = torch.arange(float(size)) + 0.5
     x, y = span[None, :, None].expand(size, size, 1), span[:, None, None].expand(size, size, 1)
-    return dabs(torch.tensor([seed]), torch.full((1,), radius), x, y, dab)[:, :, 0]
+    return dabs(torch.tensor([seed]), torch.full((1,), radius), x, y, torch.tensor(density), dab)[:, :, 0]
 
 
 def test_grain_depends_on_the_seed_and_the_place_alone() -> None:
     span = torch.arange(40.0)
     x, y = (span[None] - 8).expand(40, 40)[..., None], (span[:, None] + 3).expand(40, 40)[..., None]
     radius = torch.full((1,), 3.0)
-    one, same, other = (dabs(torch.tensor([seed]), radius, x, y, DRY) for seed in (5, 5, 6))
-    assert one.shape == (40, 40, 1, 2 * len(DENSITIES))
+    many = torch.tensor(DENSITIES[-1])
+    one, same, other = (dabs(torch.tensor([seed]), radius, x, y, many, DRY) for seed in (5, 5, 6))
+    assert one.shape == (40, 40, 1, 4)
     assert torch.equal(one, same)
     assert (one != other)[..., -1].float().mean() > 0.99
-    assert torch.equal(dabs(torch.tensor([5]), radius, x[7:27, 3:23], y[7:27, 3:23], DRY), one[7:27, 3:23])
+    assert torch.equal(dabs(torch.tensor([5]), radius, x[7:27, 3:23], y[7:27, 3:23], many, DRY), one[7:27, 3:23])
 
 
 def test_dabs_are_scattered_as_densely_as_they_say() -> None:
     """Of dabs scattered like raindrops a place is missed by all with a chance of exp(-density x area)."""
-    layers = fallen(3, radius=6.0, size=128, dab=Dab(0.5))
-    for number, density in enumerate(DENSITIES[:-2]):
-        bare = float((layers[..., : 2 * number + 2].sum(-1) < 1e-4).float().mean())
+    for density in DENSITIES[:-2]:
+        bare = float((fallen(3, density, radius=6.0, size=128, dab=Dab(0.5)).sum(-1) < 1e-4).float().mean())
         assert bare == pytest.approx(math.exp(-density * math.pi), abs=0.06)
 
 
@@ -196,7 +196,7 @@ def test_dabs_are_scattered_as_densely_as_they_say() -> None:
 @pytest.mark.parametrize("opacity", [0.2, 0.6, 0.8, 0.95])
 def test_a_lone_dab_is_as_opaque_and_as_hard_as_it_is_to_be(opacity: float, hardness: float) -> None:
     dab = Dab(hardness)
-    lone = fallen(1, radius=14.0, size=128, dab=dab)
+    lone = fallen(1, DENSITIES[0], radius=14.0, size=128, dab=dab)
     counts = amounts(torch.tensor(DENSITIES[0]), torch.tensor(opacity), dab)
     covered = 1 - torch.exp(-(lone @ counts))
     assert float(covered.max()) == pytest.approx(opacity, abs=0.25 * (1 - opacity) + 0.03)
@@ -216,10 +216,22 @@ def test_a_lone_dab_is_as_opaque_and_as_hard_as_it_is_to_be(opacity: float, hard
 def test_the_mean_of_all_grain_is_known(density: float, opacity: float, dab: Dab, radius: float) -> None:
     """And that of its square, but of dabs of a pixel, which are drawn as their mean over the pixel."""
     one, other = torch.tensor(density), torch.tensor(opacity)
-    passed = torch.exp(-(fallen(1, radius, 128, dab) @ amounts(one, other, dab)))
+    passed = torch.exp(-(fallen(1, density, radius, 128, dab) @ amounts(one, other, dab)))
     mean, square = (float(torch.exp(-held(one, other, dab))) for held in (expected, expected_square))
     assert mean == pytest.approx(float(passed.mean()), abs=0.03)
     assert square == pytest.approx(float(passed.square().mean()), abs=0.03 if radius > 1 else 0.08)
+
+
+@given(density=st.floats(0.001, 25), opacity=st.floats(0.01, 0.98))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_more_dabs_hold_back_no_less(density: float, opacity: float) -> None:
+    """Layers lie on one another: what fell stays, and nothing jumps where one layer is full and the next begins."""
+    held = [
+        fallen(2, dense, 3.0, 64) @ amounts(torch.tensor(dense), torch.tensor(opacity), DRY)
+        for dense in (density, density * 1.0001, density * 1.5)
+    ]
+    assert (held[1] - held[0]).abs().max() < 0.02
+    assert (held[2] - held[0]).min() > -1e-4
 
 
 def test_the_moments_are_those_of_the_painter_s_samples(painter: GeometryPainter, random_actions: Actions) -> None:
