@@ -61,8 +61,9 @@ def test_only_what_changed_is_measured(
     def measure(file: Path) -> dict[str, Any]:
         measured.append(file.stem)
         figures = dict.fromkeys(
-            ("mse", "floor", "sampler", "iou", "iou_real", "energy", "spectrum", "mse_small", "mse_large", "mse_light",
-             "mse_heavy"), 0.5
+            ("sampler", "iou", "iou_real", "energy", "spectrum", *(
+                f"{what}{part}" for what in ("mse", "floor") for part in ("", "_small", "_large", "_light", "_heavy")
+            )), 0.5
         )  # fmt: skip
         facts = {"space": stroke.SPACE.name, "architecture": "geometry"}
         return {"weights": sha256(file), "brush": "classic/pen", "strokes": 100, "facts": facts, **figures}

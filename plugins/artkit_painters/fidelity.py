@@ -34,8 +34,8 @@ def measure(painter: Renderer, brush: str, workers: Workers, strokes: int = 2000
 
     mse, floor, sampler: squared errors of coverage. iou, iou_real: overlap of footprints, of painted and real strokes
     and of two real ones. energy: gradient energy over that of the real strokes. spectrum: mean absolute difference of
-    the logarithms of the radial power spectra. mse_small, mse_large, mse_light, mse_heavy: squared errors over the
-    floor for the smaller and larger brushes and the lower and higher pressures.
+    the logarithms of the radial power spectra. mse_small, floor_small and so on: squared errors and their floor for the
+    smaller and larger brushes and the lower and higher (light and heavy) pressures.
     """
     told = StrokeSet(brush, strokes, seed + UNSEEN, discrete=painter.space == DISCRETE)
     sums = dict.fromkeys(("mse", "sampler", "inter", "union", "inter_real", "union_real", "energy", "energy_real"), 0.0)
@@ -75,24 +75,28 @@ def measure(painter: Renderer, brush: str, workers: Workers, strokes: int = 2000
     flat = {key: torch.cat(values) for key, values in halves.items()}
     for by, low, high in (("size", "small", "large"), ("pressure", "light", "heavy")):
         upper = flat[by] > 0.5
-        figures[f"mse_{low}"] = float(flat["error"][~upper].mean() / flat["real"][~upper].mean())
-        figures[f"mse_{high}"] = float(flat["error"][upper].mean() / flat["real"][upper].mean())
+        for part, chosen in ((low, ~upper), (high, upper)):
+            figures[f"mse_{part}"] = float(flat["error"][chosen].mean())
+            figures[f"floor_{part}"] = float(flat["real"][chosen].mean())
     return figures
 
 
 def table(figures: Mapping[str, float]) -> list[tuple[str, str, str]]:
     """The figures of a painter in words: what was measured, the figure, and what it is to be compared with."""
     rows = [
-        ("squared error", "mse", f"best mean {figures['floor']:.5f}, perfect sample {figures['sampler']:.5f}"),
         ("footprint IoU", "iou", f"two real strokes {figures['iou_real']:.3f}"),
         ("gradient energy", "energy", "real 1"),
         ("spectrum distance", "spectrum", "real 0"),
-        ("error / floor, small brushes", "mse_small", "best mean 1, perfect sample 2"),
-        ("error / floor, large brushes", "mse_large", "best mean 1, perfect sample 2"),
-        ("error / floor, light pressure", "mse_light", "best mean 1, perfect sample 2"),
-        ("error / floor, heavy pressure", "mse_heavy", "best mean 1, perfect sample 2"),
     ]
     told = [(what, f"{figures[key]:.5g}", yardstick) for what, key, yardstick in rows]
+    parts = {"": "", "_small": ", small brushes", "_large": ", large brushes"}
+    parts |= {"_light": ", light pressure", "_heavy": ", heavy pressure"}
+    errors = []
+    for part, name in parts.items():
+        floor = figures[f"floor{part}"]
+        beside = f"best mean {floor:.5f}, perfect sample {2 * floor:.5f}"
+        errors.append((f"squared error{name}", f"{figures[f'mse{part}']:.5g}", beside))
+    told = [errors[0], *told, *errors[1:]]
     if "accuracy" in figures:
         error = f"{100 * figures['accuracy_error']:.1f}"
         told.append(("told from real ones by a judge", f"{100 * figures['accuracy']:.1f} %", f"± {error}; a coin 50 %"))
