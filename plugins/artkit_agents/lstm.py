@@ -54,6 +54,8 @@ class Lstm(Agent):
         """Cells of the LSTM."""
         at_once: int = Field(1, ge=1, le=64)
         """Strokes that it proposes at a time, before it thinks again."""
+        revise: int = Field(0, ge=0, le=8)
+        """How often it looks at its whole painting and corrects its strokes before they are painted."""
 
     config: Config
 
@@ -75,12 +77,10 @@ class Lstm(Agent):
         self._turn[order] = torch.arange(len(order)) - first[self._tile[order]]
         self.turns = int(self._turn.max()) + 1
         numbers = len(scene.renderer.space)
-        self.encoder = _encoder(6 if told.see == "both" else 3, told)
-        self.enter = nn.Linear(told.cells + told.at_once * numbers, told.cells)
-        self.cell = nn.LSTMCell(told.cells, told.cells)
-        self.head = nn.Linear(told.cells, told.at_once * numbers)
+        self.hand = _Hand(6 if told.see == "both" else 3, told, numbers)
         with torch.no_grad():
-            self.head.weight.mul_(_SPREAD)
+            self.hand.head.weight.mul_(_SPREAD)
+        self.reviser = _Hand(6, told, numbers) if told.revise else None
         if tensors is not None and file is not None:
             weights.fill(self, tensors, file)
 
@@ -106,7 +106,7 @@ class Lstm(Agent):
         return self.strokes(scene, torch.arange(len(self._tile)), targets)
 
     def strokes(self, scene: Scene, numbers: Tensor, targets: Tensor | None = None) -> Tensor:
-        device = self.head.weight.device
+        device = self.hand.head.weight.device
         if targets is None:
             targets = scene.background.view(1, 3, 1, 1).expand(1, 3, *reversed(scene.size))
         numbers = numbers.cpu()
@@ -132,22 +132,64 @@ class Lstm(Agent):
 
     def _think(self, seen: Tensor, scene: Scene, n: int, which: Tensor) -> Tensor:
         """The strokes of tiles that look so: (n, tiles, turns, A)."""
-        told, m = self.config, len(seen)
-        numbers = self.head.out_features // told.at_once
-        state = (seen.new_zeros(m, told.cells), seen.new_zeros(m, told.cells))
-        proposed = seen.new_full((m, told.at_once * numbers), 0.5)
+        told = self.config
+        pen = self.hand.pen(seen)
         easel = _Easel(self, scene, seen, n, which) if told.see == "both" else None
-        known: Tensor = self.encoder(seen * 2 - 1) if easel is None else torch.empty(0)
-        given: list[Tensor] = []
+        known: Tensor = self.hand.look(seen) if easel is None else torch.empty(0)
+        given: list[Tensor] = []  # logits, some strokes' at a time
         for turn in range(0, self.turns, told.at_once):
             if easel is not None:
-                known = self.encoder(torch.cat([seen, easel.picture], dim=1) * 2 - 1)
-            state = self.cell(F.relu(self.enter(torch.cat([known, proposed], dim=1))), state)
-            proposed = torch.sigmoid(self.head(state[0]))
-            given += proposed.view(m, told.at_once, numbers).unbind(1)
+                known = self.hand.look(torch.cat([seen, easel.picture], dim=1))
+            before = torch.sigmoid(given[-1]) if given else seen.new_full((len(seen), self.hand.moves), 0.5)
+            logits, pen = self.hand(known, before, pen)
+            given.append(logits)
             if easel is not None and turn + told.at_once < self.turns:
-                easel.paint(given)
-        return torch.stack(given[: self.turns], dim=1).view(n, -1, self.turns, numbers)
+                easel.paint(self._strokes(given))
+        if self.reviser is not None:
+            for _ in range(told.revise):
+                given = self._revised(self.reviser, given, seen, _Easel(self, scene, seen, n, which))
+        return self._strokes(given)[:, : self.turns].view(n, len(which), self.turns, -1)
+
+    def _strokes(self, given: list[Tensor]) -> Tensor:
+        """The actions (m, strokes, A) of logits."""
+        return torch.sigmoid(torch.stack(given, dim=1)).view(len(given[0]), len(given) * self.config.at_once, -1)
+
+    def _revised(self, reviser: _Hand, given: list[Tensor], seen: Tensor, easel: _Easel) -> list[Tensor]:
+        """The same strokes, corrected by who sees what they paint together beside what is to be painted."""
+        easel.paint(self._strokes(given)[:, : self.turns])
+        known, pen = reviser.look(torch.cat([seen, easel.picture], dim=1)), reviser.pen(seen)
+        corrected = []
+        for logits in given:
+            change, pen = reviser(known, torch.sigmoid(logits), pen)
+            corrected.append(logits + change)
+        return corrected
+
+
+class _Hand(nn.Module):
+    """What looks at a tile's pictures and moves the pen, some strokes at a time."""
+
+    def __init__(self, channels: int, told: Lstm.Config, numbers: int) -> None:
+        super().__init__()
+        self.moves = told.at_once * numbers
+        self.look_at = _encoder(channels, told)
+        self.enter = nn.Linear(told.cells + self.moves, told.cells)
+        self.cell = nn.LSTMCell(told.cells, told.cells)
+        self.head = nn.Linear(told.cells, self.moves)
+
+    def look(self, pictures: Tensor) -> Tensor:
+        """What is known (m, cells) of pictures (m, channels, view, view) in [0, 1]."""
+        known: Tensor = self.look_at(pictures * 2 - 1)
+        return known
+
+    def pen(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """The state that m paintings begin with."""
+        start = seen.new_zeros(len(seen), self.cell.hidden_size)
+        return start, start
+
+    def forward(self, known: Tensor, moves: Tensor, pen: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Logits (m, moves) by what is known and by moves (m, moves) in [0, 1], and the state after them."""
+        pen = self.cell(F.relu(self.enter(torch.cat([known, moves], dim=1))), pen)
+        return self.head(pen[0]), pen
 
 
 class _Easel:
@@ -165,32 +207,32 @@ class _Easel:
         self._numbers[row, agent._turn[mine]] = mine.nonzero()[:, 0]
 
     @torch.no_grad()
-    def paint(self, given: list[Tensor]) -> None:
-        """Paint those of the strokes given, (n tiles, A) each, that are not there yet."""
+    def paint(self, proposed: Tensor) -> None:
+        """Paint those of the strokes (n tiles, k, A) that are not there yet."""
         scene, n, side = self._scene, self._n, self._agent.config.view
         assert scene.renderer is not None
-        tiles = len(self._which)
-        proposed = torch.stack(given, dim=1).view(n, tiles, len(given), -1)
-        there = self._numbers[:, : len(given)]
+        tiles, k = len(self._which), proposed.shape[1]
+        there = self._numbers[:, :k]
         all_of_them = proposed.new_zeros(n, scene.actions, proposed.shape[-1])
-        all_of_them[:, there[there >= 0].to(proposed.device)] = proposed[:, (there >= 0).to(proposed.device)]
+        of_tiles = proposed.view(n, tiles, k, -1)
+        all_of_them[:, there[there >= 0].to(proposed.device)] = of_tiles[:, (there >= 0).to(proposed.device)]
         allowed = scene.allowed(all_of_them, 1.0)
-        for turn in range(self._painted, len(given)):
-            numbers = there[:, turn]
-            place = Place(
-                origin=torch.zeros(n * tiles, 2, dtype=torch.int64, device=proposed.device),
-                side=side,
-                margin=0,
-                number=numbers.clamp(min=0).to(proposed.device).repeat(n),
-                size=(side, side),
-                seed=scene.seed,
-                scale=1.0,
-            )
-            actions = allowed[:, numbers.clamp(min=0).to(proposed.device)].flatten(0, 1)
-            colour, coverage = scene.renderer(actions, place)
-            there_is = (numbers >= 0).to(coverage).repeat(n).view(-1, 1, 1, 1)
-            self.picture = self.picture + there_is * coverage * (colour - self.picture)
-        self._painted = len(given)
+        numbers = there[:, self._painted :].reshape(-1)
+        place = Place(
+            origin=torch.zeros(n * len(numbers), 2, dtype=torch.int64, device=proposed.device),
+            side=side,
+            margin=0,
+            number=numbers.clamp(min=0).to(proposed.device).repeat(n),
+            size=(side, side),
+            seed=scene.seed,
+            scale=1.0,
+        )
+        colour, coverage = scene.renderer(allowed[:, numbers.clamp(min=0).to(proposed.device)].flatten(0, 1), place)
+        coverage = coverage * (numbers >= 0).to(coverage).repeat(n).view(-1, 1, 1, 1)
+        colours, coverages = (t.view(n * tiles, -1, *t.shape[1:]).unbind(1) for t in (colour, coverage))
+        for one, covered in zip(colours, coverages, strict=True):
+            self.picture = self.picture + covered * (one - self.picture)
+        self._painted = k
 
 
 def _encoder(channels: int, told: Lstm.Config) -> nn.Module:

@@ -19,14 +19,14 @@ from artkit.testing import check_agent, scene
 SMALL = {"view": 16, "channels": 4, "cells": 16}
 
 
-@pytest.mark.parametrize("told", [{}, {"see": "both"}, {"at_once": 3}, {"see": "both", "at_once": 2}])
+@pytest.mark.parametrize("told", [{}, {"see": "both"}, {"at_once": 3}, {"see": "both", "at_once": 2}, {"revise": 1}])
 def test_it_is_an_agent(told: dict[str, Any]) -> None:
     def four_strokes() -> Any:
         made = scene()
         made.canvas = made.make("canvas", "single", strokes=4)
         return made
 
-    check_agent("lstm", {**SMALL, **told}, exact_gradient="see" not in told, scene=four_strokes)
+    check_agent("lstm", {**SMALL, **told}, exact_gradient=not {"see", "revise"} & set(told), scene=four_strokes)
 
 
 def of(told: dict[str, Any], **of_scene: Any) -> tuple[Any, Any]:
@@ -34,18 +34,18 @@ def of(told: dict[str, Any], **of_scene: Any) -> tuple[Any, Any]:
     return made.make("agent", "lstm", **{**SMALL, **told}), made
 
 
-@pytest.mark.parametrize("see", ["target", "both"])
-def test_each_tile_is_a_picture_of_its_own(see: str) -> None:
+@pytest.mark.parametrize("told", [{}, {"see": "both"}, {"revise": 2}])
+def test_each_tile_is_a_picture_of_its_own(told: dict[str, Any]) -> None:
     """A page of pictures is painted as each of them would be."""
-    agent, page = of({"see": see}, size=(64, 32))
+    agent, page = of(told, size=(64, 32))
     page.canvas = page.make("canvas", "grid", tile=32, overlap=0, strokes=4)
-    agent, _ = page.make("agent", "lstm", **SMALL, see=see), None
+    agent = page.make("agent", "lstm", **SMALL, **told)
     shown = torch.rand(1, 3, 32, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         both = agent(page, shown)
     _, one = of({}, size=(32, 32))
     one.canvas = one.make("canvas", "single", strokes=4)
-    single = one.make("agent", "lstm", **SMALL, see=see)
+    single = one.make("agent", "lstm", **SMALL, **told)
     single.load_state_dict(agent.state_dict())
     tiles = page.canvas.tiles()
     for column in range(2):
@@ -74,18 +74,33 @@ def test_no_gradient_goes_through_what_it_has_painted() -> None:
     made.canvas = made.make("canvas", "single", strokes=2)
     agent = made.make("agent", "lstm", **SMALL, see="both")
     painted: list[Tensor] = []
-    inner = agent.encoder.forward
+    inner = agent.hand.look_at.forward
 
     def spy(seen: Tensor) -> Tensor:
         painted.append(seen)
         found: Tensor = inner(seen)
         return found
 
-    agent.encoder.forward = spy
+    agent.hand.look_at.forward = spy
     agent(made, torch.rand(1, 3, 32, 32))
     assert len(painted) == 2
     assert not torch.equal(painted[0], painted[1])
     assert not painted[1].requires_grad
+
+
+def test_it_revises_what_it_has_painted() -> None:
+    """Corrections depend on what the strokes look like: the same proposals in black are corrected otherwise."""
+    agent, made = of({"revise": 1}, size=(32, 32))
+    made.canvas = made.make("canvas", "single", strokes=3)
+    agent = made.make("agent", "lstm", **SMALL, revise=1)
+    shown = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    free = agent(made, shown)
+    made.constraints = (made.make("constraint", "colour", colour=(0.0, 0.0, 0.0)),)
+    black = agent(made, shown)
+    assert not torch.equal(free, black)
+    rough = made.make("agent", "lstm", **SMALL)
+    rough.load_state_dict(agent.state_dict(), strict=False)
+    assert not torch.equal(rough(made, shown), black)
 
 
 def test_weights_bring_their_settings_and_their_strokes(tmp_path: Path) -> None:
