@@ -21,9 +21,9 @@ DOCS = Path(__file__).parent
 FIGURES = DOCS / "models.json"
 IMAGES = DOCS / "images" / "models"
 KINDS = {
-    "gan": (["gan"], "Draws a sample of the brush's randomness: the renderer `gan`."),
+    "gan": (["gan"], "Draws a sample of the brush's randomness, dab by dab: the renderer `gan`."),
     "mean": (
-        ["gan", "--mean"],
+        ["gan", "--mean", "--pairs", "0"],
         "Draws the mean of all samples: the renderer `gan` with `grain = false`, and the gradient of `mypaint`.",
     ),
     "vae": (["vae"], "The paper's first painter (§2.2), which smudges: the renderer `vae`."),

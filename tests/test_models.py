@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from artkit.cli import cli
 from artkit.files import sha256
 from artkit_painters import stroke, weights
-from artkit_painters.geometry import GeometryPainter
+from artkit_painters.dab_painter import DabPainter
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -28,11 +28,11 @@ def models(script: Callable[[str], Any]) -> Any:
 def shipped(tmp_path: Path) -> Path:
     """Weights of a small painter that has learnt nothing."""
     file = tmp_path / "weights" / "gan-classic-pen.safetensors"
-    facts = {"architecture": "geometry", "channels": 4, "reach": [1.0, 1.0], "swell": [], "dab": [0.5, 0.0, [0.0, 1.0]]}
+    facts = {"architecture": "dabs", **DabPainter().facts()}
     facts |= {"brush": "classic/pen", "space": stroke.SPACE.name, "training": {"steps": 7, "lr": 0.004, "reach": None}}
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        weights.save(GeometryPainter(4, (1.0, 1.0)), facts, file)
+        weights.save(DabPainter(), facts, file)
     return file
 
 

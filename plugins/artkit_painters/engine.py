@@ -36,8 +36,10 @@ REACH = 16.0
 DURATION = 10.0
 """Seconds that the pen takes for a stroke: slow, so that a brush's dynamics of speed hardly show."""
 
+SHARPEST = 0.5
+"""Pixels over which the edge of a dab fades at least, however thin the stroke is."""
+
 _PRESS_SECONDS = 0.1  # longer, and the library would put an event of its own before the pen comes down
-_SHARPEST = 0.5  # px over which the edge of a dab fades, however thin it is
 _VARIED = 0.2  # deviation of the logarithm of a dab's radius that one sees in a stroke
 _SWELL = 17  # pressures at which is known how broad a brush is
 _RESET_SECONDS = 10.0  # long enough that no filter of the brush remembers the stroke before
@@ -317,6 +319,24 @@ def _tile_server(tiles: npt.NDArray[np.uint16], first: tuple[int, int], touched:
     return libmypaint.TileCallback(start)
 
 
+class Listener(Surface):
+    """A surface that is told of dabs and paints none of them."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 0, 1, 1)
+        self.dabs: list[tuple[float, ...]] = []
+        """x, y and radius in px, opacity, hardness, aspect, and angle in degrees of each, since this was emptied."""
+
+        def draw(_surface: int, *told: float) -> int:
+            x, y, radius, _red, _green, _blue, opacity, hardness, _eraser, aspect, angle, *_ = told
+            self.dabs.append((x, y, radius, opacity, hardness, aspect, angle))
+            return 0
+
+        self._draw = libmypaint.DabCallback(draw)
+        words = (ctypes.c_void_p * (libmypaint.DAB_POINTER + 1)).from_address(self.pointer)
+        words[libmypaint.DAB_POINTER] = ctypes.cast(self._draw, ctypes.c_void_p)
+
+
 # ---------------------------------------------------------------------------------------------------------- strokes
 @dataclass(frozen=True)
 class Traces:
@@ -358,6 +378,12 @@ def paint(brush: Brush, surface: Surface, traces: Traces, coloured: bool = True)
 
 
 def _paint_one(brush: Brush, surface: Surface, traces: Traces, index: int, coloured: bool) -> None:
+    for _ in _events(brush, surface, traces, index, coloured):
+        pass
+
+
+def _events(brush: Brush, surface: Surface, traces: Traces, index: int, coloured: bool) -> Iterator[int]:
+    """Paint a stroke event by event; yields the number of each when it is done."""
     lib, pen, ground = brush._lib, brush.pointer, surface.pointer
     set_base, stroke_to = lib.mypaint_brush_set_base_value, lib.mypaint_brush_stroke_to_2
     hue_saturation_value = colorsys.rgb_to_hsv(*traces.colours[index].tolist()) if coloured else (0.0, 0.0, 0.0)
@@ -367,7 +393,7 @@ def _paint_one(brush: Brush, surface: Surface, traces: Traces, index: int, colou
     # MyPaint leaves a dab out in which the fading of its edge has no room: small strokes of some brushes would leave
     # nothing, although enlarged they do. So an edge is never softer than the stroke is thin.
     thin = math.exp(float(traces.log_radius[index])) * brush.thinnest
-    set_base(pen, _setting_id("anti_aliasing"), min(brush.softness, max(_SHARPEST, thin)))
+    set_base(pen, _setting_id("anti_aliasing"), min(brush.softness, max(SHARPEST, thin)))
     brush.reseed(int(traces.seeds[index]))
     lib.mypaint_brush_new_stroke(pen)
     zoom = 1 / traces.zoom
@@ -378,8 +404,26 @@ def _paint_one(brush: Brush, surface: Surface, traces: Traces, index: int, colou
     lib.mypaint_brush_reset(pen)
     stroke_to(pen, ground, x, y, press, 0.0, 0.0, _RESET_SECONDS, zoom, 0.0, 0.0)
     lib.mypaint_brush_reset(pen)
-    for (x, y, press), seconds in zip(events, _SECONDS, strict=True):
+    for number, ((x, y, press), seconds) in enumerate(zip(events, _SECONDS, strict=True)):
         stroke_to(pen, ground, x, y, press, 0.0, 0.0, seconds, zoom, 0.0, 0.0)
+        yield number
+
+
+def dabs(brush: Brush, traces: Traces) -> npt.NDArray[np.float64]:
+    """The dabs that a brush lays for m strokes, in their order: (k, 9). The number of the stroke and of the event after
+    which a dab is laid; x, y and radius in px; opacity; hardness, below 0 if its edge has no room to fade, and then
+    there is no dab; aspect, and angle in degrees.
+
+    Raises EngineMissing if this build of the library does not tell of its dabs.
+    """
+    listener, found = Listener(), []
+    for index in range(len(traces)):
+        for event in _events(brush, listener, traces, index, coloured=False):
+            found += [(index, event, *dab) for dab in listener.dabs]
+            listener.dabs.clear()
+    if len(traces) and not found:
+        raise EngineMissing("this build of libmypaint does not tell of its dabs", remedy="install libmypaint 1.6")
+    return np.array(found, np.float64).reshape(-1, 9)
 
 
 def coverages(

@@ -1,6 +1,10 @@
-"""``type = "gan"``: a painter trained against a critic on MyPaint's own strokes (paper §2.3)."""
+"""``type = "gan"``: a painter that learnt a brush from MyPaint's own strokes (paper §2.3)."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +16,7 @@ from artkit.geometry import Place, Window
 from artkit.part import Scene
 from artkit.renderer import Paint, Renderer
 from artkit_painters import engine, stroke, weights
+from artkit_painters.dab_painter import DabPainter
 from artkit_painters.dcgan import Generator
 from artkit_painters.geometry import GeometryPainter, in_blocks
 from artkit_painters.sheets import on_sheets
@@ -30,10 +35,10 @@ class Gan(Renderer):
         """The brush whose painter to take, among those that artkit ships weights for; classic/dry_brush unless told, or
         the one that `weights` are of."""
         grain: bool = True
-        """Paint with the grain of the brush, a sample of its randomness; without it, the mean of all samples, whose
-        gradient is smoother."""
+        """Paint with the grain of the brush, a sample of its randomness, dab by dab; without it, the mean of all
+        samples, which is faster and whose gradient is smoother."""
         weights: InputFile | None = None
-        """Weights of your own training instead."""
+        """Weights of your own training instead: of `train/gan` for samples, of `train/mean` for the mean."""
         sha256: str = ""
         """The sha256 these weights must have."""
 
@@ -41,30 +46,20 @@ class Gan(Renderer):
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
-        # The mean of one that has met a critic is as near the brush's, but its gradient reaches less far.
         kind = "gan" if config.grain else "mean"
         tensors, facts, found, file = weights.of_brush(kind, config.brush, config.weights, config.sha256)
         self.config = config.model_copy(update={"brush": str(facts["brush"])})
-        self.painter: GeometryPainter | Generator
-        if facts.get("architecture") == "dcgan":
-            self.painter = Generator()
-        else:
-            try:
-                self.painter = GeometryPainter.of(facts)
-            except KeyError as missing:
-                raise UsageError(
-                    f"{file} do not tell their {missing.args[0]}", remedy="train them again with this artkit"
-                ) from None
+        self.painter = _painter(facts, config.grain, file)
         weights.fill(self.painter, tensors, file)
         self.facts = facts
         self.provenance["weights"] = found
         self.eval().requires_grad_(False)
 
     def margin(self, side: int) -> int:
-        return stroke.margin(side) if isinstance(self.painter, GeometryPainter) else 0
+        return 0 if isinstance(self.painter, Generator) else stroke.margin(side)
 
     def reach(self, actions: Tensor, side: int) -> Tensor | None:
-        return self.painter.overshoot(actions, float(side)) if isinstance(self.painter, GeometryPainter) else None
+        return None if isinstance(self.painter, Generator) else self.painter.overshoot(actions, float(side))
 
     def forward(self, actions: Tensor, place: Place) -> Paint:
         if isinstance(self.painter, Generator):
@@ -76,16 +71,34 @@ class Gan(Renderer):
     def part(self, actions: Tensor, place: Place, part: Window) -> Paint:
         if isinstance(self.painter, Generator):
             return super().part(actions, place, part)
-        seeds = None
-        if self.config.grain:
+        x, y, side = part.x - place.margin, part.y - place.margin, float(place.side)
+        corner = actions.new_tensor([[x, y]]).expand(len(actions), -1)
+        if isinstance(self.painter, DabPainter):
             chosen = engine.stroke_seeds(place.number.cpu().numpy(), place.seed)
             seeds = torch.from_numpy(chosen).to(actions.device)
-        # The painter's cells are two px wide and must lie as they did when it was trained.
-        x, y = part.x - place.margin, part.y - place.margin
-        odd_x, odd_y = x % 2, y % 2
-        corner = actions.new_tensor([[x - odd_x, y - odd_y]]).expand(len(actions), -1)
-        size = (in_blocks(odd_x + part.width), in_blocks(odd_y + part.height))
-        coverage = self.painter.window(actions, corner, float(place.side), size, seeds)
-        if size != (part.width, part.height):
+            coverage = self.painter.window(actions, corner, side, (part.width, part.height), seeds)
+        else:
+            # The painter's cells are two px wide and must lie as they did when it was trained.
+            odd_x, odd_y = x % 2, y % 2
+            size = (in_blocks(odd_x + part.width), in_blocks(odd_y + part.height))
+            coverage = self.painter.window(actions, corner - corner.new_tensor([odd_x, odd_y]), side, size)
             coverage = coverage[..., odd_y : odd_y + part.height, odd_x : odd_x + part.width]
         return Paint(actions[:, stroke.SHAPE :, None, None], coverage)
+
+
+def _painter(facts: Mapping[str, Any], grain: bool, file: Path) -> GeometryPainter | DabPainter | Generator:
+    """The painter that weights tell of. Raises UsageError if they do not, or paint otherwise than is wanted."""
+    architecture = facts.get("architecture")
+    try:
+        if architecture == "dcgan":
+            return Generator()
+        painter: GeometryPainter | DabPainter
+        painter = DabPainter.of(facts) if architecture == "dabs" else GeometryPainter.of(facts)
+    except KeyError as missing:
+        raise UsageError(
+            f"{file} do not tell their {missing.args[0]}", remedy="train them again with this artkit"
+        ) from None
+    if grain != isinstance(painter, DabPainter):
+        paints = "the mean of a brush" if grain else "samples of a brush"
+        raise UsageError(f"{file} are weights that paint {paints}", remedy=f"say grain = {str(not grain).lower()}")
+    return painter

@@ -1,14 +1,16 @@
-"""``type = "gan"``: trains the `gan` painter (paper §2.3), first by regression, then against a critic that sees real
-and painted strokes.
+"""``type = "gan"``: trains the `gan` painter (paper §2.3), first by likelihood or regression, then against a critic
+that sees real and painted strokes.
 
 The paper's generator and critic are a DCGAN's that see the bare action (`architecture = "dcgan"`). The default painter
-knows its geometry, and its critic sees the same features, so it judges whether the paint suits the stroke rather than
-having to learn what a stroke is. Departures, with the reasons, are in docs/design.md.
+knows that strokes are made of dabs, and learns what they are like from those of which the brush tells; its critic sees
+where each pixel lies beside the stroke's curve, so it judges whether the paint suits the stroke rather than having to
+learn what a stroke is. Departures, with the reasons, are in docs/design.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -20,14 +22,21 @@ from torch.nn import functional as F
 
 from artkit.part import Scene
 from artkit_painters import dcgan, stroke
+from artkit_painters.dab_painter import DabPainter
+from artkit_painters.data import SHARD, hash_seed
 from artkit_painters.geometry import CELL, FEATURES, GeometryPainter
-from artkit_painters.grain import Dab
+from artkit_painters.hearing import Heard, hear
 from artkit_painters.reach import measure
+from artkit_painters.scattering import Dab
 from artkit_painters.sheets import gradient_energy
 from artkit_painters.training import Strokes, StrokeTrainer, cosine, set_rate
 
 _CERTAIN = 0.01
 """A variance of coverage below which pixels count alike."""
+
+_DABS = 4096  # dabs of which a step learns
+_SIDES = (64, 512)  # px of tiles: on the larger ones MyPaint need not soften the edges of dabs
+_EYE = (4.0, 4.0)  # brush radii within which a critic looks
 
 Radii = Annotated[float, Field(ge=0, le=20, allow_inf_nan=False)]
 
@@ -58,15 +67,13 @@ class Critic(nn.Module):
 class Sitting(NamedTuple):
     """The strokes of a step as painter and critic see them.
 
-    real (m, 1, W, W): their coverage. seeds (m,), which choose the grain. paint: seeds to painted coverage. tone: how
-    far the mean of what is painted, of which this is a sample, is from the real. judge: the critic's scores (k m,) of
-    coverages (k m, 1, W, W). area (m,): pixels over which the critic takes its mean.
+    real (m, 1, W, W): their coverage. seeds (m,), which choose the grain. paint: seeds to painted coverage. judge: the
+    critic's scores (k m,) of coverages (k m, 1, W, W). area (m,): pixels over which the critic takes its mean.
     """
 
     real: Tensor
     seeds: Tensor
     paint: Callable[[Tensor], Tensor]
-    tone: Callable[[Tensor], Tensor]
     judge: Callable[[Tensor], Tensor]
     area: Tensor
 
@@ -91,21 +98,24 @@ class GanTrainer(StrokeTrainer):
     class Config(StrokeTrainer.Config):
         """Settings."""
 
-        architecture: Literal["geometry", "dcgan"] = "geometry"
-        """`geometry`: a small painter that knows where each pixel lies beside the stroke. `dcgan`: the paper's own, a
-        generator that sees the bare action; its strokes end at the edge of their tile."""
+        architecture: Literal["dabs", "geometry", "dcgan"] = "dabs"
+        """`dabs`: samples of strokes, made of dabs as the brush makes them. `geometry`: the mean of the brush, by a
+        network that knows where each pixel lies beside the stroke. `dcgan`: the paper's own, a generator that sees the
+        bare action; its strokes end at the edge of their tile."""
         discrete: bool = False
         """Learn the discrete action space of the paper's §3.1, for the renderer `discrete`; `dcgan` only."""
-        regression: float = Field(0.6, ge=0, le=1)
-        """Share of the steps that are plain regression, before the critic comes in. With 1 a painter knows the mean
-        of its brush, but not its grain."""
+        regression: float = Field(1.0, ge=0, le=1)
+        """Share of the steps that are plain regression, or of `dabs` likelihood, before the critic comes in. `geometry`
+        has no samples that a critic could judge."""
+        listen: int = Field(1000, ge=2, le=SHARD)
+        """Strokes of whose dabs `dabs` learns."""
         channels: int = Field(32, ge=4)
-        """Width of the painter; not of `dcgan`."""
+        """Width of `geometry`."""
         reach: tuple[Radii, Radii] | None = None
-        """Brush radii from the curve within which there may be paint: at no pressure, and how many more at full
-        pressure. Measured on the brush unless told."""
+        """Of `geometry`, brush radii from the curve within which there may be paint: at no pressure, and how many more
+        at full pressure. Measured on the brush unless told."""
         lr: float = Field(4e-3, gt=0)
-        """Learning rate of the regression."""
+        """Learning rate of the regression, or of the likelihood."""
         adversarial_lr: float = Field(8e-4, gt=0)
         """Learning rate of painter and critic while they compete."""
         critic_steps: int = Field(3, ge=1)
@@ -113,31 +123,36 @@ class GanTrainer(StrokeTrainer):
         penalty: float = Field(10.0, ge=0)
         """Weight of the critic's gradient penalty (WGAN-GP)."""
         tone: float = Field(4.0, ge=0)
-        """Weight of the squared error of the mean of all samples, which holds the tone while the critic judges grain;
-        of `dcgan`, which has no mean, of the blurred coverage."""
+        """Weight of the squared error of the blurred coverage, which holds the tone while the critic judges grain."""
         grain: float = Field(0.1, ge=0)
         """Weight of the squared logarithm of the gradient energy over the real strokes', which keeps the competition
         from overshooting."""
 
         @model_validator(mode="after")
-        def _discrete_is_the_paper_s(self) -> Self:
+        def _fits(self) -> Self:
             if self.discrete and self.architecture != "dcgan":
                 raise ValueError('discrete = true needs architecture = "dcgan"')
+            if self.architecture == "geometry" and self.regression < 1:
+                raise ValueError('architecture = "geometry" paints a mean, which no critic can judge: regression = 1')
             return self
 
     config: Config
 
     def __init__(self, config: Config, scene: Scene, steps: int, folder: Path) -> None:
         super().__init__(config, scene, steps, folder, config.discrete)
-        self.painter: GeometryPainter | dcgan.Generator
-        self.critic: Critic | dcgan.Critic
+        self.painter: DabPainter | GeometryPainter | dcgan.Generator
+        self.critic: Critic | dcgan.Critic = Critic()
+        self._heard: Heard | None = None
+        brush = self.workers.brush
         if config.architecture == "dcgan":
             self.painter, self.critic = dcgan.Generator(config.discrete), dcgan.Critic(config.discrete)
-        else:
+        elif config.architecture == "geometry":
             reach = config.reach or measure(self.workers, scene.seed)
-            brush = self.workers.brush
             self.painter = GeometryPainter(config.channels, reach, brush.swell, Dab(*brush.dab), brush.by_chance)
-            self.critic = Critic()
+        else:
+            some = replace(self.set, count=config.listen).actions(0)
+            self._heard = hear(brush, some, hash_seed(scene.seed, 0), _SIDES).to(scene.device)
+            self.painter = DabPainter(brush.softness, brush.thinnest, self._heard.upright, brush.swell, brush.dab[2])
         self._regression = torch.optim.Adam(self.painter.parameters(), config.lr)
         self._painting = torch.optim.Adam(self.painter.parameters(), config.adversarial_lr, betas=(0.0, 0.9))
         self._judging = torch.optim.Adam(self.critic.parameters(), config.adversarial_lr, betas=(0.0, 0.9))
@@ -145,41 +160,62 @@ class GanTrainer(StrokeTrainer):
 
     @property
     def kind(self) -> str:
-        if not isinstance(self.painter, GeometryPainter):
+        if isinstance(self.painter, dcgan.Generator):
             return "discrete" if self.config.discrete else "dcgan"
-        return "mean" if self.config.regression == 1 else "gan"
+        return "mean" if isinstance(self.painter, GeometryPainter) else "gan"
 
     def trained(self) -> tuple[nn.Module, dict[str, Any]]:
-        if not isinstance(self.painter, GeometryPainter):
-            return self.painter, {"architecture": "dcgan"}
-        return self.painter, {"architecture": "geometry", **self.painter.facts()}
+        facts = {} if isinstance(self.painter, dcgan.Generator) else self.painter.facts()
+        return self.painter, {"architecture": self.config.architecture, **facts}
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"regression": self._regression, "painting": self._painting, "judging": self._judging}
 
+    @property
+    def _turn(self) -> int:
+        """The step with which the critic comes in."""
+        return round(self.steps * self.config.regression)
+
+    def sees_strokes(self, step: int) -> bool:
+        return self._heard is None or step >= self._turn
+
     def learn(self, step: int) -> dict[str, float]:
-        turn = round(self.steps * self.config.regression)
-        if step < turn:
-            return self._regress(step, step / max(turn, 1))
-        return self._compete(self._sit(step), (step - turn) / max(self.steps - turn, 1))
+        if step < self._turn:
+            progress = step / max(self._turn, 1)
+            return self._regress(step, progress) if self._heard is None else self._listen(self._heard, progress)
+        return self._compete(self._sit(step), (step - self._turn) / max(self.steps - self._turn, 1))
 
     def _sit(self, step: int) -> Sitting:
         """The strokes of a step, and how painter and critic see them."""
         painter, critic = self.painter, self.critic
-        if isinstance(painter, GeometryPainter):
+        if isinstance(painter, DabPainter):
             assert isinstance(critic, Critic)
             # The critic judges grain, for which it need not see the whole of a stroke; so it sees four times as many.
             return _beside_the_curve(painter, critic, self._windows(step, close=True))
+        assert isinstance(painter, dcgan.Generator)
         actions, real = self.tiles(step, self.config.batch)
         seeds, painted = torch.zeros(len(actions), dtype=torch.int64), painter(actions)
         return Sitting(
             real,
             seeds,
             paint=lambda _: painted,
-            tone=lambda fake: (F.avg_pool2d(fake, 8, 4) - F.avg_pool2d(real, 8, 4)).square().mean(),
             judge=lambda coverage: critic(coverage, _again(actions, coverage)),
             area=torch.ones(len(actions), device=real.device),
         )
+
+    def _listen(self, heard: Heard, progress: float) -> dict[str, float]:
+        """Make dabs of which the brush told likelier."""
+        assert isinstance(self.painter, DabPainter)
+        set_rate(self._regression, self.config.lr * cosine(progress) + 1e-5)
+        generator, device = self.scene.generator, heard.t.device
+        dabs = torch.randint(len(heard.t), (_DABS,), generator=generator).to(device)
+        strokes = torch.randint(len(heard.actions), (self.config.batch,), generator=generator).to(device)
+        losses = self.painter.unlikely(heard, dabs, strokes)
+        self._regression.zero_grad()
+        sum(losses.values(), torch.zeros((), device=device)).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.painter.parameters(), 1.0)
+        self._regression.step()
+        return {name: loss.item() for name, loss in losses.items()}
 
     def _windows(self, step: int, close: bool = False) -> Windows:
         """The strokes of a step in windows of the tile's size, in which the stroke is centred; `close`: in windows half
@@ -213,12 +249,11 @@ class GanTrainer(StrokeTrainer):
         set_rate(self._regression, self.config.lr * cosine(progress) + 1e-5)
         if isinstance(self.painter, GeometryPainter):
             actions, _, real, corner, side = self._windows(step)
-            # The mean of all grain, for a sample of it, which is never that of the real stroke, would only be learnt to
-            # be left out, and the critic would find nothing to begin with.
             sight = self.painter.sight(actions, corner, side, real.shape[-1])
             mean, square = self.painter.moments(self.painter.marks(sight, actions, side), real.shape[-1])
             error, loss = (mean - real).square().mean(), _off(mean, square, real)
         else:
+            assert isinstance(self.painter, dcgan.Generator)
             actions, real = self.tiles(step, self.config.batch)
             error = loss = (self.painter(actions) - real).square().mean()
         self._regression.zero_grad()
@@ -246,7 +281,7 @@ class GanTrainer(StrokeTrainer):
             self._judging.step()
             losses = {"gap": gap.item(), "penalty": penalty.item()}
         fake = sitting.paint(seeds)
-        tone = sitting.tone(fake)
+        tone = (F.avg_pool2d(fake, 8, 4) - F.avg_pool2d(real, 8, 4)).square().mean()
         energy = gradient_energy(fake) / gradient_energy(real)
         grain = energy.log().square()
         loss = self.config.tone * tone + self.config.grain * grain - sitting.judge(fake).mean()
@@ -258,30 +293,30 @@ class GanTrainer(StrokeTrainer):
         return losses
 
     def painted(self, actions: Tensor) -> Tensor:
-        if not isinstance(self.painter, GeometryPainter):
+        if isinstance(self.painter, dcgan.Generator):
             tiles: Tensor = self.painter(actions)
             return tiles[:, 0]
-        seeds = torch.arange(len(actions), device=actions.device)
-        sheets: Tensor = self.painter(actions, self.set.side, self.set.margin, seeds)
+        side, margin = self.set.side, self.set.margin
+        if isinstance(self.painter, GeometryPainter):
+            sheets: Tensor = self.painter(actions, side, margin)
+        else:
+            sheets = self.painter(actions, side, margin, torch.arange(len(actions), device=actions.device))
         return sheets[:, 0]
 
     def cut(self, sheets: Strokes) -> Strokes:
-        return sheets if isinstance(self.painter, GeometryPainter) else super().cut(sheets)
+        return super().cut(sheets) if isinstance(self.painter, dcgan.Generator) else sheets
 
 
-def _beside_the_curve(painter: GeometryPainter, critic: Critic, windows: Windows) -> Sitting:
-    """A sitting whose painter and critic see the geometry of the strokes, which is computed once and stands still."""
+def _beside_the_curve(painter: DabPainter, critic: Critic, windows: Windows) -> Sitting:
+    """A sitting whose critic sees the geometry of the strokes beside their paint."""
     actions, seeds, real, corner, side = windows
     size = real.shape[-1]
     with torch.no_grad():
-        fixed = painter.sight(actions, corner, side, size)
-    features, gate = fixed.maps()
-    marks = painter.marks(fixed, actions, side)  # once, for samples that the critic sees and for all that it does not
+        features, gate = GeometryPainter(reach=_EYE).to(actions.device).sight(actions, corner, side, size).maps()
     return Sitting(
         real,
         seeds,
-        paint=lambda seeds: painter.paint(marks, actions, corner, side, size, seeds),
-        tone=lambda _: _off(*painter.moments(marks, size), real),
+        paint=lambda seeds: painter.window(actions, corner, side, (size, size), seeds),
         judge=lambda coverage: critic(coverage, _again(features, coverage), _again(gate, coverage)),
         # The slope of a mean over patches shrinks with the area they cover; scaled, its norm is one a patch.
         area=gate.sum((1, 2, 3)).clamp(min=4) * CELL * CELL,

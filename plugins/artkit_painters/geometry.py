@@ -1,12 +1,12 @@
-"""A painter that knows its geometry: the coverage of a stroke from where each pixel lies beside the stroke's curve.
+"""A painter that knows its geometry: the mean coverage of a stroke from where each pixel lies beside its curve.
 
 For each cell of two by two pixels, differentiably from the action: the nearest point of the curve and the offset from
 it in brush radii, pressure there, way to the curve's ends, and how much ink a brush that scatters its dabs would leave.
 A small network, the same at every cell, makes of these what the brush does there: how much paint it leaves for
 certain, how densely it scatters its dabs, and how opaque they are; and how that changes across the curve, which tells
-the cell's four pixels apart. Where the dabs fall is chance (`artkit_painters.grain`): a sample of it, or the mean of
-all samples. Nothing depends on a neighbour: the painter may paint any window at any resolution, and paints only the
-blocks of cells that the brush can reach.
+the cell's four pixels apart. Where the dabs fall is chance; what is painted is the mean of all that may happen
+(`artkit_painters.scattering`). Nothing depends on a neighbour: the painter may paint any window at any resolution, and
+paints only the blocks of cells that the brush can reach.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from artkit_painters import stroke
-from artkit_painters.grain import Dab, amounts, dabs, expected, expected_square
 from artkit_painters.nearest import nearest
+from artkit_painters.scattering import Dab, expected, expected_square
 
 FEATURES = 17
 CELL = 2
@@ -86,11 +86,11 @@ class Marks(NamedTuple):
 
 
 class GeometryPainter(nn.Module):
-    """Coverage of strokes from their shape.
+    """Mean coverage of strokes from their shape.
 
     channels: width. reach: brush radii (and `REACH_PX` more) from the curve beyond which there is no paint, at no
     pressure, and how many more at full pressure. swell: how pressure changes the radius of the brush
-    (`stroke.swollen`). dab: its dabs. by_chance: whether samples of a stroke differ; if not, there is no grain.
+    (`stroke.swollen`). dab: its dabs. by_chance: whether samples of a stroke differ; if not, there are no dabs.
     """
 
     def __init__(
@@ -123,18 +123,15 @@ class GeometryPainter(nn.Module):
         told = {"channels": self.middle.in_features, "reach": self.reach, "swell": self.swell, "dab": self.dab}
         return told | {"by_chance": self.by_chance}
 
-    def forward(self, actions: Tensor, side: float, margin: int, seeds: Tensor | None) -> Tensor:
+    def forward(self, actions: Tensor, side: float, margin: int) -> Tensor:
         """The sheets of m strokes: their tile of `side` px and `margin` px around it.
 
-        actions (m, >= 9) in [0, 1]; seeds (m,) int64, which choose the grain, or None for the mean of all grain
-        -> (m, 1, S, S) in [0, 1] with S = `sheet_size(side, margin)`.
+        actions (m, >= 9) in [0, 1] -> (m, 1, S, S) in [0, 1] with S = `sheet_size(side, margin)`.
         """
         edge = sheet_size(side, margin)
-        return self.window(actions, actions.new_full((len(actions), 2), -margin), side, (edge, edge), seeds)
+        return self.window(actions, actions.new_full((len(actions), 2), -margin), side, (edge, edge))
 
-    def window(
-        self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int], seeds: Tensor | None
-    ) -> Tensor:
+    def window(self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int]) -> Tensor:
         """Windows of the sheets: (m, 1, height, width) for a size (width, height) in px, whole blocks.
 
         corner (m, 2): the upper left of each window, px from the tile's, even numbers: cells lie as they did when the
@@ -145,7 +142,7 @@ class GeometryPainter(nn.Module):
         reached, painted = [], []
         for first in range(0, m, _STROKES):
             some = slice(first, first + _STROKES)
-            arguments = (actions[some], corner[some], side, size, None if seeds is None else seeds[some])
+            arguments = (actions[some], corner[some], side, size)
             where, blocks = (
                 checkpoint(self._blocks, *arguments, use_reentrant=False, preserve_rng_state=False)
                 if again
@@ -161,9 +158,7 @@ class GeometryPainter(nn.Module):
             sheets.index_put_(torch.cat(reached).unbind(1), torch.cat(painted))
         return sheets.transpose(2, 3).view(m, 1, height, width)
 
-    def _blocks(
-        self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int], seeds: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def _blocks(self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """The blocks of windows that the brush reaches: their stroke, row and column (k, 3), and coverage there
         (k, _BLOCK, _BLOCK).
         """
@@ -186,9 +181,7 @@ class GeometryPainter(nn.Module):
             x = x[None].expand(_SIDE, -1, -1).reshape(_SIDE**2, -1)
             y = y[:, None].expand(-1, _SIDE, -1).reshape(_SIDE**2, -1)
             sight = self._sight(shape.index_select(1, index)[:, None], ink, x, y)
-            chosen = None if seeds is None else seeds[index]
-            marks = self._marks(sight, change.index_select(0, index))
-            coverage = self._coverage(marks, chosen, shape[6][index], x, y)
+            coverage = self._coverage(self._marks(sight, change.index_select(0, index)))
             pieces.append(coverage.view(_SIDE, _SIDE, -1, CELL, CELL).permute(2, 0, 3, 1, 4))
         return reached, torch.cat(pieces).reshape(-1, _BLOCK, _BLOCK)
 
@@ -223,13 +216,6 @@ class GeometryPainter(nn.Module):
         """What the brush does in the windows that go with what `sight` returned."""
         return self._marks(sight, self._change(_shape(actions, side)))
 
-    def paint(
-        self, marks: Marks, actions: Tensor, corner: Tensor, side: float, size: int, seeds: Tensor | None
-    ) -> Tensor:
-        """The windows (m, 1, size, size) that go with what `marks` returned."""
-        x, y = _grid(*_centres(actions, corner, (size, size), CELL))
-        return _window(self._coverage(marks, seeds, stroke.radius(actions) * side, x, y), size)
-
     def moments(self, marks: Marks, size: int) -> tuple[Tensor, Tensor]:
         """The means over all samples of the coverage and of its square, (m, 1, size, size) each, in the windows that go
         with what `marks` returned.
@@ -238,9 +224,8 @@ class GeometryPainter(nn.Module):
             torch.exp(-held(marks.density, marks.opacity, self.dab)[..., None] * marks.more)
             for held in (expected, expected_square)
         )
-        bare, gate = marks.bare, marks.gate[..., None]
-        mean, square = (1 - bare * one) * gate, (1 + bare * (bare * two - 2 * one)) * gate.square()
-        return _window(mean, size), _window(square, size)
+        square = (1 + marks.bare * (marks.bare * two - 2 * one)) * marks.gate[..., None].square()
+        return _window(self._coverage(marks), size), _window(square, size)
 
     @torch.no_grad()
     def _reached(self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int]) -> Tensor:
@@ -362,15 +347,9 @@ class GeometryPainter(nn.Module):
             gate=sight.gate,
         )
 
-    def _coverage(self, marks: Marks, seeds: Tensor | None, radius: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        """Coverage (c, b, 4) of the pixels of cells; seeds and radius (b,), x and y (c, b)."""
-        if seeds is None or not self.by_chance:
-            held = expected(marks.density, marks.opacity, self.dab)[..., None]
-        else:
-            half = torch.tensor([[-0.5, 0.5, -0.5, 0.5], [-0.5, -0.5, 0.5, 0.5]], device=x.device, dtype=x.dtype)
-            place = (x[..., None] + half[0], y[..., None] + half[1])
-            fallen = dabs(seeds[:, None], radius[:, None], *place, marks.density[..., None], self.dab)
-            held = (fallen @ amounts(marks.density, marks.opacity, self.dab)[..., None])[..., 0]
+    def _coverage(self, marks: Marks) -> Tensor:
+        """Mean coverage (c, b, 4) of the pixels of cells."""
+        held = expected(marks.density, marks.opacity, self.dab)[..., None]
         # What light passes both the paint that is certain and the dabs is not covered.
         return (1 - marks.bare * torch.exp(-held * marks.more)) * marks.gate[..., None]
 

@@ -79,6 +79,13 @@ def find() -> str | None:
     return None
 
 
+DabCallback = CFUNCTYPE(c_int, c_void_p, *[c_float] * 16)
+"""Draws a dab: surface, x, y, radius, red, green, blue, opacity, hardness, eraser, aspect, angle, and five more."""
+
+DAB_POINTER = 7
+"""The word of a surface that points to the function with which brushes draw dabs on it."""
+
+
 @cache
 def library() -> ctypes.CDLL:
     """The loaded library, its functions declared.

@@ -65,6 +65,10 @@ class StrokeTrainer(Trainer):
         self._board = _Board(folder / "tensorboard") if config.tensorboard else None
 
     def prepare(self) -> None:
+        if self.sees_strokes(0):
+            self._open()
+
+    def _open(self) -> None:
         """Paint the strokes that are not there yet, and open them."""
         if not self.config.strokes:
             self._stream = Stream(self.set, self.workers)
@@ -74,13 +78,17 @@ class StrokeTrainer(Trainer):
         self._stored = self.set.load(self.strokes)
 
     def step(self, step: int) -> dict[str, float]:
-        if self._stored is None and self._stream is None:
-            self.prepare()
+        if self._stored is None and self._stream is None and self.sees_strokes(step):
+            self._open()
         with _tensor_cores(self.scene.device):
             losses = self.learn(step)
         if self._board:
             self._board.tell(step, losses, self.sample)
         return losses
+
+    def sees_strokes(self, step: int) -> bool:
+        """Whether a step learns from strokes as MyPaint painted them, which must be there then."""
+        return True
 
     @abstractmethod
     def learn(self, step: int) -> dict[str, float]:

@@ -1,11 +1,12 @@
-"""The painter that knows its geometry beside the generator of the paper's released code: forward and backward.
+"""The painters of MyPaint's strokes beside the generator of the paper's released code: forward and backward.
 
     python tests/benchmarks/surrogate.py [--batch 256] [--repeats 5] [--threads N] [--device cuda]
 
-Both paint random strokes on 64 px and give the gradient of the actions alone; the median of the repeats. The painter
-also paints the 16 px around the tile that the generator cuts off. The last column is the share of the memory's
-bandwidth: the bytes that the operations of a pass read and write, a second, over those of a large copy in the same run.
-What stays in a processor's cache counts as well, so on a CPU the share may be above 1.
+All paint random strokes on 64 px and give the gradient of the actions alone; the median of the repeats. The painter of
+the mean, whose gradient leads MyPaint, also paints the 16 px around the tile that the generator cuts off. The last
+column is the share of the memory's bandwidth: the bytes that the operations of a pass read and write, a second, over
+those of a large copy in the same run. What stays in a processor's cache counts as well, so on a CPU the share may be
+above 1.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from released import make_generator
@@ -23,15 +24,17 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from artkit_painters import stroke, weights
+from artkit_painters.dab_painter import DabPainter
 from artkit_painters.geometry import GeometryPainter
 
 SIDE = 64
+Network = TypeVar("Network", GeometryPainter, DabPainter)
 
 
-def make_painter() -> GeometryPainter:
+def shipped(kind: str, network: type[Network]) -> Network:
     """The one that artkit ships for dry_brush."""
-    tensors, facts, _ = weights.load(weights.shipped("gan", "classic/dry_brush"))
-    painter = GeometryPainter.of(facts)
+    tensors, facts, _ = weights.load(weights.shipped(kind, "classic/dry_brush"))
+    painter = network.of(facts)
     painter.load_state_dict(tensors)
     return painter.eval().requires_grad_(False)
 
@@ -97,14 +100,16 @@ def main() -> None:
     device = torch.device(told.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise SystemExit("there is no GPU that torch can use")
-    painter, generator = make_painter().to(device), make_generator().to(device)
+    mean, dabs = shipped("mean", GeometryPainter).to(device), shipped("gan", DabPainter).to(device)
+    generator = make_generator().to(device)
     seeds = torch.arange(told.batch, device=device)
     actions = torch.rand(told.batch, len(stroke.SPACE), generator=torch.Generator().manual_seed(0)).to(device)
     actions.requires_grad_()
     ways: dict[str, tuple[torch.nn.Module, Callable[[Tensor], Tensor]]] = {
         "released generator, 64 px": (generator, generator),
-        "painter, 64 px": (painter, lambda actions: painter(actions, SIDE, 0, seeds)),
-        "painter, 64 px and 16 around": (painter, lambda actions: painter(actions, SIDE, 16, seeds)),
+        "mean, 64 px": (mean, lambda actions: mean(actions, SIDE, 0)),
+        "mean, 64 px and 16 around": (mean, lambda actions: mean(actions, SIDE, 16)),
+        "samples, dab by dab, 64 px": (dabs, lambda actions: dabs(actions, SIDE, 0, seeds)),
     }
     limit = bandwidth(told.repeats, device)
     print(f"batch {told.batch}, forward and backward, {device}, {torch.get_num_threads()} threads")

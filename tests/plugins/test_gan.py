@@ -14,7 +14,7 @@ from artkit.canvas import Canvas
 from artkit.geometry import Place, Window
 from artkit.part import Scene
 from artkit.renderer import Renderer
-from artkit_painters import geometry, stroke
+from artkit_painters import dabs, geometry, stroke
 
 Actions = Callable[..., Tensor]
 
@@ -154,11 +154,12 @@ def test_seed_and_number_choose_the_grain(scene: Callable[..., Scene], random_ac
     assert not torch.equal(paint(3, 5), paint(3, 6))
 
 
-def test_gradients_are_the_same_when_strokes_are_computed_again(
-    scene: Callable[..., Scene], random_actions: Actions, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("grain", [True, False])
+def test_gradients_are_the_same_some_at_a_time(
+    scene: Callable[..., Scene], random_actions: Actions, monkeypatch: pytest.MonkeyPatch, grain: bool
 ) -> None:
-    """Many strokes are not kept for the gradient but computed again; a few are kept. Both must agree."""
-    renderer = scene().make("renderer", "gan")
+    """Of many strokes nothing is kept for the gradient, and few of them are computed at a time."""
+    renderer = scene().make("renderer", "gan", grain=grain)
     place = Place(torch.zeros(12, 2), 64, 16, torch.arange(12), (64, 64), 0)
     looked_at = torch.randn(96, 96, generator=torch.Generator().manual_seed(0))
 
@@ -171,6 +172,7 @@ def test_gradients_are_the_same_when_strokes_are_computed_again(
     kept = gradient()
     monkeypatch.setattr(geometry, "_KEPT", 0)
     monkeypatch.setattr(geometry, "_CELLS", 1500)
+    monkeypatch.setattr(dabs, "_PIXELS", 1500)
     again = gradient()
     torch.testing.assert_close(again[0], kept[0], atol=1e-5, rtol=0)
     torch.testing.assert_close(again[1], kept[1], atol=1e-2, rtol=1e-3)

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from artkit import recipe
+from artkit.errors import UsageError
 from artkit.files import sha256
 from artkit.part import Scene
 from artkit.run import Interrupted, Run
@@ -29,8 +30,8 @@ steps = 6
 [trainer]
 type = "gan"
 strokes = 1000
+listen = 20
 batch = 8
-channels = 8
 regression = 0.5
 critic_steps = 2
 """
@@ -116,13 +117,29 @@ def test_going_on_is_as_if_it_had_never_stopped(
         assert {**json.loads(one), "seconds": 0} == {**json.loads(other), "seconds": 0}
 
 
-def test_it_learns(trained: Path, tmp_path: Path, recipe_file: Path, with_strokes: Path) -> None:
+def test_the_mean_learns(trained: Path, tmp_path: Path, recipe_file: Path, with_strokes: Path) -> None:
     """Forty steps of regression bring the error down."""
-    told = recipe.read([recipe_file], ["steps=40", "trainer.regression=1.0", "trainer.batch=16"])
-    job = Train(told, torch.device("cpu"), with_strokes)
+    changed = ['trainer.architecture="geometry"', "trainer.channels=8", "trainer.regression=1.0", "trainer.batch=16"]
+    job = Train(recipe.read([recipe_file], ["steps=40", *changed]), torch.device("cpu"), with_strokes)
     job.prepare()
     errors = [job.step(step)["mse"] for step in range(40)]
     assert sum(errors[-8:]) < 0.8 * sum(errors[:8]), errors
+    assert job.trainer.save(with_strokes).name.startswith("mean-")
+
+
+def test_dabs_are_learnt_by_heart_without_strokes(recipe_file: Path, tmp_path: Path) -> None:
+    """Two hundred steps of likelihood, for which no stroke is painted: the dabs become likelier in all that is told."""
+    job = Train(recipe.read([recipe_file], ["steps=200", "trainer.regression=1.0"]), torch.device("cpu"), tmp_path)
+    job.prepare()
+    first, *_, last = [job.step(step) for step in range(200)]
+    assert not (tmp_path / "strokes").exists()
+    for name, unlikely in last.items():
+        assert unlikely < first[name] - 0.2, name
+
+
+def test_a_mean_has_no_critic(recipe_file: Path) -> None:
+    with pytest.raises(UsageError, match="no critic can judge"):
+        recipe.read([recipe_file], ['trainer.architecture="geometry"'])
 
 
 def test_gradient_energy_tells_grain_from_smudge() -> None:

@@ -33,7 +33,8 @@ def file(tmp_path: Path) -> Path:
 
 
 def gan(scene: Callable[..., Scene], **settings: object) -> Gan:
-    return Gan(Gan.Config(**settings), scene())  # type: ignore[arg-type]
+    """The painter of a brush's mean, whose weights `file` are."""
+    return Gan(Gan.Config(**{"grain": False, **settings}), scene())  # type: ignore[arg-type]
 
 
 def test_what_was_saved_comes_back(tmp_path: Path) -> None:
@@ -118,8 +119,15 @@ def test_weights_of_another_brush_are_refused(file: Path, scene: Callable[..., S
         gan(scene, weights=file, brush="classic/charcoal")
 
 
+def test_weights_of_the_mean_paint_no_samples(file: Path, scene: Callable[..., Scene]) -> None:
+    with pytest.raises(UsageError, match=r"paint the mean of a brush\n.*grain = false"):
+        gan(scene, weights=file, grain=True)
+    with pytest.raises(UsageError, match=r"paint samples of a brush\n.*grain = true"):
+        gan(scene, weights=weights.shipped("gan", "classic/dry_brush"))
+
+
 def test_a_brush_without_weights_names_those_with(scene: Callable[..., Scene]) -> None:
-    with pytest.raises(UsageError, match=r"no gan painter for the brush .*\n.*classic/dry_brush.*\[trainer\]"):
+    with pytest.raises(UsageError, match=r"no mean painter for the brush .*\n.*classic/dry_brush.*\[trainer\]"):
         gan(scene, brush="classic/smudge")
 
 
@@ -136,7 +144,7 @@ def test_shipped_weights_are_those_released() -> None:
 def test_shipped_weights_that_were_changed_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scene: Callable[..., Scene]
 ) -> None:
-    shipped = weights.shipped("gan", "classic/dry_brush")
+    shipped = weights.shipped("mean", "classic/dry_brush")
     content = bytearray(shipped.read_bytes())
     content[-1] ^= 1
     (tmp_path / shipped.name).write_bytes(content)
