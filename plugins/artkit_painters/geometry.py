@@ -37,9 +37,9 @@ FLAT = 0.7
 DAB = Dab(0.5)
 """The dabs of a brush that is not told of."""
 
-_SIDE = 4  # cells a side of a block, the unit in which is chosen what to paint
+_SIDE = 2  # cells a side of a block, the unit in which is chosen what to paint
 _BLOCK = _SIDE * CELL
-_POINTS = 17  # of the curve, from which is found how far its paint reaches
+_POINTS = 33  # of the curve, from which is found how far its paint reaches
 _TURNING = 0.1  # of the mean speed along a curve: slower than that it has no direction
 _NODES = 24  # pieces of the curve in the sum over all ink
 _STROKES = 256  # strokes, and
@@ -199,7 +199,8 @@ class GeometryPainter(nn.Module):
         """
         t = torch.linspace(0, 1, _POINTS, device=actions.device, dtype=actions.dtype)
         nodes = stroke.curve(actions, t) * side
-        gap = nodes.diff(dim=1).square().sum(-1).amax(1, keepdim=True).sqrt() / 2
+        gaps = nodes.diff(dim=1).square().sum(-1).sqrt() / 2
+        gap = torch.maximum(F.pad(gaps, (0, 1)), F.pad(gaps, (1, 0)))
         pressure = stroke.pressure(actions, t)
         radius = stroke.radius(actions)[:, None] * side * stroke.swollen(pressure, self.swell)
         return nodes, (self.reach[0] + self.reach[1] * pressure) * radius + REACH_PX + gap
