@@ -117,8 +117,10 @@ class Learn(AgentJob):
     def results(self, folder: Path) -> list[Path]:
         tree = self.recipe.portable()
         facts = {key: tree[key] for key in ("agent", "canvas", "renderer", "data", "steps", "seed", "size")}
+        # An agent that began with weights has their settings, whatever the recipe says.
+        own = self.agent.config.model_dump(mode="json", exclude_none=True, exclude={"weights"})
         told = {"constraint": tree.get("constraint", {}), "space": self.renderer.space.name}
-        weights.save(self.agent, {**facts, **told}, folder / AGENT)
+        weights.save(self.agent, {**facts, **told, "agent": {"type": self.agent.name, **own}}, folder / AGENT)
         images.save_png(self.sheet(), folder / SHEET)
         return [folder / AGENT, folder / SHEET]
 

@@ -18,7 +18,7 @@ from artkit.renderer import Paint, Renderer
 from artkit_painters import engine, stroke, weights
 from artkit_painters.dab_painter import DabPainter
 from artkit_painters.dcgan import Generator
-from artkit_painters.geometry import GeometryPainter, in_blocks
+from artkit_painters.geometry import BLOCK, GeometryPainter, in_blocks
 from artkit_painters.sheets import on_sheets
 
 
@@ -78,8 +78,7 @@ class Gan(Renderer):
             seeds = torch.from_numpy(chosen).to(actions.device)
             coverage = self.painter.window(actions, corner, side, (part.width, part.height), seeds)
         else:
-            # The painter's cells are two px wide and must lie as they did when it was trained.
-            odd_x, odd_y = x % 2, y % 2
+            odd_x, odd_y = x % BLOCK, y % BLOCK
             size = (in_blocks(odd_x + part.width), in_blocks(odd_y + part.height))
             coverage = self.painter.window(actions, corner - corner.new_tensor([odd_x, odd_y]), side, size)
             coverage = coverage[..., odd_y : odd_y + part.height, odd_x : odd_x + part.width]

@@ -42,10 +42,11 @@ Radii = Annotated[float, Field(ge=0, le=20, allow_inf_nan=False)]
 
 
 class Critic(nn.Module):
-    """Scores patches of a stroke, higher for real ones: sees coverage, features and gate on the painter's grid."""
+    """Scores patches of a stroke, higher for real ones: sees coverage, features and gate on the mean painter's grid."""
 
     def __init__(self, channels: int = 32) -> None:
         super().__init__()
+        self.eye = GeometryPainter(reach=_EYE)
         self.layers = nn.Sequential(
             nn.Conv2d(CELL * CELL + FEATURES + 1, channels, 3, padding=1),
             nn.LeakyReLU(0.2),
@@ -55,6 +56,11 @@ class Critic(nn.Module):
             nn.LeakyReLU(0.2),
             nn.Conv2d(2 * channels, 1, 3, padding=1),
         )
+
+    @torch.no_grad()
+    def geometry(self, actions: Tensor, corner: Tensor, side: int, size: int) -> tuple[Tensor, Tensor]:
+        """Where the pixels of square windows of `size` px lie beside their strokes, as maps (`Sight.maps`)."""
+        return self.eye.sight(actions, corner, side, size).maps()
 
     def forward(self, coverage: Tensor, features: Tensor, gate: Tensor) -> Tensor:
         """Coverage (m, 1, 2 h, 2 w), features (m, FEATURES, h, w), gate (m, 1, h, w) -> (m,)."""
@@ -249,8 +255,7 @@ class GanTrainer(StrokeTrainer):
         set_rate(self._regression, self.config.lr * cosine(progress) + 1e-5)
         if isinstance(self.painter, GeometryPainter):
             actions, _, real, corner, side = self._windows(step)
-            sight = self.painter.sight(actions, corner, side, real.shape[-1])
-            mean, square = self.painter.moments(self.painter.marks(sight, actions, side), real.shape[-1])
+            mean, square = self.painter.moments(actions, corner, side, real.shape[-1])
             error, loss = (mean - real).square().mean(), _off(mean, square, real)
         else:
             assert isinstance(self.painter, dcgan.Generator)
@@ -311,8 +316,7 @@ def _beside_the_curve(painter: DabPainter, critic: Critic, windows: Windows) -> 
     """A sitting whose critic sees the geometry of the strokes beside their paint."""
     actions, seeds, real, corner, side = windows
     size = real.shape[-1]
-    with torch.no_grad():
-        features, gate = GeometryPainter(reach=_EYE).to(actions.device).sight(actions, corner, side, size).maps()
+    features, gate = critic.geometry(actions, corner, side, size)
     return Sitting(
         real,
         seeds,

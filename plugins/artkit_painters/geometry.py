@@ -1,10 +1,10 @@
 """A painter that knows its geometry: the mean coverage of a stroke from where each pixel lies beside its curve.
 
-For each cell of two by two pixels, differentiably from the action: the nearest point of the curve and the offset from
+For each cell of a few pixels, differentiably from the action: the nearest point of the curve and the offset from
 it in brush radii, pressure there, way to the curve's ends, and how much ink a brush that scatters its dabs would leave.
 A small network, the same at every cell, makes of these what the brush does there: how much paint it leaves for
 certain, how densely it scatters its dabs, and how opaque they are; and how that changes across the curve, which tells
-the cell's four pixels apart. Where the dabs fall is chance; what is painted is the mean of all that may happen
+the cell's pixels apart. Where the dabs fall is chance; what is painted is the mean of all that may happen
 (`artkit_painters.scattering`). Nothing depends on a neighbour: the painter may paint any window at any resolution, and
 paints only the blocks of cells that the brush can reach.
 """
@@ -12,7 +12,7 @@ paints only the blocks of cells that the brush can reach.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -28,6 +28,9 @@ FEATURES = 17
 CELL = 2
 """Pixels a side of a cell."""
 
+BLOCK = 4
+"""Pixels a side of a cell of a soft and broad stroke, and of a block, the unit in which is chosen what to paint."""
+
 REACH_PX = 2.0
 """Pixels beyond the brush's reach at which its paint has faded to nothing."""
 
@@ -37,8 +40,8 @@ FLAT = 0.7
 DAB = Dab(0.5)
 """The dabs of a brush that is not told of."""
 
-_SIDE = 2  # cells a side of a block, the unit in which is chosen what to paint
-_BLOCK = _SIDE * CELL
+_SOFT = 2.0  # brush radii: paint that reaches farther is scattered so wide that its mean has no edges; of such brushes
+_BROAD = 2.5  # strokes of so large a radius, px, have cells of a whole block
 _POINTS = 33  # of the curve, from which is found how far its paint reaches
 _TURNING = 0.1  # of the mean speed along a curve: slower than that it has no direction
 _NODES = 24  # pieces of the curve in the sum over all ink
@@ -50,9 +53,9 @@ _KEPT = 1024  # strokes of which all that leads to the coverage is kept for the 
 class Sight(NamedTuple):
     """What a painter knows of c cells of each of b strokes.
 
-    features (FEATURES, c, b). gate (c, b): 1 near the curve, falling to 0 at the reach of the brush. across (c, b, 4):
-    how far each pixel of a cell (upper left, upper right, lower left, lower right) lies from the cell's centre, in
-    brush radii, away from the curve. pressure (c, b): at the nearest point of the curve.
+    features (FEATURES, c, b). gate (c, b): 1 near the curve, falling to 0 at the reach of the brush. across (c, b, k):
+    how far each of a cell's k pixels, row by row, lies from the cell's centre, in brush radii, away from the curve.
+    pressure (c, b): at the nearest point of the curve.
     """
 
     features: Tensor
@@ -73,8 +76,8 @@ class Sight(NamedTuple):
 class Marks(NamedTuple):
     """What a brush does at c cells of each of b strokes.
 
-    bare (c, b, 4): the share of each pixel that its certain paint leaves bare. density (c, b): dabs a square brush
-    radius. opacity (c, b): of a dab. more (c, b, 4): times which dabs count at each pixel of a cell. gate (c, b): the
+    bare (c, b, k): the share of each pixel that its certain paint leaves bare. density (c, b): dabs a square brush
+    radius. opacity (c, b): of a dab. more (c, b, k): times which dabs count at each pixel of a cell. gate (c, b): the
     sight's.
     """
 
@@ -134,56 +137,57 @@ class GeometryPainter(nn.Module):
     def window(self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int]) -> Tensor:
         """Windows of the sheets: (m, 1, height, width) for a size (width, height) in px, whole blocks.
 
-        corner (m, 2): the upper left of each window, px from the tile's, even numbers: cells lie as they did when the
-        painter was trained.
+        corner (m, 2): the upper left of each window, px from the tile's, whole blocks too: so cells lie alike in all
+        windows.
         """
         m, (width, height) = len(actions), size
         again = m > _KEPT and torch.is_grad_enabled()
         reached, painted = [], []
-        for first in range(0, m, _STROKES):
-            some = slice(first, first + _STROKES)
-            arguments = (actions[some], corner[some], side, size)
-            where, blocks = (
-                checkpoint(self._blocks, *arguments, use_reentrant=False, preserve_rng_state=False)
-                if again
-                else self._blocks(*arguments)
-            )
-            reached.append(where + where.new_tensor([first, 0, 0]))
-            painted.append(blocks)
+        for cell, which in self._cells(actions, side):
+            for some in torch.split(which, _STROKES):
+                arguments = (actions[some], corner[some], side, size, cell)
+                (stroke_, *place), blocks = (
+                    checkpoint(self._blocks, *arguments, use_reentrant=False, preserve_rng_state=False)
+                    if again
+                    else self._blocks(*arguments)
+                )
+                reached.append(torch.stack([some[stroke_], *place]))
+                painted.append(blocks)
         # Sheets seen as blocks. They are no view of the sheets, since writing into a view costs copies of its gradient.
-        blocked = (m, height // _BLOCK, width // _BLOCK, _BLOCK, _BLOCK)
-        strides = (height * width, _BLOCK * width, _BLOCK, width, 1)
+        blocked = (m, height // BLOCK, width // BLOCK, BLOCK, BLOCK)
+        strides = (height * width, BLOCK * width, BLOCK, width, 1)
         sheets = torch.empty_strided(blocked, strides, dtype=actions.dtype, device=actions.device).zero_()
         if painted:
-            sheets.index_put_(torch.cat(reached).unbind(1), torch.cat(painted))
+            sheets.index_put_(torch.cat(reached, dim=1).unbind(), torch.cat(painted))
         return sheets.transpose(2, 3).view(m, 1, height, width)
 
-    def _blocks(self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """The blocks of windows that the brush reaches: their stroke, row and column (k, 3), and coverage there
-        (k, _BLOCK, _BLOCK).
+    def _blocks(
+        self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int], cell: int
+    ) -> tuple[Tensor, Tensor]:
+        """The blocks of windows that the brush reaches, by cells of `cell` px: their stroke, row and column (3, k), and
+        coverage there (k, BLOCK, BLOCK).
         """
-        m, columns, rows = len(actions), size[0] // _BLOCK, size[1] // _BLOCK
-        reached = self._reached(actions, corner, side, size)
-        if not len(reached):
-            return reached, actions.new_zeros(0, _BLOCK, _BLOCK)
+        m, columns, rows, cells = len(actions), size[0] // BLOCK, size[1] // BLOCK, BLOCK // cell
+        reached = self._reached(actions, corner, side, size, cell)
+        if not reached.numel():
+            return reached, actions.new_zeros(0, BLOCK, BLOCK)
         shape = _shape(actions, side)
         change = self._change(shape)
-        across, down = _centres(actions, corner, size, CELL)
-        inks = self._ink(actions, side, across, down)
-        inks = inks.view(-1, m, rows, _SIDE, columns, _SIDE)[:, reached[:, 0], reached[:, 1], :, reached[:, 2]]
-        inks = inks.permute(1, 2, 3, 0).reshape(-1, _SIDE**2, len(reached))
-        across, down = across.view(m, columns, _SIDE), down.view(m, rows, _SIDE)
-        most = _CELLS // _SIDE**2
+        across, down = _centres(actions, corner, size, cell)
+        inks = self._ink(actions, side, across, down).view(-1, m, rows, cells, columns, cells)
+        inks = inks[:, reached[0], reached[1], :, reached[2]].permute(1, 2, 3, 0).flatten(1, 2)
+        across, down = across.view(m, columns, cells), down.view(m, rows, cells)
+        most = _CELLS // cells**2
         pieces = []
-        for which, ink in zip(torch.split(reached, most), torch.split(inks, most, 2), strict=True):
-            index, row, column = which.unbind(1)
+        for which, ink in zip(torch.split(reached, most, 1), torch.split(inks, most, 2), strict=True):
+            index, row, column = which
             x, y = across[index, column].t(), down[index, row].t()
-            x = x[None].expand(_SIDE, -1, -1).reshape(_SIDE**2, -1)
-            y = y[:, None].expand(-1, _SIDE, -1).reshape(_SIDE**2, -1)
-            sight = self._sight(shape.index_select(1, index)[:, None], ink, x, y)
+            x = x[None].expand(cells, -1, -1).reshape(cells**2, -1)
+            y = y[:, None].expand(-1, cells, -1).reshape(cells**2, -1)
+            sight = self._sight(shape.index_select(1, index)[:, None], ink, x, y, cell)
             coverage = self._coverage(self._marks(sight, change.index_select(0, index)))
-            pieces.append(coverage.view(_SIDE, _SIDE, -1, CELL, CELL).permute(2, 0, 3, 1, 4))
-        return reached, torch.cat(pieces).reshape(-1, _BLOCK, _BLOCK)
+            pieces.append(coverage.view(cells, cells, -1, cell, cell).permute(2, 0, 3, 1, 4))
+        return reached, torch.cat(pieces).reshape(-1, BLOCK, BLOCK)
 
     @torch.no_grad()
     def overshoot(self, actions: Tensor, side: float) -> Tensor:
@@ -205,38 +209,50 @@ class GeometryPainter(nn.Module):
         radius = stroke.radius(actions)[:, None] * side * stroke.swollen(pressure, self.swell)
         return nodes, (self.reach[0] + self.reach[1] * pressure) * radius + REACH_PX + gap
 
-    def sight(self, actions: Tensor, corner: Tensor, side: float, size: int) -> Sight:
-        """What the painter knows of all cells of square windows (see `window`), whether the brush reaches them or not.
-        The cells come row by row.
+    def sight(self, actions: Tensor, corner: Tensor, side: float, size: int, cell: int = CELL) -> Sight:
+        """What the painter knows of all cells of `cell` px of square windows (see `window`), whether the brush reaches
+        them or not. The cells come row by row.
         """
-        x, y = _centres(actions, corner, (size, size), CELL)
+        x, y = _centres(actions, corner, (size, size), cell)
         ink = self._ink(actions, side, x, y).flatten(2).transpose(1, 2)
-        return self._sight(_shape(actions, side)[:, None], ink, *_grid(x, y))
+        return self._sight(_shape(actions, side)[:, None], ink, *_grid(x, y), cell)
 
-    def marks(self, sight: Sight, actions: Tensor, side: float) -> Marks:
-        """What the brush does in the windows that go with what `sight` returned."""
-        return self._marks(sight, self._change(_shape(actions, side)))
-
-    def moments(self, marks: Marks, size: int) -> tuple[Tensor, Tensor]:
-        """The means over all samples of the coverage and of its square, (m, 1, size, size) each, in the windows that go
-        with what `marks` returned.
+    def moments(self, actions: Tensor, corner: Tensor, side: float, size: int) -> tuple[Tensor, Tensor]:
+        """The means over all samples of the coverage and of its square, (m, 1, size, size) each, in square windows (see
+        `window`) of which every cell is computed, whether the brush reaches it or not.
         """
-        one, two = (
-            torch.exp(-held(marks.density, marks.opacity, self.dab)[..., None] * marks.more)
-            for held in (expected, expected_square)
-        )
-        square = (1 + marks.bare * (marks.bare * two - 2 * one)) * marks.gate[..., None].square()
-        return _window(self._coverage(marks), size), _window(square, size)
+        order, found = [], []
+        for cell, which in self._cells(actions, side):
+            some = actions[which]
+            sight = self.sight(some, corner[which], side, size, cell)
+            marks = self._marks(sight, self._change(_shape(some, side)))
+            one, two = (
+                torch.exp(-held(marks.density, marks.opacity, self.dab)[..., None] * marks.more)
+                for held in (expected, expected_square)
+            )
+            square = (1 + marks.bare * (marks.bare * two - 2 * one)) * marks.gate[..., None].square()
+            order.append(which)
+            found.append(torch.stack([_window(values, size, cell) for values in (self._coverage(marks), square)]))
+        mean, square = torch.cat(found, dim=1)[:, torch.cat(order).argsort()]
+        return mean, square
+
+    def _cells(self, actions: Tensor, side: float) -> Iterator[tuple[int, Tensor]]:
+        """How large cells of strokes are, px, and the numbers (k,) of the strokes with such cells."""
+        broad = stroke.radius(actions.detach()) * side >= (_BROAD if sum(self.reach) > _SOFT else math.inf)
+        for cell, which in ((CELL, ~broad), (BLOCK, broad)):
+            numbers = which.nonzero()[:, 0]
+            if len(numbers):
+                yield cell, numbers
 
     @torch.no_grad()
-    def _reached(self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int]) -> Tensor:
-        """Stroke, row and column (k, 3) of the blocks of windows that the brush may reach."""
+    def _reached(self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int], cell: int) -> Tensor:
+        """Stroke, row and column (3, k) of the blocks of windows in which the brush may reach the centre of a cell."""
         nodes, reach = self._around(actions, side)
-        limit = (reach + _BLOCK * 2**0.5 / 2).square()
-        middles = _centres(actions, corner, size, _BLOCK)
+        limit = (reach + (BLOCK - cell) * 2**0.5 / 2).square()
+        middles = _centres(actions, corner, size, BLOCK)
         x, y = ((nodes[:, :, axis, None] - middle[:, None]).square() for axis, middle in enumerate(middles))
         beyond = ((x - limit[:, :, None])[:, :, None] + y[:, :, :, None]).amin(1)
-        return (beyond < 0).nonzero()
+        return (beyond < 0).nonzero().t()
 
     def _change(self, shape: Tensor) -> Tensor:
         """What the whole of strokes changes in the network: gains and shifts (m, 2 channels). shape: see `_shape`."""
@@ -271,8 +287,10 @@ class GeometryPainter(nn.Module):
             inks.append(torch.bmm((in_y * weight).transpose(1, 2), in_x))
         return torch.stack(inks)
 
-    def _sight(self, shape: Tensor, ink: Tensor, x: Tensor, y: Tensor) -> Sight:
-        """Shape (10, 1, b) of strokes (see `_shape`), ink (2, c, b), x and y (c, b) in px from the tile's corner."""
+    def _sight(self, shape: Tensor, ink: Tensor, x: Tensor, y: Tensor, cell: int) -> Sight:
+        """Shape (10, 1, b) of strokes (see `_shape`), ink (2, c, b), x and y (c, b) in px from the tile's corner, for
+        cells of `cell` px.
+        """
         ax, ay, bx, by = shape[:4]
         pressure, change = shape[7], shape[8] - shape[7]
         t, ox, oy, vx, vy = nearest(shape[:6], x, y)
@@ -287,10 +305,8 @@ class GeometryPainter(nn.Module):
         with torch.no_grad():
             at_end = (t == 0) | (t == 1)
             hand = (oy * vx - ox * vy).sign()
-        inverse = (square + 0.01).rsqrt() * (per_radius / 2)
-        nx, ny = ox * inverse, oy * inverse
-        one, two = nx + ny, nx - ny
-        across = torch.stack([-one, two, -two, one], dim=-1)
+        inverse = (square + 0.01).rsqrt() * per_radius
+        across = torch.stack([ox * inverse, oy * inverse], dim=-1) @ _offsets(cell).to(x)
         # Beyond the ends of the curve there is a way along it; elsewhere there is none, only a side.
         u = (ox * vx).addcmul(oy, vy) * (per_radius / speed * at_end)
         side2 = (ratio2 - u * u).clamp(min=0)
@@ -349,7 +365,7 @@ class GeometryPainter(nn.Module):
         )
 
     def _coverage(self, marks: Marks) -> Tensor:
-        """Mean coverage (c, b, 4) of the pixels of cells."""
+        """Mean coverage (c, b, k) of the pixels of cells."""
         held = expected(marks.density, marks.opacity, self.dab)[..., None]
         # What light passes both the paint that is certain and the dabs is not covered.
         return (1 - marks.bare * torch.exp(-held * marks.more)) * marks.gate[..., None]
@@ -357,7 +373,7 @@ class GeometryPainter(nn.Module):
 
 def in_blocks(length: int) -> int:
     """The least length of whole blocks, px, that holds a length."""
-    return -(-length // _BLOCK) * _BLOCK
+    return -(-length // BLOCK) * BLOCK
 
 
 def sheet_size(side: float, margin: int) -> int:
@@ -376,10 +392,10 @@ def _shape(actions: Tensor, side: float) -> Tensor:
     return torch.cat([a.t(), b.t(), start.t(), rest])
 
 
-def _window(values: Tensor, size: int) -> Tensor:
-    """Values (c, b, 4) of the pixels of square windows' cells as windows (b, 1, size, size)."""
-    cells = size // CELL
-    return values.view(cells, cells, -1, CELL, CELL).permute(2, 0, 3, 1, 4).reshape(-1, 1, size, size)
+def _window(values: Tensor, size: int, cell: int) -> Tensor:
+    """Values (c, b, cell ** 2) of the pixels of square windows' cells as windows (b, 1, size, size)."""
+    cells = size // cell
+    return values.view(cells, cells, -1, cell, cell).permute(2, 0, 3, 1, 4).reshape(-1, 1, size, size)
 
 
 def _centres(actions: Tensor, corner: Tensor, size: tuple[int, int], step: int) -> tuple[Tensor, Tensor]:
@@ -390,6 +406,12 @@ def _centres(actions: Tensor, corner: Tensor, size: tuple[int, int], step: int) 
         torch.arange(length // step, device=actions.device).to(actions) * step + step / 2 for length in size
     )
     return corner[:, :1].to(actions) + across, corner[:, 1:].to(actions) + down
+
+
+def _offsets(cell: int) -> Tensor:
+    """X and y (2, cell ** 2), px, of a cell's pixels from its centre, row by row."""
+    way = torch.arange(cell) - (cell - 1) / 2
+    return torch.stack([way.repeat(cell), way.repeat_interleave(cell)])
 
 
 def _grid(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -59,7 +59,7 @@ def test_mypaint_speed() -> None:
 def test_surrogate() -> None:
     out = run("surrogate", "--batch", "4", "--repeats", "1", "--threads", "1")
     rows = [line.split() for line in out.splitlines()[3:]]
-    assert len(rows) == 3
+    assert len(rows) == 4
     assert all(float(number.replace(",", "")) > 0 for row in rows for number in row[-5:])
     assert float(rows[0][-3]) == 1
 

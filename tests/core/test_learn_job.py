@@ -230,6 +230,17 @@ def test_its_weights_tell_what_they_are_of(recipe_of: Callable[..., Any]) -> Non
     assert str(Path.cwd()) not in json.dumps(facts)
 
 
+def test_going_on_from_weights_keeps_their_settings(recipe_of: Callable[..., Any]) -> None:
+    """Whatever the recipe says, which is for agents that begin with none."""
+    run(recipe_of("agent.revise=1", "agent.at_once=2"), "first").execute()
+    run(recipe_of('agent.weights="first/agent.safetensors"', "steps=1"), "second").execute()
+    _, facts, _ = weights.load(Path("second") / AGENT)
+    assert (facts["agent"]["revise"], facts["agent"]["at_once"]) == (1, 2)
+    assert "weights" not in facts["agent"]
+    third = Learn(recipe_of('agent.weights="second/agent.safetensors"'), torch.device("cpu"))
+    assert third.agent.config.model_dump()["revise"] == 1
+
+
 @pytest.mark.usefixtures("mypaint")
 def test_the_sheet_shows_pictures_paintings_and_what_mypaint_makes_of_them(recipe_of: Callable[..., Any]) -> None:
     run(recipe_of("steps=1"), "out").execute()
