@@ -1,7 +1,7 @@
 """Draws a folder of cartoon faces: a small data set in colour, where CelebA cannot be had.
 
     python docs/faces.py faces --count 5000
-    artkit run agent/faces --set 'data={type="folder", path="faces", batch=16}'
+    artkit run agent/faces --set 'data={type="folder", path="faces"}'
 
 The faces are those of facesjs (Apache-2.0), a package of npm's. So this needs Node.js, and resvg-py. Face number i is
 the same whenever it is drawn.
