@@ -155,15 +155,21 @@ class Painted:
     labels: Tensor | None
 
 
-def open_run(run: Path) -> tuple[Learn, Recipe]:
-    """The job of a run with what its agent has learnt, over the pictures held back. Raises ArtkitError if there is
-    none.
-    """
+def recipe_of(run: Path) -> dict[str, Any]:
+    """The recipe of a run. Raises ArtkitError if there is none."""
     try:
         tree = tomllib.loads((run / "recipe.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ArtkitError(f"{run} holds no run: {error}") from None
     tree.pop(RECORD, None)
+    return tree
+
+
+def open_run(run: Path) -> tuple[Learn, Recipe]:
+    """The job of a run with what its agent has learnt, over the pictures held back. Raises ArtkitError if there is
+    none.
+    """
+    tree = recipe_of(run)
     learnt = {"data": {"part": "test"}, "agent": {"weights": str((run / AGENT).resolve())}, "device": "cpu"}
     recipe = read([tree], [learnt])
     if not recipe.learns:
@@ -335,14 +341,17 @@ def measure(run: Path, count: int, keep: Path) -> dict[str, Any]:
     painted = paint(job, recipe, count)
     blank = job.scene.background.view(1, 3, 1, 1).expand_as(painted.target)
     points = course(run)
+    began = recipe_of(run).get("agent", {}).get("weights", "")
+    own = recipe.blocks["renderer"]
     found: dict[str, Any] = {
         "data": recipe.blocks["data"].type,
         "pictures": len(painted.target),
         "strokes": job.canvas.strokes,
         "steps": recipe.head.steps,
         "seconds": points[-1][0] if points else 0.0,
+        "after": Path(began).parent.name or began,
         "objectives": {name: block.type for name, block in recipe.named["objective"].items()},
-        "renderer": recipe.blocks["renderer"].type,
+        "renderer": own.type if getattr(own.config, "grain", True) else f"{own.type}, mean",
         "mse": {name: error(p, painted.target) for name, p in _three(painted, blank).items()},
         "sharpness": {name: sharpness(p, painted.target) for name, p in _three(painted).items()},
         "course": points[:: max(1, len(points) // 200)],
@@ -446,7 +455,8 @@ def _table_of(kind: str, told: dict[str, Any]) -> str:
         head += ["retrieved: itself", "its character", "its character, real"]
     rows = []
     for name, f in told.items():
-        row = [name, str(f["strokes"]), f"{f['steps']:,} steps, {duration(f['seconds'])}"]
+        after = f" after {f['after']}" if f.get("after") else ""
+        row = [name, str(f["strokes"]), f"{f['steps']:,} steps, {duration(f['seconds'])}{after}"]
         row += [f"{f['mse'][key]:.4f}" for key in ("painter", "mypaint", "blank")]
         row += [f"{f['sharpness'][key]:.2f}" for key in ("painter", "mypaint")]
         row += [f"{f['recognised'][key]:.1%}" for key in ("painter", "mypaint", "real") if "recognised" in f]
@@ -463,7 +473,7 @@ def _shares(told: dict[str, float]) -> list[str]:
 def _sheet(name: str, told: dict[str, Any]) -> str:
     objectives = ", ".join(f"{label} ({kind})" if label != kind else kind for label, kind in told["objectives"].items())
     return (
-        f"### {name}\n\nLearnt through `{told['renderer']}`, objectives: {objectives}. What was to be painted, the "
+        f"### {name}\n\nLearnt through {told['renderer']}; objectives: {objectives}. What was to be painted, the "
         f"painter's picture, MyPaint's:\n\n![{name}: targets and paintings](images/agents/{name}.png)"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,10 @@ class Adam(torch.optim.Optimizer):
         mean = state["mean"][rows].lerp(gradient, 1 - _BETAS[0])
         square = state["square"][rows].mul(_BETAS[1]).addcmul(gradient, gradient, value=1 - _BETAS[1])
         state["count"][rows], state["mean"][rows], state["square"][rows] = count, mean, square
-        by_row = count.double().view(-1, *(1 for _ in gradient.shape[1:])) if gradient.dim() else count.double()[0]
-        rate = lr / (1 - _BETAS[0] ** by_row)
-        root = (1 - _BETAS[1] ** by_row).sqrt()
-        parameter[rows] = parameter[rows] - rate.to(mean) * mean / (square.sqrt() / root.to(mean) + _EPSILON)
+        by_row = count.to(mean).view(-1, *(1 for _ in gradient.shape[1:])) if gradient.dim() else count.to(mean)[0]
+        # 1 - beta ** count, to the last digit without numbers of 64 bits, which not every device has.
+        first, second = (-torch.expm1(by_row * math.log(beta)) for beta in _BETAS)
+        parameter[rows] = parameter[rows] - lr / first * mean / ((square / second).sqrt() + _EPSILON)
 
     def _state_of(self, parameter: Tensor) -> dict[str, Tensor]:
         state: dict[str, Tensor] = self.state[parameter]

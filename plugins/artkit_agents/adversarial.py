@@ -48,7 +48,7 @@ class Adversarial(Objective):
             raise UsageError("adversarial needs pictures to learn from", remedy="give the recipe [data], or take pixel")
         self._generator = scene.generator
         layers: list[nn.Module] = []
-        side, channels, width = int(config.view), 6, config.channels
+        side, channels, width = int(config.view), 9, config.channels
         while side > _LEAST:
             layers += [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
             side, channels, width = side // 2, width, 2 * width
@@ -90,7 +90,9 @@ class Adversarial(Objective):
         return painted, target.expand_as(painted)
 
     def _score(self, pictures: Tensor, target: Tensor) -> Tensor:
-        score: Tensor = self.critic(torch.cat([pictures, target], dim=1) * 2 - 1)
+        # It is shown where they differ, too: to find that out takes a critic longer than all the rest.
+        seen = torch.cat([pictures, target, (pictures - target).abs()], dim=1)
+        score: Tensor = self.critic(seen * 2 - 1)
         return score[:, 0]
 
     def get_extra_state(self) -> dict[str, Any]:

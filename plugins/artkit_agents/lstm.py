@@ -198,6 +198,9 @@ class _Easel:
     def __init__(self, agent: Lstm, scene: Scene, seen: Tensor, n: int, which: Tensor) -> None:
         self._agent, self._scene, self._n, self._which = agent, scene, n, which
         self._painted = 0
+        # What is learnt must not depend on how the grain happens to fall.
+        learning = scene.data is not None and torch.is_grad_enabled()
+        self._seed = int(torch.randint(1 << 62, (), generator=scene.generator)) if learning else scene.seed
         self.picture = scene.background.view(1, 3, 1, 1).expand_as(seen)
         """(n tiles, 3, view, view)."""
         # Where each stroke of these tiles comes in the painting: (tiles, turns), -1 where a tile has no such stroke.
@@ -224,7 +227,7 @@ class _Easel:
             margin=0,
             number=numbers.clamp(min=0).to(proposed.device).repeat(n),
             size=(side, side),
-            seed=scene.seed,
+            seed=self._seed,
             scale=1.0,
         )
         colour, coverage = scene.renderer(allowed[:, numbers.clamp(min=0).to(proposed.device)].flatten(0, 1), place)

@@ -27,6 +27,7 @@ _KNOWN = 12
 _WIDTH = 32
 _FARTHEST = 4.0  # deviations: chance moves no dab farther, so that it is known how far a stroke's paint may reach
 _LEAST = -7.0  # logarithm of the smallest deviation
+_HARDEST = 0.02  # of a dab's radius: edges that fade over less are taken to be alike
 _NODES = 17  # of the curve, at which is asked how far its paint may reach
 _SPEED = 3.5  # the logarithm of a usual stroke's length, px of a reference tile
 _STROKES = 256  # strokes that are laid at a time
@@ -68,7 +69,9 @@ class DabPainter(nn.Module):
 
     softness, thinnest: of the brush (`engine.Brush`), by which MyPaint softens edges. upright: its dabs are round, and
     so have no angle. swell, opacity: how pressure changes the brush's radius (`stroke.swollen`) and its dabs' opacity
-    (`scattering.Dab`), as its file has it.
+    (`scattering.Dab`), as its file has it. sizes: logarithms of the least and the largest radius of its dabs, at
+    half of what their edge fades over; farthest: how far they lie from the curve at most; both over the radius of the
+    brush at its broadest. No dab is laid beyond these.
     """
 
     def __init__(
@@ -78,8 +81,11 @@ class DabPainter(nn.Module):
         upright: bool = True,
         swell: Sequence[float] = (),
         opacity: Sequence[float] = (0.0, 1.0),
+        sizes: tuple[float, float] = (-4.0, 2.0),
+        farthest: float = 8.0,
     ) -> None:
         super().__init__()
+        self.sizes, self.farthest = sizes, farthest
         self.softness, self.thinnest, self.upright = softness, thinnest, upright
         self.swell, self.opacity = tuple(swell), tuple(opacity)
         self.row, self.look = _network(_KNOWN, 7), _network(_KNOWN + 1, 5)
@@ -88,12 +94,18 @@ class DabPainter(nn.Module):
     def of(cls, facts: Mapping[str, Any]) -> DabPainter:
         """The painter that `facts` tell of, which has learnt nothing yet. Raises KeyError for a missing fact."""
         told = float(facts["softness"]), float(facts["thinnest"]), bool(facts["upright"])
-        return cls(*told, facts["swell"], facts["opacity"])
+        (least, most), farthest = facts["sizes"], float(facts["farthest"])
+        return cls(*told, facts["swell"], facts["opacity"], (float(least), float(most)), farthest)
 
     def facts(self) -> dict[str, Any]:
         """What `of` must know beside the weights."""
         told = {"softness": self.softness, "thinnest": self.thinnest, "upright": self.upright}
-        return told | {"swell": self.swell, "opacity": self.opacity}
+        return told | {
+            "swell": self.swell,
+            "opacity": self.opacity,
+            "sizes": self.sizes,
+            "farthest": self.farthest,
+        }
 
     def forward(self, actions: Tensor, side: float, margin: int, seeds: Tensor) -> Tensor:
         """The sheets of m strokes: their tile of `side` px and `margin` px around it.
@@ -114,17 +126,21 @@ class DabPainter(nn.Module):
     def dabs(self, actions: Tensor, corner: Tensor, side: float, seeds: Tensor) -> Dabs:
         """The dabs of a sample of m strokes on tiles of `side` px, in px from `corner` (m, 2)."""
         which, turn, t = self._places(actions)
-        actions, corner = actions[which], corner[which].to(actions)
+        # The gradient of an index is a sum in any order; that of an embedding is the same each time.
+        actions, corner = F.embedding(which, actions), corner[which].to(actions)
         known, place, way, brush = self._known(actions, t)
-        row, brush = self._row(known), brush * side
-        x, y = (place * side + self._off(row, way) * brush[:, None] - corner).unbind(1)
+        row, brush, broadest = self._row(known), brush * side, stroke.radius(actions) * side
         right, down, larger, fainter = _normal(seeds[which], turn, actions.dtype)
-        ratio = row.seen + row.varied * larger
+        away = (self._off(row, way) + row.moved[:, None] * torch.stack([right, down], dim=1)) * brush[:, None]
+        limit = self.farthest * broadest
+        away = away * (limit / torch.maximum(away.norm(dim=1), limit))[:, None]
+        x, y = (place * side + away - corner).unbind(1)
+        ratio = self._bounded(row.seen + row.varied * larger, brush / broadest)
         look = self._look(known, ratio)
-        radius, hardness = self._softened(ratio.exp() * brush, look.fading, stroke.radius(actions) * side)
+        radius, hardness = self._softened(ratio.exp() * brush, look.fading, broadest)
         return Dabs(
-            x + row.moved * right * brush,
-            y + row.moved * down * brush,
+            x,
+            y,
             radius,
             (look.opacity + row.faint * fainter).clamp(0, 1),
             hardness,
@@ -142,10 +158,11 @@ class DabPainter(nn.Module):
         gap = nodes.diff(dim=1).square().sum(-1).sqrt().amax(1) / 2
         known, _, _, brush = self._known(actions.repeat_interleave(_NODES, 0), t.repeat(m))
         row = _Row(*(values.view(m, _NODES) for values in self._row(known)))
+        brush, broadest = brush.view(m, _NODES), stroke.radius(actions)[:, None]
+        away = torch.minimum((row.ahead.hypot(row.aside) + _FARTHEST * row.moved) * brush, self.farthest * broadest)
+        ratio = self._bounded(row.seen + _FARTHEST * row.varied, brush / broadest)
         # At the most an edge fades over twice the radius at half of that, of which a half lies beyond it.
-        radii = row.ahead.hypot(row.aside) + _FARTHEST * row.moved
-        radii = radii + 2 * (row.seen + _FARTHEST * row.varied).exp()
-        beyond = torch.maximum(-nodes, nodes - 1).amax(-1) + radii * brush.view(m, _NODES)
+        beyond = torch.maximum(-nodes, nodes - 1).amax(-1) + away + 2 * ratio.exp() * brush
         return (beyond.amax(1) + gap) * side + self.softness / 2 + 1
 
     def unlikely(self, heard: Heard, dabs: Tensor, strokes: Tensor) -> dict[str, Tensor]:
@@ -153,16 +170,17 @@ class DabPainter(nn.Module):
         of what is no matter of chance; by name. dabs (k,), strokes (m,): the numbers of those of which it is asked.
         """
         dab = heard.dabs.of(dabs)
-        actions = heard.actions[dab.stroke]
-        known, place, way, brush = self._known(actions, heard.t[dabs])
-        row, side = self._row(known), heard.sides[dab.stroke]
-        brush = brush * side
-        away = (torch.stack([dab.x, dab.y], dim=1) - place * side[:, None]) / brush[:, None] - self._off(row, way)
-        seen, fading = dab.radius * (1 + dab.hardness) / 2, dab.radius * (1 - dab.hardness)
-        ratio = (seen / brush).log()
+        known, way, away, seen, ratio = self._beside(heard, dabs)
+        row = self._row(known)
+        away = away - self._off(row, way)
         look = self._look(known, ratio)
-        radius, hardness = self._softened(seen, look.fading, stroke.radius(actions) * side)
-        edge, long = (radius * (1 - hardness) / fading).log(), look.long - dab.aspect.log()
+        brush = stroke.radius(heard.actions[dab.stroke]) * heard.sides[dab.stroke]
+        radius, hardness = self._softened(seen, look.fading, brush)
+        least = _HARDEST * seen
+        painted, fading = (
+            torch.maximum(r * (1 - h), least) for r, h in ((radius, hardness), (dab.radius, dab.hardness))
+        )
+        edge, long = (painted / fading).log(), look.long - dab.aspect.log()
         cos, sin = look.cos - dab.angle.cos(), look.sin - dab.angle.sin()
         exact = edge.square() + long.square() + cos.square() + sin.square()
         rates, lengths = self._rates(heard.actions[strokes])
@@ -174,6 +192,32 @@ class DabPainter(nn.Module):
             "look": _EXACT * exact.mean(),
             "number": (many - heard.counts[strokes] * (rates + lengths.log())).mean(),
         }
+
+    @torch.no_grad()
+    def keep_within(self, heard: Heard) -> None:
+        """From now on lay no dab that is smaller, larger or farther away than those that were heard."""
+        *_, away, seen, ratio = self._beside(heard, torch.arange(len(heard.t), device=heard.t.device))
+        broadest = stroke.radius(heard.actions[heard.dabs.stroke]) * heard.sides[heard.dabs.stroke]
+        sizes = (seen / broadest).log()
+        self.sizes = float(sizes.min()), float(sizes.max())
+        self.farthest = float((away.norm(dim=1) * seen / ratio.exp() / broadest).max())
+
+    def _bounded(self, ratio: Tensor, swollen: Tensor) -> Tensor:
+        """The logarithms of dabs' radii over the brush's, that radius being `swollen` over the broadest."""
+        return (ratio + swollen.log()).clamp(*self.sizes) - swollen.log()
+
+    def _beside(self, heard: Heard, dabs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Of dabs that were heard, by number (k,): what is known of their places (k, _KNOWN) and the curve's way there
+        (k, 2); how far they lie from them (k, 2), brush radii; their radius (k,) at half of what their edge fades over,
+        px, and the logarithm (k,) of that over the brush's.
+        """
+        dab = heard.dabs.of(dabs)
+        known, place, way, brush = self._known(heard.actions[dab.stroke], heard.t[dabs])
+        side = heard.sides[dab.stroke]
+        brush = brush * side
+        away = (torch.stack([dab.x, dab.y], dim=1) - place * side[:, None]) / brush[:, None]
+        seen = dab.radius * (1 + dab.hardness) / 2
+        return known, way, away, seen, (seen / brush).log()
 
     def _row(self, known: Tensor) -> _Row:
         rate, ahead, aside, moved, seen, varied, faint = self.row(known).unbind(-1)
@@ -267,13 +311,10 @@ def _network(inputs: int, outputs: int) -> nn.Sequential:
 def _normal(seeds: Tensor, turn: Tensor, kind: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Four normal numbers, of `_FARTHEST` at most, for each dab by its stroke's seed and its turn (Box and Muller)."""
     start = mix(mix(seeds) + turn)
-    one, two, three, four = ((mix(start + number).to(torch.float64) + 0.5) / 2**32 for number in range(4))
+    one, two, three, four = ((mix(start + number).to(kind) + 0.5) / 2**32 for number in range(4))
     found = []
     for far, way in ((one, two), (three, four)):
         far, way = (-2 * far.log()).sqrt(), 2 * math.pi * way
-        found += [
-            (far * way.cos()).clamp(-_FARTHEST, _FARTHEST).to(kind),
-            (far * way.sin()).clamp(-_FARTHEST, _FARTHEST).to(kind),
-        ]
+        found += [(far * turned).clamp(-_FARTHEST, _FARTHEST) for turned in (way.cos(), way.sin())]
     one, two, three, four = found
     return one, two, three, four

@@ -71,7 +71,7 @@ class _Passed(torch.autograd.Function):
         for some, reach in _alike(shapes[2]):
             held, place = _held(tuple(values[some] for values in shapes), stroke[some], reach, size, total)
             sums.index_add_(0, place.flatten(), (held * _ONE).round_().long().flatten())
-        return (sums[:total].double() / _ONE).to(shapes[0])
+        return sums[:total].to(shapes[0]) / _ONE
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:

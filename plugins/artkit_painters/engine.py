@@ -94,7 +94,7 @@ class Brush:
     swell: how pressure changes its radius, as `stroke.swollen` takes it. broadest: the most that pressure adds to the
     logarithm of its radius. A stroke's size is its radius at its broadest, so that no brush outgrows its tile.
     thinnest: its least radius over its broadest. softness: px over which the edge of a dab fades at least.
-    dab: its dabs, as `grain.Dab` takes them; hardness and deviation are those at half the pressure. by_chance:
+    dab: its dabs, as `scattering.Dab` takes them; hardness and deviation are those at half the pressure. by_chance:
     whether two strokes of one action differ to the eye: chance moves its dabs, or changes their radius by much.
     """
 

@@ -36,6 +36,7 @@ _CERTAIN = 0.01
 
 _DABS = 4096  # dabs of which a step learns
 _SIDES = (64, 512)  # px of tiles: on the larger ones MyPaint need not soften the edges of dabs
+_NOTHING = 1e-6  # a gradient energy so small that it may be none
 _EYE = (4.0, 4.0)  # brush radii within which a critic looks
 
 Radii = Annotated[float, Field(ge=0, le=20, allow_inf_nan=False)]
@@ -46,7 +47,7 @@ class Critic(nn.Module):
 
     def __init__(self, channels: int = 32) -> None:
         super().__init__()
-        self.eye = GeometryPainter(reach=_EYE)
+        self.eye = GeometryPainter(reach=_EYE).requires_grad_(False)
         self.layers = nn.Sequential(
             nn.Conv2d(CELL * CELL + FEATURES + 1, channels, 3, padding=1),
             nn.LeakyReLU(0.2),
@@ -159,6 +160,7 @@ class GanTrainer(StrokeTrainer):
             some = replace(self.set, count=config.listen).actions(0)
             self._heard = hear(brush, some, hash_seed(scene.seed, 0), _SIDES).to(scene.device)
             self.painter = DabPainter(brush.softness, brush.thinnest, self._heard.upright, brush.swell, brush.dab[2])
+            self.painter.to(scene.device).keep_within(self._heard)
         self._regression = torch.optim.Adam(self.painter.parameters(), config.lr)
         self._painting = torch.optim.Adam(self.painter.parameters(), config.adversarial_lr, betas=(0.0, 0.9))
         self._judging = torch.optim.Adam(self.critic.parameters(), config.adversarial_lr, betas=(0.0, 0.9))
@@ -217,10 +219,7 @@ class GanTrainer(StrokeTrainer):
         dabs = torch.randint(len(heard.t), (_DABS,), generator=generator).to(device)
         strokes = torch.randint(len(heard.actions), (self.config.batch,), generator=generator).to(device)
         losses = self.painter.unlikely(heard, dabs, strokes)
-        self._regression.zero_grad()
-        sum(losses.values(), torch.zeros((), device=device)).backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.painter.parameters(), 1.0)
-        self._regression.step()
+        self.improve(self._regression, sum(losses.values(), torch.zeros((), device=device)), most=1.0)
         return {name: loss.item() for name, loss in losses.items()}
 
     def _windows(self, step: int, close: bool = False) -> Windows:
@@ -231,7 +230,8 @@ class GanTrainer(StrokeTrainer):
         size, generator = self.config.batch, self.scene.generator
         action, sheets = self.draw(step, size)
         side, margin = self.set.side, self.set.margin
-        halved = float(torch.rand((), generator=generator)) < 1 / 3
+        # A critic would take what averaging makes of edges, which MyPaint softens in px, for the brush.
+        halved = not close and float(torch.rand((), generator=generator)) < 1 / 3
         if close:
             centre = stroke.curve(action, torch.rand(1, generator=generator))[:, 0] * side
         else:
@@ -261,9 +261,7 @@ class GanTrainer(StrokeTrainer):
             assert isinstance(self.painter, dcgan.Generator)
             actions, real = self.tiles(step, self.config.batch)
             error = loss = (self.painter(actions) - real).square().mean()
-        self._regression.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._regression.step()
+        self.improve(self._regression, loss)
         return {"mse": error.item()}
 
     def _compete(self, sitting: Sitting, progress: float) -> dict[str, float]:
@@ -281,18 +279,14 @@ class GanTrainer(StrokeTrainer):
             penalty = ((slope.square().sum((1, 2, 3)) * sitting.area + 1e-8).sqrt() - 1).square().mean()
             scores = sitting.judge(torch.cat([real, fake]))
             gap = scores[: len(real)].mean() - scores[len(real) :].mean()
-            self._judging.zero_grad()
-            (self.config.penalty * penalty - gap).backward()  # type: ignore[no-untyped-call]
-            self._judging.step()
+            self.improve(self._judging, self.config.penalty * penalty - gap)
             losses = {"gap": gap.item(), "penalty": penalty.item()}
         fake = sitting.paint(seeds)
         tone = (F.avg_pool2d(fake, 8, 4) - F.avg_pool2d(real, 8, 4)).square().mean()
-        energy = gradient_energy(fake) / gradient_energy(real)
+        energy = (gradient_energy(fake) + _NOTHING) / (gradient_energy(real) + _NOTHING)
         grain = energy.log().square()
         loss = self.config.tone * tone + self.config.grain * grain - sitting.judge(fake).mean()
-        self._painting.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._painting.step()
+        self.improve(self._painting, loss)
         losses |= {"tone": tone.item(), "mse": (fake - real).square().mean().item()}
         losses["energy"] = energy.item()
         return losses

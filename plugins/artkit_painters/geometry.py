@@ -184,8 +184,9 @@ class GeometryPainter(nn.Module):
             x, y = across[index, column].t(), down[index, row].t()
             x = x[None].expand(cells, -1, -1).reshape(cells**2, -1)
             y = y[:, None].expand(-1, cells, -1).reshape(cells**2, -1)
-            sight = self._sight(shape.index_select(1, index)[:, None], ink, x, y, cell)
-            coverage = self._coverage(self._marks(sight, change.index_select(0, index)))
+            # As embeddings, since the gradient of an index is a sum in any order.
+            sight = self._sight(F.embedding(index, shape.t()).t().contiguous()[:, None], ink, x, y, cell)
+            coverage = self._coverage(self._marks(sight, F.embedding(index, change)))
             pieces.append(coverage.view(cells, cells, -1, cell, cell).permute(2, 0, 3, 1, 4))
         return reached, torch.cat(pieces).reshape(-1, BLOCK, BLOCK)
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 _PIECES = 8  # straight pieces, evenly in t, from the nearest of which the search sets out
 _NEWTON = 2  # steps from there
+_TURN = 0.05  # of t: nearer to a point where the curve turns back, the gradient is taken as there
 
 
 def nearest(curve: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -18,7 +19,8 @@ def nearest(curve: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor
     the offset from C(t) to the place in x and y, and the velocity C'(t) in x and y, each (c, b).
 
     The gradient to the curve is that of the exact solution (implicit function theorem), where the nearest point is
-    inside the curve; at its ends t stands still.
+    inside the curve; at its ends t stands still. Where the curve turns sharply, and near the middle of its bends, the
+    nearest point leaps, and the exact slope would be beyond all bounds; there it is held back.
     """
     found: tuple[Tensor, Tensor, Tensor, Tensor, Tensor] = _Nearest.apply(curve, x, y)  # type: ignore[no-untyped-call]
     return found
@@ -72,7 +74,8 @@ class _Nearest(torch.autograd.Function):
             better = (cx * cx).addcmul_(cy, cy) < (ox * ox).addcmul_(oy, oy)
             t, ox, oy = (torch.where(better, new, old) for new, old in ((closer, t), (cx, ox), (cy, oy)))
         vx, vy, slope = _slope(curve, t, ox, oy)
-        moves = torch.where((t > 0) & (t < 1), 1 / slope, 0.0)
+        least = (2 * _TURN) ** 2 * (ax * ax + ay * ay)
+        moves = torch.where((t > 0) & (t < 1), 1 / torch.maximum(slope, least), 0.0)
         ctx.save_for_backward(t, ox, oy, vx, vy, moves, ax, ay)
         return t, ox, oy, vx, vy
 

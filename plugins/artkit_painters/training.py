@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from artkit.config import Config as BaseConfig
 from artkit.errors import UsageError
 from artkit.part import Scene
+from artkit.run import Diverged
 from artkit.trainer import Trainer
 from artkit_painters import weights
 from artkit_painters.data import SHARD, Sheets, Stream, StrokeSet
@@ -85,6 +86,18 @@ class StrokeTrainer(Trainer):
         if self._board:
             self._board.tell(step, losses, self.sample)
         return losses
+
+    @staticmethod
+    def improve(optimizer: torch.optim.Optimizer, loss: Tensor, most: float = math.inf) -> None:
+        """Take an optimizer's step down a loss, along a gradient that is at most so long. Raises Diverged, before
+        anything has changed, if that is no number.
+        """
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        if not nn.utils.clip_grad_norm_(weights, most).isfinite():
+            raise Diverged("the gradient stopped being a number", remedy="try a lower learning rate")
+        optimizer.step()
 
     def sees_strokes(self, step: int) -> bool:
         """Whether a step learns from strokes as MyPaint painted them, which must be there then."""

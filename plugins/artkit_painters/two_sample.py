@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from artkit.renderer import Renderer
-from artkit_painters.data import StrokeSet
+from artkit_painters.data import SHARD, StrokeSet
 from artkit_painters.geometry import CELL, FEATURES, GeometryPainter
 from artkit_painters.sheets import painted_by
 from artkit_painters.stroke import DISCRETE
@@ -77,7 +77,8 @@ def accuracy(painter: Renderer, brush: str, workers: Workers, pairs: int = 4000,
         some = told.actions(shard)
         actions.append(some)
         real.append(torch.from_numpy(np.ascontiguousarray(told.paint(shard, workers)[:, told.inside, told.inside])))
-        painted.append((painted_by(painter, some, told.side, seed + _SEED) * 255).round().byte())
+        sheets = painted_by(painter, some, told.side, seed + _SEED, first=shard * SHARD)
+        painted.append((sheets * 255).round().byte())
     action, strokes = torch.cat(actions), torch.stack([torch.cat(real), torch.cat(painted)], dim=1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

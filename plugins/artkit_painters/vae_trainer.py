@@ -69,9 +69,7 @@ class VaeTrainer(StrokeTrainer):
         weight = 1 + (_EMPHASIS - 1) * (real > 0) if progress < _EARLY else 1
         divergence = latent.divergence().mean()
         loss = (error * weight).sum((1, 2, 3)).mean() + divergence.clamp(min=self.config.free * LATENT)
-        self._coding.zero_grad()
-        loss.backward()
-        self._coding.step()
+        self.improve(self._coding, loss)
         return {"mse": error.mean().item(), "divergence": divergence.item()}
 
     @torch.no_grad()
@@ -96,9 +94,7 @@ class VaeTrainer(StrokeTrainer):
         latent = self.painter.predictor(actions)
         mean, spread = (a - b for a, b in zip(latent, wanted, strict=True))
         loss = mean.square().mean() + spread.square().mean()
-        self._predicting.zero_grad()
-        loss.backward()
-        self._predicting.step()
+        self.improve(self._predicting, loss)
         return {"latent": loss.item()}
 
     def painted(self, actions: Tensor) -> Tensor:

@@ -145,6 +145,23 @@ def test_paint_ends_at_the_reach(painter: DabPainter, random_actions: Actions) -
 
 @pytest.mark.usefixtures("mypaint")
 @pytest.mark.parametrize("brush", [*BRUSHES, "classic/charcoal", "classic/brush"])
+def test_no_stroke_has_dabs_such_as_its_brush_never_lays(brush: str, random_actions: Actions) -> None:
+    """Short and long ones, whose dabs the networks might take to be of any size."""
+    tensors, facts, _ = weights.load(weights.shipped("gan", brush))
+    made = DabPainter.of(facts)
+    made.load_state_dict(tensors)
+    actions = random_actions(2000, seed=11)
+    actions[::4, 4:6] = actions[::4, 0:2] + 0.03 * (actions[::4, 4:6] - 0.5)
+    actions[::4, 2:4] = actions[::4, 0:2]
+    with torch.no_grad():
+        dabs = made.dabs(actions, torch.zeros(2000, 2), 64.0, torch.arange(2000))
+    heard = hear(engine.Brush(brush), actions[:500], 2, (64,)).dabs
+    assert dabs.radius.max() < 1.5 * heard.radius.max()
+    assert made.overshoot(actions, 64.0).max() < 2 * 64
+
+
+@pytest.mark.usefixtures("mypaint")
+@pytest.mark.parametrize("brush", [*BRUSHES, "classic/charcoal", "classic/brush"])
 def test_samples_are_as_far_from_real_strokes_as_these_from_each_other(brush: str, scene: Callable[..., Scene]) -> None:
     if not (weights.SHIPPED / f"gan-{brush.replace('/', '-')}.safetensors").exists():
         pytest.skip("not shipped")

@@ -114,6 +114,29 @@ def test_gradients_against_finite_differences(swell: tuple[float, ...], random_a
         assert (error < within).double().mean() >= 0.9, (stroke.SPACE.names[index], error)
 
 
+def test_where_a_curve_turns_back_the_gradient_keeps_within_bounds(random_actions: Actions) -> None:
+    """Of a brush with sharp edges, on hairpins, whose nearest point leaps: the slope over a short way is followed."""
+    tensors, facts, _ = weights.load(weights.shipped("mean", "classic/calligraphy"))
+    painter = GeometryPainter.of(facts)
+    painter.load_state_dict(tensors)
+    painter = painter.double().eval().requires_grad_(False)
+    actions = 0.05 + 0.9 * random_actions(40, seed=5, size=0.6).double()
+    actions[:, 4:6] = actions[:, 0:2] + 0.01 * (random_actions(40, seed=6)[:, 0:2].double() - 0.5)
+    actions.requires_grad_()
+    looked_at = torch.randn(96, 96, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+
+    def value(at: Tensor) -> Tensor:
+        sheets: Tensor = painter(at, 64, 16) * looked_at
+        return sheets.sum((1, 2, 3))
+
+    (gradient,) = torch.autograd.grad(value(actions).sum(), actions)
+    ways = 1e-4 * torch.eye(12, dtype=torch.float64)[: stroke.SHAPE]
+    with torch.no_grad():
+        slope = torch.stack([(value(actions + way) - value(actions - way)) / 2e-4 for way in ways], dim=1)
+    error = (gradient[:, : stroke.SHAPE] - slope).norm(dim=1) / slope.norm(dim=1)
+    assert error.quantile(0.9) < 1, error
+
+
 def test_paint_ends_at_the_reach_of_the_brush(painter: GeometryPainter, random_actions: Actions) -> None:
     actions = random_actions(12, seed=9)
     margin = 48

@@ -126,6 +126,25 @@ def test_a_brush_that_cannot_be_learnt_is_refused_at_once(
         Train(told, torch.device("cpu"), tmp_path / "run")
 
 
+def test_a_brush_of_hard_dabs_can_be_learnt(write: Callable[..., Path], tmp_path: Path) -> None:
+    """Their edges fade over nothing."""
+    told = recipe.read([write("dabs", 'brush = "deevad/pen"')], ["trainer.regression=1.0"])
+    job = Train(told, torch.device("cpu"), tmp_path / "run")
+    assert all(math.isfinite(loss) for step in range(5) for loss in job.step(step).values())
+
+
+def test_a_training_whose_loss_is_no_number_keeps_its_weights(write: Callable[..., Path], tmp_path: Path) -> None:
+    told = recipe.read([write("geometry")])
+    job = Train(told, torch.device("cpu"), tmp_path / "run")
+    job.prepare()
+    job.trainer.painter.leave.bias.data[0] = math.nan  # type: ignore[union-attr]
+    before = {name: weight.clone() for name, weight in job.trainer.state_dict().items()}
+    with pytest.raises(ArtkitError, match=r"stopped being a number\n.*lower learning rate"):
+        job.step(0)
+    for name, weight in job.trainer.state_dict().items():
+        torch.testing.assert_close(weight, before[name], rtol=0, atol=0, equal_nan=True)
+
+
 def test_discrete_strokes_are_the_paper_s_painter_s(write: Callable[..., Path]) -> None:
     with pytest.raises(UsageError, match="needs architecture"):
         recipe.read([write("geometry", "discrete = true")])
