@@ -45,7 +45,7 @@ SIDE = 64
 SHOWN = 12
 """Pictures of a run that the page shows."""
 LEVELS = (0.03, 0.02, 0.015, 0.01, 0.008, 0.006)
-"""Mean squared errors of which is told when a training reached them."""
+"""Errors of which is told when a training reached them."""
 MEAN_OF = 50
 """Steps whose mean is a point of a training's course."""
 DIGITS = tuple("0123456789")
@@ -315,19 +315,20 @@ def retrieved(judge: Judge, painted: Painted) -> dict[str, float]:
 
 # --------------------------------------------------------------------------------------------------------- the training
 def course(run: Path) -> list[tuple[float, float]]:
-    """A training's seconds and mean squared errors, each the mean of some steps. The error is that of the objective
-    `mse` if the recipe has one, otherwise of its first objective.
+    """A training's seconds and errors, each the mean of some steps. The error is that of the objective `mse` if the
+    recipe has one, otherwise of its first `pixel`, or of whatever is first.
     """
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    names = [name for name in lines[0] if name not in ("step", "loss", "seconds")] if lines else []
-    name = "mse" if "mse" in names else next(iter(names), "loss")
+    told = dict.fromkeys(name for line in lines for name in line if name not in ("step", "loss", "seconds"))
+    pixel = [name for name, block in recipe_of(run).get("objective", {}).items() if block.get("type") == "pixel"]
+    name = next((name for name in ("mse", *pixel, *told) if name in told), "loss")
     seconds = list(itertools.accumulate(line["seconds"] for line in lines))
-    told = []
+    points = []
     for first in range(0, len(lines), MEAN_OF):
         some = [line[name] for line in lines[first : first + MEAN_OF] if name in line]
         if some:
-            told.append((seconds[min(first + MEAN_OF, len(lines)) - 1], sum(some) / len(some)))
-    return told
+            points.append((seconds[min(first + MEAN_OF, len(lines)) - 1], sum(some) / len(some)))
+    return points
 
 
 def reached(points: Sequence[tuple[float, float]], level: float) -> float | None:
@@ -414,10 +415,11 @@ strokes in any order 1.7.
 
 ## Training
 
-![Mean squared error over minutes](images/agents/curves.png)
+![Error over minutes](images/agents/curves.png)
 
-The mean squared error of the training's pictures over its time, and when it first was at most so much, as a mean of
-{mean} steps:
+The error of the training's pictures over its time, and when it first was at most so much, as a mean of {mean} steps. It
+is that of the objective `mse` in runs that have one, otherwise of the first `pixel`, which is smaller if it is a mean
+over scales:
 
 {levels}
 
