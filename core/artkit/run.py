@@ -380,4 +380,4 @@ def _sigint() -> Iterator[threading.Event]:
 def check_finite(losses: dict[str, float]) -> None:
     """Raises Diverged if a loss is not a finite number."""
     if bad := [name for name, value in losses.items() if not math.isfinite(value)]:
-        raise Diverged(f"the loss stopped being a number ({', '.join(bad)})", remedy="try a lower learning rate")
+        raise Diverged(f"the loss stopped being a number ({', '.join(bad)})", remedy="try a lower optimizer.lr")

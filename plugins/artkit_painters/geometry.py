@@ -195,7 +195,9 @@ class GeometryPainter(nn.Module):
         """How far the paint of strokes runs over the edge of their tile of `side` px at most: (m,) px."""
         nodes, reach = self._around(actions, side)
         beyond = torch.maximum(-nodes, nodes - side).amax(-1)  # of each point, over the nearest edge
-        return (beyond + reach).amax(1)
+        # A cell is painted whole if its middle is reached.
+        rest = torch.where(self._broad(actions, side), BLOCK - 1, CELL - 1) / 2
+        return (beyond + reach).amax(1) + rest
 
     @torch.no_grad()
     def _around(self, actions: Tensor, side: float) -> tuple[Tensor, Tensor]:
@@ -239,11 +241,15 @@ class GeometryPainter(nn.Module):
 
     def _cells(self, actions: Tensor, side: float) -> Iterator[tuple[int, Tensor]]:
         """How large cells of strokes are, px, and the numbers (k,) of the strokes with such cells."""
-        broad = stroke.radius(actions.detach()) * side >= (_BROAD if sum(self.reach) > _SOFT else math.inf)
+        broad = self._broad(actions, side)
         for cell, which in ((CELL, ~broad), (BLOCK, broad)):
             numbers = which.nonzero()[:, 0]
             if len(numbers):
                 yield cell, numbers
+
+    def _broad(self, actions: Tensor, side: float) -> Tensor:
+        """Which strokes have large cells, (m,)."""
+        return stroke.radius(actions.detach()) * side >= (_BROAD if sum(self.reach) > _SOFT else math.inf)
 
     @torch.no_grad()
     def _reached(self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int], cell: int) -> Tensor:

@@ -216,7 +216,7 @@ def test_a_painting_goes_on_with_the_draft_that_is_nearest_its_target(tmp_path: 
     for step in range(4):
         job.step(step)
     drafts = job.canvas.render(job.renderer, job.actions(1.0), job.scene.background, job.scene.seed)
-    far = (drafts - target).abs().mean((1, 2, 3))
+    far = (drafts - target).square().mean((1, 2, 3))
     assert len(far) == 3
     assert far.std() > 0.005
     other = Paint(recipe, torch.device("cpu"))
