@@ -314,13 +314,13 @@ def retrieved(judge: Judge, painted: Painted) -> dict[str, float]:
 
 
 # --------------------------------------------------------------------------------------------------------- the training
-def course(run: Path) -> list[tuple[float, float]]:
+def course(run: Path, recipe: Recipe) -> list[tuple[float, float]]:
     """A training's seconds and errors, each the mean of some steps. The error is that of the objective `mse` if the
     recipe has one, otherwise of its first `pixel`, or of whatever is first.
     """
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     told = dict.fromkeys(name for line in lines for name in line if name not in ("step", "loss", "seconds"))
-    pixel = [name for name, block in recipe_of(run).get("objective", {}).items() if block.get("type") == "pixel"]
+    pixel = [name for name, block in recipe.named["objective"].items() if block.type == "pixel"]
     name = next((name for name in ("mse", *pixel, *told) if name in told), "loss")
     seconds = list(itertools.accumulate(line["seconds"] for line in lines))
     points = []
@@ -341,7 +341,7 @@ def measure(run: Path, count: int, keep: Path) -> dict[str, Any]:
     job, recipe = open_run(run)
     painted = paint(job, recipe, count)
     blank = job.scene.background.view(1, 3, 1, 1).expand_as(painted.target)
-    points = course(run)
+    points = course(run, recipe)
     began = recipe_of(run).get("agent", {}).get("weights", "")
     own = recipe.blocks["renderer"]
     found: dict[str, Any] = {
@@ -457,7 +457,7 @@ def _table_of(kind: str, told: dict[str, Any]) -> str:
         head += ["retrieved: itself", "its character", "its character, real"]
     rows = []
     for name, f in told.items():
-        after = f" after {f['after']}" if f.get("after") else ""
+        after = f" after {f['after']}" if f["after"] else ""
         row = [name, str(f["strokes"]), f"{f['steps']:,} steps, {duration(f['seconds'])}{after}"]
         row += [f"{f['mse'][key]:.4f}" for key in ("painter", "mypaint", "blank")]
         row += [f"{f['sharpness'][key]:.2f}" for key in ("painter", "mypaint")]

@@ -116,7 +116,7 @@ class Learn(AgentJob):
 
     def results(self, folder: Path) -> list[Path]:
         tree = self.recipe.portable()
-        facts = {key: tree[key] for key in ("agent", "canvas", "renderer", "data", "steps", "seed", "size")}
+        facts = {key: tree[key] for key in ("canvas", "renderer", "data", "steps", "seed", "size")}
         # An agent that began with weights has their settings, whatever the recipe says.
         own = self.agent.config.model_dump(mode="json", exclude_none=True, exclude={"weights"})
         told = {"constraint": tree.get("constraint", {}), "space": self.renderer.space.name}

@@ -170,12 +170,11 @@ class DabPainter(nn.Module):
         of what is no matter of chance; by name. dabs (k,), strokes (m,): the numbers of those of which it is asked.
         """
         dab = heard.dabs.of(dabs)
-        known, way, away, seen, ratio = self._beside(heard, dabs)
-        row = self._row(known)
-        away = away - self._off(row, way)
+        known, way, away, seen, brush, broadest = self._beside(heard, dab, heard.t[dabs])
+        row, ratio = self._row(known), (seen / brush).log()
+        away = away / brush[:, None] - self._off(row, way)
         look = self._look(known, ratio)
-        brush = stroke.radius(heard.actions[dab.stroke]) * heard.sides[dab.stroke]
-        radius, hardness = self._softened(seen, look.fading, brush)
+        radius, hardness = self._softened(seen, look.fading, broadest)
         least = _HARDEST * seen
         painted, fading = (
             torch.maximum(r * (1 - h), least) for r, h in ((radius, hardness), (dab.radius, dab.hardness))
@@ -196,28 +195,24 @@ class DabPainter(nn.Module):
     @torch.no_grad()
     def keep_within(self, heard: Heard) -> None:
         """From now on lay no dab that is smaller, larger or farther away than those that were heard."""
-        *_, away, seen, ratio = self._beside(heard, torch.arange(len(heard.t), device=heard.t.device))
-        broadest = stroke.radius(heard.actions[heard.dabs.stroke]) * heard.sides[heard.dabs.stroke]
+        _, _, away, seen, _, broadest = self._beside(heard, heard.dabs, heard.t)
         sizes = (seen / broadest).log()
         self.sizes = float(sizes.min()), float(sizes.max())
-        self.farthest = float((away.norm(dim=1) * seen / ratio.exp() / broadest).max())
+        self.farthest = float((away.norm(dim=1) / broadest).max())
 
     def _bounded(self, ratio: Tensor, swollen: Tensor) -> Tensor:
         """The logarithms of dabs' radii over the brush's, that radius being `swollen` over the broadest."""
         return (ratio + swollen.log()).clamp(*self.sizes) - swollen.log()
 
-    def _beside(self, heard: Heard, dabs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Of dabs that were heard, by number (k,): what is known of their places (k, _KNOWN) and the curve's way there
-        (k, 2); how far they lie from them (k, 2), brush radii; their radius (k,) at half of what their edge fades over,
-        px, and the logarithm (k,) of that over the brush's.
+    def _beside(self, heard: Heard, dab: Dabs, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Of heard dabs and where on their curves (k,) they belong: what is known of their places (k, _KNOWN) and the
+        curve's way there (k, 2); and in px how far they lie from them (k, 2), their radius (k,) at half of what their
+        edge fades over, and the radius (k,) of the brush there and at its broadest.
         """
-        dab = heard.dabs.of(dabs)
-        known, place, way, brush = self._known(heard.actions[dab.stroke], heard.t[dabs])
-        side = heard.sides[dab.stroke]
-        brush = brush * side
-        away = (torch.stack([dab.x, dab.y], dim=1) - place * side[:, None]) / brush[:, None]
-        seen = dab.radius * (1 + dab.hardness) / 2
-        return known, way, away, seen, (seen / brush).log()
+        actions, side = heard.actions[dab.stroke], heard.sides[dab.stroke]
+        known, place, way, brush = self._known(actions, t)
+        away = torch.stack([dab.x, dab.y], dim=1) - place * side[:, None]
+        return known, way, away, dab.radius * (1 + dab.hardness) / 2, brush * side, stroke.radius(actions) * side
 
     def _row(self, known: Tensor) -> _Row:
         rate, ahead, aside, moved, seen, varied, faint = self.row(known).unbind(-1)

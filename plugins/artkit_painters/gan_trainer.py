@@ -224,8 +224,8 @@ class GanTrainer(StrokeTrainer):
 
     def _windows(self, step: int, close: bool = False) -> Windows:
         """The strokes of a step in windows of the tile's size, in which the stroke is centred; `close`: in windows half
-        as wide around a point of each stroke. One batch in three is of strokes half as large, so that the painter knows
-        thinner ones too.
+        as wide around a point of each stroke. Of the others one batch in three is of strokes half as large, so that the
+        painter knows thinner ones too.
         """
         size, generator = self.config.batch, self.scene.generator
         action, sheets = self.draw(step, size)
@@ -237,7 +237,7 @@ class GanTrainer(StrokeTrainer):
         else:
             nodes = stroke.curve(action, torch.linspace(0, 1, 9)) * side
             centre = (nodes.amin(1) + nodes.amax(1)) / 2
-        across = side // 2 if close and not halved else side
+        across = side // 2 if close else side
         least, most = -margin, side + margin - across
         corner = ((centre - across / 2) / (2 * CELL)).round().long().mul(2 * CELL).clamp(least, most)
         windows = np.empty((size, across, across), np.uint8)

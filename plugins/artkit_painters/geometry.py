@@ -146,12 +146,12 @@ class GeometryPainter(nn.Module):
         for cell, which in self._cells(actions, side):
             for some in torch.split(which, _STROKES):
                 arguments = (actions[some], corner[some], side, size, cell)
-                (stroke_, *place), blocks = (
+                (number, *place), blocks = (
                     checkpoint(self._blocks, *arguments, use_reentrant=False, preserve_rng_state=False)
                     if again
                     else self._blocks(*arguments)
                 )
-                reached.append(torch.stack([some[stroke_], *place]))
+                reached.append(torch.stack([some[number], *place]))
                 painted.append(blocks)
         # Sheets seen as blocks. They are no view of the sheets, since writing into a view costs copies of its gradient.
         blocked = (m, height // BLOCK, width // BLOCK, BLOCK, BLOCK)
@@ -181,14 +181,11 @@ class GeometryPainter(nn.Module):
         pieces = []
         for which, ink in zip(torch.split(reached, most, 1), torch.split(inks, most, 2), strict=True):
             index, row, column = which
-            x, y = across[index, column].t(), down[index, row].t()
-            x = x[None].expand(cells, -1, -1).reshape(cells**2, -1)
-            y = y[:, None].expand(-1, cells, -1).reshape(cells**2, -1)
+            x, y = _grid(across[index, column], down[index, row])
             # As embeddings, since the gradient of an index is a sum in any order.
             sight = self._sight(F.embedding(index, shape.t()).t().contiguous()[:, None], ink, x, y, cell)
-            coverage = self._coverage(self._marks(sight, F.embedding(index, change)))
-            pieces.append(coverage.view(cells, cells, -1, cell, cell).permute(2, 0, 3, 1, 4))
-        return reached, torch.cat(pieces).reshape(-1, BLOCK, BLOCK)
+            pieces.append(self._coverage(self._marks(sight, F.embedding(index, change))))
+        return reached, _window(torch.cat(pieces, dim=1), BLOCK, cell)[:, 0]
 
     @torch.no_grad()
     def overshoot(self, actions: Tensor, side: float) -> Tensor:
@@ -313,7 +310,7 @@ class GeometryPainter(nn.Module):
             at_end = (t == 0) | (t == 1)
             hand = (oy * vx - ox * vy).sign()
         inverse = (square + 0.01).rsqrt() * per_radius
-        across = torch.stack([ox * inverse, oy * inverse], dim=-1) @ _offsets(cell).to(x)
+        across = torch.stack([ox * inverse, oy * inverse], dim=-1) @ _offsets(x, cell)
         # Beyond the ends of the curve there is a way along it; elsewhere there is none, only a side.
         u = (ox * vx).addcmul(oy, vy) * (per_radius / speed * at_end)
         side2 = (ratio2 - u * u).clamp(min=0)
@@ -415,9 +412,9 @@ def _centres(actions: Tensor, corner: Tensor, size: tuple[int, int], step: int) 
     return corner[:, :1].to(actions) + across, corner[:, 1:].to(actions) + down
 
 
-def _offsets(cell: int) -> Tensor:
-    """X and y (2, cell ** 2), px, of a cell's pixels from its centre, row by row."""
-    way = torch.arange(cell) - (cell - 1) / 2
+def _offsets(like: Tensor, cell: int) -> Tensor:
+    """X and y (2, cell ** 2), px, of a cell's pixels from its centre, row by row; of the kind of a tensor."""
+    way = torch.arange(cell, device=like.device, dtype=like.dtype) - (cell - 1) / 2
     return torch.stack([way.repeat(cell), way.repeat_interleave(cell)])
 
 

@@ -94,8 +94,8 @@ class StrokeTrainer(Trainer):
         """
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-        if not nn.utils.clip_grad_norm_(weights, most).isfinite():
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        if not nn.utils.clip_grad_norm_(parameters, most).isfinite():
             raise Diverged("the gradient stopped being a number", remedy="try a lower learning rate")
         optimizer.step()
 

@@ -112,12 +112,17 @@ def test_what_is_heard_lies_along_the_strokes(random_actions: Actions) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------- painter
-@pytest.fixture(scope="module", params=["classic/dry_brush", "classic/charcoal"])
-def painter(request: pytest.FixtureRequest) -> DabPainter:
-    tensors, facts, _ = weights.load(weights.shipped("gan", request.param))
+def shipped(brush: str) -> DabPainter:
+    """The one that artkit ships for a brush."""
+    tensors, facts, _ = weights.load(weights.shipped("gan", brush))
     made = DabPainter.of(facts)
     made.load_state_dict(tensors)
     return made.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module", params=["classic/dry_brush", "classic/charcoal"])
+def painter(request: pytest.FixtureRequest) -> DabPainter:
+    return shipped(request.param)
 
 
 def test_any_part_of_a_sheet_is_what_the_whole_has_there(painter: DabPainter, random_actions: Actions) -> None:
@@ -147,14 +152,11 @@ def test_paint_ends_at_the_reach(painter: DabPainter, random_actions: Actions) -
 @pytest.mark.parametrize("brush", [*BRUSHES, "classic/charcoal", "classic/brush"])
 def test_no_stroke_has_dabs_such_as_its_brush_never_lays(brush: str, random_actions: Actions) -> None:
     """Short and long ones, whose dabs the networks might take to be of any size."""
-    tensors, facts, _ = weights.load(weights.shipped("gan", brush))
-    made = DabPainter.of(facts)
-    made.load_state_dict(tensors)
+    made = shipped(brush)
     actions = random_actions(2000, seed=11)
     actions[::4, 4:6] = actions[::4, 0:2] + 0.03 * (actions[::4, 4:6] - 0.5)
     actions[::4, 2:4] = actions[::4, 0:2]
-    with torch.no_grad():
-        dabs = made.dabs(actions, torch.zeros(2000, 2), 64.0, torch.arange(2000))
+    dabs = made.dabs(actions, torch.zeros(2000, 2), 64.0, torch.arange(2000))
     heard = hear(engine.Brush(brush), actions[:500], 2, (64,)).dabs
     assert dabs.radius.max() < 1.5 * heard.radius.max()
     assert made.overshoot(actions, 64.0).max() < 2 * 64
@@ -192,9 +194,7 @@ def test_it_paints_larger_than_most_brushes_were_heard(
 
 def test_heard_dabs_are_likelier_than_others(random_actions: Actions) -> None:
     """By the painter of dry_brush; each loss grows when what it is about is changed."""
-    tensors, facts, _ = weights.load(weights.shipped("gan", "classic/dry_brush"))
-    made = DabPainter.of(facts)
-    made.load_state_dict(tensors)
+    made = shipped("classic/dry_brush")
     actions, seeds = random_actions(30, seed=6), torch.arange(30)
     dabs = made.dabs(actions, torch.zeros(30, 2), 64.0, seeds)
     which, _, t = made._places(actions)

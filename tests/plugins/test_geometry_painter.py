@@ -22,13 +22,17 @@ Actions = Callable[..., Tensor]
 seeds_of_actions = st.integers(0, 1 << 30)
 
 
-@pytest.fixture(scope="module")
-def painter() -> GeometryPainter:
-    """The one that artkit ships for dry_brush."""
-    tensors, facts, _ = weights.load(weights.shipped("mean", "classic/dry_brush"))
+def shipped(brush: str) -> GeometryPainter:
+    """The one that artkit ships for a brush."""
+    tensors, facts, _ = weights.load(weights.shipped("mean", brush))
     made = GeometryPainter.of(facts)
     made.load_state_dict(tensors)
     return made.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def painter() -> GeometryPainter:
+    return shipped("classic/dry_brush")
 
 
 def whole(painter: GeometryPainter, actions: Tensor, side: int, margin: int) -> Tensor:
@@ -116,10 +120,7 @@ def test_gradients_against_finite_differences(swell: tuple[float, ...], random_a
 
 def test_where_a_curve_turns_back_the_gradient_keeps_within_bounds(random_actions: Actions) -> None:
     """Of a brush with sharp edges, on hairpins, whose nearest point leaps: the slope over a short way is followed."""
-    tensors, facts, _ = weights.load(weights.shipped("mean", "classic/calligraphy"))
-    painter = GeometryPainter.of(facts)
-    painter.load_state_dict(tensors)
-    painter = painter.double().eval().requires_grad_(False)
+    painter = shipped("classic/calligraphy").double()
     actions = 0.05 + 0.9 * random_actions(40, seed=5, size=0.6).double()
     actions[:, 4:6] = actions[:, 0:2] + 0.01 * (random_actions(40, seed=6)[:, 0:2].double() - 0.5)
     actions.requires_grad_()
