@@ -24,16 +24,20 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artkit import examples, images, weights
-from artkit.cost import duration
-from artkit.data import Data
+from artkit import weights
+from artkit.engine.agent_training import AGENT_FILE, AgentTrainingTask
 from artkit.errors import ArtkitError
 from artkit.files import write_text
-from artkit.learn_job import AGENT, Learn
-from artkit.recipe import RECORD, Recipe, read, recipe_folder
-from artkit.scenes import choose_device
-from artkit.space import ActionSpace
-from artkit_painters.stroke import curve
+from artkit.formatting import format_duration
+from artkit.imaging.png import save_png
+from artkit.interfaces.data import Data
+from artkit.recipes.building import choose_device
+from artkit.recipes.reading import read_recipe
+from artkit.recipes.recipe import RECORD, Recipe
+from artkit.recipes.shipped import recipe_folder
+from artkit.strokes.action_space import ActionSpace
+from artkit.strokes.stroke_examples import POINT_NAMES, read_examples
+from artkit_mypaint.stroke_geometry import curve
 
 DOCS = Path(__file__).parent
 FIGURES = DOCS / "agents.json"
@@ -97,7 +101,7 @@ class Judge(nn.Module):
                 some, left = left[:batch], left[batch:]
                 labels = data.labels(some)
                 assert labels is not None
-                pictures = _moved(data.pictures(some).cpu(), generator)
+                pictures = _moved(data.images(some).cpu(), generator)
                 loss = F.cross_entropy(judge(pictures), labels, label_smoothing=0.05)
                 adam.zero_grad()
                 loss.backward()
@@ -121,13 +125,13 @@ def _moved(pictures: Tensor, generator: torch.Generator) -> Tensor:
     return 1 - F.grid_sample(1 - pictures, grid, mode="bilinear", align_corners=False)
 
 
-def judge_of(job: Learn, recipe: Recipe, keep: Path) -> Judge:
+def judge_of(job: AgentTrainingTask, recipe: Recipe, keep: Path) -> Judge:
     """The judge of a run's data set, from the folder in which judges are kept, or taught now from its part `train`."""
     block = recipe.blocks["data"]
     settings = {**block.config.model_dump(mode="json", exclude_none=True), "part": "train"}
     learnt: Data = job.scene.make("data", block.type, **settings)
     seen = {key: value for key, value in settings.items() if key not in ("path", "download", "batch")}
-    told = json.dumps([seen, recipe.head.size, learnt.provenance], sort_keys=True)
+    told = json.dumps([seen, recipe.settings.size, learnt.provenance], sort_keys=True)
     file = keep / f"{block.type}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.safetensors"
     if file.is_file():
         judge = Judge(len(learnt.classes))
@@ -165,34 +169,34 @@ def recipe_of(run: Path) -> dict[str, Any]:
     return tree
 
 
-def open_run(run: Path) -> tuple[Learn, Recipe]:
+def open_run(run: Path) -> tuple[AgentTrainingTask, Recipe]:
     """The job of a run with what its agent has learnt, over the pictures held back. Raises ArtkitError if there is
     none.
     """
     tree = recipe_of(run)
-    learnt = {"data": {"part": "test"}, "agent": {"weights": str((run / AGENT).resolve())}, "device": "cpu"}
-    recipe = read([tree], [learnt])
-    if not recipe.learns:
+    learnt = {"data": {"part": "test"}, "agent": {"weights": str((run / AGENT_FILE).resolve())}, "device": "cpu"}
+    recipe = read_recipe([tree], [learnt])
+    if not recipe.trains_agent:
         raise ArtkitError(f"{run} is no run of an agent that learns: its recipe has no [data]")
-    return Learn(recipe, choose_device("cpu")), recipe
+    return AgentTrainingTask(recipe, choose_device("cpu")), recipe
 
 
 @torch.no_grad()
-def paint(job: Learn, recipe: Recipe, count: int) -> Painted:
+def paint(job: AgentTrainingTask, recipe: Recipe, count: int) -> Painted:
     """What the agent of a run makes of `count` of the pictures held back, evenly chosen."""
     scene, own = job.scene, recipe.blocks["renderer"]
     brush = {"brush": told} if (told := getattr(own.config, "brush", None)) else {}
     real = scene.make("renderer", "mypaint", surrogate="", **brush)
     painter = job.renderer if own.type != "mypaint" else scene.make("renderer", own.config.surrogate, **brush)
-    numbers = torch.linspace(0, len(job.data) - 1, min(count, len(job.data))).round().long().unique()
+    numbers = torch.linspace(0, len(job.dataset) - 1, min(count, len(job.dataset))).round().long().unique()
     found: list[tuple[Tensor, ...]] = []
     for some in torch.split(numbers, _AT_ONCE):
-        targets = job.data.pictures(some)
-        actions = scene.allowed(job.agent(scene, targets), 1.0)
+        targets = job.dataset.images(some)
+        actions = scene.constrain(job.agent(scene, targets), 1.0)
         pictures = (job.canvas.render(r, actions, scene.background, scene.seed) for r in (painter, real))
         found.append((targets, *(picture.clamp(0, 1) for picture in pictures), actions))
     target, painted, by_mypaint, actions = (torch.cat(parts) for parts in zip(*found, strict=True))
-    return Painted(target, painted, by_mypaint, actions, job.data.labels(numbers))
+    return Painted(target, painted, by_mypaint, actions, job.dataset.labels(numbers))
 
 
 def error(pictures: Tensor, targets: Tensor) -> float:
@@ -214,7 +218,7 @@ def path(actions: Tensor, space: ActionSpace) -> Tensor:
     upright and of one size. Without points if the pen never paints.
     """
     pressed = actions[:, space.index("start_pressure", "end_pressure")].nan_to_num(0.5).amax(1) > _LIFTED
-    strokes = actions[pressed][:, space.index(*examples.POINTS)]
+    strokes = actions[pressed][:, space.index(*POINT_NAMES)]
     if not len(strokes):
         return torch.zeros(0, 2)
     points = curve(strokes, torch.linspace(0, 1, 9)).flatten(0, 1)
@@ -270,7 +274,7 @@ def order(painted: Painted, space: ActionSpace) -> dict[str, float]:
     for actions, label in zip(painted.actions, painted.labels.tolist(), strict=True):
         drawn[DIGITS[label]].append(path(actions, space))
     shown: dict[str, list[Tensor]] = {digit: [] for digit in DIGITS}
-    for example in examples.read(EXAMPLES):
+    for example in read_examples(EXAMPLES):
         shown[example.label].append(path(example.actions(space), space))
 
     def share(digit: str, holds: Callable[[Tensor], bool]) -> float:
@@ -347,8 +351,8 @@ def measure(run: Path, count: int, keep: Path) -> dict[str, Any]:
     found: dict[str, Any] = {
         "data": recipe.blocks["data"].type,
         "pictures": len(painted.target),
-        "strokes": job.canvas.strokes,
-        "steps": recipe.head.steps,
+        "strokes": job.canvas.stroke_count,
+        "steps": recipe.settings.steps,
         "seconds": points[-1][0] if points else 0.0,
         "after": Path(began).parent.name or began,
         "objectives": {name: block.type for name, block in recipe.named["objective"].items()},
@@ -359,11 +363,11 @@ def measure(run: Path, count: int, keep: Path) -> dict[str, Any]:
         "levels": {f"{level:g}": reached(points, level) for level in LEVELS},
     }
     space = job.renderer.space
-    if job.data.classes:
+    if job.dataset.classes:
         judge = judge_of(job, recipe, keep)
         known = found["data"] != "omniglot"  # whose characters that are held back are classes of their own
         found |= {"recognised": recognised(judge, painted)} if known else {"retrieved": retrieved(judge, painted)}
-    if job.data.classes == DIGITS and space.has(*examples.POINTS, "start_pressure", "end_pressure"):
+    if job.dataset.classes == DIGITS and space.has(*POINT_NAMES, "start_pressure", "end_pressure"):
         found["order"] = order(painted, space)
     some = torch.linspace(0, len(painted.target) - 1, min(SHOWN, len(painted.target))).round().long()
     rows = [
@@ -371,7 +375,7 @@ def measure(run: Path, count: int, keep: Path) -> dict[str, Any]:
         for each in _three(painted, painted.target).values()
     ]
     IMAGES.mkdir(parents=True, exist_ok=True)
-    images.save_png(torch.cat(rows[-1:] + rows[:-1], dim=1), IMAGES / f"{run.resolve().name}.png")
+    save_png(torch.cat(rows[-1:] + rows[:-1], dim=1), IMAGES / f"{run.resolve().name}.png")
     return found
 
 
@@ -458,7 +462,7 @@ def _table_of(kind: str, told: dict[str, Any]) -> str:
     rows = []
     for name, f in told.items():
         after = f" after {f['after']}" if f["after"] else ""
-        row = [name, str(f["strokes"]), f"{f['steps']:,} steps, {duration(f['seconds'])}{after}"]
+        row = [name, str(f["strokes"]), f"{f['steps']:,} steps, {format_duration(f['seconds'])}{after}"]
         row += [f"{f['mse'][key]:.4f}" for key in ("painter", "mypaint", "blank")]
         row += [f"{f['sharpness'][key]:.2f}" for key in ("painter", "mypaint")]
         row += [f"{f['recognised'][key]:.1%}" for key in ("painter", "mypaint", "real") if "recognised" in f]
@@ -486,7 +490,7 @@ def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _reached(seconds: float | None) -> str:
-    return "–" if seconds is None else duration(seconds)
+    return "–" if seconds is None else format_duration(seconds)
 
 
 def curves(told: dict[str, Any]) -> Image.Image:

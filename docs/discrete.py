@@ -16,16 +16,18 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from artkit.engine.painting_task import PaintingTask
 from artkit.files import write_text
-from artkit.geometry import Place, Window
-from artkit.images import save_png
-from artkit.objective import View
-from artkit.paint_job import Paint
-from artkit.part import Scene
-from artkit.plugins import plugins
-from artkit.recipe import read, shipped_recipes
-from artkit.renderer import Renderer
-from artkit_painters.stroke import DISCRETE, LEVELS, LIFT, SPACE
+from artkit.geometry.place import Place
+from artkit.geometry.window import Window
+from artkit.imaging.png import save_png
+from artkit.interfaces.renderer import Renderer
+from artkit.interfaces.scene import Scene
+from artkit.interfaces.view import View
+from artkit.recipes.reading import read_recipe
+from artkit.recipes.shipped import shipped_recipes
+from artkit.registry.plugin_registry import get_registry
+from artkit_mypaint.action_spaces import DISCRETE_SPACE, LEVELS, LIFT, STROKE_SPACE
 
 DOCS = Path(__file__).parent
 SIDE = 64
@@ -99,7 +101,7 @@ class Curve:
 
 def renderer(**settings: object) -> Renderer:
     """The renderer `discrete`."""
-    part = plugins().part("renderer", "discrete")
+    part = get_registry().component("renderer", "discrete")
     scene = Scene((SIDE, SIDE), torch.device("cpu"), 0, torch.Generator(), torch.ones(3), lambda *_, **__: None)
     made: Renderer = part(part.Config(**settings), scene)
     return made
@@ -109,7 +111,7 @@ def line(**numbers: float) -> Tensor:
     """A straight stroke from left to right of discrete actions, black, with its numbers by name."""
     told = {"start_x": 0.12, "middle_x": 0.5, "end_x": 0.88, "start_y": 0.5, "middle_y": 0.5, "end_y": 0.5}
     told |= {"start_pressure": 6 / 9, "end_pressure": 6 / 9, "size": 5 / 9, "lift": 0.0}
-    return torch.tensor([(told | numbers).get(name, 0.0) for name in DISCRETE.names])
+    return torch.tensor([(told | numbers).get(name, 0.0) for name in DISCRETE_SPACE.names])
 
 
 @torch.no_grad()
@@ -196,8 +198,8 @@ class Painted:
 
 def paint(steps: int, settings: Sequence[str], size: str = "size=[176,120]") -> Painted:
     """Paint the recipe `discrete` with settings over it."""
-    recipe = read([shipped_recipes()["discrete"]], [f"steps={steps}", size, *settings])
-    job = Paint(recipe, torch.device("cpu"))
+    recipe = read_recipe([shipped_recipes()["discrete"]], [f"steps={steps}", size, *settings])
+    job = PaintingTask(recipe, torch.device("cpu"))
     first = _lifted(job)
     losses = {"loss": 0.0}
     for step in range(steps):
@@ -209,16 +211,16 @@ def paint(steps: int, settings: Sequence[str], size: str = "size=[176,120]") -> 
         view = View(brush.replay(job.log(), window)[None], None, window, 1.0)
         (objective,) = job.objectives.values()
         assert objective.target is not None
-        real = float(objective(view.towards(objective.target.window(view.window))).mean())
+        real = float(objective(view.with_target(objective.target.window(view.window))).mean())
     down = float((first & ~last).sum()) / max(int(first.sum()), 1)
     return Painted(losses["loss"], real, (float(first.float().mean()), float(last.float().mean())), down)
 
 
 @torch.no_grad()
-def _lifted(job: Paint) -> Tensor:
+def _lifted(job: PaintingTask) -> Tensor:
     """Which strokes leave no paint in MyPaint: lifted, or of the lowest level of pressure."""
     actions = job.actions(1.0)[0]
-    pressures = SPACE.index("start_pressure", "end_pressure")
+    pressures = STROKE_SPACE.index("start_pressure", "end_pressure")
     return (actions[:, LIFT] > 0.5) | (actions[:, pressures].amax(1) < 0.5 / (LEVELS - 1))
 
 

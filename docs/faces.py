@@ -51,7 +51,7 @@ for await (const line of createInterface({ input: process.stdin })) {
 def drawn(count: int) -> Iterator[tuple[str, str]]:
     """The faces as SVG, and the colour behind each. Raises ArtkitError if Node.js or the package is missing."""
     if not (shutil.which("node") and shutil.which("npm")):
-        raise ArtkitError("faces are drawn by Node.js, which is not there", remedy="apt install nodejs npm")
+        raise ArtkitError("faces are drawn by Node.js, which is not there", hint="apt install nodejs npm")
     with tempfile.TemporaryDirectory() as folder:
         told = subprocess.run(
             ["npm", "install", "--no-audit", "--no-fund", "--omit=peer", "--prefix", folder, PACKAGE],
@@ -95,7 +95,7 @@ def picture(svg: str, ground: str, side: int) -> Image.Image:
 def main(folder: Path, count: int, side: int) -> None:
     """Draw faces into FOLDER, which must be new."""
     if folder.exists():
-        raise UsageError(f"{folder} is already here", remedy="name a new folder")
+        raise UsageError(f"{folder} is already here", hint="name a new folder")
     for number, (svg, ground) in enumerate(drawn(count)):
         with atomic(folder / f"{number:05}.png") as temporary:
             picture(svg, ground, side).save(temporary)

@@ -16,11 +16,12 @@ from typing import Any
 import torch
 from PIL import Image
 
-from artkit import images
-from artkit.export import open_painting
-from artkit.paint_job import Paint
-from artkit.recipe import read, shipped_recipes
-from artkit.run import LOG, Run
+from artkit.engine.painting_task import PaintingTask
+from artkit.engine.run import LOG, Run
+from artkit.imaging.pixels import tensor_to_pixels
+from artkit.output.export import open_painting
+from artkit.recipes.reading import read_recipe
+from artkit.recipes.shipped import shipped_recipes
 
 DOCS = Path(__file__).parent
 IMAGES = DOCS / "images" / "gallery"
@@ -99,11 +100,11 @@ GALLERY = {
 
 def paint(picture: Picture) -> None:
     """Paint a picture as far as that is still to be done, and put its image and its verdicts on the page."""
-    recipe = read([shipped_recipes()[picture.recipe]], picture.settings)
+    recipe = read_recipe([shipped_recipes()[picture.recipe]], picture.settings)
     folder = RUNS / picture.name
-    Run(folder, recipe, Paint(recipe, torch.device("cpu")), resume=True).execute()
-    scale = max(1.0, SIDE / max(recipe.head.size))
-    image = Image.fromarray(images.to_bytes(open_painting(folder, scale).whole()))
+    Run(folder, recipe, PaintingTask(recipe, torch.device("cpu")), resume=True).execute()
+    scale = max(1.0, SIDE / max(recipe.settings.size))
+    image = Image.fromarray(tensor_to_pixels(open_painting(folder, scale).to_tensor()))
     image.thumbnail((SIDE, SIDE))
     IMAGES.mkdir(parents=True, exist_ok=True)
     image.save(IMAGES / f"{picture.name}.jpg", quality=88)

@@ -17,9 +17,9 @@ from typing import Any
 
 import click
 
-from artkit.cli import cli
-from artkit.plugins import KINDS, plugins
-from artkit.recipe import DEFAULTS, Head, Optimizer
+from artkit.cli.main import cli
+from artkit.recipes.recipe import DEFAULT_TYPES, OptimizerConfig, RunSettings
+from artkit.registry.plugin_registry import KIND_HOOKS, get_registry
 
 DOCS = Path(__file__).parent
 PACKAGE = "neural-artkit"
@@ -40,20 +40,26 @@ INTRODUCTIONS = {
 
 def keys() -> str:
     """The top-level keys of a recipe."""
-    rows = _rows(Head.model_json_schema(), leave_out=("optimizer",))
+    rows = _rows(RunSettings.model_json_schema(), leave_out=("optimizer",))
     return "\n".join(
-        [_table("key", rows), "", "The table `[optimizer]`:", "", _table("key", _rows(Optimizer.model_json_schema()))]
+        [
+            _table("key", rows),
+            "",
+            "The table `[optimizer]`:",
+            "",
+            _table("key", _rows(OptimizerConfig.model_json_schema())),
+        ]
     )
 
 
 def parts() -> str:
     """A reference of all parts that come with artkit, by kind."""
     lines: list[str] = []
-    for kind in KINDS:
-        found = [f for f in plugins().parts(kind).values() if f.package == PACKAGE]
+    for kind in KIND_HOOKS:
+        found = [f for f in get_registry().components(kind).values() if f.package == PACKAGE]
         lines += [f"### {kind.capitalize()}", "", INTRODUCTIONS[kind], ""]
-        for part in sorted((f.part for f in found), key=lambda part: str(part.name)):
-            default = " (the default)" if DEFAULTS.get(kind) == part.name else ""
+        for part in sorted((f.component for f in found), key=lambda part: str(part.name)):
+            default = " (the default)" if DEFAULT_TYPES.get(kind) == part.name else ""
             lines += [f"#### {kind} `{part.name}`{default}", "", _about(part), ""]
             if kind == "exporter":
                 lines += [f"Extensions: {', '.join(f'`{suffix}`' for suffix in part.suffixes)}.", ""]
@@ -65,18 +71,18 @@ def parts() -> str:
 def actions() -> str:
     """The numbers of the action spaces of the renderers."""
     spaces: dict[str, tuple[Any, list[str]]] = {}
-    for found in plugins().parts("renderer").values():
+    for found in get_registry().components("renderer").values():
         if found.package == PACKAGE:
-            spaces.setdefault(found.part.space.name, (found.part.space, []))[1].append(found.part.name)
+            spaces.setdefault(found.component.space.name, (found.component.space, []))[1].append(found.component.name)
     lines: list[str] = []
     for name, (space, renderers) in spaces.items():
         lines += [f"`{name}`, of {_list(f'`{renderer}`' for renderer in sorted(renderers))}:", ""]
         if len(space) > 100:
-            first, last = space.numbers[0], space.numbers[-1]
+            first, last = space.dimensions[0], space.dimensions[-1]
             lines += [f"{len(space)} numbers, `{first.name}` to `{last.name}`, for the whole picture.", ""]
             continue
         lines += ["| # | number | 0 means | 1 means | unit |", "|---|---|---|---|---|"]
-        for place, number in enumerate(space.numbers):
+        for place, number in enumerate(space.dimensions):
             lines.append(f"| {place} | `{number.name}` | {number.low:g} | {number.high:g} | {number.unit or '-'} |")
         lines.append("")
     return "\n".join(lines).rstrip()

@@ -41,7 +41,7 @@ _numbers = itertools.count()
 @pytest.fixture(scope="session")
 def mypaint() -> None:
     """For tests that need the real MyPaint."""
-    from artkit_painters import libmypaint
+    from artkit_mypaint import libmypaint
 
     if libmypaint.find() is None:
         pytest.skip("libmypaint is not installed")
@@ -52,10 +52,10 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """open_clip, which has a model "tiny" of a few thousand random weights besides, "toy"."""
     import torch
 
-    from artkit import operators
+    from artkit.torchvision_compat import declare_missing_operators
     from artkit_vision import text
 
-    operators.declare_missing_operators()
+    declare_missing_operators()
     open_clip = pytest.importorskip("open_clip")
     file = tmp_path / "tiny.json"
     file.write_text(json.dumps(TINY))
@@ -109,18 +109,18 @@ def _module(name: str, file: Path) -> Any:
 @pytest.fixture
 def own_plugins() -> Iterator[Callable[[], Any]]:
     """Forgets which plugins are installed, before and after the test; call it to forget them again."""
-    from artkit import cli
-    from artkit.plugins import plugins
+    from artkit.cli.main import cli
+    from artkit.registry.plugin_registry import get_registry
 
     def forget() -> None:
-        plugins.cache_clear()
-        cli.cli._asked = False  # type: ignore[attr-defined]
+        get_registry.cache_clear()
+        cli._asked = False  # type: ignore[attr-defined]
 
-    commands = dict(cli.cli.commands)
+    commands = dict(cli.commands)
     forget()
     yield forget
-    cli.cli.commands.clear()
-    cli.cli.commands.update(commands)
+    cli.commands.clear()
+    cli.commands.update(commands)
     forget()
 
 
@@ -188,7 +188,7 @@ def commands() -> Callable[..., list[str]]:
     def run(calls: list[list[str]], cwd: Path, env: dict[str, str]) -> list[str]:
         driver = (
             "import json, sys\n"
-            "from artkit.cli import cli\n"
+            "from artkit.cli.main import cli\n"
             "from click.testing import CliRunner\n"
             "results = [CliRunner().invoke(cli, call) for call in json.loads(sys.argv[1])]\n"
             "print(json.dumps([[r.exit_code, r.stdout, r.stderr, repr(r.exception)] for r in results]))\n"

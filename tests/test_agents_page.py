@@ -15,12 +15,12 @@ from click.testing import CliRunner
 from PIL import Image
 
 import artkit
-from artkit import examples
 from artkit.errors import ArtkitError
-from artkit.recipe import recipe_folder
-from artkit_painters.stroke import SPACE
+from artkit.recipes.shipped import recipe_folder
+from artkit.strokes.stroke_examples import POINT_NAMES, read_examples
+from artkit_mypaint.action_spaces import STROKE_SPACE
 
-DIGITS = examples.read(recipe_folder() / "targets" / "digits.toml")
+DIGITS = read_examples(recipe_folder() / "targets" / "digits.toml")
 
 RECIPE = """
 steps = 3
@@ -68,57 +68,57 @@ def there(agents: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def way(label: str) -> torch.Tensor:
     """The actions of the first example of a digit."""
-    return next(example for example in DIGITS if example.label == label).actions(SPACE)
+    return next(example for example in DIGITS if example.label == label).actions(STROKE_SPACE)
 
 
 # ---------------------------------------------------------------------------------------------------- order of strokes
 def test_a_path_is_even_and_of_one_size_and_leaves_out_what_is_lifted(agents: Any) -> None:
-    seven = agents.path(way("7"), SPACE)
+    seven = agents.path(way("7"), STROKE_SPACE)
     assert seven.shape == (32, 2)
     assert seven.mean(0).tolist() == pytest.approx([0, 0], abs=1e-5)
     assert seven.std(0).tolist() == pytest.approx([1, 1], abs=1e-4)
-    one = agents.path(way("1"), SPACE)
+    one = agents.path(way("1"), STROKE_SPACE)
     assert one[:, 0].std() < 0.2  # it stays thin
     steps = one.diff(dim=0).norm(dim=1)
     assert steps.std() < 0.1 * steps.mean()
     lifted = way("7").nan_to_num(0.5)
-    lifted[3:, SPACE.index("start_pressure", "end_pressure")] = 0
-    torch.testing.assert_close(agents.path(lifted, SPACE), agents.path(way("7")[:3], SPACE))
-    lifted[:, SPACE.index("start_pressure", "end_pressure")] = 0
-    assert agents.path(lifted, SPACE).shape == (0, 2)
+    lifted[3:, STROKE_SPACE.index("start_pressure", "end_pressure")] = 0
+    torch.testing.assert_close(agents.path(lifted, STROKE_SPACE), agents.path(way("7")[:3], STROKE_SPACE))
+    lifted[:, STROKE_SPACE.index("start_pressure", "end_pressure")] = 0
+    assert agents.path(lifted, STROKE_SPACE).shape == (0, 2)
 
 
 def test_the_same_strokes_backwards_are_far_from_the_example(agents: Any) -> None:
-    shown = [agents.path(way("2"), SPACE)]
+    shown = [agents.path(way("2"), STROKE_SPACE)]
     assert agents.apart(shown[0], shown) == 0
     moved = way("2")
-    x, y = moved[:, SPACE.index(*examples.POINTS)].view(6, 3, 2).unbind(-1)
+    x, y = moved[:, STROKE_SPACE.index(*POINT_NAMES)].view(6, 3, 2).unbind(-1)
     slanted = torch.stack([0.1 + 0.5 * x - 0.2 * y, 0.2 + 0.7 * y], dim=-1)
-    moved[:, SPACE.index(*examples.POINTS)] = slanted.view(6, 6)
-    assert agents.apart(agents.path(moved, SPACE), shown) < 0.05
+    moved[:, STROKE_SPACE.index(*POINT_NAMES)] = slanted.view(6, 6)
+    assert agents.apart(agents.path(moved, STROKE_SPACE), shown) < 0.05
     assert agents.apart(shown[0].flip(0), shown) > 1
     assert agents.apart(shown[0].flip(0), [*shown, shown[0].flip(0)]) == 0  # the nearest counts
     assert agents.apart(torch.zeros(0, 2), shown) > 1
 
 
 def test_directions(agents: Any) -> None:
-    nought, one = agents.path(way("0"), SPACE), agents.path(way("1"), SPACE)
+    nought, one = agents.path(way("0"), STROKE_SPACE), agents.path(way("1"), STROKE_SPACE)
     assert agents.turns(nought) < 0 < agents.turns(nought.flip(0))
     assert agents.falls(one) > 0 > agents.falls(one.flip(0))
-    footed = next(e for e in DIGITS if e.label == "1" and e.strokes[0].to != (0.52, 0.29)).actions(SPACE)
-    assert agents.falls(agents.path(footed, SPACE)) > 0  # though its flag goes up
+    footed = next(e for e in DIGITS if e.label == "1" and e.strokes[0].to != (0.52, 0.29)).actions(STROKE_SPACE)
+    assert agents.falls(agents.path(footed, STROKE_SPACE)) > 0  # though its flag goes up
 
 
 def test_examples_drawn_as_they_are_have_the_best_figures(agents: Any) -> None:
-    actions = torch.stack([example.actions(SPACE) for example in DIGITS])
+    actions = torch.stack([example.actions(STROKE_SPACE) for example in DIGITS])
     labels = torch.tensor([int(example.label) for example in DIGITS])
     nothing = torch.zeros(0)
-    right = agents.order(agents.Painted(nothing, nothing, nothing, actions, labels), SPACE)
+    right = agents.order(agents.Painted(nothing, nothing, nothing, actions, labels), STROKE_SPACE)
     assert list(right.values()) == pytest.approx([1, 1, 1, 0], abs=1e-5)
-    start, end = SPACE.index("start_x", "start_y"), SPACE.index("end_x", "end_y")
+    start, end = STROKE_SPACE.index("start_x", "start_y"), STROKE_SPACE.index("end_x", "end_y")
     back = actions.flip(1).clone()
     back[..., start + end] = back[..., end + start]
-    wrong = agents.order(agents.Painted(nothing, nothing, nothing, back, labels), SPACE)
+    wrong = agents.order(agents.Painted(nothing, nothing, nothing, back, labels), STROKE_SPACE)
     assert wrong["noughts counter-clockwise"] == 0
     assert wrong["ones downwards"] == 0
     assert wrong["distance to the example"] > 1
@@ -134,7 +134,7 @@ def test_a_judge_learns_what_it_is_shown(agents: Any, data_files: Any, tmp_path:
     judge = agents.Judge.taught(data, passes=6, batch=16)
     told = scene.make("data", "kmnist", path=str(tmp_path), part="test")
     numbers = torch.arange(len(told))
-    labels, pictures = told.labels(numbers), told.pictures(numbers)
+    labels, pictures = told.labels(numbers), told.images(numbers)
     painted = agents.Painted(pictures, 1 - 0 * pictures, pictures, torch.zeros(0), labels)
     share = agents.recognised(judge, painted)
     assert share["mypaint"] == share["real"] > 0.9

@@ -33,10 +33,33 @@ def _imported(tree: ast.AST) -> Iterator[str]:
             yield from (str(argument.value) for argument in node.args[:1] if isinstance(argument, ast.Constant))
 
 
-def _forbidden_imports(text: str, mine: str) -> list[str]:
-    """What code of the package `mine` imports of plugins that it must not know."""
+ROOMS = (
+    ("version", "errors", "config", "files", "formatting", "memmap", "memory", "torchvision_compat", "weights"),
+    ("geometry",),
+    ("imaging",),
+    ("strokes",),
+    ("rendering",),
+    ("interfaces",),
+    ("registry",),
+    ("recipes",),
+    ("output",),
+    ("engine",),
+    ("api",),
+    ("testing",),
+    ("cli",),
+    ("__main__",),
+)
+"""The packages of core, lowest first. A package imports from those above it in this list and from itself; modules of one
+line import from one another, without a circle. `artkit/__init__.py` re-exports names and belongs to none of them."""
+
+MAY_IMPORT = {"artkit_painters": {"artkit_mypaint"}}
+"""The only imports from one plugin to another: the neural painters learn the strokes of MyPaint."""
+
+
+def _forbidden_imports(text: str, own: str) -> list[str]:
+    """The plugins that code of the package `own` imports but must not."""
     tops = [name.split(".")[0] for name in _imported(ast.parse(text))]
-    return [top for top in tops if top.startswith("artkit_") and top != mine]
+    return [top for top in tops if top.startswith("artkit_") and top not in {own, *MAY_IMPORT.get(own, ())}]
 
 
 def test_there_is_something_to_look_at() -> None:
@@ -46,8 +69,8 @@ def test_there_is_something_to_look_at() -> None:
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_core_imports_no_plugin_and_no_plugin_another(file: Path) -> None:
-    mine = file.relative_to(ROOT / ("core" if CORE in file.parents else "plugins")).parts[0]
-    assert _forbidden_imports(file.read_text(encoding="utf-8"), mine) == []
+    own = file.relative_to(ROOT / ("core" if CORE in file.parents else "plugins")).parts[0]
+    assert _forbidden_imports(file.read_text(encoding="utf-8"), own) == []
 
 
 @pytest.mark.parametrize(
@@ -63,6 +86,115 @@ def test_an_import_of_another_plugin_would_be_found(text: str) -> None:
     assert _forbidden_imports(text, "artkit") == ["artkit_vision"]
     assert _forbidden_imports(text, "artkit_painters") == ["artkit_vision"]
     assert _forbidden_imports(text, "artkit_vision") == []
+
+
+# ------------------------------------------------------------------------------------------------- one way
+def _modules_of(package: Path, prefix: str) -> dict[str, Path]:
+    """The modules of a package by their dotted names."""
+    found = {}
+    for file in package.rglob("*.py"):
+        parts = list(file.relative_to(package).with_suffix("").parts)
+        if parts[-1] == "__init__":
+            parts.pop()
+        found[".".join([prefix, *parts])] = file
+    return found
+
+
+def _dependencies(modules: dict[str, Path], prefix: str) -> dict[str, set[str]]:
+    """Which modules each module imports, also inside functions and under TYPE_CHECKING."""
+    graph: dict[str, set[str]] = {}
+    for name, file in modules.items():
+        graph[name] = set()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                targets = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                targets = [f"{node.module}.{alias.name}" for alias in node.names]
+            else:
+                continue
+            for target in targets:
+                while target and target not in modules:
+                    target = target.rpartition(".")[0]
+                if target.split(".")[0] == prefix and target not in (name, prefix):
+                    graph[name].add(target)
+    return graph
+
+
+def _circle(graph: dict[str, set[str]]) -> list[str]:
+    """A circle of imports, or nothing."""
+    done: set[str] = set()
+
+    def visit(name: str, path: list[str]) -> list[str]:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done:
+            return []
+        for target in sorted(graph[name]):
+            if found := visit(target, [*path, name]):
+                return found
+        done.add(name)
+        return []
+
+    return next((found for name in sorted(graph) if (found := visit(name, []))), [])
+
+
+CORE_MODULES = _modules_of(CORE, "artkit")
+
+
+def _room(module: str) -> int:
+    top = module.split(".")[1]
+    return next(index for index, names in enumerate(ROOMS) if top in names)
+
+
+def test_every_module_of_core_has_its_place_in_the_order() -> None:
+    tops = {name.split(".")[1] for name in CORE_MODULES if name != "artkit"}
+    assert tops == {name for names in ROOMS for name in names}
+
+
+def test_packages_of_core_import_one_way() -> None:
+    graph = _dependencies({n: f for n, f in CORE_MODULES.items() if "templates" not in f.parts}, "artkit")
+    wrong = [
+        f"{name} imports {target}"
+        for name, targets in graph.items()
+        for target in targets
+        if name != "artkit" and _room(target) > _room(name)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("package", [CORE, *PLUGINS], ids=lambda path: path.name)
+def test_modules_do_not_import_each_other_in_a_circle(package: Path) -> None:
+    modules = _modules_of(package, package.name)
+    modules.pop(package.name)  # what it re-exports, or imports inside a hook, is imported by name
+    modules = {name: file for name, file in modules.items() if "templates" not in file.parts}
+    assert _circle(_dependencies(modules, package.name)) == []
+
+
+def test_a_circle_would_be_found(tmp_path: Path) -> None:
+    for name, text in {"a": "from p import b", "b": "def f():\n    import p.c", "c": "from p.a import x"}.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    assert _circle(_dependencies(_modules_of(tmp_path, "p"), "p")) == ["p.a", "p.b", "p.c", "p.a"]
+
+
+# --------------------------------------------------------------------------------------------------- readable sizes
+MAX_FILE_LINES = 350
+MAX_FUNCTION_LINES = 50
+LONG_FUNCTIONS: dict[str, str] = {}
+"""Functions that are longer for a reason, and the reason."""
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_files_and_functions_are_short(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MAX_FILE_LINES
+    long = [
+        f"{node.name}: {node.end_lineno - node.lineno + 1} lines"
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef)
+        and (node.end_lineno or 0) - node.lineno + 1 > MAX_FUNCTION_LINES
+        and node.name not in LONG_FUNCTIONS
+    ]
+    assert long == []
 
 
 def test_plugins_are_those_of_the_entry_points() -> None:

@@ -19,8 +19,8 @@ import torch
 from PIL import Image
 
 from artkit import __version__
-from artkit.cli import cli
-from artkit.recipe import shipped_recipes
+from artkit.cli.main import cli
+from artkit.recipes.shipped import shipped_recipes
 
 Write = Callable[..., Path]
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -97,7 +97,7 @@ def _pixels(file: Path) -> Any:
 # ------------------------------------------------------------------------------------------------ quick, and helpful
 IMPORTED = """
 import sys
-from artkit.cli import cli
+from artkit.cli.main import cli
 try:
     cli.main({arguments})
 except SystemExit as ended:
@@ -152,7 +152,7 @@ def test_the_console_script_is_the_module() -> None:
     from importlib import metadata
 
     (entry,) = [e for e in metadata.entry_points(group="console_scripts") if e.name == "artkit"]
-    assert entry.value == "artkit.cli:main"
+    assert entry.value == "artkit.cli.main:main"
 
 
 @pytest.mark.parametrize(
@@ -438,7 +438,7 @@ def test_recipes_are_listed_with_what_they_are(call: Call) -> None:
 
 @pytest.mark.parametrize("name", sorted(shipped_recipes()))
 def test_a_recipe_can_be_copied_with_what_it_names(call: Call, name: str) -> None:
-    from artkit.recipe import read
+    from artkit.recipes.reading import read_recipe
 
     done = call("recipes", "--copy", name)
     assert done.code == 0, done.stderr
@@ -447,7 +447,9 @@ def test_a_recipe_can_be_copied_with_what_it_names(call: Call, name: str) -> Non
     file = Path(done.stdout.splitlines()[0])
     assert file.read_bytes() == shipped_recipes()[name].read_bytes()
     here = Path.cwd()
-    assert all(here in path.parents for path in read([file]).files().values()), "it does not refer to artkit's folder"
+    assert all(here in path.parents for path in read_recipe([file]).files().values()), (
+        "it does not refer to artkit's folder"
+    )
 
 
 def test_a_copy_can_be_run(mypaint: None, call: Call) -> None:
@@ -512,7 +514,7 @@ def test_the_doctor_tells_what_is_missing_and_what_mends_it(
 
 
 def test_the_schema_knows_every_part(own_plugins: Any, call: Call) -> None:
-    from artkit.plugins import plugins
+    from artkit.registry.plugin_registry import get_registry
 
     done = call("schema")
     assert done.code == 0, done.stderr
@@ -520,7 +522,7 @@ def test_the_schema_knows_every_part(own_plugins: Any, call: Call) -> None:
     told = json.dumps(schema)
     for kind in ("canvas", "renderer", "agent", "objective", "constraint", "trainer"):
         assert kind in schema["properties"]
-        for name in plugins().parts(kind):
+        for name in get_registry().components(kind):
             assert f'"{name}"' in told
     assert {"seed", "steps", "size", "optimizer"} <= schema["properties"].keys()
     assert schema["properties"]["seed"]["description"]

@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
+from artkit_mypaint.action_spaces import DISCRETE_SPACE
 from artkit_painters import weights
 from artkit_painters.dcgan import Generator
-from artkit_painters.stroke import DISCRETE
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -49,7 +49,7 @@ def test_the_page_is_written(discrete: Any, tmp_path: Path) -> None:
     file = tmp_path / "discrete.safetensors"
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        facts = {"architecture": "dcgan", "space": DISCRETE.name, "brush": "classic/dry_brush"}
+        facts = {"architecture": "dcgan", "space": DISCRETE_SPACE.name, "brush": "classic/dry_brush"}
         weights.save(Generator(discrete=True), facts, file)
     text = discrete.page(file, tmp_path, 2, "size=[48,48]")
     for link in re.findall(r"\]\((images/.*?)\)", text):

@@ -22,9 +22,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from artkit import __version__, examples, hookspecs, recipe
-from artkit.cli import cli
-from artkit.plugins import KINDS
+from artkit import __version__
+from artkit.cli.main import cli
+from artkit.recipes.reading import read_recipe
+from artkit.recipes.shipped import recipe_folder, shipped_recipes
+from artkit.registry import hookspecs as hookspecs
+from artkit.registry.plugin_registry import KIND_HOOKS
+from artkit.strokes.stroke_examples import read_examples
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -199,14 +203,14 @@ def test_toml_is_valid(block: Block, tmp_path: Path) -> None:
     tables = [told.get("renderer", {}), *told.get("objective", {}).values()]
     if "project" in told or {table.get("type") for table in tables} & {"splatter", "brightness"}:
         return  # a project, or a recipe that needs the plugins of its page
-    (tmp_path / "targets").symlink_to(recipe.recipe_folder() / "targets", target_is_directory=True)
+    (tmp_path / "targets").symlink_to(recipe_folder() / "targets", target_is_directory=True)
     file = tmp_path / (block.name or "recipe.toml")
     file.write_text(block.text, encoding="utf-8")
     if "example" in told:
-        assert examples.read(file)
+        assert read_examples(file)
         return
     amends = not all("type" in table for table in tables)
-    recipe.read([recipe.shipped_recipes()["photo"], file] if amends else [file])
+    read_recipe([shipped_recipes()["photo"], file] if amends else [file])
 
 
 GUIDE = DOCS / "plugins.md"
@@ -297,7 +301,7 @@ def test_three_commands_lead_to_a_painting(tmp_path: Path) -> None:
     (packages,) = home.glob("lib/python*/site-packages")
     sites = [path for path in sys.path if path.endswith("site-packages")]
     (packages / "here.pth").write_text("".join(f"import site; site.addsitedir({site!r})\n" for site in sites))
-    (home / "bin" / "artkit").write_text(f"#!{home}/bin/python\nfrom artkit.cli import main\nmain()\n")
+    (home / "bin" / "artkit").write_text(f"#!{home}/bin/python\nfrom artkit.cli.main import main\nmain()\n")
     (home / "bin" / "artkit").chmod(0o755)
     env = os.environ | {"PATH": f"{home}/bin:{os.environ['PATH']}", "VIRTUAL_ENV": str(home)}
     for line in lines:
@@ -319,10 +323,10 @@ def test_every_hook_is_documented_with_its_arguments(hook: str) -> None:
         assert f"`{argument}`: " in page, argument
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KIND_HOOKS)
 def test_every_interface_is_documented(kind: str) -> None:
     page = prose(DOCS / "plugins.md")
-    interface = getattr(importlib.import_module(f"artkit.{kind}"), kind.capitalize())
+    interface = getattr(importlib.import_module(f"artkit.interfaces.{kind}"), kind.capitalize())
 
     def arguments(name: str) -> str:
         return ", ".join(list(inspect.signature(getattr(interface, name)).parameters)[1:])

@@ -21,10 +21,10 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from artkit.cli import cli
-from artkit.geometry import Phase
-from artkit.strokes import StrokeLog
-from artkit_painters.stroke import SPACE
+from artkit.cli.main import cli
+from artkit.geometry.phase import Phase
+from artkit.strokes.stroke_log import StrokeLog
+from artkit_mypaint.action_spaces import STROKE_SPACE
 
 Call = Callable[..., Result]
 
@@ -33,10 +33,10 @@ Call = Callable[..., Result]
 def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds a painting of random strokes, 48 x 32 px."""
     phases = tuple(Phase(number * 12, -8, -8, 20, 3, 4, 16) for number in range(2))
-    actions = torch.rand(24, len(SPACE), generator=torch.Generator().manual_seed(1))
+    actions = torch.rand(24, len(STROKE_SPACE), generator=torch.Generator().manual_seed(1))
     renderer = {"type": "gan", "brush": "classic/dry_brush"}
     folder = tmp_path_factory.mktemp("run")
-    StrokeLog((48, 32), (1.0, 0.5, 0.25), 3, renderer, SPACE.name, SPACE.names, actions, phases).save(
+    StrokeLog((48, 32), (1.0, 0.5, 0.25), 3, renderer, STROKE_SPACE.name, STROKE_SPACE.names, actions, phases).save(
         folder / "strokes.json"
     )
     return folder
@@ -114,7 +114,7 @@ def test_the_real_brush_paints_layers_and_films_at_any_scale(
 def test_a_pixel_may_become_a_poster(
     painted: Path, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("artkit.scratch.memory", lambda: 1 << 29)
+    monkeypatch.setattr("artkit.memory.total_memory", lambda: 1 << 29)
     done = call(painted, tmp_path / "a.png", "--scale", 512, "--window", "0,0,1,1")
     assert done.exit_code == 0, done.stderr
     assert pixels(tmp_path / "a.png").shape == (512, 512, 3)
@@ -154,7 +154,7 @@ def test_what_cannot_be_meant_is_one_message(
 SLOW = """
 import os, time
 from artkit import hookimpl
-from artkit.exporter import Exporter
+from artkit.interfaces.exporter import Exporter
 
 class Slow(Exporter):
     "Writes half of what it should."

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from artkit.recipe import read, shipped_recipes
+from artkit.recipes.reading import read_recipe
+from artkit.recipes.shipped import shipped_recipes
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -19,16 +20,16 @@ def gallery(script: Callable[[str], Any]) -> Any:
 
 
 def test_every_picture_can_be_painted(gallery: Any) -> None:
-    from artkit import operators
+    from artkit.torchvision_compat import declare_missing_operators
     from artkit_vision.classes import imagenet
 
-    operators.declare_missing_operators()
+    declare_missing_operators()
     classes = imagenet(1000)
     assert classes is not None
     pictures = [picture for several in gallery.GALLERY.values() for picture in several]
     assert len({picture.name for picture in pictures}) == len(pictures) > 15
     for picture in pictures:
-        recipe = read([shipped_recipes()[picture.recipe]], picture.settings)
+        recipe = read_recipe([shipped_recipes()[picture.recipe]], picture.settings)
         for block in recipe.named["objective"].values():
             for name in getattr(block.config, "wanted", {}):
                 classes.find(name)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from artkit.recipe import shipped_recipes
+from artkit.recipes.shipped import shipped_recipes
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = [ROOT / "docs" / "plugins" / name for name in ("splatter", "histogram")]

@@ -11,9 +11,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from artkit.cli import cli
+from artkit.cli.main import cli
 from artkit.files import sha256
-from artkit_painters import stroke, weights
+from artkit_mypaint.action_spaces import STROKE_SPACE
+from artkit_painters import weights
 from artkit_painters.dab_painter import DabPainter
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -29,7 +30,7 @@ def shipped(tmp_path: Path) -> Path:
     """Weights of a small painter that has learnt nothing."""
     file = tmp_path / "weights" / "gan-classic-pen.safetensors"
     facts = {"architecture": "dabs", **DabPainter().facts()}
-    facts |= {"brush": "classic/pen", "space": stroke.SPACE.name, "training": {"steps": 7, "lr": 0.004, "reach": None}}
+    facts |= {"brush": "classic/pen", "space": STROKE_SPACE.name, "training": {"steps": 7, "lr": 0.004, "reach": None}}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         weights.save(DabPainter(), facts, file)
@@ -65,7 +66,7 @@ def test_only_what_changed_is_measured(
                 f"{what}{part}" for what in ("mse", "floor") for part in ("", "_small", "_large", "_light", "_heavy")
             )), 0.5
         )  # fmt: skip
-        facts = {"space": stroke.SPACE.name, "architecture": "geometry"}
+        facts = {"space": STROKE_SPACE.name, "architecture": "geometry"}
         return {"weights": sha256(file), "brush": "classic/pen", "strokes": 100, "facts": facts, **figures}
 
     for name, value in {"DOCS": tmp_path, "FIGURES": tmp_path / "models.json", "SHIPPED": shipped.parent}.items():

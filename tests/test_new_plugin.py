@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from artkit.cli import cli
-from artkit.plugins import KINDS
+from artkit.cli.main import cli
+from artkit.registry.plugin_registry import KIND_HOOKS
 
 TINY = ("--set", "steps=2", "--set", "size=[48,32]")
 
@@ -35,14 +35,14 @@ def test_plugins_of_all_kinds_are_found_tested_and_used(
     here: Path, with_packages: Callable[..., dict[str, str]], commands: Callable[..., list[str]]
 ) -> None:
     folders = []
-    for kind in KINDS:
+    for kind in KIND_HOOKS:
         name = f"my-{kind}"
         files = new(name, kind)
         assert all(Path(file).is_file() for file in files)
         folders.append(here / name)
     env = with_packages(*folders)
 
-    recipes = [f"my-{kind}/my-{kind}.toml" for kind in KINDS if kind not in ("data", "exporter", "trainer")]
+    recipes = [f"my-{kind}/my-{kind}.toml" for kind in KIND_HOOKS if kind not in ("data", "exporter", "trainer")]
     learnt = ["my-data/my-data.toml", *TINY, "--set", "data.batch=2", "--set", "data.count=4"]
     calls = [
         ["plugins", "--json"],
@@ -56,7 +56,7 @@ def test_plugins_of_all_kinds_are_found_tested_and_used(
     told = json.loads(listed)
     assert told["set_aside"] == []
     mine = {(part["kind"], part["name"]): part for part in told["parts"] if part["package"].startswith("artkit-my-")}
-    assert set(mine) == {(kind, f"my-{kind}") for kind in KINDS}
+    assert set(mine) == {(kind, f"my-{kind}") for kind in KIND_HOOKS}
     assert all(part["summary"] for part in mine.values())
     definitions = json.loads(schema)["$defs"]
     assert definitions["renderer.my-renderer"]["properties"]["softness"]["description"]
@@ -78,7 +78,7 @@ def test_plugins_of_all_kinds_are_found_tested_and_used(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KIND_HOOKS)
 def test_nothing_of_the_template_is_left(here: Path, kind: str) -> None:
     for file in new("artkit-dry-leaves", kind):
         text = Path(file).read_text(encoding="utf-8")
@@ -98,11 +98,11 @@ def test_it_asks_for_an_artkit_that_it_fits() -> None:
     from packaging.specifiers import SpecifierSet
 
     from artkit import __version__
-    from artkit.new_plugin import below, since
+    from artkit.registry.scaffold import max_version, min_version
 
-    fits = SpecifierSet(f">={since()},<{below()}", prereleases=True)
+    fits = SpecifierSet(f">={min_version()},<{max_version()}", prereleases=True)
     assert __version__ in fits
-    assert below() not in fits
+    assert max_version() not in fits
 
 
 @pytest.mark.parametrize(

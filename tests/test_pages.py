@@ -13,10 +13,10 @@ import pytest
 import torch
 from PIL import Image
 
-from artkit.export import exporters, open_painting
-from artkit.paint_job import Paint
-from artkit.recipe import read
-from artkit.run import Run
+from artkit.engine.painting_task import PaintingTask
+from artkit.engine.run import Run
+from artkit.output.export import exporters, open_painting
+from artkit.recipes.reading import read_recipe
 
 RECIPE = """\
 steps = 2
@@ -41,8 +41,8 @@ def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("painted")
     Image.linear_gradient("L").resize((160, 112)).save(folder / "target.png")
     (folder / "r.toml").write_text(RECIPE)
-    recipe = read([folder / "r.toml"])
-    Run(folder / "run", recipe, Paint(recipe, torch.device("cpu"))).execute()
+    recipe = read_recipe([folder / "r.toml"])
+    Run(folder / "run", recipe, PaintingTask(recipe, torch.device("cpu"))).execute()
     return folder / "run"
 
 

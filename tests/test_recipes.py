@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from artkit import recipe
-from artkit.cli import cli
+from artkit.cli.main import cli
+from artkit.recipes.reading import read_recipe
+from artkit.recipes.shipped import recipe_folder, shipped_recipes
 
-SHIPPED = recipe.shipped_recipes()
+SHIPPED = shipped_recipes()
 TINY = ("steps=1", "size=[64, 48]")
 
 
 def paints(name: str) -> bool:
-    told = recipe.read([SHIPPED[name]])
-    return not (told.trains or told.learns)
+    told = read_recipe([SHIPPED[name]])
+    return not (told.trains_renderer or told.trains_agent)
 
 
 def described(file: Path) -> str:
@@ -29,13 +30,17 @@ def described(file: Path) -> str:
 
 def test_there_are_recipes_to_paint_to_train_and_to_learn() -> None:
     assert "photo" in SHIPPED
-    every = [recipe.read([file]) for file in SHIPPED.values()]
-    assert {(told.trains, told.learns) for told in every} == {(False, False), (True, False), (False, True)}
+    every = [read_recipe([file]) for file in SHIPPED.values()]
+    assert {(told.trains_renderer, told.trains_agent) for told in every} == {
+        (False, False),
+        (True, False),
+        (False, True),
+    }
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_is_valid_and_says_what_it_is(name: str) -> None:
-    told = recipe.read([SHIPPED[name]])
+    told = read_recipe([SHIPPED[name]])
     assert told.name == Path(name).name
     assert re.fullmatch(r"[A-Z].{10,110}\.", described(SHIPPED[name]))
 
@@ -50,12 +55,12 @@ def test_the_list_shows_each_with_its_description() -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_names_only_files_that_ship_with_it(name: str) -> None:
-    for file in recipe.read([SHIPPED[name]]).files().values():
-        assert file.is_relative_to(recipe.recipe_folder().resolve())
+    for file in read_recipe([SHIPPED[name]]).files().values():
+        assert file.is_relative_to(recipe_folder().resolve())
 
 
 def test_every_target_says_where_it_comes_from() -> None:
-    targets = recipe.recipe_folder() / "targets"
+    targets = recipe_folder() / "targets"
     told = (targets / "README.md").read_text(encoding="utf-8")
     for file in targets.iterdir():
         assert file.name == "README.md" or f"`{file.name}`" in told
@@ -66,8 +71,8 @@ def test_a_copy_is_the_same_recipe(name: str, tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(cli, ["recipes", "--copy", name], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    copied = recipe.read([Path(result.output.splitlines()[0])])
-    assert copied.portable() == recipe.read([SHIPPED[name]]).portable()
+    copied = read_recipe([Path(result.output.splitlines()[0])])
+    assert copied.portable() == read_recipe([SHIPPED[name]]).portable()
     for file in copied.files().values():
         assert file.is_relative_to(tmp_path.resolve())
 
@@ -85,6 +90,6 @@ def test_paints(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert picture.size == (64, 48)
     assert len(picture.getcolors(64 * 48) or ()) > 16
     (line,) = Path("run/log.jsonl").read_text().splitlines()
-    told = recipe.read([SHIPPED[name]], TINY)
+    told = read_recipe([SHIPPED[name]], TINY)
     assert {"step", "loss", "seconds", *told.named["objective"]} <= set(json.loads(line))
-    assert recipe.read([Path("run/recipe.toml")]).resolved() == told.resolved()
+    assert read_recipe([Path("run/recipe.toml")]).resolved() == told.resolved()

@@ -66,7 +66,7 @@ def test_they_are_packages_as_new_plugin_writes_them(
 ) -> None:
     from click.testing import CliRunner
 
-    from artkit.cli import cli
+    from artkit.cli.main import cli
 
     monkeypatch.chdir(tmp_path)
     kind = {"splatter": "renderer", "histogram": "objective"}[sample.name]

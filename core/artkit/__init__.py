@@ -1,30 +1,86 @@
-"""artkit paints: brushstrokes optimised so that a neural network sees in them what was asked for."""
+"""artkit: paint pictures with brush strokes that are optimised by the gradient of a neural network.
+
+Everything that users and plugin authors need is imported from here. Names that need torch are imported on first use, so
+that plugins are discovered quickly.
+"""
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Threads of a step wait for each other many times a second. Where other programs use the same cores, waiting busily for
-# long makes a step take ten times as long; so they soon sleep. This must be told before torch is imported, and whoever
-# has told otherwise is heard.
+# OpenMP threads spin for a short time only: where other programs use the same cores, long spinning makes a step ten
+# times as long. This must be set before torch is imported; a value that is set already is respected.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-# Large tensors come and go in every step; in huge pages they cost a fraction of the page faults.
+# Large tensors are allocated in each step; huge pages take a fraction of the page faults.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
-__version__ = "0.1.0"
-
-from artkit.hookspecs import hookimpl
+from artkit.registry.hookspecs import hookimpl
+from artkit.version import __version__
 
 if TYPE_CHECKING:
-    from artkit.library import paint, scene
+    from artkit.api import paint as paint
+    from artkit.api import scene as scene
+    from artkit.config import Colour as Colour
+    from artkit.config import Config as Config
+    from artkit.config import FiniteFloat as FiniteFloat
+    from artkit.config import InputFile as InputFile
+    from artkit.config import InputPath as InputPath
+    from artkit.config import Schedule as Schedule
+    from artkit.config import UnitFloat as UnitFloat
+    from artkit.errors import ArtkitError as ArtkitError
+    from artkit.errors import UsageError as UsageError
+    from artkit.geometry.phase import Phase as Phase
+    from artkit.geometry.place import Place as Place
+    from artkit.geometry.window import Window as Window
+    from artkit.imaging.target_image import TargetImage as TargetImage
+    from artkit.interfaces.agent import Agent as Agent
+    from artkit.interfaces.canvas import Canvas as Canvas
+    from artkit.interfaces.component import Component as Component
+    from artkit.interfaces.constraint import Constraint as Constraint
+    from artkit.interfaces.data import Data as Data
+    from artkit.interfaces.exporter import Exporter as Exporter
+    from artkit.interfaces.objective import Objective as Objective
+    from artkit.interfaces.renderer import Renderer as Renderer
+    from artkit.interfaces.scene import Scene as Scene
+    from artkit.interfaces.trainer import Trainer as Trainer
+    from artkit.interfaces.view import View as View
+    from artkit.rendering.rendered_painting import RenderedPainting as RenderedPainting
+    from artkit.rendering.stroke_renderer import StrokePatches as StrokePatches
+    from artkit.strokes.action_space import ActionSpace as ActionSpace
+    from artkit.strokes.action_space import Dimension as Dimension
+    from artkit.strokes.stroke_log import StrokeLog as StrokeLog
 
-__all__ = ["__version__", "hookimpl", "paint", "scene"]
+_MODULES = {
+    "paint": "api", "scene": "api",
+    "Config": "config", "Colour": "config", "FiniteFloat": "config", "InputFile": "config", "InputPath": "config",
+    "Schedule": "config", "UnitFloat": "config",
+    "ArtkitError": "errors", "UsageError": "errors",
+    "Phase": "geometry.phase", "Place": "geometry.place", "Window": "geometry.window",
+    "TargetImage": "imaging.target_image",
+    "Agent": "interfaces.agent", "Canvas": "interfaces.canvas", "Component": "interfaces.component",
+    "Constraint": "interfaces.constraint", "Data": "interfaces.data", "Exporter": "interfaces.exporter",
+    "Objective": "interfaces.objective", "Renderer": "interfaces.renderer", "Scene": "interfaces.scene",
+    "Trainer": "interfaces.trainer", "View": "interfaces.view",
+    "RenderedPainting": "rendering.rendered_painting", "StrokePatches": "rendering.stroke_renderer",
+    "ActionSpace": "strokes.action_space", "Dimension": "strokes.action_space", "StrokeLog": "strokes.stroke_log",
+}  # fmt: skip
+"""The module of each public name that is imported on first use."""
+
+__all__ = [  # noqa: PLE0604
+    "__version__",
+    "hookimpl",
+    *_MODULES,
+]
 
 
 def __getattr__(name: str) -> Any:
-    """`paint` and `scene` need torch, so they are imported when they are first asked for."""
-    if name in ("paint", "scene"):
-        from artkit import library
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"artkit.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
 
-        return getattr(library, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return __all__

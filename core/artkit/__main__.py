@@ -1,5 +1,5 @@
 """``python -m artkit``."""
 
-from artkit.cli import main
+from artkit.cli.main import main
 
 main()

@@ -15,12 +15,12 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
 
 
-class Located(str):
+class LocatedStr(str):
     """A text from a recipe that remembers the folder it was written in, to which a relative path refers."""
 
     folder: Path
 
-    def __new__(cls, text: str, folder: Path) -> Located:
+    def __new__(cls, text: str, folder: Path) -> LocatedStr:
         """The text, with the folder of the file it comes from."""
         self = super().__new__(cls, text)
         self.folder = folder
@@ -29,7 +29,7 @@ class Located(str):
 
 def _locate(value: Any) -> Any:
     if isinstance(value, str):
-        base = value.folder if isinstance(value, Located) else Path.cwd()
+        base = value.folder if isinstance(value, LocatedStr) else Path.cwd()
         return base / Path(value).expanduser()
     return value
 
@@ -66,13 +66,13 @@ InputPath = Annotated[
 ]
 """A file or a folder that must exist; otherwise as `InputFile`."""
 
-Unit = Annotated[float, Field(ge=0, le=1)]
+UnitFloat = Annotated[float, Field(ge=0, le=1)]
 """A number in [0, 1]."""
 
-Colour = tuple[Unit, Unit, Unit]
+Colour = tuple[UnitFloat, UnitFloat, UnitFloat]
 """Red, green and blue in [0, 1]."""
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
 """Any number."""
 
 
@@ -82,5 +82,5 @@ def _in_order(pairs: tuple[tuple[float, float], ...]) -> tuple[tuple[float, floa
     return pairs
 
 
-Schedule = Annotated[tuple[tuple[Unit, Finite], ...], Field(min_length=1), AfterValidator(_in_order)]
+Schedule = Annotated[tuple[tuple[UnitFloat, FiniteFloat], ...], Field(min_length=1), AfterValidator(_in_order)]
 """A number that changes over a run: pairs of a share of the run, in [0, 1], and the number there."""

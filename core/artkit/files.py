@@ -111,11 +111,11 @@ _UMASK = _umask()
 def cannot_write(file: Path, error: OSError) -> ArtkitError:
     """What to tell the user when `file` could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ArtkitError(f"no space left on the disk for {file}", remedy="make room; a run goes on with --resume")
+        return ArtkitError(f"no space left on the disk for {file}", hint="make room; a run goes on with --resume")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return ArtkitError(f"{file.parent} cannot be written to", remedy="choose another folder with --out")
+        return ArtkitError(f"{file.parent} cannot be written to", hint="choose another folder with --out")
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return ArtkitError(f"{file.parent} is not a folder", remedy="choose another folder with --out")
+        return ArtkitError(f"{file.parent} is not a folder", hint="choose another folder with --out")
     return ArtkitError(f"cannot write {file}: {error.strerror or error}")
 
 

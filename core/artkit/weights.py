@@ -43,7 +43,7 @@ def load(file: Path, expected: str = "") -> tuple[dict[str, torch.Tensor], dict[
     if expected and found != expected:
         raise UsageError(
             f"the weights {file} are not the ones expected: sha256 {found[:12]}…, not {expected[:12]}…",
-            remedy="fetch or train them again, or change the sum in the recipe if you trust the file",
+            hint="fetch or train them again, or change the sum in the recipe if you trust the file",
         )
     try:
         with safe_open(file, framework="pt") as opened:
@@ -59,4 +59,4 @@ def fill(network: nn.Module, tensors: dict[str, torch.Tensor], file: Path) -> No
     try:
         network.load_state_dict(tensors)
     except RuntimeError:
-        raise UsageError(f"{file} are weights of another version of this network", remedy="train it again") from None
+        raise UsageError(f"{file} are weights of another version of this network", hint="train it again") from None

@@ -9,9 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artkit.errors import UsageError
-from artkit.objective import Objective, View
-from artkit.part import Scene
+from artkit import Objective, Scene, UsageError, View
 
 _BETAS = (0.5, 0.9)
 _LEAST = 4  # px a side of what the critic's last layer gives
@@ -45,7 +43,7 @@ class Adversarial(Objective):
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
         if scene.data is None:
-            raise UsageError("adversarial needs pictures to learn from", remedy="give the recipe [data], or take pixel")
+            raise UsageError("adversarial needs pictures to learn from", hint="give the recipe [data], or take pixel")
         self._generator = scene.generator
         layers: list[nn.Module] = []
         side, channels, width = int(config.view), 9, config.channels
@@ -62,7 +60,7 @@ class Adversarial(Objective):
             best = self._score(target, target)
         return best - self._score(painted, target)
 
-    def learn(self, view: View) -> None:
+    def training_step(self, view: View) -> None:
         painted, target = (pictures.detach() for pictures in self._pair(view))
         self.critic.requires_grad_(True)
         for _ in range(self.config.critic_steps):

@@ -10,12 +10,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artkit import scratch
-from artkit.agent import Agent
-from artkit.config import Config as BaseConfig
-from artkit.errors import UsageError
-from artkit.geometry import Phase
-from artkit.part import Scene
+from artkit import Agent, Phase, Scene, UsageError, memmap
+from artkit import Config as BaseConfig
 
 PositiveLength = Annotated[float, Field(gt=0, le=2, allow_inf_nan=False)]
 
@@ -62,23 +58,23 @@ class Free(Agent):
         self.register_buffer("standing", torch.zeros(pictures))  # the recent losses of the drafts
         self.register_buffer("chosen", torch.tensor(0 if pictures == 1 else -1))
         # A row a stroke: where only some strokes are proposed, only their rows are touched.
-        rows = torch.from_numpy(scratch.zeros((scene.actions, pictures * numbers), "float32", scene.folder))
+        rows = torch.from_numpy(memmap.zeros((scene.action_count, pictures * numbers), "float32", scene.folder))
         placed = self._space.has("start_x", "middle_x", "end_x")
         start = _Start(config, scene) if placed else None
-        spans = [(phase.first, phase.strokes) for phase in scene.canvas.phases]
+        spans = [(phase.first, phase.stroke_count) for phase in scene.canvas.phases]
         for index, (first, count) in enumerate([(0, 1)] if scene.renderer.shared else spans):
             actions = torch.rand(pictures, count, numbers, generator=scene.generator)
             if start:
                 start.place(actions, scene.canvas.phases[index])
             some = slice(first, first + count)
             rows[some] = torch.logit(actions.clamp(_EDGE, 1 - _EDGE)).transpose(0, 1).flatten(1)
-            scratch.release()
+            memmap.release()
         self.parameters_of_actions = nn.Parameter(rows)
 
     def forward(self, scene: Scene, targets: Tensor | None = None) -> Tensor:
         return self._actions(self.parameters_of_actions)
 
-    def strokes(self, scene: Scene, numbers: Tensor, targets: Tensor | None = None) -> Tensor:
+    def forward_subset(self, scene: Scene, numbers: Tensor, targets: Tensor | None = None) -> Tensor:
         numbers = numbers.to(self.parameters_of_actions.device)
         return self._actions(F.embedding(numbers, self.parameters_of_actions, sparse=True))
 
@@ -87,7 +83,7 @@ class Free(Agent):
         drafts, chosen = rows.view(len(rows), *self._shape).transpose(0, 1), int(self.chosen)
         return torch.sigmoid(drafts if chosen < 0 else drafts[chosen : chosen + 1])
 
-    def heard(self, losses: Tensor, progress: float) -> None:
+    def on_step_end(self, losses: Tensor, progress: float) -> None:
         if int(self.chosen) < 0:
             self.standing.lerp_(losses, _RECENT)
             if progress >= self.config.choose:
@@ -103,8 +99,8 @@ class _Start:
         self._config, self._space, self._generator = config, scene.renderer.space, scene.generator
         target = scene.target if config.start != "random" else None
         if config.start == "target" and target is None:
-            raise UsageError('agent.start = "target" needs an objective that has a target', remedy='use "auto"')
-        self._look = _Look(*target.small(_LOOK)) if target else None
+            raise UsageError('agent.start = "target" needs an objective that has a target', hint='use "auto"')
+        self._look = _Look(*target.thumbnail(_LOOK)) if target else None
         phases = scene.canvas.phases
         self._layers = max(sum(_tiles(other) == _tiles(phase) for other in phases) for phase in phases)
         self._seen: dict[object, int] = {}

@@ -11,13 +11,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artkit import weights
-from artkit.agent import Agent
-from artkit.config import Config as BaseConfig
-from artkit.config import InputFile
-from artkit.errors import UsageError
-from artkit.geometry import Place
-from artkit.part import Scene
+from artkit import Agent, InputFile, Place, Scene, UsageError, weights
+from artkit import Config as BaseConfig
 
 SHIPPED = Path(__file__).parent / "weights"
 """The weights that come with artkit; ``sha256.json`` beside them lists their sums."""
@@ -35,7 +30,7 @@ class Lstm(Agent):
     """
 
     name = "lstm"
-    looks = True
+    uses_targets = True
 
     class Config(BaseConfig):
         """Settings."""
@@ -64,7 +59,7 @@ class Lstm(Agent):
         assert scene.renderer is not None
         assert scene.canvas is not None
         if scene.renderer.shared:
-            raise UsageError("the agent lstm paints strokes; this renderer has none", remedy='use agent.type = "free"')
+            raise UsageError("the agent lstm paints strokes; this renderer has none", hint='use agent.type = "free"')
         tensors, file = self._load(config, scene)
         told = self.config
         tiles, self._tile = torch.unique(scene.canvas.tiles(), dim=0, return_inverse=True)
@@ -96,16 +91,16 @@ class Lstm(Agent):
         if facts.get("space") != scene.renderer.space.name:
             raise UsageError(
                 f"{file} are weights for the action space {facts.get('space')}, not {scene.renderer.space.name}",
-                remedy="choose a renderer of the same action space",
+                hint="choose a renderer of the same action space",
             )
         known = {key: facts["agent"][key] for key in self.Config.model_fields if key in facts["agent"]}
         self.config = self.Config.model_validate({**known, "weights": config.weights})
         return tensors, file
 
     def forward(self, scene: Scene, targets: Tensor | None = None) -> Tensor:
-        return self.strokes(scene, torch.arange(len(self._tile)), targets)
+        return self.forward_subset(scene, torch.arange(len(self._tile)), targets)
 
-    def strokes(self, scene: Scene, numbers: Tensor, targets: Tensor | None = None) -> Tensor:
+    def forward_subset(self, scene: Scene, numbers: Tensor, targets: Tensor | None = None) -> Tensor:
         device = self.hand.head.weight.device
         if targets is None:
             targets = scene.background.view(1, 3, 1, 1).expand(1, 3, *reversed(scene.size))
@@ -216,16 +211,16 @@ class _Easel:
         assert scene.renderer is not None
         tiles, k = len(self._which), proposed.shape[1]
         there = self._numbers[:, :k]
-        all_of_them = proposed.new_zeros(n, scene.actions, proposed.shape[-1])
+        all_of_them = proposed.new_zeros(n, scene.action_count, proposed.shape[-1])
         of_tiles = proposed.view(n, tiles, k, -1)
         all_of_them[:, there[there >= 0].to(proposed.device)] = of_tiles[:, (there >= 0).to(proposed.device)]
-        allowed = scene.allowed(all_of_them, 1.0)
+        allowed = scene.constrain(all_of_them, 1.0)
         numbers = there[:, self._painted :].reshape(-1)
         place = Place(
             origin=torch.zeros(n * len(numbers), 2, dtype=torch.int64, device=proposed.device),
             side=side,
             margin=0,
-            number=numbers.clamp(min=0).to(proposed.device).repeat(n),
+            stroke_index=numbers.clamp(min=0).to(proposed.device).repeat(n),
             size=(side, side),
             seed=self._seed,
             scale=1.0,
@@ -264,6 +259,6 @@ def _shipped(name: str) -> Path:
         there = ", ".join(sorted(f.stem for f in SHIPPED.glob("*.safetensors")))
         raise UsageError(
             f'agent.weights: artkit ships none of the name "{name}"',
-            remedy=(f"there are: {there}; or " if there else "") + "train an agent and name its agent.safetensors",
+            hint=(f"there are: {there}; or " if there else "") + "train an agent and name its agent.safetensors",
         )
     return file

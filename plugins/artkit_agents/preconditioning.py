@@ -6,11 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from artkit import examples
-from artkit.config import InputFile
-from artkit.errors import UsageError
-from artkit.objective import Objective, View
-from artkit.part import Scene
+from artkit import InputFile, Objective, Scene, UsageError, View
+from artkit.strokes.stroke_examples import read_examples
 
 _SIDE = 20  # px a side at which pictures are compared with examples
 _SPAN = 2.2  # of that comparison, standard deviations of the ink either way
@@ -43,13 +40,13 @@ class Preconditioning(Objective):
         assert scene.renderer is not None
         assert scene.canvas is not None
         if scene.data is None:
-            raise UsageError("preconditioning needs pictures to learn from", remedy="give the recipe [data]")
+            raise UsageError("preconditioning needs pictures to learn from", hint="give the recipe [data]")
         if len(torch.unique(scene.canvas.tiles(), dim=0)) > 1:
-            raise UsageError("preconditioning needs a canvas of one tile", remedy='use canvas.type = "single"')
+            raise UsageError("preconditioning needs a canvas of one tile", hint='use canvas.type = "single"')
         self._scene, space = scene, scene.renderer.space
-        told = examples.read(config.examples)
+        told = read_examples(config.examples)
         self._points = [space.index(name + "_x", name + "_y") for name in ("start", "middle", "end")]
-        strokes = torch.stack([example.actions(space, scene.canvas.strokes) for example in told])
+        strokes = torch.stack([example.actions(space, scene.canvas.stroke_count) for example in told])
         self.register_buffer("_strokes", strokes.to(scene.device), persistent=False)  # (E, N, A), NaN if not said
         names = [example.label for example in told]
         of_class = [[label in ("", name) for label in names] for name in scene.data.classes]
@@ -57,7 +54,7 @@ class Preconditioning(Objective):
         if stray := sorted(set(names) - {"", *scene.data.classes}):
             raise UsageError(
                 f'{config.examples} has an example of "{stray[0]}", which is no class of the data',
-                remedy=f"there are: {', '.join(scene.data.classes[:20]) or 'none'}",
+                hint=f"there are: {', '.join(scene.data.classes[:20]) or 'none'}",
             )
         self._drawn: _Ink | None = None
 
@@ -65,12 +62,12 @@ class Preconditioning(Objective):
     _of_class: Tensor
 
     def forward(self, view: View) -> Tensor:
-        assert view.proposed is not None
+        assert view.raw_actions is not None
         assert view.target is not None
         with torch.no_grad():
             wanted, taken = self._wanted(view.target, view.labels)
         said = wanted.isfinite()
-        squares = (view.proposed - wanted.nan_to_num()).square() * said
+        squares = (view.raw_actions - wanted.nan_to_num()).square() * said
         return squares.sum((1, 2)) / said.sum((1, 2)).clamp(min=1) * taken
 
     def _wanted(self, target: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -95,7 +92,7 @@ class Preconditioning(Objective):
             scene = self._scene
             assert scene.canvas is not None
             assert scene.renderer is not None
-            actions = scene.allowed(self._strokes.nan_to_num(_UNSAID), 1.0)
+            actions = scene.constrain(self._strokes.nan_to_num(_UNSAID), 1.0)
             self._drawn = _Ink(self._ink(scene.canvas.render(scene.renderer, actions, scene.background, scene.seed)))
         return self._drawn
 

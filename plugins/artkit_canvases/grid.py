@@ -6,10 +6,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from artkit.canvas import Canvas
-from artkit.config import Config as BaseConfig
-from artkit.geometry import Phase
-from artkit.part import Scene
+from artkit import Canvas, Phase, Scene
+from artkit import Config as BaseConfig
 from artkit_canvases import lattice
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from artkit.geometry import Phase
+from artkit import Phase
 
 
 def phases(
@@ -38,5 +38,5 @@ def phases(
                 side=tile,
             )
             made.append(phase)
-            first += phase.strokes
+            first += phase.stroke_count
     return made

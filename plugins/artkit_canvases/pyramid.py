@@ -6,10 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from artkit.canvas import Canvas
-from artkit.config import Config as BaseConfig
-from artkit.geometry import Phase
-from artkit.part import Scene
+from artkit import Canvas, Phase, Scene
+from artkit import Config as BaseConfig
 from artkit_canvases import lattice
 
 
@@ -45,6 +43,6 @@ class Pyramid(Canvas):
         for tile, strokes in zip(self.config.tiles, self.config.strokes, strict=True):
             overlap = min(round(tile * self.config.overlap), tile - 1)
             margin = self.margin(scene.renderer, tile)
-            first = sum(phase.strokes for phase in made)
+            first = sum(phase.stroke_count for phase in made)
             made += lattice.phases(scene.size, tile, overlap, overlap // 2, strokes, margin, first)
         return tuple(made)

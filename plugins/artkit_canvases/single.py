@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from artkit.canvas import Canvas
-from artkit.config import Config as BaseConfig
-from artkit.geometry import Phase
-from artkit.part import Scene
+from artkit import Canvas, Phase, Scene
+from artkit import Config as BaseConfig
 
 
 class Single(Canvas):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from artkit.config import Colour as Rgb
-from artkit.config import Config as BaseConfig
-from artkit.constraint import Constraint
-from artkit.part import Scene
+from artkit import Colour as Rgb
+from artkit import Config as BaseConfig
+from artkit import Constraint, Scene
 from artkit_constraints.numbers import COLOUR, TOLERANCE, places
 
 
@@ -16,7 +15,7 @@ class Colour(Constraint):
     """Every stroke has one and the same colour; the ground keeps its own."""
 
     name = "colour"
-    alone = True
+    elementwise = True
 
     class Config(BaseConfig):
         """Settings."""
@@ -38,5 +37,5 @@ class Colour(Constraint):
         out[..., self._places] = self._colour.to(actions)
         return out
 
-    def holds(self, actions: Tensor) -> bool:
+    def is_satisfied(self, actions: Tensor) -> bool:
         return bool(((actions[..., self._places] - self._colour.to(actions)).abs() <= TOLERANCE).all())

@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from artkit.config import Config
-from artkit.constraint import Constraint
-from artkit.part import Scene
+from artkit import Config, Constraint, Scene
 from artkit_constraints.numbers import PRESSURE, TOLERANCE, places
 
 
@@ -31,6 +29,6 @@ class Connected(Constraint):
         out[:, self._after[:, None], self._start] = actions[:, self._before[:, None], self._end]
         return out
 
-    def holds(self, actions: Tensor) -> bool:
+    def is_satisfied(self, actions: Tensor) -> bool:
         starts = actions[:, self._after[:, None], self._start]
         return bool(((starts - actions[:, self._before[:, None], self._end]).abs() <= TOLERANCE).all())

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from artkit.config import Config
-from artkit.constraint import Constraint
-from artkit.part import Scene
+from artkit import Config, Constraint, Scene
 from artkit_constraints.numbers import COLOUR, TOLERANCE, places
 
 
@@ -14,7 +12,7 @@ class Grayscale(Constraint):
     """Red, green and blue all become their luma (Rec. 601), of each stroke and of the ground."""
 
     name = "grayscale"
-    alone = True
+    elementwise = True
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
@@ -22,13 +20,13 @@ class Grayscale(Constraint):
 
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         out = actions.clone()
-        out[..., self._colour] = self.ground(actions[..., self._colour])
+        out[..., self._colour] = self.transform_background(actions[..., self._colour])
         return out
 
-    def ground(self, colour: Tensor) -> Tensor:
+    def transform_background(self, colour: Tensor) -> Tensor:
         grey = (colour * colour.new_tensor([0.299, 0.587, 0.114])).sum(-1, keepdim=True)
         return grey.expand(colour.shape)
 
-    def holds(self, actions: Tensor) -> bool:
+    def is_satisfied(self, actions: Tensor) -> bool:
         colour = actions[..., self._colour]
         return bool((colour.amax(-1) - colour.amin(-1) <= TOLERANCE).all())

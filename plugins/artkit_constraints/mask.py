@@ -8,12 +8,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from artkit import images
-from artkit.config import Config as BaseConfig
-from artkit.config import InputFile
-from artkit.constraint import Constraint
-from artkit.errors import UsageError
-from artkit.part import Scene
+from artkit import Config as BaseConfig
+from artkit import Constraint, InputFile, Scene, UsageError
+from artkit.imaging.loading import Fit, load_target_image
 from artkit_constraints.numbers import PRESSURE, TOLERANCE, is_lifted, lift, places
 
 _CELLS = 32
@@ -36,7 +33,7 @@ class Mask(Constraint):
 
         image: InputFile
         """The region, white on black, or the other way about with `invert`."""
-        fit: images.Fit = "stretch"
+        fit: Fit = "stretch"
         """How the image is brought to the picture's size: cut to its shape, padded, or stretched."""
         invert: bool = False
         """Paint where the image is dark."""
@@ -50,10 +47,10 @@ class Mask(Constraint):
         names = ("start_x", "start_y", "middle_x", "middle_y", "end_x", "end_y")
         self._points = places(scene, self.name, *names)
         self._pressure = places(scene, self.name, *PRESSURE)
-        grey = images.load(config.image, scene.size, config.fit, torch.zeros(3)).pixels.mean(1)[0]
+        grey = load_target_image(config.image, scene.size, config.fit, torch.zeros(3)).pixels.mean(1)[0]
         inside = (grey < config.threshold) if config.invert else (grey >= config.threshold)
         if not inside.any():
-            raise UsageError(f"{config.image} leaves no place to paint", remedy="set invert, or another threshold")
+            raise UsageError(f"{config.image} leaves no place to paint", hint="set invert, or another threshold")
         self._inside = inside.to(scene.device)
         assert scene.canvas is not None
         self._tiles = scene.canvas.tiles().to(scene.device)
@@ -96,7 +93,7 @@ class Mask(Constraint):
         nearest = self._cells[away.masked_fill(~allowed[:, None], torch.inf).argmin(-1)]
         return torch.where(self._is_inside(points, tiles)[..., None], 0.0, nearest - points)
 
-    def holds(self, actions: Tensor) -> bool:
+    def is_satisfied(self, actions: Tensor) -> bool:
         points = actions[..., self._points].view(*actions.shape[:2], 3, 2)
         near = self._is_inside(points, self._tiles) | self._is_inside((points - TOLERANCE).clamp(0, 1), self._tiles)
         return bool((near.all(-1) | is_lifted(actions, self._pressure)).all())

@@ -8,11 +8,8 @@ import torch
 from pydantic import model_validator
 from torch import Tensor
 
-from artkit.config import Config as BaseConfig
-from artkit.config import Unit
-from artkit.constraint import Constraint
-from artkit.errors import UsageError
-from artkit.part import Scene
+from artkit import Config as BaseConfig
+from artkit import Constraint, Scene, UnitFloat, UsageError
 
 COLOUR = ("red", "green", "blue")
 PRESSURE = ("start_pressure", "end_pressure")
@@ -25,7 +22,7 @@ def places(scene: Scene, constraint: str, *names: str) -> list[int]:
     assert scene.renderer is not None
     if not scene.renderer.space.has(*names):
         wanted = "colour" if names == COLOUR else names[0].replace("_", " ")
-        raise UsageError(f"{constraint} needs strokes that have a {wanted}", remedy="remove the constraint")
+        raise UsageError(f"{constraint} needs strokes that have a {wanted}", hint="remove the constraint")
     return scene.renderer.space.index(*names)
 
 
@@ -44,15 +41,15 @@ def is_lifted(actions: Tensor, pressure: list[int]) -> Tensor:
 class Range(Constraint):
     """Keeps some numbers of an action in a range. A subclass names them."""
 
-    alone = True
+    elementwise = True
     numbers: tuple[str, ...]
 
     class Config(BaseConfig):
         """Settings."""
 
-        smallest: Unit = 0.0
+        smallest: UnitFloat = 0.0
         """The least it may be, in [0, 1]."""
-        largest: Unit = 1.0
+        largest: UnitFloat = 1.0
         """The most it may be, in [0, 1]."""
 
         @model_validator(mode="after")
@@ -74,7 +71,7 @@ class Range(Constraint):
         out[..., self._places] = low + (high - low) * actions[..., self._places]
         return out
 
-    def holds(self, actions: Tensor) -> bool:
+    def is_satisfied(self, actions: Tensor) -> bool:
         values = actions[..., self._places]
         inside = (values >= self.config.smallest - TOLERANCE) & (values <= self.config.largest + TOLERANCE)
         return bool((inside.all(-1) | self._excused(actions)).all())

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from artkit.config import Config
-from artkit.constraint import Constraint
-from artkit.part import Scene
+from artkit import Config, Constraint, Scene
 from artkit_constraints.numbers import PRESSURE, TOLERANCE, is_lifted, places
 
 
@@ -14,7 +12,7 @@ class Opaque(Constraint):
     """The pen is pressed fully at both ends of a stroke."""
 
     name = "opaque"
-    alone = True
+    elementwise = True
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
@@ -25,6 +23,6 @@ class Opaque(Constraint):
         out[..., self._pressure] = 1.0
         return out
 
-    def holds(self, actions: Tensor) -> bool:
+    def is_satisfied(self, actions: Tensor) -> bool:
         pressed = (actions[..., self._pressure] >= 1 - TOLERANCE).all(-1)
         return bool((pressed | is_lifted(actions, self._pressure)).all())

@@ -9,11 +9,9 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from artkit import images
-from artkit.config import Colour, InputFile
-from artkit.config import Config as BaseConfig
-from artkit.constraint import Constraint
-from artkit.part import Scene
+from artkit import Colour, Constraint, InputFile, Scene
+from artkit import Config as BaseConfig
+from artkit.imaging.loading import load_target_image
 from artkit_constraints.numbers import COLOUR, TOLERANCE, places
 
 _SOFT, _HARD = 0.1, 0.0005
@@ -31,7 +29,7 @@ class Palette(Constraint):
     """
 
     name = "palette"
-    alone = True
+    elementwise = True
 
     class Config(BaseConfig):
         """Settings."""
@@ -55,7 +53,7 @@ class Palette(Constraint):
         super().__init__(config, scene)
         self._colour = places(scene, self.name, *COLOUR)
         if config.image:
-            whole = images.load(config.image, (_SIDE, _SIDE), "stretch").pixels[0]
+            whole = load_target_image(config.image, (_SIDE, _SIDE), "stretch").pixels[0]
             chosen = _few(whole.flatten(1).T, config.count)
         else:
             chosen = torch.tensor(config.colours)
@@ -68,7 +66,7 @@ class Palette(Constraint):
         out[..., self._colour] = self._mixed(actions[..., self._colour], progress)
         return out
 
-    def ground(self, colour: Tensor) -> Tensor:
+    def transform_background(self, colour: Tensor) -> Tensor:
         return self._mixed(colour, 1.0)
 
     def _mixed(self, colour: Tensor, progress: float) -> Tensor:
@@ -79,7 +77,7 @@ class Palette(Constraint):
         width = math.exp(math.log(_SOFT) + (math.log(_HARD) - math.log(_SOFT)) * progress)
         return torch.softmax(-away / width, dim=-1) @ self._palette
 
-    def holds(self, actions: Tensor) -> bool:
+    def is_satisfied(self, actions: Tensor) -> bool:
         away = (actions[..., self._colour][..., None, :] - self._palette).abs().amax(-1).amin(-1)
         return bool((away <= TOLERANCE).all())
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 from torch import Tensor
 
-from artkit.config import Config as BaseConfig
-from artkit.constraint import Constraint
-from artkit.part import Scene
+from artkit import Config as BaseConfig
+from artkit import Constraint, Scene
 from artkit_constraints.numbers import PRESSURE, is_lifted, places
 
 
@@ -46,5 +45,5 @@ class Strokes(Constraint):
         out[..., self._pressure] = actions[..., self._pressure] * share[..., None]
         return out
 
-    def holds(self, actions: Tensor) -> bool:
+    def is_satisfied(self, actions: Tensor) -> bool:
         return int((~is_lifted(actions, self._pressure)).sum(1).max()) <= self.config.most

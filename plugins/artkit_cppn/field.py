@@ -13,10 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from artkit.geometry import Place, Window
-from artkit.renderer import Paint, Renderer
-from artkit.space import ActionSpace, Number
-from artkit.strokes import StrokeLog
+from artkit import ActionSpace, Dimension, Place, Renderer, StrokeLog, StrokePatches, Window
 
 _CHUNK = 1 << 16
 """Pixels that are computed at a time."""
@@ -39,15 +36,15 @@ class Field(Renderer):
         meet, in px of a picture of `size` (width, height) px.
         """
 
-    def forward(self, actions: Tensor, place: Place) -> Paint:
-        return self.part(actions, place, Window(0, 0, place.sheet, place.sheet))
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
+        return self.forward_region(actions, place, Window(0, 0, place.patch_size, place.patch_size))
 
-    def part(self, actions: Tensor, place: Place, part: Window) -> Paint:
+    def forward_region(self, actions: Tensor, place: Place, part: Window) -> StrokePatches:
         corner = place.origin.to(actions) - place.margin + 0.5
         across, down = (torch.arange(length, device=actions.device) for length in (part.width, part.height))
         x, y = corner[:, :1] + part.x + across, corner[:, 1:] + part.y + down
         colour = self._chunked(actions, x, y, place.size)
-        return Paint(colour, torch.ones_like(colour[:, :1]))
+        return StrokePatches(colour, torch.ones_like(colour[:, :1]))
 
     def replay(self, log: StrokeLog, window: Window) -> Tensor:
         device = self.scene.device
@@ -81,4 +78,4 @@ def numbers(name: str, *shape: int) -> ActionSpace:
     count = 1
     for length in shape:
         count *= length
-    return ActionSpace(name, tuple(Number(f"n{index}", "quantile") for index in range(count)))
+    return ActionSpace(name, tuple(Dimension(f"n{index}", "quantile") for index in range(count)))

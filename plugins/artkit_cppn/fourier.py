@@ -8,8 +8,8 @@ import torch
 from pydantic import Field as Setting
 from torch import Tensor
 
-from artkit.config import Config as BaseConfig
-from artkit.part import Scene
+from artkit import Config as BaseConfig
+from artkit import Scene
 from artkit_cppn.field import Field, normal, numbers
 
 _COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))

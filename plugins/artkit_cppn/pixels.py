@@ -6,8 +6,8 @@ import torch
 from pydantic import Field as Setting
 from torch import Tensor
 
-from artkit.config import Config as BaseConfig
-from artkit.part import Scene
+from artkit import Config as BaseConfig
+from artkit import Scene
 from artkit_cppn.field import Field, numbers
 
 

@@ -6,10 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from artkit.config import InputPath
-from artkit.data import Data
-from artkit.errors import UsageError
-from artkit.part import Scene
+from artkit import Data, InputPath, Scene, UsageError
 from artkit_data import source, split
 from artkit_data.files import Pictures, images_in, sum_of
 
@@ -47,7 +44,7 @@ class CelebA(Data):
         if base is None or not files:
             raise UsageError(
                 f"data: there are no faces in {place / _IMAGES}",
-                remedy="say download = true; or bring img_align_celeba.zip and list_eval_partition.txt from "
+                hint="say download = true; or bring img_align_celeba.zip and list_eval_partition.txt from "
                 "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html, unpack the zip, and name their folder as data.path",
             )
         self.provenance["pictures"] = sum_of(files, base)
@@ -63,7 +60,7 @@ class CelebA(Data):
     def __len__(self) -> int:
         return self._count
 
-    def pictures(self, numbers: Tensor) -> Tensor:
+    def images(self, numbers: Tensor) -> Tensor:
         return self._pictures(numbers)
 
 

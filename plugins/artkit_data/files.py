@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from artkit import scratch
-from artkit.errors import UsageError
-from artkit.images import load, to_bytes
-from artkit.part import Scene
+from artkit import Scene, UsageError, memmap
+from artkit.imaging.loading import load_target_image
+from artkit.imaging.pixels import tensor_to_pixels
 
 MOST = 1 << 20
 """The most pictures of a data set."""
@@ -33,7 +32,7 @@ def images_in(folder: Path) -> list[Path]:
         if path.suffix.lower() in SUFFIXES and not any(name.startswith(".") for name in inside) and path.is_file():
             found.append(path)
             if len(found) > MOST:
-                raise UsageError(f"data: {folder} holds more than {MOST:,} images", remedy="name a smaller folder")
+                raise UsageError(f"data: {folder} holds more than {MOST:,} images", hint="name a smaller folder")
     return sorted(found, key=lambda path: path.relative_to(folder).parts)
 
 
@@ -51,16 +50,16 @@ class Pictures:
     def __init__(self, files: Sequence[Path], scene: Scene) -> None:
         width, height = scene.size
         self._files, self._scene = files, scene
-        self._pixels = scratch.zeros((len(files), height, width, 3), "uint8", scene.folder)
+        self._pixels = memmap.zeros((len(files), height, width, 3), "uint8", scene.folder)
         self._read = np.zeros(len(files), bool)
 
     def __call__(self, numbers: Tensor) -> Tensor:
-        """See `Data.pictures`."""
+        """See `Data.images`."""
         for number in numbers.tolist():
             if not self._read[number]:
-                image = load(self._files[number], self._scene.size, "cover", self._scene.background)
-                self._pixels[number] = to_bytes(image.pixels[0])
+                image = load_target_image(self._files[number], self._scene.size, "cover", self._scene.background)
+                self._pixels[number] = tensor_to_pixels(image.pixels[0])
                 self._read[number] = True
         picked = torch.from_numpy(self._pixels[numbers.numpy()])
-        scratch.release()
+        memmap.release()
         return picked.to(self._scene.device).permute(0, 3, 1, 2).float() / 255

@@ -7,10 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from artkit.config import InputPath
-from artkit.data import Data
-from artkit.errors import UsageError
-from artkit.part import Scene
+from artkit import Data, InputPath, Scene, UsageError
 from artkit_data import split
 from artkit_data.files import SUFFIXES, Pictures, images_in, sum_of
 
@@ -45,7 +42,7 @@ class Folder(Data):
         if not files:
             raise UsageError(
                 f"data.path: there are no images in {base}",
-                remedy=f"what counts as one ends in {', '.join(sorted(SUFFIXES))}",
+                hint=f"what counts as one ends in {', '.join(sorted(SUFFIXES))}",
             )
         self.provenance["pictures"] = sum_of(files, base)
         groups = [_group(file, base) for file in files]
@@ -54,7 +51,7 @@ class Folder(Data):
             stray = files[groups.index("")]
             raise UsageError(
                 f"data.path: {base} holds images beside subfolders of images, such as {stray.name}",
-                remedy="subfolders are classes: sort all images into them, or none",
+                hint="subfolders are classes: sort all images into them, or none",
             )
         if not of_its_own:
             mine = split.split(len(files), config).tolist()
@@ -66,7 +63,7 @@ class Folder(Data):
     def __len__(self) -> int:
         return self._count
 
-    def pictures(self, numbers: Tensor) -> Tensor:
+    def images(self, numbers: Tensor) -> Tensor:
         return self._pictures(numbers)
 
     def labels(self, numbers: Tensor) -> Tensor | None:

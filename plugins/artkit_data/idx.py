@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from artkit.errors import UsageError
+from artkit import UsageError
 from artkit_data import source, split
 from artkit_data.ink import Bytes
 

@@ -11,8 +11,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from artkit.data import Data
-from artkit.part import Scene
+from artkit import Data, Scene
 from artkit_data import split
 
 Bytes = npt.NDArray[np.uint8]
@@ -41,7 +40,7 @@ class Ink(Data):
     def __len__(self) -> int:
         return len(self._ink)
 
-    def pictures(self, numbers: Tensor) -> Tensor:
+    def images(self, numbers: Tensor) -> Tensor:
         """They are enlarged or reduced as a whole, bicubically, and centred on white."""
         width, height = self._scene.size
         ink = self._ink[numbers][:, None].to(self._scene.device).float() / 255

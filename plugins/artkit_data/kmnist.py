@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from artkit.config import InputPath
-from artkit.errors import UsageError
-from artkit.part import Scene
+from artkit import InputPath, Scene, UsageError
 from artkit_data import idx, ink, source
 
 
@@ -36,7 +34,7 @@ class Kmnist(ink.Ink):
         if found is None:
             raise UsageError(
                 f"data: there are no characters of KMNIST in {folder}",
-                remedy="say download = true; or bring train-images-idx3-ubyte.gz and its like from "
+                hint="say download = true; or bring train-images-idx3-ubyte.gz and its like from "
                 "https://codh.rois.ac.jp/kmnist and name their folder as data.path",
             )
         super().__init__(config, scene, *found)

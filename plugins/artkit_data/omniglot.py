@@ -12,9 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from artkit.config import InputPath
-from artkit.errors import UsageError
-from artkit.part import Scene
+from artkit import InputPath, Scene, UsageError
 from artkit_data import ink, source, split
 from artkit_data.files import MOST
 from artkit_data.idx import Labelled
@@ -55,7 +53,7 @@ class Omniglot(ink.Ink):
         if not characters:
             raise UsageError(
                 f"data: there are no characters of Omniglot in {place}",
-                remedy="say download = true; or bring images_background.zip from "
+                hint="say download = true; or bring images_background.zip from "
                 "https://github.com/brendenlake/omniglot and name it as data.path",
             )
         mine = range(len(characters)) if whole else split.split(len(characters), config, "characters").tolist()

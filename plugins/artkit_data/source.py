@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from artkit.errors import ArtkitError
-from artkit.operators import declare_missing_operators
+from artkit import ArtkitError
+from artkit.torchvision_compat import declare_missing_operators
 
 
 def store(name: str) -> Path:
@@ -31,5 +31,5 @@ def fetch(dataset: str, folder: Path, *parts: dict[str, Any]) -> None:
         told = " ".join(str(error).split())[:300]
         raise ArtkitError(
             f"data: {dataset} could not be fetched into {folder} ({type(error).__name__}: {told})",
-            remedy="bring it by hand, and say where it lies: data.path",
+            hint="bring it by hand, and say where it lies: data.path",
         ) from None

@@ -6,8 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from artkit.data import Data
-from artkit.errors import UsageError
+from artkit import Data, UsageError
 
 _SEED = 20190413  # a split is that of the data set: the same whatever a recipe's seed
 
@@ -32,6 +31,6 @@ def split(count: int, config: Config, of: str = "pictures") -> Tensor:
     if not len(mine):
         raise UsageError(
             f'data: of {count} {of} none is left for part = "{config.part}" with unseen = {config.unseen:g}',
-            remedy="add some, or choose another share",
+            hint="add some, or choose another share",
         )
     return mine.sort().values

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from artkit.config import Config as BaseConfig
-from artkit.painting import Painting
+from artkit import Config as BaseConfig
+from artkit import RenderedPainting
 from artkit_exporters.libraries import Encoded, vips_image
 
 TILE = 512
@@ -30,7 +30,7 @@ class Dzi(Encoded):
 
     config: Config
 
-    def write(self, painting: Painting, file: Path) -> None:
+    def write(self, painting: RenderedPainting, file: Path) -> None:
         kind = self.config.tiles
         suffix = f".{kind}" + ("" if kind == "png" else "[Q=92]")
         with vips_image(self.encoder, painting.pixels()) as image:

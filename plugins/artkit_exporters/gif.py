@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from artkit.painting import Painting
+from artkit import RenderedPainting
 from artkit_exporters.timelapse import Timelapse
 from artkit_exporters.video import Video
 
@@ -30,9 +30,9 @@ class Gif(Video):
         longest: Annotated[int, Field(ge=16, le=2048)] = 480
         """Px of the longer side, if the painting has so many at its scale."""
 
-    def write(self, painting: Painting, file: Path) -> None:
+    def write(self, painting: RenderedPainting, file: Path) -> None:
         # All frames have the colours of the finished picture, which is painted first.
-        painting = painting.resized(self.config.longest)
+        painting = painting.downscaled(self.config.longest)
         self._colours = Image.fromarray(painting.pixels()).quantize(256)
         super().write(painting, file)
 

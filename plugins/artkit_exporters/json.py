@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from artkit.exporter import Exporter
-from artkit.painting import Painting
+from artkit import Exporter, RenderedPainting
 
 
 class Json(Exporter):
@@ -14,6 +13,6 @@ class Json(Exporter):
     name = "json"
     suffixes = (".json",)
 
-    def write(self, painting: Painting, file: Path) -> None:
+    def write(self, painting: RenderedPainting, file: Path) -> None:
         with file.open("w", encoding="utf-8") as stream:
             stream.writelines(painting.log.lines())

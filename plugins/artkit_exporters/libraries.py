@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from artkit.config import Config
-from artkit.errors import UsageError
-from artkit.exporter import Exporter
-from artkit.images import Pixels, srgb_profile
+from artkit import Config, Exporter, UsageError
+from artkit.imaging.pixels import Pixels
+from artkit.imaging.png import srgb_profile
 
 
 class Encoded(Exporter):
@@ -30,7 +29,7 @@ class Encoded(Exporter):
         except (ImportError, OSError) as error:
             raise UsageError(
                 f"{self.suffixes[0]} files need {self.needs}, which is not here ({error})",
-                remedy="pip install 'neural-artkit[export]'",
+                hint="pip install 'neural-artkit[export]'",
             ) from None
 
 

@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from pydantic import Field
 
-from artkit import images, scratch
-from artkit.config import Config as BaseConfig
-from artkit.exporter import Exporter
-from artkit.painting import Painting
+from artkit import Config as BaseConfig
+from artkit import Exporter, RenderedPainting, memmap
+from artkit.imaging.pixels import Pixels, tensor_to_pixels
+from artkit.imaging.png import write_png
 
 _THUMBNAIL = 256  # px, the most that the specification allows
 
@@ -34,24 +34,24 @@ class Ora(Exporter):
 
     config: Config
 
-    def write(self, painting: Painting, file: Path) -> None:
+    def write(self, painting: RenderedPainting, file: Path) -> None:
         width, height = painting.size
         root = ElementTree.Element("image", {"version": "0.0.3", "w": str(width), "h": str(height)})
         stack = ElementTree.SubElement(root, "stack")
         with zipfile.ZipFile(file, "w") as zipped:
             zipped.writestr(_entry("mimetype"), "image/openraster")  # first and not packed, as the specification asks
             ground = np.broadcast_to(
-                images.to_bytes(torch.tensor(painting.log.background).view(3, 1, 1)), (height, width, 3)
+                tensor_to_pixels(torch.tensor(painting.log.background).view(3, 1, 1)), (height, width, 3)
             )
             _add_layer(zipped, stack, "ground", ground)
             passes = painting.passes(self.config.layers)
             for number, phases in enumerate(passes, 1):
-                layer = scratch.zeros((height, width, 4), np.uint8, painting.folder)
+                layer = memmap.zeros((height, width, 4), np.uint8, painting.folder)
                 for x, y, w, h in painting.windows():
-                    *colour, coverage = painting.paint(phases, x, y, w, h)
+                    *colour, coverage = painting.render_phases(phases, x, y, w, h)
                     straight = torch.stack(colour) / coverage.clamp(min=1e-6)
-                    layer[y : y + h, x : x + w] = images.to_bytes(torch.cat([straight, coverage[None]]))
-                    scratch.release()
+                    layer[y : y + h, x : x + w] = tensor_to_pixels(torch.cat([straight, coverage[None]]))
+                    memmap.release()
                 _add_layer(zipped, stack, f"pass {number} of {len(passes)}", layer)
             whole = painting.pixels()
             _add(zipped, "mergedimage.png", whole)
@@ -62,16 +62,16 @@ class Ora(Exporter):
             zipped.writestr(_entry("stack.xml"), ElementTree.tostring(root, "UTF-8", xml_declaration=True))
 
 
-def _add_layer(zipped: zipfile.ZipFile, stack: ElementTree.Element, name: str, pixels: images.Pixels) -> None:
+def _add_layer(zipped: zipfile.ZipFile, stack: ElementTree.Element, name: str, pixels: Pixels) -> None:
     source = f"data/{name.replace(' ', '-')}.png"
     _add(zipped, source, pixels)
     layer = {"name": name, "src": source, "x": "0", "y": "0", "opacity": "1.0", "visibility": "visible"}
     stack.insert(0, ElementTree.Element("layer", layer | {"composite-op": "svg:src-over"}))
 
 
-def _add(zipped: zipfile.ZipFile, name: str, pixels: images.Pixels) -> None:
+def _add(zipped: zipfile.ZipFile, name: str, pixels: Pixels) -> None:
     with zipped.open(_entry(name), "w", force_zip64=True) as stream:
-        images.write_png(pixels, stream)
+        write_png(pixels, stream)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -7,10 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from artkit import images
-from artkit.config import Config as BaseConfig
-from artkit.exporter import Exporter
-from artkit.painting import Painting
+from artkit import Config as BaseConfig
+from artkit import Exporter, RenderedPainting
+from artkit.imaging.png import write_png
 
 
 class Png(Exporter):
@@ -29,6 +28,6 @@ class Png(Exporter):
 
     config: Config
 
-    def write(self, painting: Painting, file: Path) -> None:
+    def write(self, painting: RenderedPainting, file: Path) -> None:
         with file.open("wb") as stream:
-            images.write_png(painting.pixels(self.config.bits), stream, painting.texts, self.config.dpi)
+            write_png(painting.pixels(self.config.bits), stream, painting.metadata, self.config.dpi)

@@ -8,9 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from artkit.errors import UsageError
-from artkit.geometry import Place
-from artkit.painting import Painting
+from artkit import Place, RenderedPainting, UsageError
 from artkit_exporters.libraries import Encoded
 
 MOST = 200_000
@@ -34,7 +32,7 @@ class Svg(Encoded):
     suffixes = (".svg",)
     needs = "drawsvg"
 
-    def write(self, painting: Painting, file: Path) -> None:
+    def write(self, painting: RenderedPainting, file: Path) -> None:
         draw = self.encoder
         log = painting.log
         if not set(_NEEDED) <= set(log.names):
@@ -42,15 +40,15 @@ class Svg(Encoded):
         if len(log.actions) > MOST:
             raise UsageError(
                 f"{len(log.actions):,} strokes are too many for .svg; the most are {MOST:,}",
-                remedy="choose .tif or .dzi",
+                hint="choose .tif or .dzi",
             )
         actions = log.actions[:, [log.names.index(name) for name in _NEEDED]].double()
-        left, top = (painting.part.x, painting.part.y) if painting.part else (0, 0)
+        left, top = (painting.region.x, painting.region.y) if painting.region else (0, 0)
         width, height = painting.size
         origin = (left, top, width / painting.scale, height / painting.scale)
         drawing = draw.Drawing(width, height, origin=origin[:2], viewBox=" ".join(f"{v:g}" for v in origin))
         drawing.append(draw.Rectangle(*origin, fill=_hex(log.background)))
-        drawing.append_title("; ".join(f"{key}: {text}" for key, text in painting.texts.items()))
+        drawing.append_title("; ".join(f"{key}: {text}" for key, text in painting.metadata.items()))
         areas, opacities = _coverage(painting)
         tiles = log.tiles().double()
         points = actions[:, :6].view(-1, 3, 2) * tiles[:, None, 2:] + tiles[:, None, :2]
@@ -68,17 +66,17 @@ def _hex(colour: tuple[float, ...] | list[float]) -> str:
 
 
 @torch.no_grad()
-def _coverage(painting: Painting) -> tuple[Tensor, Tensor]:
+def _coverage(painting: RenderedPainting) -> tuple[Tensor, Tensor]:
     """The area in px that each stroke covers, and the mean of its coverage there: (N,) each."""
-    log, device = painting.log, painting.renderer.scene.device
+    log, device = painting.log, painting.renderer.device
     areas, opacities = [], []
     for phase in log.phases:
         side = min(phase.side, _LARGEST)
         shrink = side / phase.side
         margin = 0 if log.clip else painting.renderer.margin(side)
-        numbers = torch.arange(phase.first, phase.first + phase.strokes)
+        numbers = torch.arange(phase.first, phase.first + phase.stroke_count)
         for some in torch.split(numbers, max(1, _AT_ONCE // (side + 2 * margin) ** 2)):
-            origins = (phase.origins_of(some - phase.first) * shrink).long().to(device)
+            origins = (phase.origins_at(some - phase.first) * shrink).long().to(device)
             size = (round(log.size[0] * shrink), round(log.size[1] * shrink))
             place = Place(origins, side, margin, some.to(device), size, log.seed, shrink)
             coverage = painting.renderer(log.actions[some].to(device), place).coverage.double().flatten(1)

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from artkit.config import Config as BaseConfig
-from artkit.painting import Painting
+from artkit import Config as BaseConfig
+from artkit import RenderedPainting
 from artkit_exporters.libraries import Encoded, vips_image
 
 
@@ -30,9 +30,9 @@ class Tif(Encoded):
 
     config: Config
 
-    def write(self, painting: Painting, file: Path) -> None:
+    def write(self, painting: RenderedPainting, file: Path) -> None:
         with vips_image(self.encoder, painting.pixels(self.config.bits)) as image:
-            image.set_type(self.encoder.GValue.gstr_type, "image-description", json.dumps(painting.texts))
+            image.set_type(self.encoder.GValue.gstr_type, "image-description", json.dumps(painting.metadata))
             image.tiffsave(
                 str(file),
                 tile=True,

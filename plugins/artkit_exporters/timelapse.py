@@ -10,10 +10,9 @@ import torch
 from PIL import Image
 from pydantic import Field
 
-from artkit import images
-from artkit.config import Config as BaseConfig
-from artkit.exporter import Exporter
-from artkit.painting import Painting
+from artkit import Config as BaseConfig
+from artkit import Exporter, RenderedPainting
+from artkit.imaging.pixels import tensor_to_pixels
 
 
 class Timelapse(Exporter):
@@ -33,28 +32,28 @@ class Timelapse(Exporter):
 
     config: Config
 
-    def frames(self, painting: Painting) -> Iterator[Image.Image]:
+    def frames(self, painting: RenderedPainting) -> Iterator[Image.Image]:
         """The frames, in RGB, with sides of even length."""
         told = self.config
-        painting = painting.resized(told.longest)
+        painting = painting.downscaled(told.longest)
         width, height = painting.size
         shrink = min(1.0, told.longest / max(width, height))
         size = (max(2, round(width * shrink / 2) * 2), max(2, round(height * shrink / 2) * 2))
         picture = torch.tensor(painting.log.background).view(3, 1, 1).repeat(1, height, width)
         count, strokes = max(1, round(told.seconds * told.fps)), len(painting.log.actions)
         for frame in range(count):
-            yield _frame(images.to_bytes(picture), size)
+            yield _frame(tensor_to_pixels(picture), size)
             self._paint(painting, picture, strokes * frame // count, strokes * (frame + 1) // count)
         last = _frame(painting.pixels(), size)
         for _ in range(max(1, round(told.hold * told.fps))):
             yield last
 
     @staticmethod
-    def _paint(painting: Painting, picture: torch.Tensor, first: int, last: int) -> None:
+    def _paint(painting: RenderedPainting, picture: torch.Tensor, first: int, last: int) -> None:
         """Paint the strokes from `first` to before `last` on a picture, in place."""
         _, height, width = picture.shape
-        left, top = (painting.part.x, painting.part.y) if painting.part else (0, 0)
-        for phase in (p for whole in painting.log.phases for p in whole.between(first, last)):
+        left, top = (painting.region.x, painting.region.y) if painting.region else (0, 0)
+        for phase in (p for whole in painting.log.phases for p in whole.subphases(first, last)):
             room = 2 * phase.side  # no brush that artkit paints with sprays further than this
             across, down = ((count - 1) * phase.pitch + phase.side for count in (phase.columns, phase.rows))
             x0, x1 = (
@@ -65,7 +64,7 @@ class Timelapse(Exporter):
                 min(max(round((y - top) * painting.scale), 0), height) for y in (phase.y - room, phase.y + down + room)
             )
             if x1 > x0 and y1 > y0:
-                paint = painting.paint([phase], x0, y0, x1 - x0, y1 - y0)
+                paint = painting.render_phases([phase], x0, y0, x1 - x0, y1 - y0)
                 below = picture[:, y0:y1, x0:x1]
                 below.mul_(1 - paint[3]).add_(paint[:3])
 

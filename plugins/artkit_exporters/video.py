@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
-from artkit.painting import Painting
+from artkit import RenderedPainting
 from artkit_exporters.libraries import Encoded
 from artkit_exporters.timelapse import Timelapse
 
@@ -26,7 +26,7 @@ class Video(Timelapse, Encoded):
     pixels: ClassVar[str] = "yuv420p"
     """libav's name for how the codec keeps pixels."""
 
-    def write(self, painting: Painting, file: Path) -> None:
+    def write(self, painting: RenderedPainting, file: Path) -> None:
         av = self.encoder
         frames = iter(self.frames(painting))
         first = next(frames)

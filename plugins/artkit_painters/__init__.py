@@ -1,4 +1,4 @@
-"""Painters of strokes: the real MyPaint, and networks that learnt its brushes (paper §2)."""
+"""Neural painters: networks that learn MyPaint's brushes from its strokes, and their trainers (paper §2.2, §2.3)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ if TYPE_CHECKING:
 
 @hookimpl
 def artkit_renderers() -> Sequence[type]:
-    """`mypaint`, `gan`, `vae` and `discrete`."""
+    """`gan`, `vae` and `discrete`."""
     from artkit_painters.discrete import Discrete
     from artkit_painters.gan import Gan
-    from artkit_painters.mypaint import MyPaint
     from artkit_painters.vae import Vae
 
-    return (MyPaint, Gan, Vae, Discrete)
+    return (Gan, Vae, Discrete)
 
 
 @hookimpl
@@ -41,20 +40,8 @@ def artkit_commands(cli: click.Group) -> None:
 
 @hookimpl
 def artkit_doctor() -> Sequence[tuple[str, str, str]]:
-    """libmypaint, its brushes, and the shipped painters."""
-    from artkit_painters import engine, libmypaint, weights
+    """The weights of the shipped painters."""
+    from artkit_painters import weights
 
-    packages = "libmypaint-1.5-1", "mypaint-brushes"
-    mend = "Debian or Ubuntu: apt install {}; macOS: brew install {}"
-    name = libmypaint.find()
-    try:
-        engine_told = f"{name}, loaded" if name and libmypaint.library() else ""
-    except libmypaint.EngineMissing as missing:
-        engine_told, mend = "", f"{missing}"
-    brushes, folders = engine.brush_names(), ", ".join(str(folder) for folder in engine.brush_folders())
     painters = sorted(file.stem for file in weights.SHIPPED.glob("*.safetensors"))
-    return (
-        ("libmypaint", engine_told, mend.format(packages[0], "libmypaint")),
-        ("brushes", f"{len(brushes)} in {folders}" if brushes else "", mend.format(packages[1], packages[1])),
-        ("painters", ", ".join(painters), "install artkit again: its weights are missing"),
-    )
+    return (("painters", ", ".join(painters), "install artkit again: its weights are missing"),)

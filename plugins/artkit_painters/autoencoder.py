@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from artkit_painters.stroke import SHAPE
+from artkit_mypaint.action_spaces import SHAPE_SIZE
 
 SIDE = 64
 """Px a side of what the decoder paints: a tile, at whose edge its strokes end."""
@@ -57,12 +57,12 @@ class Predictor(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers = _stack((5 * SHAPE, 384, 384, 256), lambda a, b: (nn.Linear(a, b), nn.SiLU()))
+        self.layers = _stack((5 * SHAPE_SIZE, 384, 384, 256), lambda a, b: (nn.Linear(a, b), nn.SiLU()))
         self.leave = nn.Linear(256, 2 * LATENT)
 
     def forward(self, actions: Tensor) -> Latent:
         """Actions (m, >= 9)."""
-        shape = actions[:, :SHAPE]
+        shape = actions[:, :SHAPE_SIZE]
         waves = [wave for turns in (0.5, 1.0) for wave in _wave(shape * (2 * math.pi * turns))]
         return _latent(self.leave(self.layers(torch.cat([shape, *waves], dim=1))))
 

@@ -41,25 +41,25 @@ def fidelity(
     import torch
 
     from artkit.errors import UsageError
-    from artkit.images import save_png
-    from artkit.part import Scene
-    from artkit.plugins import plugins
-    from artkit.recipe import check_settings
+    from artkit.imaging.png import save_png
+    from artkit.interfaces.scene import Scene
+    from artkit.recipes.validation import build_config
+    from artkit.registry.plugin_registry import get_registry
+    from artkit_mypaint.action_spaces import DISCRETE_SPACE, STROKE_SPACE
+    from artkit_mypaint.workers import Workers
     from artkit_painters import fidelity as figures_of
     from artkit_painters import two_sample
-    from artkit_painters.stroke import DISCRETE, SPACE
-    from artkit_painters.workers import Workers
 
-    part = plugins().part("renderer", painter)
+    part = get_registry().component("renderer", painter)
     settings = {"brush": brush, "surrogate": "", "weights": weights, "grain": not mean}
     known = {key: value for key, value in settings.items() if key in part.Config.model_fields and value is not None}
-    config = check_settings(part, known, f"renderer {painter}")
+    config = build_config(part, known, f"renderer {painter}")
     scene = Scene((64, 64), torch.device("cpu"), seed, torch.Generator(), torch.ones(3), lambda *_, **__: None)
     made = part(config, scene)
-    if made.space not in (SPACE, DISCRETE):
+    if made.space not in (STROKE_SPACE, DISCRETE_SPACE):
         raise UsageError(f"the renderer {painter} does not paint brushstrokes")
     if sheet and sheet.suffix != ".png":
-        raise UsageError(f"the picture {sheet} is to be a PNG", remedy="give a name that ends with .png")
+        raise UsageError(f"the picture {sheet} is to be a PNG", hint="give a name that ends with .png")
     workers = Workers(brush)
     figures = figures_of.measure(made, brush, workers, strokes, seed)
     if pairs:

@@ -4,7 +4,7 @@ What is learnt, by two small networks, is what MyPaint's dabs are like at a plac
 brush radius of the curve, how far chance moves them, their radius and how much it varies, their opacity, the width of
 their edge, and of nibs their shape. What they know is pressure, size, speed, direction, how far the stroke has come,
 and what the brush's file says of radius and opacity under pressure. A sample of a stroke is then made as MyPaint makes
-it, and laid on sheets of any resolution (`artkit_painters.dabs`).
+it, and laid on sheets of any resolution (`artkit_mypaint.dabs`).
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artkit.geometry import mix
-from artkit_painters import stroke
-from artkit_painters.dabs import UPRIGHT, Dabs, lay
-from artkit_painters.engine import SHARPEST
-from artkit_painters.hearing import SEGMENTS, Heard
+from artkit.geometry.place import hash_uint32
+from artkit_mypaint import stroke_geometry
+from artkit_mypaint.action_spaces import MAX_LOG_RADIUS
+from artkit_mypaint.brush import MIN_SOFTNESS_PX
+from artkit_mypaint.dab_recording import SEGMENTS, DabRecords
+from artkit_mypaint.dabs import UPRIGHT, Dabs, rasterize_dabs
 
 _KNOWN = 12
 _WIDTH = 32
@@ -68,7 +69,7 @@ class DabPainter(nn.Module):
     """Samples of strokes, made of dabs as their brush makes them.
 
     softness, thinnest: of the brush (`engine.Brush`), by which MyPaint softens edges. upright: its dabs are round, and
-    so have no angle. swell, opacity: how pressure changes the brush's radius (`stroke.swollen`) and its dabs' opacity
+    so have no angle. swell, opacity: how pressure changes the brush's radius (`stroke_geometry.radius_at_pressure`) and its dabs' opacity
     (`scattering.Dab`), as its file has it. sizes: logarithms of the least and the largest radius of its dabs, at
     half of what their edge fades over; farthest: how far they lie from the curve at most; both over the radius of the
     brush at its broadest. No dab is laid beyond these.
@@ -120,7 +121,7 @@ class DabPainter(nn.Module):
         for a size (width, height) in px.
         """
         pieces = (torch.split(values, _STROKES) for values in (actions, corner, seeds))
-        sheets = [lay(self.dabs(a, c, side, s), len(a), size) for a, c, s in zip(*pieces, strict=True)]
+        sheets = [rasterize_dabs(self.dabs(a, c, side, s), len(a), size) for a, c, s in zip(*pieces, strict=True)]
         return torch.cat(sheets) if sheets else actions.new_zeros(0, 1, size[1], size[0])
 
     def dabs(self, actions: Tensor, corner: Tensor, side: float, seeds: Tensor) -> Dabs:
@@ -129,7 +130,7 @@ class DabPainter(nn.Module):
         # The gradient of an index is a sum in any order; that of an embedding is the same each time.
         actions, corner = F.embedding(which, actions), corner[which].to(actions)
         known, place, way, brush = self._known(actions, t)
-        row, brush, broadest = self._row(known), brush * side, stroke.radius(actions) * side
+        row, brush, broadest = self._row(known), brush * side, stroke_geometry.max_radius(actions) * side
         right, down, larger, fainter = _normal(seeds[which], turn, actions.dtype)
         away = (self._off(row, way) + row.moved[:, None] * torch.stack([right, down], dim=1)) * brush[:, None]
         limit = self.farthest * broadest
@@ -154,22 +155,22 @@ class DabPainter(nn.Module):
         """How far the paint of strokes may run over the edge of their tile of `side` px: (m,) px."""
         m = len(actions)
         t = torch.linspace(0, 1, _NODES, device=actions.device, dtype=actions.dtype)
-        nodes = stroke.curve(actions, t)
+        nodes = stroke_geometry.curve(actions, t)
         gap = nodes.diff(dim=1).square().sum(-1).sqrt().amax(1) / 2
         known, _, _, brush = self._known(actions.repeat_interleave(_NODES, 0), t.repeat(m))
         row = _Row(*(values.view(m, _NODES) for values in self._row(known)))
-        brush, broadest = brush.view(m, _NODES), stroke.radius(actions)[:, None]
+        brush, broadest = brush.view(m, _NODES), stroke_geometry.max_radius(actions)[:, None]
         away = torch.minimum((row.ahead.hypot(row.aside) + _FARTHEST * row.moved) * brush, self.farthest * broadest)
         ratio = self._bounded(row.seen + _FARTHEST * row.varied, brush / broadest)
         # At the most an edge fades over twice the radius at half of that, of which a half lies beyond it.
         beyond = torch.maximum(-nodes, nodes - 1).amax(-1) + away + 2 * ratio.exp() * brush
         return (beyond.amax(1) + gap) * side + self.softness / 2 + 1
 
-    def unlikely(self, heard: Heard, dabs: Tensor, strokes: Tensor) -> dict[str, Tensor]:
+    def unlikely(self, heard: DabRecords, dabs: Tensor, strokes: Tensor) -> dict[str, Tensor]:
         """How unlikely dabs are by what is learnt: minus the mean logarithm of their likelihood, or the squared error
         of what is no matter of chance; by name. dabs (k,), strokes (m,): the numbers of those of which it is asked.
         """
-        dab = heard.dabs.of(dabs)
+        dab = heard.dabs.subset(dabs)
         known, way, away, seen, brush, broadest = self._beside(heard, dab, heard.t[dabs])
         row, ratio = self._row(known), (seen / brush).log()
         away = away / brush[:, None] - self._off(row, way)
@@ -193,7 +194,7 @@ class DabPainter(nn.Module):
         }
 
     @torch.no_grad()
-    def keep_within(self, heard: Heard) -> None:
+    def keep_within(self, heard: DabRecords) -> None:
         """From now on lay no dab that is smaller, larger or farther away than those that were heard."""
         _, _, away, seen, _, broadest = self._beside(heard, heard.dabs, heard.t)
         sizes = (seen / broadest).log()
@@ -204,7 +205,7 @@ class DabPainter(nn.Module):
         """The logarithms of dabs' radii over the brush's, that radius being `swollen` over the broadest."""
         return (ratio + swollen.log()).clamp(*self.sizes) - swollen.log()
 
-    def _beside(self, heard: Heard, dab: Dabs, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def _beside(self, heard: DabRecords, dab: Dabs, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Of heard dabs and where on their curves (k,) they belong: what is known of their places (k, _KNOWN) and the
         curve's way there (k, 2); and in px how far they lie from them (k, 2), their radius (k,) at half of what their
         edge fades over, and the radius (k,) of the brush there and at its broadest.
@@ -212,7 +213,14 @@ class DabPainter(nn.Module):
         actions, side = heard.actions[dab.stroke], heard.sides[dab.stroke]
         known, place, way, brush = self._known(actions, t)
         away = torch.stack([dab.x, dab.y], dim=1) - place * side[:, None]
-        return known, way, away, dab.radius * (1 + dab.hardness) / 2, brush * side, stroke.radius(actions) * side
+        return (
+            known,
+            way,
+            away,
+            dab.radius * (1 + dab.hardness) / 2,
+            brush * side,
+            stroke_geometry.max_radius(actions) * side,
+        )
 
     def _row(self, known: Tensor) -> _Row:
         rate, ahead, aside, moved, seen, varied, faint = self.row(known).unbind(-1)
@@ -238,7 +246,7 @@ class DabPainter(nn.Module):
         """Radius and hardness of dabs of a radius of `seen` px at half of what their edge fades over, of brushes of so
         many px: MyPaint lets an edge fade over some px at least (and `engine` over no more than a stroke is thin).
         """
-        least = (brush * self.thinnest).clamp(min=SHARPEST).clamp(max=self.softness)
+        least = (brush * self.thinnest).clamp(min=MIN_SOFTNESS_PX).clamp(max=self.softness)
         half = torch.maximum(fading * seen, least) / 2
         return seen + half, (seen - half) / (seen + half)
 
@@ -249,21 +257,21 @@ class DabPainter(nn.Module):
         m = len(actions)
         t = (torch.arange(SEGMENTS, device=actions.device, dtype=actions.dtype) + 0.5) / SEGMENTS
         known, _, _, brush = self._known(actions.repeat_interleave(SEGMENTS, 0), t.repeat(m))
-        lengths = (known[:, 2] + _SPEED).exp() / (SEGMENTS * stroke.REFERENCE_SIDE) / brush
+        lengths = (known[:, 2] + _SPEED).exp() / (SEGMENTS * stroke_geometry.REFERENCE_SIDE) / brush
         return self._row(known).rate.view(m, SEGMENTS), lengths.view(m, SEGMENTS)
 
     def _known(self, actions: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What the networks know of places t (k,) on the curves of actions (k, A): (k, _KNOWN); the places (k, 2) in
         tile units, the curve's way there (k, 2), of length 1, and the brush's radius (k,) in tile units.
         """
-        a, b, start = stroke.polynomial(actions)
+        a, b, start = stroke_geometry.bezier_coefficients(actions)
         at = t[:, None]
         place = (a * at + b) * at + start
-        speed = (2 * a * at + b) * stroke.REFERENCE_SIDE
+        speed = (2 * a * at + b) * stroke_geometry.REFERENCE_SIDE
         square = speed.square()
         fast = square.sum(1) + 1e-6
-        pressure = stroke.pressure(actions, at)[:, 0]
-        swollen = stroke.swollen(pressure, self.swell) * torch.ones_like(t)
+        pressure = stroke_geometry.pressure(actions, at)[:, 0]
+        swollen = stroke_geometry.radius_at_pressure(pressure, self.swell) * torch.ones_like(t)
         # The direction, of which there and back are the same; a nib's breadth and dabs depend on it sharply.
         cos, sin = (square[:, 0] - square[:, 1]) / fast, 2 * speed[:, 0] * speed[:, 1] / fast
         directions = [cos, sin]
@@ -272,15 +280,15 @@ class DabPainter(nn.Module):
             directions += [cos, sin]
         known = [
             pressure * 2 - 1,
-            actions[:, 8] * stroke.MAX_LOG_RADIUS - 1,
+            actions[:, 8] * MAX_LOG_RADIUS - 1,
             fast.log() / 2 - _SPEED,
             t * 2 - 1,
             swollen.log() + 1,
-            stroke.between(pressure, self.opacity) * 2 - 1,
+            stroke_geometry.interpolate_at_pressure(pressure, self.opacity) * 2 - 1,
             *directions,
         ]
         way = speed / fast.sqrt()[:, None]
-        return torch.stack(known, dim=1), place, way, stroke.radius(actions) * swollen
+        return torch.stack(known, dim=1), place, way, stroke_geometry.max_radius(actions) * swollen
 
     @torch.no_grad()
     def _places(self, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -305,8 +313,8 @@ def _network(inputs: int, outputs: int) -> nn.Sequential:
 
 def _normal(seeds: Tensor, turn: Tensor, kind: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Four normal numbers, of `_FARTHEST` at most, for each dab by its stroke's seed and its turn (Box and Muller)."""
-    start = mix(mix(seeds) + turn)
-    one, two, three, four = ((mix(start + number).to(kind) + 0.5) / 2**32 for number in range(4))
+    start = hash_uint32(hash_uint32(seeds) + turn)
+    one, two, three, four = ((hash_uint32(start + number).to(kind) + 0.5) / 2**32 for number in range(4))
     found = []
     for far, way in ((one, two), (three, four)):
         far, way = (-2 * far.log()).sqrt(), 2 * math.pi * way

@@ -12,7 +12,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from artkit_painters.stroke import LIFT, SHAPE
+from artkit_mypaint.action_spaces import LIFT, SHAPE_SIZE
 
 SIDE = 64
 """Px a side of what the generator paints: a tile, at whose edge its strokes end."""
@@ -67,7 +67,7 @@ class Critic(nn.Module):
 
 def _seen(discrete: bool) -> list[int]:
     """Which numbers of an action the networks see: all but the colour."""
-    return [*range(SHAPE), *([LIFT] if discrete else [])]
+    return [*range(SHAPE_SIZE), *([LIFT] if discrete else [])]
 
 
 def _start(layer: nn.Module) -> None:

@@ -13,25 +13,22 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from artkit.config import Config as BaseConfig
-from artkit.config import InputFile
-from artkit.geometry import Place, Window
-from artkit.part import Scene
-from artkit.renderer import Paint, Renderer
-from artkit.strokes import StrokeLog
-from artkit_painters import stroke, weights
+from artkit import Config as BaseConfig
+from artkit import InputFile, Place, Renderer, Scene, StrokeLog, StrokePatches, Window
+from artkit_mypaint.action_spaces import DISCRETE_SPACE, LIFT, SHAPE_SIZE, STROKE_SPACE, quantize
+from artkit_mypaint.mypaint import MyPaint
+from artkit_painters import weights
 from artkit_painters.dcgan import Generator
-from artkit_painters.mypaint import MyPaint
-from artkit_painters.sheets import on_sheets
+from artkit_painters.patches import paint_tiles_on_patches
 
-_PRESSURES = stroke.SPACE.index("start_pressure", "end_pressure")
+_PRESSURES = STROKE_SPACE.index("start_pressure", "end_pressure")
 
 
 class Discrete(Renderer):
     """Strokes of a brush of MyPaint's, of discrete actions."""
 
     name = "discrete"
-    space = stroke.DISCRETE
+    space = DISCRETE_SPACE
 
     class Config(BaseConfig):
         """Settings."""
@@ -52,7 +49,7 @@ class Discrete(Renderer):
         self.painter: Generator | None = None
         if config.weights:
             tensors, self.facts, found, file = weights.of_brush(
-                "discrete", config.brush, config.weights, space=stroke.DISCRETE
+                "discrete", config.brush, config.weights, space=DISCRETE_SPACE
             )
             self.painter = Generator(discrete=True)
             weights.fill(self.painter, tensors, file)
@@ -73,25 +70,27 @@ class Discrete(Renderer):
     def margin(self, side: int) -> int:
         return self.brush.margin(side) if self.brush else 0
 
-    def forward(self, actions: Tensor, place: Place) -> Paint:
-        colour = actions[:, stroke.SHAPE : len(stroke.SPACE), None, None]
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
+        colour = actions[:, SHAPE_SIZE : len(STROKE_SPACE), None, None]
         if self.painter is not None:
             painter = self.painter
-            return Paint(colour, on_sheets(lambda some, _: painter(some), actions, place.number, place))
+            return StrokePatches(
+                colour, paint_tiles_on_patches(lambda some, _: painter(some), actions, place.stroke_index, place)
+            )
         assert self.brush is not None
-        nearest = stroke.settled(actions.detach())
+        nearest = quantize(actions.detach())
         through = nearest + (actions - actions.detach())  # the value of the one, the gradient of the other
-        coverage = self.brush(through[:, : len(stroke.SPACE)], place).coverage
-        down = (1 - actions[:, stroke.LIFT])[:, None, None, None]
+        coverage = self.brush(through[:, : len(STROKE_SPACE)], place).coverage
+        down = (1 - actions[:, LIFT])[:, None, None, None]
         soft = coverage * down
-        painted = coverage.detach() * (1 - nearest[:, stroke.LIFT])[:, None, None, None]
-        return Paint(colour, painted + (soft - soft.detach()))
+        painted = coverage.detach() * (1 - nearest[:, LIFT])[:, None, None, None]
+        return StrokePatches(colour, painted + (soft - soft.detach()))
 
     def replay(self, log: StrokeLog, window: Window) -> Tensor:
         if self.brush is None:
             return super().replay(log, window)
-        nearest = stroke.settled(log.actions)
-        shape = nearest[:, : len(stroke.SPACE)].clone()
-        shape[:, _PRESSURES] *= 1 - nearest[:, stroke.LIFT :]  # without pressure MyPaint leaves no paint
-        plain = replace(log, actions=shape, space=stroke.SPACE.name, names=stroke.SPACE.names)
+        nearest = quantize(log.actions)
+        shape = nearest[:, : len(STROKE_SPACE)].clone()
+        shape[:, _PRESSURES] *= 1 - nearest[:, LIFT:]  # without pressure MyPaint leaves no paint
+        plain = replace(log, actions=shape, space=STROKE_SPACE.name, names=STROKE_SPACE.names)
         return self.brush.replay(plain, window)

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from artkit.renderer import Renderer
-from artkit_painters.data import SHARD, Sheets, StrokeSet
-from artkit_painters.sheets import beside, gradient_energy, painted_by
-from artkit_painters.stroke import DISCRETE
-from artkit_painters.workers import Workers
+from artkit import Renderer
+from artkit_mypaint.action_spaces import DISCRETE_SPACE
+from artkit_mypaint.workers import Workers
+from artkit_painters.patches import comparison_image, gradient_energy, paint_patches
+from artkit_painters.stroke_data import SHARD_SIZE, Sheets, StrokeSet
 
 UNSEEN = 1 << 40
 """Added to the seed of a measurement, so that its strokes are none that a training with a usual seed has seen."""
@@ -37,7 +37,7 @@ def measure(painter: Renderer, brush: str, workers: Workers, strokes: int = 2000
     the logarithms of the radial power spectra. mse_small, floor_small and so on: squared errors and their floor for the
     smaller and larger brushes and the lower and higher (light and heavy) pressures.
     """
-    told = StrokeSet(brush, strokes, seed + UNSEEN, discrete=painter.space == DISCRETE)
+    told = StrokeSet(brush, strokes, seed + UNSEEN, discrete=painter.space == DISCRETE_SPACE)
     sums = dict.fromkeys(("mse", "sampler", "inter", "union", "inter_real", "union_real", "energy", "energy_real"), 0.0)
     power = {"painted": torch.zeros(16), "real": torch.zeros(16)}
     halves: dict[str, list[Tensor]] = {"error": [], "real": [], "size": [], "pressure": []}
@@ -48,7 +48,7 @@ def measure(painter: Renderer, brush: str, workers: Workers, strokes: int = 2000
             chunk = slice(start, start + _CHUNK)
             a = actions[chunk]
             real, other = (sheets[chunk][:, None] for sheets in (one, two))
-            painted = painted_by(painter, a, told.side, seed, shard * SHARD + start)[:, None]
+            painted = paint_patches(painter, a, told.side, seed, shard * SHARD_SIZE + start)[:, None]
             error, between = (painted - real).square(), (other - real).square()
             sums["mse"] += float(error.mean((1, 2, 3)).sum())
             sums["sampler"] += float(between.mean((1, 2, 3)).sum())
@@ -94,8 +94,8 @@ def table(figures: Mapping[str, float]) -> list[tuple[str, str, str]]:
     errors = []
     for part, name in parts.items():
         floor = figures[f"floor{part}"]
-        beside = f"best mean {floor:.5f}, perfect sample {2 * floor:.5f}"
-        errors.append((f"squared error{name}", f"{figures[f'mse{part}']:.5g}", beside))
+        comparison_image = f"best mean {floor:.5f}, perfect sample {2 * floor:.5f}"
+        errors.append((f"squared error{name}", f"{figures[f'mse{part}']:.5g}", comparison_image))
     told = [errors[0], *told, *errors[1:]]
     if "accuracy" in figures:
         error = f"{100 * figures['accuracy_error']:.1f}"
@@ -106,8 +106,10 @@ def table(figures: Mapping[str, float]) -> list[tuple[str, str, str]]:
 @torch.no_grad()
 def sheet(painter: Renderer, brush: str, workers: Workers, seed: int = 0, strokes: int = 32) -> Tensor:
     """A picture (3, h, w) of the first strokes that `measure` measures: real ones, and below each the painted one."""
-    told = StrokeSet(brush, strokes, seed + UNSEEN, discrete=painter.space == DISCRETE)
-    return beside(_inside(told, told.paint(0, workers)), painted_by(painter, told.actions(0), told.side, seed))
+    told = StrokeSet(brush, strokes, seed + UNSEEN, discrete=painter.space == DISCRETE_SPACE)
+    return comparison_image(
+        _inside(told, told.paint(0, workers)), paint_patches(painter, told.actions(0), told.side, seed)
+    )
 
 
 def _inside(told: StrokeSet, sheets: Sheets) -> Tensor:

@@ -9,24 +9,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from artkit.config import Config as BaseConfig
-from artkit.config import InputFile
-from artkit.errors import UsageError
-from artkit.geometry import Place, Window
-from artkit.part import Scene
-from artkit.renderer import Paint, Renderer
-from artkit_painters import engine, stroke, weights
+from artkit import Config as BaseConfig
+from artkit import InputFile, Place, Renderer, Scene, StrokePatches, UsageError, Window
+from artkit_mypaint import stroke_geometry
+from artkit_mypaint.action_spaces import SHAPE_SIZE, STROKE_SPACE
+from artkit_mypaint.pen_paths import stroke_seeds
+from artkit_painters import weights
 from artkit_painters.dab_painter import DabPainter
 from artkit_painters.dcgan import Generator
-from artkit_painters.geometry import BLOCK, GeometryPainter, in_blocks
-from artkit_painters.sheets import on_sheets
+from artkit_painters.geometry_painter import BLOCK, GeometryPainter, in_blocks
+from artkit_painters.patches import paint_tiles_on_patches
 
 
 class Gan(Renderer):
     """The strokes of one brush as a network paints them: coverage is learnt, colour is exact."""
 
     name = "gan"
-    space = stroke.SPACE
+    space = STROKE_SPACE
 
     class Config(BaseConfig):
         """Settings."""
@@ -56,25 +55,25 @@ class Gan(Renderer):
         self.eval().requires_grad_(False)
 
     def margin(self, side: int) -> int:
-        return 0 if isinstance(self.painter, Generator) else stroke.margin(side)
+        return 0 if isinstance(self.painter, Generator) else stroke_geometry.margin(side)
 
-    def reach(self, actions: Tensor, side: int) -> Tensor | None:
+    def max_extent(self, actions: Tensor, side: int) -> Tensor | None:
         return None if isinstance(self.painter, Generator) else self.painter.overshoot(actions, float(side))
 
-    def forward(self, actions: Tensor, place: Place) -> Paint:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         if isinstance(self.painter, Generator):
             painter = self.painter
-            coverage = on_sheets(lambda some, _: painter(some), actions, place.number, place)
-            return Paint(actions[:, stroke.SHAPE :, None, None], coverage)
-        return self.part(actions, place, Window(0, 0, place.sheet, place.sheet))
+            coverage = paint_tiles_on_patches(lambda some, _: painter(some), actions, place.stroke_index, place)
+            return StrokePatches(actions[:, SHAPE_SIZE:, None, None], coverage)
+        return self.forward_region(actions, place, Window(0, 0, place.patch_size, place.patch_size))
 
-    def part(self, actions: Tensor, place: Place, part: Window) -> Paint:
+    def forward_region(self, actions: Tensor, place: Place, part: Window) -> StrokePatches:
         if isinstance(self.painter, Generator):
-            return super().part(actions, place, part)
+            return super().forward_region(actions, place, part)
         x, y, side = part.x - place.margin, part.y - place.margin, float(place.side)
         corner = actions.new_tensor([[x, y]]).expand(len(actions), -1)
         if isinstance(self.painter, DabPainter):
-            chosen = engine.stroke_seeds(place.number.cpu().numpy(), place.seed)
+            chosen = stroke_seeds(place.stroke_index.cpu().numpy(), place.seed)
             seeds = torch.from_numpy(chosen).to(actions.device)
             coverage = self.painter.window(actions, corner, side, (part.width, part.height), seeds)
         else:
@@ -82,7 +81,7 @@ class Gan(Renderer):
             size = (in_blocks(odd_x + part.width), in_blocks(odd_y + part.height))
             coverage = self.painter.window(actions, corner - corner.new_tensor([odd_x, odd_y]), side, size)
             coverage = coverage[..., odd_y : odd_y + part.height, odd_x : odd_x + part.width]
-        return Paint(actions[:, stroke.SHAPE :, None, None], coverage)
+        return StrokePatches(actions[:, SHAPE_SIZE:, None, None], coverage)
 
 
 def _painter(facts: Mapping[str, Any], grain: bool, file: Path) -> GeometryPainter | DabPainter | Generator:
@@ -95,9 +94,9 @@ def _painter(facts: Mapping[str, Any], grain: bool, file: Path) -> GeometryPaint
         painter = DabPainter.of(facts) if architecture == "dabs" else GeometryPainter.of(facts)
     except KeyError as missing:
         raise UsageError(
-            f"{file} do not tell their {missing.args[0]}", remedy="train them again with this artkit"
+            f"{file} do not tell their {missing.args[0]}", hint="train them again with this artkit"
         ) from None
     if grain != isinstance(painter, DabPainter):
         paints = "the mean of a brush" if grain else "samples of a brush"
-        raise UsageError(f"{file} are weights that paint {paints}", remedy=f"say grain = {str(not grain).lower()}")
+        raise UsageError(f"{file} are weights that paint {paints}", hint=f"say grain = {str(not grain).lower()}")
     return painter

@@ -20,16 +20,17 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artkit.part import Scene
-from artkit_painters import dcgan, stroke
+from artkit import Scene
+from artkit_mypaint import stroke_geometry
+from artkit_mypaint.dab_recording import DabRecords, record_dabs
+from artkit_painters import dcgan
+from artkit_painters.brush_extent import measure_extent
 from artkit_painters.dab_painter import DabPainter
-from artkit_painters.data import SHARD, hash_seed
-from artkit_painters.geometry import CELL, FEATURES, GeometryPainter
-from artkit_painters.hearing import Heard, hear
-from artkit_painters.reach import measure
-from artkit_painters.scattering import Dab
-from artkit_painters.sheets import gradient_energy
-from artkit_painters.training import Strokes, StrokeTrainer, cosine, set_rate
+from artkit_painters.dab_scattering import DabShape
+from artkit_painters.geometry_painter import CELL, FEATURES, GeometryPainter
+from artkit_painters.patches import gradient_energy
+from artkit_painters.stroke_data import SHARD_SIZE, hash_seed
+from artkit_painters.stroke_trainer import Strokes, StrokeTrainer, cosine_decay, set_learning_rate
 
 _CERTAIN = 0.01
 """A variance of coverage below which pixels count alike."""
@@ -114,7 +115,7 @@ class GanTrainer(StrokeTrainer):
         regression: float = Field(1.0, ge=0, le=1)
         """Share of the steps that are plain regression, or of `dabs` likelihood, before the critic comes in. `geometry`
         has no samples that a critic could judge."""
-        listen: int = Field(1000, ge=2, le=SHARD)
+        listen: int = Field(1000, ge=2, le=SHARD_SIZE)
         """Strokes of whose dabs `dabs` learns."""
         channels: int = Field(32, ge=4)
         """Width of `geometry`."""
@@ -149,17 +150,25 @@ class GanTrainer(StrokeTrainer):
         super().__init__(config, scene, steps, folder, config.discrete)
         self.painter: DabPainter | GeometryPainter | dcgan.Generator
         self.critic: Critic | dcgan.Critic = Critic()
-        self._heard: Heard | None = None
+        self._heard: DabRecords | None = None
         brush = self.workers.brush
         if config.architecture == "dcgan":
             self.painter, self.critic = dcgan.Generator(config.discrete), dcgan.Critic(config.discrete)
         elif config.architecture == "geometry":
-            reach = config.reach or measure(self.workers, scene.seed)
-            self.painter = GeometryPainter(config.channels, reach, brush.swell, Dab(*brush.dab), brush.by_chance)
+            reach = config.reach or measure_extent(self.workers, scene.seed)
+            self.painter = GeometryPainter(
+                config.channels, reach, brush.pressure_radius_curve, DabShape(*brush.dab_shape), brush.stochastic
+            )
         else:
             some = replace(self.set, count=config.listen).actions(0)
-            self._heard = hear(brush, some, hash_seed(scene.seed, 0), _SIDES).to(scene.device)
-            self.painter = DabPainter(brush.softness, brush.thinnest, self._heard.upright, brush.swell, brush.dab[2])
+            self._heard = record_dabs(brush, some, hash_seed(scene.seed, 0), _SIDES).to(scene.device)
+            self.painter = DabPainter(
+                brush.softness,
+                brush.min_radius_ratio,
+                self._heard.upright,
+                brush.pressure_radius_curve,
+                brush.dab_shape[2],
+            )
             self.painter.to(scene.device).keep_within(self._heard)
         self._regression = torch.optim.Adam(self.painter.parameters(), config.lr)
         self._painting = torch.optim.Adam(self.painter.parameters(), config.adversarial_lr, betas=(0.0, 0.9))
@@ -211,10 +220,10 @@ class GanTrainer(StrokeTrainer):
             area=torch.ones(len(actions), device=real.device),
         )
 
-    def _listen(self, heard: Heard, progress: float) -> dict[str, float]:
+    def _listen(self, heard: DabRecords, progress: float) -> dict[str, float]:
         """Make dabs of which the brush told likelier."""
         assert isinstance(self.painter, DabPainter)
-        set_rate(self._regression, self.config.lr * cosine(progress) + 1e-5)
+        set_learning_rate(self._regression, self.config.lr * cosine_decay(progress) + 1e-5)
         generator, device = self.scene.generator, heard.t.device
         dabs = torch.randint(len(heard.t), (_DABS,), generator=generator).to(device)
         strokes = torch.randint(len(heard.actions), (self.config.batch,), generator=generator).to(device)
@@ -233,9 +242,9 @@ class GanTrainer(StrokeTrainer):
         # A critic would take what averaging makes of edges, which MyPaint softens in px, for the brush.
         halved = not close and float(torch.rand((), generator=generator)) < 1 / 3
         if close:
-            centre = stroke.curve(action, torch.rand(1, generator=generator))[:, 0] * side
+            centre = stroke_geometry.curve(action, torch.rand(1, generator=generator))[:, 0] * side
         else:
-            nodes = stroke.curve(action, torch.linspace(0, 1, 9)) * side
+            nodes = stroke_geometry.curve(action, torch.linspace(0, 1, 9)) * side
             centre = (nodes.amin(1) + nodes.amax(1)) / 2
         across = side // 2 if close else side
         least, most = -margin, side + margin - across
@@ -252,7 +261,7 @@ class GanTrainer(StrokeTrainer):
         return Windows(action.to(device), seeds.to(device), coverage, corner.to(device), side)
 
     def _regress(self, step: int, progress: float) -> dict[str, float]:
-        set_rate(self._regression, self.config.lr * cosine(progress) + 1e-5)
+        set_learning_rate(self._regression, self.config.lr * cosine_decay(progress) + 1e-5)
         if isinstance(self.painter, GeometryPainter):
             actions, _, real, corner, side = self._windows(step)
             mean, square = self.painter.moments(actions, corner, side, real.shape[-1])
@@ -266,8 +275,8 @@ class GanTrainer(StrokeTrainer):
 
     def _compete(self, sitting: Sitting, progress: float) -> dict[str, float]:
         fade = 1.0 if progress < 0.6 else max(0.05, (1 - progress) / 0.4)
-        set_rate(self._painting, self.config.adversarial_lr * fade)
-        set_rate(self._judging, self.config.adversarial_lr * fade)
+        set_learning_rate(self._painting, self.config.adversarial_lr * fade)
+        set_learning_rate(self._judging, self.config.adversarial_lr * fade)
         real, seeds = sitting.real, sitting.seeds
         losses = {}
         for turn in range(self.config.critic_steps):

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artkit.renderer import Renderer
-from artkit_painters.data import SHARD, StrokeSet
-from artkit_painters.geometry import CELL, FEATURES, GeometryPainter
-from artkit_painters.sheets import painted_by
-from artkit_painters.stroke import DISCRETE
-from artkit_painters.workers import Workers
+from artkit import Renderer
+from artkit_mypaint.action_spaces import DISCRETE_SPACE
+from artkit_mypaint.workers import Workers
+from artkit_painters.geometry_painter import CELL, FEATURES, GeometryPainter
+from artkit_painters.patches import paint_patches
+from artkit_painters.stroke_data import SHARD_SIZE, StrokeSet
 
 HELD_OUT = 4
 """One pair in so many is held out."""
@@ -71,13 +71,13 @@ def accuracy(painter: Renderer, brush: str, workers: Workers, pairs: int = 4000,
     Strokes are those of tiles of 64 px, cut at the tile.
     """
     held = max(pairs // HELD_OUT, 1)
-    told = StrokeSet(brush, pairs + held, seed + _SEED, discrete=painter.space == DISCRETE)
+    told = StrokeSet(brush, pairs + held, seed + _SEED, discrete=painter.space == DISCRETE_SPACE)
     actions, real, painted = [], [], []
     for shard in told.shards():
         some = told.actions(shard)
         actions.append(some)
         real.append(torch.from_numpy(np.ascontiguousarray(told.paint(shard, workers)[:, told.inside, told.inside])))
-        sheets = painted_by(painter, some, told.side, seed + _SEED, first=shard * SHARD)
+        sheets = paint_patches(painter, some, told.side, seed + _SEED, first=shard * SHARD_SIZE)
         painted.append((sheets * 255).round().byte())
     action, strokes = torch.cat(actions), torch.stack([torch.cat(real), torch.cat(painted)], dim=1)
     with torch.random.fork_rng(devices=[]):

@@ -8,21 +8,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from artkit.config import Config as BaseConfig
-from artkit.config import InputFile
-from artkit.geometry import Place
-from artkit.part import Scene
-from artkit.renderer import Paint, Renderer
-from artkit_painters import engine, stroke, weights
+from artkit import Config as BaseConfig
+from artkit import InputFile, Place, Renderer, Scene, StrokePatches
+from artkit_mypaint.action_spaces import SHAPE_SIZE, STROKE_SPACE
+from artkit_mypaint.pen_paths import stroke_seeds
+from artkit_painters import weights
 from artkit_painters.autoencoder import LATENT, VaePainter
-from artkit_painters.sheets import on_sheets
+from artkit_painters.patches import paint_tiles_on_patches
 
 
 class Vae(Renderer):
     """The strokes of one brush as a VAE decodes them, cut at the edge of their tile; colour is exact."""
 
     name = "vae"
-    space = stroke.SPACE
+    space = STROKE_SPACE
 
     class Config(BaseConfig):
         """Settings."""
@@ -50,18 +49,18 @@ class Vae(Renderer):
         self.provenance["weights"] = found
         self.eval().requires_grad_(False)
 
-    def forward(self, actions: Tensor, place: Place) -> Paint:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         if self.config.grain:
-            noise = normal(place.number, place.seed).to(actions)
-            coverage = on_sheets(self.painter, actions, noise, place)
+            noise = normal(place.stroke_index, place.seed).to(actions)
+            coverage = paint_tiles_on_patches(self.painter, actions, noise, place)
         else:
-            coverage = on_sheets(lambda some, _: self.painter(some), actions, place.number, place)
-        return Paint(actions[:, stroke.SHAPE :, None, None], coverage)
+            coverage = paint_tiles_on_patches(lambda some, _: self.painter(some), actions, place.stroke_index, place)
+        return StrokePatches(actions[:, SHAPE_SIZE:, None, None], coverage)
 
 
 def normal(numbers: Tensor, seed: int) -> Tensor:
     """Standard normal noise (m, LATENT) of strokes, a function of their numbers (m,) and the seed alone."""
     counted = numbers.cpu().numpy()[:, None] * LATENT + np.arange(LATENT)
-    uniform = (torch.from_numpy(engine.stroke_seeds(counted, seed)) + 0.5) / (1 << 30)
+    uniform = (torch.from_numpy(stroke_seeds(counted, seed)) + 0.5) / (1 << 30)
     noise: Tensor = torch.special.ndtri(uniform.double())
     return noise

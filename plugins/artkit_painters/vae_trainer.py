@@ -11,9 +11,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from artkit.part import Scene
+from artkit import Scene
 from artkit_painters.autoencoder import LATENT, Encoder, Latent, VaePainter
-from artkit_painters.training import StrokeTrainer, cosine, set_rate
+from artkit_painters.stroke_trainer import StrokeTrainer, cosine_decay, set_learning_rate
 
 _EARLY = 0.03  # of the first stage, in which painted pixels count more, or all strokes would first turn white
 _EMPHASIS = 10.0
@@ -62,7 +62,7 @@ class VaeTrainer(StrokeTrainer):
         return self._predict(*self._coded(step), (step - turn) / max(self.steps - turn, 1))
 
     def _code(self, real: Tensor, progress: float) -> dict[str, float]:
-        set_rate(self._coding, self.config.lr * cosine(progress))
+        set_learning_rate(self._coding, self.config.lr * cosine_decay(progress))
         latent = self.encoder(real)
         noise = torch.randn(len(real), LATENT, generator=self.scene.generator).to(real)
         error = (self.painter.decoder(latent.at(noise)) - real).square()
@@ -90,7 +90,7 @@ class VaeTrainer(StrokeTrainer):
         return actions[chosen], Latent(latent.mu[chosen], latent.spread[chosen])
 
     def _predict(self, actions: Tensor, wanted: Latent, progress: float) -> dict[str, float]:
-        set_rate(self._predicting, self.config.predictor_lr * cosine(progress))
+        set_learning_rate(self._predicting, self.config.predictor_lr * cosine_decay(progress))
         latent = self.painter.predictor(actions)
         mean, spread = (a - b for a, b in zip(latent, wanted, strict=True))
         loss = mean.square().mean() + spread.square().mean()

@@ -7,10 +7,9 @@ from typing import Any
 
 import torch
 
-from artkit.errors import UsageError
-from artkit.space import ActionSpace
+from artkit import ActionSpace, UsageError
 from artkit.weights import fill, load, save
-from artkit_painters import stroke
+from artkit_mypaint.action_spaces import STROKE_SPACE
 
 __all__ = ["SHIPPED", "fill", "load", "of_brush", "save", "shipped"]
 
@@ -25,14 +24,14 @@ def shipped(painter: str, brush: str) -> Path:
         there = sorted(f.stem.removeprefix(f"{painter}-").replace("-", "/", 1) for f in SHIPPED.glob(f"{painter}-*"))
         raise UsageError(
             f'artkit ships no {painter} painter for the brush "{brush}"',
-            remedy=(f"there are: {', '.join(there)}; or " if there else "")
+            hint=(f"there are: {', '.join(there)}; or " if there else "")
             + "train one with a [trainer] recipe and name its file as weights",
         )
     return file
 
 
 def of_brush(
-    kind: str, brush: str | None, file: Path | None, expected: str = "", space: ActionSpace = stroke.SPACE
+    kind: str, brush: str | None, file: Path | None, expected: str = "", space: ActionSpace = STROKE_SPACE
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any], str, Path]:
     """What `load` gives of the weights of a painter for a brush, and their file: `file`, or the shipped ones of `kind`.
 
@@ -44,10 +43,10 @@ def of_brush(
     if facts.get("space") != space.name:
         raise UsageError(
             f"{file} are weights for the action space {facts.get('space')}, not {space.name}",
-            remedy="train them again with this artkit",
+            hint="train them again with this artkit",
         )
     if "brush" not in facts:
-        raise UsageError(f"{file} do not tell their brush", remedy="train them again with this artkit")
+        raise UsageError(f"{file} do not tell their brush", hint="train them again with this artkit")
     if brush and facts["brush"] != brush:
         raise UsageError(f"{file} are weights of the brush {facts['brush']}, not {brush}")
     return tensors, facts, found, file

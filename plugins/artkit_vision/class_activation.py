@@ -8,10 +8,8 @@ import torch
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from torch import Tensor
 
-from artkit import images
-from artkit.objective import Objective, View
-from artkit.painting import Painting
-from artkit.part import Scene
+from artkit import Objective, RenderedPainting, Scene, View
+from artkit.imaging.pixels import downscale_pixels
 from artkit_vision import networks
 from artkit_vision.views import Views, look, whole
 
@@ -101,14 +99,14 @@ class ClassActivation(Objective):
         """What one network thinks of the pictures, lower is better: (n,)."""
         told = self.config
         views = look(view, told, network.side, self._generator)
-        logits = view.once(("logits", network.name, *told.key()), lambda: network(views.flatten(0, 1)))
+        logits = view.cached(("logits", network.name, *told.key()), lambda: network(views.flatten(0, 1)))
         scores: Tensor = _SCORES[told.score](logits).unflatten(0, views.shape[:2]).mean(0)
         wanted = self._wanted[network]
         return -(scores[:, list(wanted)] * scores.new_tensor(list(wanted.values()))).sum(1)
 
-    def verdicts(self, painting: Painting) -> list[dict[str, Any]]:
+    def evaluate(self, painting: RenderedPainting) -> list[dict[str, Any]]:
         shrink = min(painting.size) // _ENOUGH
-        picture = images.reduced(painting.pixels(), shrink) if shrink > 1 else painting.whole()
+        picture = downscale_pixels(painting.pixels(), shrink) if shrink > 1 else painting.to_tensor()
         picture = picture[None].to(self._device)
         rows = []
         for network, wanted in self._wanted.items():

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from artkit.errors import UsageError
+from artkit import UsageError
 
 
 class Classes:
@@ -41,7 +41,7 @@ class Classes:
         if wanted.isdecimal():
             if int(wanted) < len(self):
                 return int(wanted)
-            raise UsageError(f"there is no class {wanted}", remedy=f"indices go from 0 to {len(self) - 1}")
+            raise UsageError(f"there is no class {wanted}", hint=f"indices go from 0 to {len(self) - 1}")
         candidates: dict[int, None] = {}
         for names in (self._usual, self._any, self._whole, self._keys):
             found = names.get(_plain(wanted), [])
@@ -50,14 +50,14 @@ class Classes:
             candidates |= dict.fromkeys(found)
         if candidates:
             told = "; ".join(f"{index} ({', '.join(self.names[index][:3])})" for index in candidates)
-            raise UsageError(f'several classes are called "{wanted}"', remedy=f"give the index of one: {told}")
-        raise UsageError(f'there is no class "{wanted}"', remedy=self._near(_plain(wanted)))
+            raise UsageError(f'several classes are called "{wanted}"', hint=f"give the index of one: {told}")
+        raise UsageError(f'there is no class "{wanted}"', hint=self._near(_plain(wanted)))
 
     def of(self, key: str, network: str) -> int:
         """The index of the class with a key. Raises UsageError, in the network's name, if it knows none."""
         found = self._keys.get(_plain(key))
         if not found:
-            raise UsageError(f"{network} does not know the class {key} of the first network", remedy="leave it out")
+            raise UsageError(f"{network} does not know the class {key} of the first network", hint="leave it out")
         return found[0]
 
     def _near(self, text: str) -> str:

@@ -9,10 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from artkit import images
-from artkit.config import InputFile
-from artkit.objective import Objective, View
-from artkit.part import Scene
+from artkit import InputFile, Objective, Scene, View
+from artkit.imaging.loading import Fit, load_target_image
 from artkit_vision.features import Layers, Look, Looks
 
 
@@ -29,7 +27,7 @@ class Content(Objective):
 
         target: InputFile
         """The image to paint."""
-        fit: images.Fit = "cover"
+        fit: Fit = "cover"
         """How the image is brought to the picture's size: cut to its shape, padded, or stretched."""
         layers: Layers = ("blocks.1", "blocks.2")
         """Which layers of the network; their losses are averaged."""
@@ -42,7 +40,7 @@ class Content(Objective):
         super().__init__(config, scene)
         # In a tuple, so that the network, which never changes, is no part of this module's state.
         self._looks = (Look.of(config, config.layers, scene),)
-        self.target = images.load(config.target, scene.size, config.fit, scene.background.cpu()).to(scene.device)
+        self.target = load_target_image(config.target, scene.size, config.fit, scene.background.cpu()).to(scene.device)
 
     @property
     def look(self) -> Look:

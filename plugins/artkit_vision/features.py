@@ -13,8 +13,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from artkit.objective import Objective, View
-from artkit.part import Scene
+from artkit import Objective, Scene, View
 from artkit_vision import networks
 
 MEMORY = 256 << 20
@@ -57,7 +56,7 @@ class Look:
         Raises UsageError if the network has no such layer.
         """
         key = ("look", told.network, told.jitter, told.rotate, told.zoom)
-        look = scene.once(key, lambda: cls(told, scene))
+        look = scene.cached(key, lambda: cls(told, scene))
         look.network.check_layers(layers)
         look._layers |= dict.fromkeys(layers)
         return look
@@ -65,7 +64,7 @@ class Look:
     def picture(self, view: View) -> Seen:
         """What the layers see in a step's pictures (n, 3, h, w)."""
         move = self._move(view)
-        return view.once(("seen", self), lambda: self._see(_apply(view.image, move)))
+        return view.cached(("seen", self), lambda: self._see(_apply(view.image, move)))
 
     @torch.no_grad()
     def moved(self, view: View, image: Tensor, name: Hashable) -> Seen:
@@ -77,7 +76,7 @@ class Look:
         move = self._move(view)
         recurs = move[2:] == (0.0, 1.0)
         key = (name, move, view.window)
-        return view.once(("seen", self, name), lambda: self._recall(key, image, move, recurs))
+        return view.cached(("seen", self, name), lambda: self._recall(key, image, move, recurs))
 
     @torch.no_grad()
     def still(self, image: Tensor, name: Hashable) -> Seen:
@@ -103,7 +102,7 @@ class Look:
         return dict(zip(self._layers, self.network.features(image, tuple(self._layers)), strict=True))
 
     def _move(self, view: View) -> _Move:
-        return view.once(("move", self), self._draw)
+        return view.cached(("move", self), self._draw)
 
     def _draw(self) -> _Move:
         told = self._told

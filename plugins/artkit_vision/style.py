@@ -11,11 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from artkit import images
-from artkit.config import InputFile
-from artkit.geometry import Window
-from artkit.objective import Objective, View
-from artkit.part import Scene
+from artkit import InputFile, Objective, Scene, View, Window
+from artkit.imaging.loading import load_target_image
 from artkit_vision.features import Layers, Look, Looks
 
 _SIDE = 512
@@ -50,7 +47,7 @@ class Style(Objective):
         self._looks = (look,)  # in a tuple, so that it is no part of this module's state
         width, height = (min(side, _SIDE) for side in scene.size)
         corner = ((scene.size[0] - width) // 2, (scene.size[1] - height) // 2)
-        whole = images.load(config.image, scene.size, background=scene.background.cpu())
+        whole = load_target_image(config.image, scene.size, background=scene.background.cpu())
         seen = look.still(whole.window(Window(*corner, width, height)).to(scene.device), (config.image, "style"))
         self._wanted = {layer: self._statistics(seen[layer]) for layer in config.layers}
 

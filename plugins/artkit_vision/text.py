@@ -13,10 +13,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artkit.errors import ArtkitError, UsageError
-from artkit.objective import Objective, View
-from artkit.operators import declare_missing_operators
-from artkit.part import Scene
+from artkit import ArtkitError, Objective, Scene, UsageError, View
+from artkit.torchvision_compat import declare_missing_operators
 from artkit_vision import networks
 from artkit_vision.views import Views, look
 
@@ -75,7 +73,7 @@ class Text(Objective):
         told, model = self.config, self._models[0]
         views = look(view, told, model.side, self._generator)
         key = ("image", told.model, told.pretrained, *told.key())
-        seen: Tensor = view.once(key, lambda: model(views.flatten(0, 1)))
+        seen: Tensor = view.cached(key, lambda: model(views.flatten(0, 1)))
         distance = 1 - seen @ self._wanted.T
         return (distance * self._weights).sum(1).view(views.shape[:2]).mean(0)
 
@@ -122,12 +120,12 @@ def load(name: str, pretrained: str, device: torch.device) -> ImageText:
     try:
         import open_clip
     except ImportError:
-        raise ArtkitError('the objective "text" needs open_clip', remedy='pip install "neural-artkit[text]"') from None
+        raise ArtkitError('the objective "text" needs open_clip', hint='pip install "neural-artkit[text]"') from None
     if name not in open_clip.list_models():
-        raise UsageError(f'open_clip has no model "{name}"', remedy=_near(name, open_clip.list_models()))
+        raise UsageError(f'open_clip has no model "{name}"', hint=_near(name, open_clip.list_models()))
     there = open_clip.list_pretrained_tags_by_model(name)
     if pretrained not in there:
-        raise UsageError(f'{name} has no weights "{pretrained}"', remedy=f"there are: {', '.join(there) or 'none'}")
+        raise UsageError(f'{name} has no weights "{pretrained}"', hint=f"there are: {', '.join(there) or 'none'}")
     try:
         with networks.quiet_hub():
             model = open_clip.create_model(name, pretrained, device=device)
@@ -135,7 +133,7 @@ def load(name: str, pretrained: str, device: torch.device) -> ImageText:
         first = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
         raise ArtkitError(
             f"the weights {pretrained} of {name} could not be fetched ({first})",
-            remedy="paint with it once where there is a connection; no package brings image-text weights",
+            hint="paint with it once where there is a connection; no package brings image-text weights",
         ) from None
     return ImageText(model, open_clip.get_tokenizer(name)).to(device)
 

@@ -9,10 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor
 
-from artkit.config import Config as BaseConfig
-from artkit.errors import UsageError
-from artkit.objective import Objective, View
-from artkit.part import Scene
+from artkit import Config as BaseConfig
+from artkit import Objective, Scene, UsageError, View
 
 
 class TotalVariation(Objective):
@@ -47,7 +45,7 @@ class TotalVariation(Objective):
             if missing := [number for number in self.config.numbers if not space.has(number)]:
                 raise UsageError(
                     f"total-variation: an action of this renderer has no {', '.join(missing)}",
-                    remedy=f'numbers may be some of {", ".join(space.names)}; or say of = "picture"',
+                    hint=f'numbers may be some of {", ".join(space.names)}; or say of = "picture"',
                 )
             self._compared = space.index(*self.config.numbers)
 
@@ -58,7 +56,7 @@ class TotalVariation(Objective):
         if view.actions is None:
             raise UsageError(
                 "total-variation of strokes needs all strokes in each step, and this picture is painted by windows",
-                remedy='say of = "picture", or make the picture smaller',
+                hint='say of = "picture", or make the picture smaller',
             )
         if view.actions.shape[1] < 2:
             return view.image.new_zeros(len(view.image))

@@ -15,8 +15,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from artkit.config import Unit
-from artkit.objective import Objective, View
+from artkit import Objective, UnitFloat, View
 
 
 class Views(Objective.Config):
@@ -34,7 +33,7 @@ class Views(Objective.Config):
     """It is turned by up to so many degrees."""
     flip: bool = True
     """Half of the views are mirrored, left to right."""
-    tint: Unit = 0.1
+    tint: UnitFloat = 0.1
     """The contrast and the brightness of each of its colours change by up to this share."""
     noise: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Noise of up to this standard deviation is added to half of the views. It convinces networks of smooth pictures
@@ -84,8 +83,8 @@ def look(view: View, told: Views, side: int, generator: torch.Generator) -> Tens
 
     All objectives with the same settings get the same ones in a step, and networks of another `side` the same parts.
     """
-    drawn = view.once(("draw", *told.key()), lambda: _draw(told, generator))
-    return view.once(("views", side, *told.key()), lambda: _take(view.image, drawn, told, side, generator))
+    drawn = view.cached(("draw", *told.key()), lambda: _draw(told, generator))
+    return view.cached(("views", side, *told.key()), lambda: _take(view.image, drawn, told, side, generator))
 
 
 def _take(image: Tensor, drawn: _Draw, told: Views, side: int, generator: torch.Generator) -> Tensor:

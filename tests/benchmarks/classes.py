@@ -18,10 +18,11 @@ from pathlib import Path
 
 import torch
 
-from artkit.export import open_painting
-from artkit.paint_job import Paint
-from artkit.recipe import read, shipped_recipes
-from artkit.run import LOG, Run
+from artkit.engine.painting_task import PaintingTask
+from artkit.engine.run import LOG, Run
+from artkit.output.export import open_painting
+from artkit.recipes.reading import read_recipe
+from artkit.recipes.shipped import shipped_recipes
 from artkit_vision import networks
 from artkit_vision.views import whole
 
@@ -36,8 +37,8 @@ def drawn(count: int, seed: int) -> list[int]:
 
 def paint(index: int, folder: Path, settings: list[str]) -> float:
     """Paint a class into a folder, as far as that is still to be done; seconds that all its steps took."""
-    recipe = read([shipped_recipes()["starfish"]], [f'objective.see.class="{index}"', *settings])
-    run = Run(folder, recipe, Paint(recipe, torch.device("cpu")), resume=True)
+    recipe = read_recipe([shipped_recipes()["starfish"]], [f'objective.see.class="{index}"', *settings])
+    run = Run(folder, recipe, PaintingTask(recipe, torch.device("cpu")), resume=True)
     run.execute()
     return sum(json.loads(line)["seconds"] for line in (folder / LOG).read_text().splitlines())
 
@@ -67,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
         base = told.keep or Path(temporary)
         for index in drawn(told.count, told.seed):
             seconds = paint(index, base / f"{index:03}", told.settings)
-            picture = open_painting(base / f"{index:03}", renderer="mypaint").whole()[None]
+            picture = open_painting(base / f"{index:03}", renderer="mypaint").to_tensor()[None]
             for judge in judges:
                 rank, chance, sees = judged(picture, index, judge)
                 ranks[judge].append(rank)

@@ -18,7 +18,7 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_objectives():
-    from artkit.objective import Objective
+    from artkit.interfaces.objective import Objective
 
     class Dummy(Objective):
         name = "dummy-{number}"

@@ -22,19 +22,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from artkit.export import exporters
-from artkit.geometry import Window
-from artkit.painting import Painting
-from artkit.part import Scene
-from artkit.plugins import plugins
-from artkit.strokes import StrokeLog
+from artkit.geometry.window import Window
+from artkit.interfaces.scene import Scene
+from artkit.output.export import exporters
+from artkit.registry.plugin_registry import get_registry
+from artkit.rendering.rendered_painting import RenderedPainting
+from artkit.strokes.stroke_log import StrokeLog
 
 
-def painting(side: int, tile: int, kind: str, folder: Path) -> Painting:
+def painting(side: int, tile: int, kind: str, folder: Path) -> RenderedPainting:
     """A picture of random strokes."""
 
     def make(part: str, block: str, **settings: Any) -> Any:
-        found = plugins().part(part, block)
+        found = get_registry().component(part, block)
         return found(found.Config(**settings), scene)
 
     generator = torch.Generator().manual_seed(1)
@@ -42,9 +42,9 @@ def painting(side: int, tile: int, kind: str, folder: Path) -> Painting:
     scene.renderer = make("renderer", kind, **({"surrogate": ""} if kind == "mypaint" else {}))
     canvas = make("canvas", "grid", tile=tile, overlap=tile // 2, strokes=4)
     space = scene.renderer.space
-    actions = torch.rand(canvas.strokes, len(space), generator=generator)
+    actions = torch.rand(canvas.stroke_count, len(space), generator=generator)
     log = StrokeLog((side, side), (0.9, 0.9, 0.8), 1, {"type": kind}, space.name, space.names, actions, canvas.phases)
-    return Painting(log, scene.renderer, folder=folder)
+    return RenderedPainting(log, scene.renderer, folder=folder)
 
 
 def measure(side: int, tile: int, kind: str, suffixes: list[str]) -> None:
@@ -62,7 +62,7 @@ def measure(side: int, tile: int, kind: str, suffixes: list[str]) -> None:
         peak = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         worst = 0
         for x, y in np.random.default_rng(0).integers(0, side - 200, (8, 2)).tolist():
-            part = replace(whole, part=Window(x, y, 200, 150), _painted={}).pixels().astype(int)
+            part = replace(whole, region=Window(x, y, 200, 150), _painted={}).pixels().astype(int)
             worst = max(worst, int(np.abs(part - pixels[y : y + 150, x : x + 200]).max()))
         print(
             f"{line}  peak {peak * (1 if sys.platform == 'darwin' else 1024) / 2**30:.2f} GB  windows differ by {worst}"

@@ -16,9 +16,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from artkit_painters import engine, stroke
-from artkit_painters.tracing import trace
-from artkit_painters.workers import Workers
+from artkit_mypaint.action_spaces import STROKE_SPACE
+from artkit_mypaint.brush import Brush, paint_coverages
+from artkit_mypaint.tracing import trace_actions
+from artkit_mypaint.workers import Workers
 
 SIDE, MARGIN = 64, 16
 
@@ -41,19 +42,19 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     told = parser.parse_args()
     count = told.strokes
-    actions = torch.rand(count, len(stroke.SPACE), generator=torch.Generator().manual_seed(0))
-    traces = trace(actions, torch.zeros(count, 2), SIDE, torch.arange(count), 0)
+    actions = torch.rand(count, len(STROKE_SPACE), generator=torch.Generator().manual_seed(0))
+    traces = trace_actions(actions, torch.zeros(count, 2), SIDE, torch.arange(count), 0)
     corners, sheet = np.full((count, 2), -MARGIN), SIDE + 2 * MARGIN
-    brush = engine.Brush(told.brush)
+    brush = Brush(told.brush)
     found: dict[str, float] = {}
 
     def here() -> object:
-        return engine.coverages(brush, traces, corners, sheet, sheet)
+        return paint_coverages(brush, traces, corners, sheet, sheet)
 
     found["in this process"] = rate(here, count, told.repeats)
     for processes in (1, 2):
         workers = Workers(told.brush, processes)
-        workers.paint(traces.of(slice(0, 8)), corners[:8], sheet, sheet)  # they start with the first strokes
+        workers.paint(traces.subset(slice(0, 8)), corners[:8], sheet, sheet)  # they start with the first strokes
         name = "1 process" if processes == 1 else f"{processes} processes"
         found[name] = rate(lambda pool=workers: pool.paint(traces, corners, sheet, sheet), count, told.repeats)  # type: ignore[misc]
     print(f"{told.brush}, {sheet} px sheets, {os.cpu_count()} cores")

@@ -20,10 +20,11 @@ from PIL import Image
 from torch import Tensor
 
 import artkit  # noqa: F401  (before torch works: it tells OpenMP how long threads spin)
-from artkit.geometry import Window
-from artkit.objective import Objective, View
-from artkit.part import Scene
-from artkit.plugins import plugins
+from artkit.geometry.window import Window
+from artkit.interfaces.objective import Objective
+from artkit.interfaces.scene import Scene
+from artkit.interfaces.view import View
+from artkit.registry.plugin_registry import get_registry
 from artkit_vision import networks
 
 ENSEMBLE = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
@@ -35,7 +36,7 @@ Pass = Callable[[], None]
 
 def objective(scene: Scene, name: str, **settings: object) -> Objective:
     """An objective of a scene."""
-    part = plugins().part("objective", name)
+    part = get_registry().component("objective", name)
     built: Objective = part(part.Config(**settings), scene)
     return built
 
@@ -45,7 +46,7 @@ def step(objectives: Sequence[Objective], image: Tensor) -> Pass:
 
     def run() -> None:
         view = View(image, None, Window(0, 0, image.shape[3], image.shape[2]), 0.5)
-        values = [one(view.towards(one.target and one.target.pixels)).sum() for one in objectives]
+        values = [one(view.with_target(one.target and one.target.pixels)).sum() for one in objectives]
         torch.autograd.grad(torch.stack(values).sum(), image)
 
     return run

@@ -20,11 +20,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from artkit import images
-from artkit.export import open_painting
-from artkit.paint_job import Paint
-from artkit.recipe import read, shipped_recipes
-from artkit.run import Run
+from artkit.engine.painting_task import PaintingTask
+from artkit.engine.run import Run
+from artkit.imaging.loading import load_target_image
+from artkit.output.export import open_painting
+from artkit.recipes.reading import read_recipe
+from artkit.recipes.shipped import shipped_recipes
 from artkit_vision import networks
 
 LAYERS = ("blocks.1", "blocks.2")
@@ -73,21 +74,23 @@ def main(arguments: list[str] | None = None) -> None:
         base.mkdir(parents=True, exist_ok=True)
         for photo in told.photos or photos(base):
             folder = base / photo.stem
-            recipe = read([shipped_recipes()["photo"]], [f'objective.look.target="{photo.resolve()}"', *told.settings])
+            recipe = read_recipe(
+                [shipped_recipes()["photo"]], [f'objective.look.target="{photo.resolve()}"', *told.settings]
+            )
             began = time.perf_counter()
-            run = Run(folder, recipe, Paint(recipe, torch.device("cpu")))
+            run = Run(folder, recipe, PaintingTask(recipe, torch.device("cpu")))
             run.execute()
             seconds = time.perf_counter() - began
-            target = images.load(photo, recipe.head.size).pixels
+            target = load_target_image(photo, recipe.settings.size).pixels
             blank = content(torch.ones_like(target), target)
             real, learnt = (
-                content(open_painting(folder, renderer=renderer).whole()[None], target)
+                content(open_painting(folder, renderer=renderer).to_tensor()[None], target)
                 for renderer in ("mypaint", "gan")
             )
-            large = open_painting(folder, 8, "mypaint").whole()[None]
+            large = open_painting(folder, 8, "mypaint").to_tensor()[None]
             small = torch.nn.functional.avg_pool2d(large, 8)
             print(
-                f"{photo.stem:<12} {seconds:8.1f} {seconds / recipe.head.steps:8.2f} {real:8.3f} {blank:8.3f} "
+                f"{photo.stem:<12} {seconds:8.1f} {seconds / recipe.settings.steps:8.2f} {real:8.3f} {blank:8.3f} "
                 f"{real / blank:6.3f} {(blank - real) / (blank - learnt):8.1%} {content(small, target) / real:8.3f}",
                 flush=True,
             )

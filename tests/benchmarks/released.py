@@ -14,16 +14,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from artkit.config import Config
-from artkit.geometry import Place
-from artkit.part import Scene
-from artkit.renderer import Paint, Renderer
-from artkit.space import ActionSpace, Number
+from artkit.geometry.place import Place
+from artkit.interfaces.renderer import Renderer
+from artkit.interfaces.scene import Scene
+from artkit.rendering.stroke_renderer import StrokePatches
+from artkit.strokes.action_space import ActionSpace, Dimension
 
 TILE = 64
 NUMBERS = 12
 RGB = slice(6, 9)
 
-SPACE = ActionSpace("released", tuple(Number(f"number_{index}") for index in range(NUMBERS)))
+SPACE = ActionSpace("released", tuple(Dimension(f"number_{index}") for index in range(NUMBERS)))
 
 
 class Dcgan(nn.Module):
@@ -96,5 +97,5 @@ class Released(Renderer):
         super().__init__(config, scene)
         self.generator = make_generator()
 
-    def forward(self, actions: Tensor, place: Place) -> Paint:
-        return Paint(actions[:, RGB, None, None], coverage_of(self.generator(actions)))
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
+        return StrokePatches(actions[:, RGB, None, None], coverage_of(self.generator(actions)))

@@ -36,9 +36,9 @@ def step_of(way: str, size: int) -> tuple[int, Callable[[], None]]:
     from released import NUMBERS, Released, make_generator, paint
 
     import artkit  # noqa: F401  (before torch: it tells OpenMP how long threads spin)
-    from artkit.canvas import Canvas
-    from artkit.part import Scene
-    from artkit.plugins import plugins
+    from artkit.interfaces.canvas import Canvas
+    from artkit.interfaces.scene import Scene
+    from artkit.registry.plugin_registry import get_registry
 
     generator = torch.Generator().manual_seed(0)
     side = (size - OVERLAP) // (TILE - OVERLAP)
@@ -52,16 +52,16 @@ def step_of(way: str, size: int) -> tuple[int, Callable[[], None]]:
             return paint(dcgan, actions, side, side, OVERLAP)
     else:
         scene = Scene((size, size), torch.device("cpu"), 0, generator, torch.ones(3), lambda *_, **__: None)
-        part = plugins().part("renderer", "gan") if way in ("artkit", "random") else Released
+        part = get_registry().component("renderer", "gan") if way in ("artkit", "random") else Released
         renderer = scene.renderer = part(part.Config(), scene)
-        grid = plugins().part("canvas", "grid")
+        grid = get_registry().component("canvas", "grid")
         told = grid.Config(tile=TILE, overlap=OVERLAP, bleed=0, strokes=STROKES, clip=way == "generator")
         canvas: Canvas = grid(told, scene)
-        assert canvas.strokes == count
+        assert canvas.stroke_count == count
         actions = torch.rand(1, count, len(renderer.space), generator=generator)
         if way == "artkit":
             scene.canvas = canvas
-            agent = plugins().part("agent", "free")
+            agent = get_registry().component("agent", "free")
             actions = agent(agent.Config(), scene)(scene).detach()
         actions.requires_grad_()
 

@@ -22,8 +22,9 @@ from statistics import median
 
 import torch
 
-from artkit.paint_job import Paint
-from artkit.recipe import read, shipped_recipes
+from artkit.engine.painting_task import PaintingTask
+from artkit.recipes.reading import read_recipe
+from artkit.recipes.shipped import shipped_recipes
 
 
 def measure(side: int, window: int, steps: int, settings: list[str]) -> dict[str, float]:
@@ -31,7 +32,7 @@ def measure(side: int, window: int, steps: int, settings: list[str]) -> dict[str
     told = [f"size=[{side},{side}]", f"window={window or side}", "steps=1000", *settings]
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        job = Paint(read([shipped_recipes()["photo"]], told), torch.device("cpu"), Path(folder))
+        job = PaintingTask(read_recipe([shipped_recipes()["photo"]], told), torch.device("cpu"), Path(folder))
         prepared = time.perf_counter() - began
         seconds = []
         for step in range(steps + 1):
@@ -39,7 +40,7 @@ def measure(side: int, window: int, steps: int, settings: list[str]) -> dict[str
             job.step(step)
             seconds.append(time.perf_counter() - began)
     return {
-        "strokes": job.canvas.strokes,
+        "strokes": job.canvas.stroke_count,
         "windows": job.windows.count,
         "prepared": prepared,
         "step": median(seconds[1:]),

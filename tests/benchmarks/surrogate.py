@@ -23,9 +23,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from artkit_painters import stroke, weights
+from artkit_mypaint.action_spaces import STROKE_SPACE
+from artkit_painters import weights
 from artkit_painters.dab_painter import DabPainter
-from artkit_painters.geometry import GeometryPainter
+from artkit_painters.geometry_painter import GeometryPainter
 
 SIDE = 64
 Network = TypeVar("Network", GeometryPainter, DabPainter)
@@ -103,7 +104,7 @@ def main() -> None:
     mean, dabs = shipped("mean", GeometryPainter).to(device), shipped("gan", DabPainter).to(device)
     generator = make_generator().to(device)
     seeds = torch.arange(told.batch, device=device)
-    actions = torch.rand(told.batch, len(stroke.SPACE), generator=torch.Generator().manual_seed(0)).to(device)
+    actions = torch.rand(told.batch, len(STROKE_SPACE), generator=torch.Generator().manual_seed(0)).to(device)
     actions.requires_grad_()
     ways: dict[str, tuple[torch.nn.Module, Callable[[Tensor], Tensor]]] = {
         "released generator, 64 px": (generator, generator),

@@ -13,8 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
-from artkit.part import Scene
-from artkit.plugins import plugins
+from artkit.interfaces.scene import Scene
+from artkit.registry.plugin_registry import get_registry
 
 HERE = Path(__file__).parent
 
@@ -48,9 +48,10 @@ def test_rendering_refuses_a_canvas_of_half_tiles() -> None:
 
 
 def test_mypaint_speed() -> None:
-    from artkit_painters import engine, libmypaint
+    from artkit_mypaint import libmypaint
+    from artkit_mypaint.brush_files import brush_names
 
-    if libmypaint.find() is None or not engine.brush_names():
+    if libmypaint.find() is None or not brush_names():
         pytest.skip("libmypaint or its brushes are not installed")
     out = run("mypaint_speed", "--strokes", "20", "--repeats", "1")
     assert out.count("strokes/s") == 3
@@ -111,7 +112,7 @@ def test_the_yardstick_paints_what_artkit_s_canvas_does(released: Any) -> None:
     """On a single tile the order of painting is the same, and so must be the picture."""
     scene = Scene((64, 64), torch.device("cpu"), 0, torch.Generator(), torch.ones(3), lambda *_, **__: None)
     scene.renderer = renderer = released.Released(released.Released.Config(), scene)
-    grid = plugins().part("canvas", "grid")
+    grid = get_registry().component("canvas", "grid")
     canvas = grid(grid.Config(bleed=0, overlap=0, strokes=5, clip=True), scene)
     actions = torch.rand(1, 5, 12, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():

@@ -18,12 +18,13 @@ from pathlib import Path
 import photo as photo_benchmark
 import torch
 
-from artkit import images
-from artkit.export import open_painting
-from artkit.paint_job import Paint
-from artkit.recipe import read, shipped_recipes
-from artkit.run import Run
-from artkit.strokes import StrokeLog
+from artkit.engine.painting_task import PaintingTask
+from artkit.engine.run import Run
+from artkit.imaging.loading import load_target_image
+from artkit.output.export import open_painting
+from artkit.recipes.reading import read_recipe
+from artkit.recipes.shipped import shipped_recipes
+from artkit.strokes.stroke_log import StrokeLog
 
 
 def seams(picture: torch.Tensor, log: StrokeLog) -> float:
@@ -56,13 +57,15 @@ def main(arguments: list[str] | None = None) -> None:
             for window in (told.side, told.window):
                 folder = base / f"{photo.stem}-{window}"
                 settings = [f"size=[{told.side},{told.side}]", f"window={window}", *told.settings]
-                recipe = read([shipped_recipes()["photo"]], [f'objective.look.target="{photo.resolve()}"', *settings])
+                recipe = read_recipe(
+                    [shipped_recipes()["photo"]], [f'objective.look.target="{photo.resolve()}"', *settings]
+                )
                 began = time.perf_counter()
-                Run(folder, recipe, Paint(recipe, torch.device("cpu"), base)).execute()
+                Run(folder, recipe, PaintingTask(recipe, torch.device("cpu"), base)).execute()
                 minutes.append((time.perf_counter() - began) / 60)
-                target = images.load(photo, recipe.head.size).pixels
+                target = load_target_image(photo, recipe.settings.size).pixels
                 painting = open_painting(folder)
-                picture = painting.whole()
+                picture = painting.to_tensor()
                 losses.append(photo_benchmark.content(picture[None], target))
             of_picture, of_photo = seams(picture, painting.log), seams(target[0], painting.log)
             print(

@@ -11,13 +11,15 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from artkit import compositing, scratch
-from artkit.canvas import Canvas
-from artkit.compositing import _Layer, composite
+from artkit import memory
 from artkit.errors import UsageError
-from artkit.geometry import Place, Window
-from artkit.part import Scene
-from artkit.plugins import plugins
+from artkit.geometry.place import Place
+from artkit.geometry.window import Window
+from artkit.interfaces.canvas import Canvas
+from artkit.interfaces.scene import Scene
+from artkit.registry.plugin_registry import get_registry
+from artkit.rendering import window_rendering as compositing
+from artkit.rendering.compositing import TileLattice, composite
 
 
 def _nothing(*_: Any, **__: Any) -> Any:
@@ -35,14 +37,14 @@ def _paint_with(
     scene = _scene(size)
     renderer = toy.Blob(toy.Blob.Config(**of_renderer), scene)
     scene.renderer = renderer
-    part = plugins().part("canvas", kind)
+    part = get_registry().component("canvas", kind)
     canvas: Canvas = part(part.Config(**told), scene)
     return canvas, renderer
 
 
 def _actions(canvas: Canvas, n: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return torch.rand(n, canvas.strokes, 6, generator=generator, dtype=torch.float64)
+    return torch.rand(n, canvas.stroke_count, 6, generator=generator, dtype=torch.float64)
 
 
 BACKGROUND = torch.tensor([0.9, 0.7, 0.5], dtype=torch.float64)
@@ -76,7 +78,7 @@ def _stroke_by_stroke(
             origin=torch.tensor([[x, y]]),
             side=side,
             margin=margin,
-            number=torch.tensor([number]),
+            stroke_index=torch.tensor([number]),
             size=(width, height),
             seed=SEED,
             scale=scale,
@@ -84,7 +86,7 @@ def _stroke_by_stroke(
         for picture in range(len(actions)):
             colour, coverage = renderer(actions[picture, number][None], place)
             top, left = room + y - margin, room + x - margin
-            below = sheet[picture, :, top : top + place.sheet, left : left + place.sheet]
+            below = sheet[picture, :, top : top + place.patch_size, left : left + place.patch_size]
             below.copy_(coverage[0] * colour[0] + (1 - coverage[0]) * below)
     return sheet[:, :, room : room + height, room : room + width]
 
@@ -131,7 +133,7 @@ def test_phases_give_what_painting_stroke_by_stroke_gives(
     seed: int,
 ) -> None:
     canvas, renderer = _paint_with(toy_module, size, *layout, reach=reach, per_pixel=per_pixel)
-    assume(canvas.strokes < 600)
+    assume(canvas.stroke_count < 600)
     actions = _actions(canvas, n, seed)
     painted = canvas.render(renderer, actions, BACKGROUND, SEED)
     assert painted.shape == (n, 3, size[1], size[0])
@@ -141,7 +143,7 @@ def test_phases_give_what_painting_stroke_by_stroke_gives(
 def test_a_phase_has_sheets_side_by_side_in_pictures_that_need_several_tiles(toy_module: Any) -> None:
     # Guards the property above: were each stroke a phase of its own, it would hold without testing anything.
     canvas, _ = _paint_with(toy_module, (64, 48), "grid", {"tile": 8, "overlap": 4, "strokes": 2}, reach=0.25)
-    assert max(phase.strokes for phase in canvas.phases) >= 20
+    assert max(phase.stroke_count for phase in canvas.phases) >= 20
     assert len(canvas.phases) <= 2 * 4 * 4
 
 
@@ -153,7 +155,7 @@ def test_a_window_is_that_part_of_the_whole(
     toy_module: Any, size: tuple[int, int], layout: tuple[str, dict[str, Any]], reach: float, scale: int, data: Any
 ) -> None:
     canvas, renderer = _paint_with(toy_module, size, *layout, reach=reach)
-    assume(canvas.strokes < 600)
+    assume(canvas.stroke_count < 600)
     actions = _actions(canvas, 2, 5)
     width, height = size[0] * scale, size[1] * scale
     whole = canvas.render(renderer, actions, BACKGROUND, SEED, Window(0, 0, width, height, scale))
@@ -175,21 +177,21 @@ def test_of_large_sheets_only_what_a_window_shows_is_painted(
     toy_module: Any, layout: tuple[str, dict[str, Any]], reach: float, per_pixel: bool, scale: int, large: int
 ) -> None:
     canvas, renderer = _paint_with(toy_module, (40, 31), *layout, reach=reach, per_pixel=per_pixel)
-    assume(canvas.strokes < 600)
+    assume(canvas.stroke_count < 600)
     actions, window = _actions(canvas, 2, 5), Window(7, 4, 33, 26, scale)
     for ground in (BACKGROUND, torch.zeros(4, dtype=BACKGROUND.dtype)):
         whole = canvas.render(renderer, actions, ground, SEED, window)
-        with torch.no_grad(), patch.object(compositing, "_LARGE", large):
+        with torch.no_grad(), patch.object(compositing, "_MAX_PATCH_SIDE", large):
             parts = canvas.render(renderer, actions, ground, SEED, window)
         torch.testing.assert_close(parts, whole, rtol=0, atol=1e-12)
 
 
 def test_sheets_that_do_not_fit_into_memory_are_told(toy_module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     canvas, renderer = _paint_with(toy_module, (40, 31), "single", {"strokes": 2})
-    monkeypatch.setattr(scratch, "memory", lambda: 1 << 29)
+    monkeypatch.setattr(memory, "total_memory", lambda: 1 << 29)
     with torch.no_grad(), pytest.raises(UsageError, match="GB of memory") as caught:
         canvas.render(renderer, _actions(canvas, 1, 5), BACKGROUND, SEED, Window(0, 0, 9, 9, 512))
-    assert "mypaint" in caught.value.remedy
+    assert "mypaint" in caught.value.hint
 
 
 @pytest.mark.parametrize("tile", [8, 11, 16, 20, 64])
@@ -214,10 +216,10 @@ def test_memory_follows_the_window(toy_module: Any) -> None:
     told = {"tile": 64, "overlap": 0, "strokes": 1}
     canvas, renderer = _paint_with(toy_module, (60_000, 60_000), "grid", told)
     places = _watched(renderer)
-    actions = torch.rand(1, 1, 6, dtype=torch.float64).expand(1, canvas.strokes, 6)
+    actions = torch.rand(1, 1, 6, dtype=torch.float64).expand(1, canvas.stroke_count, 6)
     part = canvas.render(renderer, actions, BACKGROUND, SEED, Window(30_000, 30_000, 50, 40))
     assert part.shape == (1, 3, 40, 50)
-    assert 1 <= sum(len(place.number) for place in places) <= 16
+    assert 1 <= sum(len(place.stroke_index) for place in places) <= 16
 
 
 # ----------------------------------------------------------------------------------------------------------- layout
@@ -229,14 +231,14 @@ def test_every_stroke_has_one_number_and_sheets_of_a_phase_do_not_overlap(
     following = 0
     for phase in canvas.phases:
         assert phase.first == following
-        following += phase.strokes
-        assert len(phase.origins()) == phase.strokes == phase.rows * phase.columns > 0
+        following += phase.stroke_count
+        assert len(phase.origins()) == phase.stroke_count == phase.rows * phase.columns > 0
         sheet = phase.side + 2 * canvas.margin(renderer, phase.side)
         origins = phase.origins()
         apart = (origins[:, None] - origins[None, :]).abs().amax(-1)
         apart.fill_diagonal_(sheet)
         assert int(apart.min()) >= sheet
-    assert following == canvas.strokes == len(canvas.tiles())
+    assert following == canvas.stroke_count == len(canvas.tiles())
 
 
 @given(size=st.tuples(st.integers(8, 90), st.integers(8, 90)), layout=canvases)
@@ -294,11 +296,11 @@ def test_sheets_of_a_phase_do_not_overlap_in_an_enlarged_picture_either(
     assert place.scale == scale
     assert place.side == grid["tile"] * scale
     for phase in canvas.phases:
-        mine = (place.number >= phase.first) & (place.number < phase.first + phase.strokes)
+        mine = (place.stroke_index >= phase.first) & (place.stroke_index < phase.first + phase.stroke_count)
         origins = place.origin[mine]
         apart = (origins[:, None] - origins[None, :]).abs().amax(-1)
-        apart.fill_diagonal_(place.sheet)
-        assert apart.numel() == 0 or int(apart.min()) >= place.sheet
+        apart.fill_diagonal_(place.patch_size)
+        assert apart.numel() == 0 or int(apart.min()) >= place.patch_size
 
 
 @pytest.mark.parametrize("scale", [1.3, 0.3])
@@ -309,7 +311,7 @@ def test_a_scale_that_puts_tiles_between_pixels_is_refused(toy_module: Any, scal
         canvas.render(renderer, _actions(canvas, 1, 0), BACKGROUND, SEED, window)
     assert f"{scale:g}" in caught.value.message
     assert "16 px" in caught.value.message
-    assert "whole" in caught.value.remedy
+    assert "whole" in caught.value.hint
 
 
 def test_a_scale_of_a_half_works_where_tiles_stay_on_pixels(toy_module: Any) -> None:
@@ -350,11 +352,11 @@ def test_no_more_margin_is_painted_than_is_seen(toy_module: Any, window: Window 
 
 
 # -------------------------------------------------------------------------------------------------------- gradients
-def _layers() -> list[_Layer]:
+def _layers() -> list[TileLattice]:
     return [
-        _Layer(top=0, left=1, pitch=3, rows=2, columns=2, sheet=2),
-        _Layer(top=1, left=0, pitch=4, rows=1, columns=1, sheet=4),
-        _Layer(top=2, left=0, pitch=2, rows=1, columns=3, sheet=2),
+        TileLattice(top=0, left=1, pitch=3, rows=2, columns=2, sheet=2),
+        TileLattice(top=1, left=0, pitch=4, rows=1, columns=1, sheet=4),
+        TileLattice(top=2, left=0, pitch=2, rows=1, columns=3, sheet=2),
     ]
 
 

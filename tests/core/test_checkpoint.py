@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artkit import checkpoint
+from artkit.engine import checkpoint
 from artkit.errors import ArtkitError
 
 leaves = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(max_size=5)
@@ -134,7 +134,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, damage: Any) -> None:
         checkpoint.load(file)
     assert str(file) in caught.value.message
     assert "damaged" in caught.value.message
-    assert caught.value.remedy
+    assert caught.value.hint
 
 
 def test_a_safetensors_file_of_someone_else_is_refused(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from artkit import examples
-from artkit.cli import cli
+from artkit.cli.main import cli
 from artkit.errors import UsageError
-from artkit.recipe import recipe_folder
-from artkit.space import ActionSpace, Number
+from artkit.recipes.shipped import recipe_folder
+from artkit.strokes.action_space import ActionSpace, Dimension
+from artkit.strokes.stroke_examples import POINT_NAMES, StrokeExample, read_examples
 
 Write = Callable[..., Path]
 
@@ -31,7 +31,7 @@ NAMES = (
     "size",
     "red",
 )
-SPACE = ActionSpace("strokes-1", tuple(map(Number, NAMES)))
+SPACE = ActionSpace("strokes-1", tuple(map(Dimension, NAMES)))
 DIGITS = recipe_folder() / "targets" / "digits.toml"
 
 FOUR = """
@@ -46,8 +46,8 @@ strokes = [
 """
 
 
-def read(file: Path) -> tuple[examples.Example, ...]:
-    return examples.read(file)
+def read(file: Path) -> tuple[StrokeExample, ...]:
+    return read_examples(file)
 
 
 def test_strokes_begin_where_the_pen_is_and_are_straight_unless_told(recipe_file: Write) -> None:
@@ -55,7 +55,7 @@ def test_strokes_begin_where_the_pen_is_and_are_straight_unless_told(recipe_file
     assert four.label == "4"
     actions = four.actions(SPACE)
     assert actions.shape == (4, len(SPACE))
-    points = actions[:, SPACE.index(*examples.POINTS)]
+    points = actions[:, SPACE.index(*POINT_NAMES)]
     wanted = [
         [0.5, 0.2, 0.4, 0.4, 0.3, 0.6],
         [0.3, 0.6, 0.5, 0.6, 0.7, 0.6],
@@ -91,7 +91,7 @@ def test_too_few_strokes_and_actions_that_are_no_strokes_are_refused(recipe_file
     with pytest.raises(UsageError, match=r'"4" has 4 strokes, and the canvas 3\n.*give the canvas 4'):
         four.actions(SPACE, 3)
     with pytest.raises(UsageError, match="the actions of dots-1 are not"):
-        four.actions(ActionSpace("dots-1", (Number("x"),)))
+        four.actions(ActionSpace("dots-1", (Dimension("x"),)))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def turn(points: torch.Tensor) -> float:
 def test_a_nought_goes_round_against_the_clock_and_a_one_down() -> None:
     ends = {}
     for example in read(DIGITS):
-        path = example.actions(SPACE)[:, SPACE.index(*examples.POINTS)].reshape(-1, 2)
+        path = example.actions(SPACE)[:, SPACE.index(*POINT_NAMES)].reshape(-1, 2)
         ends[example.label] = path
         if example.label == "1":
             stem = example.actions(SPACE)[1:4, SPACE.index("start_y", "end_y")]

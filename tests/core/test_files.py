@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from artkit import checkpoint, images
+from artkit.engine import checkpoint
 from artkit.errors import ArtkitError, UsageError
 from artkit.files import atomic, cannot_write, remove_leftovers, sha256, staged, write_text
+from artkit.imaging.png import save_png
 
 
 @contextlib.contextmanager
@@ -84,7 +85,7 @@ def test_a_folder_that_cannot_be_written_to(unwritable: Path) -> None:
         pytest.fail("nothing can be written here")
     assert str(unwritable) in caught.value.message
     assert "cannot be written to" in caught.value.message
-    assert "--out" in caught.value.remedy
+    assert "--out" in caught.value.hint
     assert list(unwritable.iterdir()) == []
 
 
@@ -98,7 +99,7 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     for file in (tmp_path / "runs" / "a.txt", tmp_path / "runs" / "b" / "a.txt"):
         with pytest.raises(ArtkitError, match="is not a folder") as caught:
             write_text(file, "x")
-        assert "--out" in caught.value.remedy
+        assert "--out" in caught.value.hint
     (tmp_path / "a.txt").mkdir()
     with pytest.raises(ArtkitError, match=r"a\.txt"):
         write_text(tmp_path / "a.txt", "x")
@@ -116,7 +117,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     with pytest.raises(ArtkitError) as caught:
         write()
     assert caught.value.message == f"no space left on the disk for {file}"
-    assert "--resume" in caught.value.remedy
+    assert "--resume" in caught.value.hint
     assert not isinstance(caught.value, UsageError)
     assert file.read_text() == "earlier"
     assert [f.name for f in tmp_path.iterdir()] == ["a.txt"]
@@ -124,7 +125,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR])
 def test_what_can_be_mended_comes_with_a_remedy(code: int) -> None:
-    assert cannot_write(Path("x/y"), OSError(code, "?")).remedy
+    assert cannot_write(Path("x/y"), OSError(code, "?")).hint
     assert "x" in cannot_write(Path("x/y"), OSError(code, "?")).message
 
 
@@ -134,7 +135,7 @@ def test_every_writer_tells_when_a_file_cannot_grow(tmp_path: Path) -> None:
     large = torch.rand(3, 300, 400)
     writers = {
         "text": lambda: write_text(file, "x" * 300_000),
-        "png": lambda: images.save_png(large, file),
+        "png": lambda: save_png(large, file),
         "checkpoint": lambda: checkpoint.save({"large": large}, file),
     }
     for name, write in writers.items():

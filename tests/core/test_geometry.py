@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from artkit.geometry import Place
+from artkit.geometry.place import Place
 
 
 def drawn(numbers: Tensor, seed: int = 3, count: int = 5) -> Tensor:

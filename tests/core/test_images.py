@@ -12,9 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from artkit import images
 from artkit.errors import UsageError
-from artkit.geometry import Window
+from artkit.geometry.window import Window
+from artkit.imaging import loading
+from artkit.imaging.loading import Fit, load_target_image
+from artkit.imaging.pixels import pixels_to_tensor, tensor_to_pixels
+from artkit.imaging.png import save_png
+from artkit.imaging.target_image import TargetImage
 
 RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)
 
@@ -28,7 +32,7 @@ def _quarters(width: int = 40, height: int = 20) -> Image.Image:
     return image
 
 
-def _corners(picture: images.Picture) -> list[tuple[int, int, int]]:
+def _corners(picture: TargetImage) -> list[tuple[int, int, int]]:
     """The colours near the four corners, row by row, as 8-bit numbers."""
     pixels = (picture.pixels[0] * 255).round().int()
     _, height, width = pixels.shape
@@ -60,7 +64,7 @@ def test_files_of_many_kinds_show_the_same(
     image = _quarters()
     image = image.convert("P", palette=Image.Palette.ADAPTIVE) if mode == "P" else image.convert(mode)
     image.save(tmp_path / name, **options)  # type: ignore[arg-type]
-    picture = images.load(tmp_path / name, (40, 20))
+    picture = load_target_image(tmp_path / name, (40, 20))
     assert picture.pixels.shape == (1, 3, 20, 40)
     assert picture.pixels.dtype == torch.float32
     assert _near(_corners(picture), [RED, GREEN, BLUE, GREY], tolerance)
@@ -72,7 +76,7 @@ def test_sixteen_bits_keep_their_tone(tmp_path: Path, name: str) -> None:
     values = np.full((20, 40), 0x4000, np.uint16)
     values[:, 20:] = 0x2000
     Image.fromarray(values).save(tmp_path / name)
-    picture = images.load(tmp_path / name, (40, 20))
+    picture = load_target_image(tmp_path / name, (40, 20))
     assert float(picture.pixels[..., :18].mean()) == pytest.approx(0.25, abs=0.01)
     assert float(picture.pixels[..., 22:].mean()) == pytest.approx(0.125, abs=0.01)
 
@@ -80,7 +84,7 @@ def test_sixteen_bits_keep_their_tone(tmp_path: Path, name: str) -> None:
 def test_sixteen_bits_use_the_whole_range(tmp_path: Path) -> None:
     values = np.repeat(np.linspace(0, 65535, 64).astype(np.uint16)[None], 16, 0)
     Image.fromarray(values).save(tmp_path / "a.png")
-    row = images.load(tmp_path / "a.png", (64, 16)).pixels[0, :, 8]
+    row = load_target_image(tmp_path / "a.png", (64, 16)).pixels[0, :, 8]
     torch.testing.assert_close(row, torch.linspace(0, 1, 64).expand(3, -1), rtol=0, atol=1 / 200)
 
 
@@ -89,7 +93,7 @@ def test_pictures_without_colour(tmp_path: Path, mode: str) -> None:
     image = Image.new("L", (16, 16), 0)
     image.paste(255, (8, 0, 16, 16))
     image.convert(mode).save(tmp_path / "a.png")
-    pixels = images.load(tmp_path / "a.png", (16, 16)).pixels
+    pixels = load_target_image(tmp_path / "a.png", (16, 16)).pixels
     assert float(pixels[..., :8].max()) == 0
     assert float(pixels[..., 8:].min()) == 1
 
@@ -106,13 +110,13 @@ def test_transparent_parts_show_the_background(tmp_path: Path, mode: str) -> Non
         palette.save(file, transparency=1)
     else:
         image.convert(mode).save(file)
-    picture = images.load(file, (40, 20), background=torch.tensor([0.2, 0.4, 1.0]))
+    picture = load_target_image(file, (40, 20), background=torch.tensor([0.2, 0.4, 1.0]))
     assert _near(_corners(picture), [(0, 0, 0), (51, 102, 255)] * 2, 1)
 
 
 def test_half_transparent_parts_mix_with_the_background(tmp_path: Path) -> None:
     Image.new("RGBA", (16, 16), (255, 0, 0, 128)).save(tmp_path / "a.png")
-    white = images.load(tmp_path / "a.png", (16, 16))
+    white = load_target_image(tmp_path / "a.png", (16, 16))
     assert _near(_corners(white), [(255, 127, 127)] * 4, 1)
 
 
@@ -133,7 +137,7 @@ def test_photos_are_turned_as_the_camera_was_held(tmp_path: Path, orientation: i
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored.save(tmp_path / "a.jpg", quality=95, subsampling=0, exif=exif)
-    picture = images.load(tmp_path / "a.jpg", (40, 20))
+    picture = load_target_image(tmp_path / "a.jpg", (40, 20))
     assert _near(_corners(picture), [RED, GREEN, BLUE, GREY], 6)
 
 
@@ -148,12 +152,12 @@ def _stripes(tmp_path: Path) -> Path:
 
 
 def test_cover_cuts_what_is_too_much(tmp_path: Path) -> None:
-    pixels = images.load(_stripes(tmp_path), (20, 20), "cover").pixels
+    pixels = load_target_image(_stripes(tmp_path), (20, 20), "cover").pixels
     assert torch.equal(pixels, torch.tensor([0.0, 1.0, 0.0]).view(1, 3, 1, 1).expand(1, 3, 20, 20))
 
 
 def test_contain_pads_with_the_background(tmp_path: Path) -> None:
-    pixels = images.load(_stripes(tmp_path), (60, 60), "contain", torch.tensor([1.0, 1.0, 0.0])).pixels
+    pixels = load_target_image(_stripes(tmp_path), (60, 60), "contain", torch.tensor([1.0, 1.0, 0.0])).pixels
     ground = torch.tensor([1.0, 1.0, 0.0]).view(1, 3, 1, 1)
     assert torch.equal(pixels[:, :, :20], ground.expand(1, 3, 20, 60))
     assert torch.equal(pixels[:, :, 40:], ground.expand(1, 3, 20, 60))
@@ -162,23 +166,23 @@ def test_contain_pads_with_the_background(tmp_path: Path) -> None:
 
 
 def test_stretch_keeps_all_of_it(tmp_path: Path) -> None:
-    pixels = images.load(_stripes(tmp_path), (30, 60), "stretch").pixels
+    pixels = load_target_image(_stripes(tmp_path), (30, 60), "stretch").pixels
     assert pixels.shape == (1, 3, 60, 30)
     assert [pixels[0, :, 30, x].round().tolist() for x in (3, 15, 26)] == torch.eye(3).tolist()
 
 
 @pytest.mark.parametrize("fit", ["cover", "contain", "stretch"])
 @pytest.mark.parametrize("shape", [(1, 1), (500, 1), (1, 500), (37, 91)])
-def test_any_shape_can_be_fitted(tmp_path: Path, fit: images.Fit, shape: tuple[int, int]) -> None:
+def test_any_shape_can_be_fitted(tmp_path: Path, fit: Fit, shape: tuple[int, int]) -> None:
     Image.new("RGB", shape, (9, 9, 9)).save(tmp_path / "a.png")
-    picture = images.load(tmp_path / "a.png", (64, 48), fit)
+    picture = load_target_image(tmp_path / "a.png", (64, 48), fit)
     assert picture.pixels.shape == (1, 3, 48, 64)
     if fit != "contain" or max(shape) < 500:  # a sliver that is fitted into the picture may be thinner than a pixel
         assert float(picture.pixels.min()) == pytest.approx(9 / 255)
 
 
 def test_a_window_is_that_part_of_the_picture(tmp_path: Path) -> None:
-    picture = images.load(_stripes(tmp_path), (60, 20))
+    picture = load_target_image(_stripes(tmp_path), (60, 20))
     part = picture.window(Window(15, 3, 10, 5))
     assert torch.equal(part, picture.pixels[:, :, 3:8, 15:25])
 
@@ -204,27 +208,27 @@ def test_what_is_no_image_is_named(tmp_path: Path, name: str, spoil: Callable[[P
     file = tmp_path / name
     spoil(file)
     with pytest.raises(UsageError) as caught:
-        images.load(file, (16, 16))
+        load_target_image(file, (16, 16))
     assert str(file) in caught.value.message
     assert "cannot be read as an image" in caught.value.message
 
 
 def test_an_image_that_is_too_large_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = _stripes(tmp_path)
-    monkeypatch.setattr(images, "MAX_PIXELS", 60 * 20)
-    images.load(file, (16, 16))
-    monkeypatch.setattr(images, "MAX_PIXELS", 60 * 20 - 1)
+    monkeypatch.setattr(loading, "MAX_PIXELS", 60 * 20)
+    load_target_image(file, (16, 16))
+    monkeypatch.setattr(loading, "MAX_PIXELS", 60 * 20 - 1)
     with pytest.raises(UsageError) as caught:
-        images.load(file, (16, 16))
+        load_target_image(file, (16, 16))
     assert str(file) in caught.value.message
     assert "60 x 20" in caught.value.message
-    assert caught.value.remedy
+    assert caught.value.hint
 
 
 def test_reading_an_image_leaves_pillow_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Programs that use artkit as a library rely on Pillow's own bound.
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 12345)
-    images.load(_stripes(tmp_path), (16, 16))
+    load_target_image(_stripes(tmp_path), (16, 16))
     assert Image.MAX_IMAGE_PIXELS == 12345
 
 
@@ -232,16 +236,16 @@ def test_reading_an_image_leaves_pillow_as_it_was(tmp_path: Path, monkeypatch: p
 @given(st.lists(st.integers(0, 255), min_size=12, max_size=12))
 def test_eight_bits_come_back_exactly(values: list[int]) -> None:
     pixels = np.array(values, np.uint8).reshape(2, 2, 3)
-    assert np.array_equal(images.to_bytes(images.from_bytes(pixels)[0]), pixels)
+    assert np.array_equal(tensor_to_pixels(pixels_to_tensor(pixels)[0]), pixels)
 
 
 def test_what_lies_outside_of_0_to_1_is_cut() -> None:
-    assert images.to_bytes(torch.tensor([-1.0, 0.5, 2.0]).view(3, 1, 1)).tolist() == [[[0, 128, 255]]]
+    assert tensor_to_pixels(torch.tensor([-1.0, 0.5, 2.0]).view(3, 1, 1)).tolist() == [[[0, 128, 255]]]
 
 
 def test_a_png_holds_its_pixels_and_texts(tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).integers(0, 255, (5, 7, 3), np.uint8)
-    images.save_png(images.from_bytes(pixels)[0], tmp_path / "a.png", {"artkit:seed": "7", "about": "größer\nals"})
+    save_png(pixels_to_tensor(pixels)[0], tmp_path / "a.png", {"artkit:seed": "7", "about": "größer\nals"})
     with Image.open(tmp_path / "a.png") as image:
         assert np.array_equal(np.asarray(image), pixels)
         assert image.text["artkit:seed"] == "7"  # type: ignore[attr-defined]

@@ -13,11 +13,11 @@ import torch
 from PIL import Image, ImageDraw
 
 from artkit import weights
+from artkit.api import create_run
+from artkit.engine.agent_training import AGENT_FILE, SAMPLES_FILE, AgentTrainingTask
+from artkit.engine.run import Run
 from artkit.errors import UsageError
-from artkit.learn_job import AGENT, SHEET, Learn
-from artkit.library import begin
-from artkit.recipe import read
-from artkit.run import Run
+from artkit.recipes.reading import read_recipe
 
 Write = Callable[..., Path]
 
@@ -70,21 +70,21 @@ def recipe_of(recipe_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         '[[example]]\nclass = "lying"\nstrokes = [{ from = [0, 0.5], to = [1, 0.5] }]\n'
     )
     file = recipe_file(RECIPE)
-    return lambda *settings: read([file], settings)
+    return lambda *settings: read_recipe([file], settings)
 
 
 @pytest.fixture
-def learn(recipe_of: Callable[..., Any]) -> Callable[..., Learn]:
+def learn(recipe_of: Callable[..., Any]) -> Callable[..., AgentTrainingTask]:
     """The job of the recipe, with settings over it."""
-    return lambda *settings: Learn(recipe_of(*settings), torch.device("cpu"))
+    return lambda *settings: AgentTrainingTask(recipe_of(*settings), torch.device("cpu"))
 
 
 def run(recipe: Any, folder: str, resume: bool = False) -> Run:
-    return begin(recipe, Path(folder), resume, "cpu")
+    return create_run(recipe, Path(folder), resume, "cpu")
 
 
 # ------------------------------------------------------------------------------------------------------- the batches
-def test_all_pictures_come_once_before_any_comes_again(learn: Callable[..., Learn]) -> None:
+def test_all_pictures_come_once_before_any_comes_again(learn: Callable[..., AgentTrainingTask]) -> None:
     job = learn()
     drawn = [int(number) for _ in range(10) for number in job._draw()]
     assert set(Counter(drawn[:10])) == set(range(10))
@@ -94,13 +94,15 @@ def test_all_pictures_come_once_before_any_comes_again(learn: Callable[..., Lear
     assert [int(number) for number in torch.cat([other._draw() for _ in range(3)])[:10]] != drawn[:10]
 
 
-def test_a_batch_may_be_larger_than_the_data(learn: Callable[..., Learn]) -> None:
+def test_a_batch_may_be_larger_than_the_data(learn: Callable[..., AgentTrainingTask]) -> None:
     job = learn("data.batch=23")
     assert max(Counter(job._draw().tolist()).values()) == 3
     assert job.step(0)["loss"] > 0
 
 
-def test_objectives_see_each_picture_with_its_target_its_strokes_and_its_class(learn: Callable[..., Learn]) -> None:
+def test_objectives_see_each_picture_with_its_target_its_strokes_and_its_class(
+    learn: Callable[..., AgentTrainingTask],
+) -> None:
     job = learn()
     seen = []
     look = job.objectives["match"].forward
@@ -108,14 +110,16 @@ def test_objectives_see_each_picture_with_its_target_its_strokes_and_its_class(l
     job.step(0)
     (view,) = seen
     assert view.image.shape == view.target.shape == (4, 3, 32, 32)
-    assert view.actions.shape == view.proposed.shape == (4, 2, 12)
+    assert view.actions.shape == view.raw_actions.shape == (4, 2, 12)
     assert (view.actions[..., 9:] == 0).all()
-    assert (view.proposed[..., 9:] != 0).any()
+    assert (view.raw_actions[..., 9:] != 0).any()
     assert view.labels.shape == (4,)
     assert view.progress == 0
 
 
-def test_pictures_are_varied_as_they_are_learnt_from_and_in_no_other_place(learn: Callable[..., Learn]) -> None:
+def test_pictures_are_varied_as_they_are_learnt_from_and_in_no_other_place(
+    learn: Callable[..., AgentTrainingTask],
+) -> None:
     seen: list[Any] = []
 
     def first_targets(*settings: str) -> Any:
@@ -134,7 +138,7 @@ def test_pictures_are_varied_as_they_are_learnt_from_and_in_no_other_place(learn
     assert (first_targets("data.vary=0.1", "seed=9") != varied).any()
 
 
-def test_grain_is_another_one_in_each_step(learn: Callable[..., Learn]) -> None:
+def test_grain_is_another_one_in_each_step(learn: Callable[..., AgentTrainingTask]) -> None:
     job = learn()
     seeds = []
     render = job.canvas.render
@@ -146,12 +150,12 @@ def test_grain_is_another_one_in_each_step(learn: Callable[..., Learn]) -> None:
 
 
 # -------------------------------------------------------------------------------------------------------- the lessons
-def test_it_learns_to_paint_what_it_sees(learn: Callable[..., Learn]) -> None:
+def test_it_learns_to_paint_what_it_sees(learn: Callable[..., AgentTrainingTask]) -> None:
     job = learn("steps=60", "data.batch=10")
     losses = [job.step(step)["match"] for step in range(60)]
     assert losses[-1] < 0.6 * losses[0]
     every = torch.arange(10)
-    view, labels = job.view(every), job.data.labels(every)
+    view, labels = job.view(every), job.dataset.labels(every)
     assert view.target is not None
     assert labels is not None
     nearest = torch.cdist(view.image.flatten(1), view.target.flatten(1)).argmin(1)
@@ -167,12 +171,12 @@ def test_an_objective_takes_part_while_its_schedule_says_so(recipe_of: Callable[
     assert lines[5]["loss"] == pytest.approx(lines[5]["match"])
 
 
-def test_a_run_that_no_objective_takes_part_in_is_refused(learn: Callable[..., Learn]) -> None:
+def test_a_run_that_no_objective_takes_part_in_is_refused(learn: Callable[..., AgentTrainingTask]) -> None:
     with pytest.raises(UsageError, match="no objective takes part at 0%"):
         learn("objective.match.weight=[[0.0, 0.0], [1.0, 1.0]]").forecast()
 
 
-def test_agents_that_do_not_look_are_refused(learn: Callable[..., Learn]) -> None:
+def test_agents_that_do_not_look_are_refused(learn: Callable[..., AgentTrainingTask]) -> None:
     with pytest.raises(UsageError, match="does not look"):
         learn('agent={type="free"}')
 
@@ -182,23 +186,23 @@ def test_it_needs_a_step(recipe_of: Callable[..., Any]) -> None:
         recipe_of("steps=0")
 
 
-def test_a_target_of_its_own_is_refused(learn: Callable[..., Learn], tmp_path: Path) -> None:
+def test_a_target_of_its_own_is_refused(learn: Callable[..., AgentTrainingTask], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="two things to paint"):
         learn('objective.match.target="bars/lying/1.png"')
 
 
 # ---------------------------------------------------------------------------------------------------------- the cost
-def test_the_forecast_says_what_it_takes_and_changes_nothing(learn: Callable[..., Learn]) -> None:
+def test_the_forecast_says_what_it_takes_and_changes_nothing(learn: Callable[..., AgentTrainingTask]) -> None:
     job, other = learn(CRITIC), learn(CRITIC)
     assert "10 pictures, 6 steps of 4 with 2 strokes each, about" in job.forecast()
     assert [job.step(step) for step in range(2)] == [other.step(step) for step in range(2)]
 
 
 def test_a_batch_that_does_not_fit_is_refused_before_it_is_painted(
-    learn: Callable[..., Learn], monkeypatch: pytest.MonkeyPatch
+    learn: Callable[..., AgentTrainingTask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = learn()
-    monkeypatch.setattr("artkit.scratch.memory", lambda: 20 * job._bytes)
+    monkeypatch.setattr("artkit.memory.total_memory", lambda: 20 * job._bytes)
     learn("data.batch=8")
     with pytest.raises(UsageError, match=r"a step of 4000 pictures with 2 strokes each .* this machine has"):
         learn("data.batch=4000")
@@ -214,14 +218,14 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(recipe_of: Ca
         if step == 4:
             break
     run(told, "parts", resume=True).execute()
-    for file in (AGENT, SHEET):
+    for file in (AGENT_FILE, SAMPLES_FILE):
         assert (Path("whole") / file).read_bytes() == (Path("parts") / file).read_bytes()
 
 
 def test_its_weights_tell_what_they_are_of(recipe_of: Callable[..., Any]) -> None:
     done = run(recipe_of(), "out").execute()
-    assert [file.name for file in done.results[:2]] == [AGENT, SHEET]
-    _, facts, _ = weights.load(Path("out") / AGENT)
+    assert [file.name for file in done.outputs[:2]] == [AGENT_FILE, SAMPLES_FILE]
+    _, facts, _ = weights.load(Path("out") / AGENT_FILE)
     assert facts["agent"]["type"] == "lstm"
     assert facts["agent"]["cells"] == 32
     assert facts["space"] == "mypaint-stroke-1"
@@ -234,10 +238,10 @@ def test_going_on_from_weights_keeps_their_settings(recipe_of: Callable[..., Any
     """Whatever the recipe says, which is for agents that begin with none."""
     run(recipe_of("agent.revise=1", "agent.at_once=2"), "first").execute()
     run(recipe_of('agent.weights="first/agent.safetensors"', "steps=1"), "second").execute()
-    _, facts, _ = weights.load(Path("second") / AGENT)
+    _, facts, _ = weights.load(Path("second") / AGENT_FILE)
     assert (facts["agent"]["revise"], facts["agent"]["at_once"]) == (1, 2)
     assert "weights" not in facts["agent"]
-    third = Learn(recipe_of('agent.weights="second/agent.safetensors"'), torch.device("cpu"))
+    third = AgentTrainingTask(recipe_of('agent.weights="second/agent.safetensors"'), torch.device("cpu"))
     assert third.agent.config.model_dump()["revise"] == 1
 
 
@@ -252,7 +256,7 @@ def test_the_sheet_shows_pictures_paintings_and_what_mypaint_makes_of_them(recip
 
 
 @pytest.mark.usefixtures("mypaint")
-def test_the_real_mypaint_can_be_learnt_through(learn: Callable[..., Learn]) -> None:
+def test_the_real_mypaint_can_be_learnt_through(learn: Callable[..., AgentTrainingTask]) -> None:
     job = learn('renderer={type="mypaint"}', "steps=25", "data.batch=10")
     losses = [job.step(step)["match"] for step in range(25)]
     assert losses[-1] < 0.9 * losses[0]
@@ -288,17 +292,17 @@ def test_a_trained_agent_paints_a_page_at_once_or_improves_on_it(recipe_of: Call
         page.paste(Image.open(name).convert("RGB"), (32 * place, 0))
     page.save("page.png")
     Path("page.toml").write_text(PAGE)
-    done = run(read([Path("page.toml")]), "at-once").execute()
+    done = run(read_recipe([Path("page.toml")]), "at-once").execute()
     assert {"painting.png", "strokes.json", "report.html"} <= {file.name for file in done.folder.iterdir()}
-    trained = Learn(recipe_of('agent.weights="out/agent.safetensors"'), torch.device("cpu"))
-    shown = done.job.scene.target.pixels  # type: ignore[attr-defined]
+    trained = AgentTrainingTask(recipe_of('agent.weights="out/agent.safetensors"'), torch.device("cpu"))
+    shown = done.task.scene.target.pixels  # type: ignore[attr-defined]
     with torch.no_grad():
-        alone = trained.scene.allowed(trained.agent(trained.scene, torch.cat(shown.chunk(2, dim=3))), 1.0)
-    job: Any = done.job
+        alone = trained.scene.constrain(trained.agent(trained.scene, torch.cat(shown.chunk(2, dim=3))), 1.0)
+    job: Any = done.task
     for column in range(2):
         mine = job.canvas.tiles()[:, 0] == 32 * column
         torch.testing.assert_close(job.log().actions[mine], alone[column], atol=0.01, rtol=0)
-    better = run(read([Path("page.toml")], ["steps=15", "optimizer.lr=0.002"]), "improved").execute()
+    better = run(read_recipe([Path("page.toml")], ["steps=15", "optimizer.lr=0.002"]), "improved").execute()
     first, last = (json.loads(line) for line in Path("improved/log.jsonl").read_text().splitlines()[::14])
     assert last["match"] < first["match"]
     assert better.step == 15

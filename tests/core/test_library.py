@@ -18,9 +18,11 @@ from PIL import Image
 from torch import Tensor
 
 import artkit
+from artkit.engine.run import Run
+from artkit.engine.task import Interrupted
 from artkit.errors import ArtkitError, UsageError
-from artkit.objective import Objective, View
-from artkit.run import Interrupted, Run
+from artkit.interfaces.objective import Objective
+from artkit.interfaces.view import View
 
 TREE: dict[str, Any] = {
     "steps": 6,
@@ -53,7 +55,7 @@ def test_to_import_artkit_is_quick() -> None:
 
 
 def test_there_is_nothing_else() -> None:
-    assert artkit.paint.__module__ == artkit.scene.__module__ == "artkit.library"
+    assert artkit.paint.__module__ == artkit.scene.__module__ == "artkit.api"
     with pytest.raises(AttributeError, match="no attribute 'pain'"):
         _ = artkit.pain
 
@@ -139,7 +141,7 @@ def test_ctrl_c_in_a_loop_ends_the_step_and_saves() -> None:
 def test_what_broke_in_a_step_does_not_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     run = artkit.paint(TREE)
     with monkeypatch.context() as patch:
-        patch.setattr(run.job, "step", lambda step: (_ for _ in ()).throw(LookupError("lost")))
+        patch.setattr(run.task, "step", lambda step: (_ for _ in ()).throw(LookupError("lost")))
         with pytest.raises(LookupError):
             run.execute()
     with pytest.raises(ArtkitError, match="broke off"):
@@ -149,7 +151,7 @@ def test_what_broke_in_a_step_does_not_go_on(monkeypatch: pytest.MonkeyPatch) ->
 def test_settings_and_recipes_are_laid_over_each_other(recipe_file: Callable[..., Path]) -> None:
     file = recipe_file("steps = 2\n[canvas]\nstrokes = 2\n")
     run = artkit.paint([TREE, file], canvas={"strokes": 3}, seed=4)
-    assert (run.recipe.name, run.recipe.head.seed, run.job.steps) == ("r", 4, 2)
+    assert (run.recipe.name, run.recipe.settings.seed, run.task.steps) == ("r", 4, 2)
     assert run.recipe.blocks["canvas"].config.strokes == 3
     assert run.recipe.blocks["canvas"].config.tile == 16
 

@@ -11,15 +11,16 @@ import pytest
 import torch
 from PIL import Image
 
+from artkit.engine.painting_task import PaintingTask
+from artkit.engine.task import Diverged
 from artkit.errors import UsageError
-from artkit.geometry import Place, Window
-from artkit.objective import View
-from artkit.paint_job import Paint
-from artkit.painting import Painting
-from artkit.recipe import read
-from artkit.run import Diverged
-from artkit.scenes import choose_device, make_scene
-from artkit.space import ActionSpace, Number
+from artkit.geometry.place import Place
+from artkit.geometry.window import Window
+from artkit.interfaces.view import View
+from artkit.recipes.building import choose_device, scene_from_recipe
+from artkit.recipes.reading import read_recipe
+from artkit.rendering.rendered_painting import RenderedPainting
+from artkit.strokes.action_space import ActionSpace, Dimension
 
 Write = Callable[..., Path]
 
@@ -42,27 +43,27 @@ shift = 0.0
 
 
 @pytest.fixture
-def paint(toy: Any, recipe_file: Write) -> Callable[..., Paint]:
+def paint(toy: Any, recipe_file: Write) -> Callable[..., PaintingTask]:
     """The job of the toy recipe, with settings over it."""
     file = recipe_file(TOY)
-    return lambda *settings: Paint(read([file], settings), torch.device("cpu"))
+    return lambda *settings: PaintingTask(read_recipe([file], settings), torch.device("cpu"))
 
 
-def test_steps_make_the_picture_better(paint: Callable[..., Paint]) -> None:
+def test_steps_make_the_picture_better(paint: Callable[..., PaintingTask]) -> None:
     job = paint()
     losses = [job.step(step)["loss"] for step in range(job.steps)]
     assert losses[-1] < 0.5 * losses[0]
     assert all(later < earlier for earlier, later in zip(losses, losses[2:], strict=False))
 
 
-def test_the_loss_is_the_weighted_sum_of_the_objectives(paint: Callable[..., Paint]) -> None:
+def test_the_loss_is_the_weighted_sum_of_the_objectives(paint: Callable[..., PaintingTask]) -> None:
     told = paint("objective.look.weight=2.5", 'objective.more={type="toy-flat", weight=-0.5, shift=0.0}').step(0)
     assert list(told) == ["loss", "look", "more"]
     assert told["look"] == pytest.approx(told["more"])
     assert told["loss"] == pytest.approx(2.0 * told["look"], rel=1e-5)
 
 
-def test_the_seed_chooses_everything_random(paint: Callable[..., Paint]) -> None:
+def test_the_seed_chooses_everything_random(paint: Callable[..., PaintingTask]) -> None:
     def strokes(*settings: str) -> torch.Tensor:
         job = paint(*settings, "objective.look.shift=0.5")
         torch.rand(3)  # whatever else happens in the process
@@ -74,7 +75,7 @@ def test_the_seed_chooses_everything_random(paint: Callable[..., Paint]) -> None
     assert not torch.equal(strokes(), strokes("seed=6"))
 
 
-def test_constraints_hold_in_what_is_painted_and_in_what_is_kept(paint: Callable[..., Paint]) -> None:
+def test_constraints_hold_in_what_is_painted_and_in_what_is_kept(paint: Callable[..., PaintingTask]) -> None:
     job = paint('constraint.ink.type="grayscale"')
     seen: list[torch.Tensor] = []
     forward = job.renderer.forward
@@ -87,7 +88,7 @@ def test_constraints_hold_in_what_is_painted_and_in_what_is_kept(paint: Callable
 
 
 @pytest.mark.parametrize("decay", ["none", "cosine"])
-def test_the_learning_rate_warms_up_and_falls(paint: Callable[..., Paint], decay: str) -> None:
+def test_the_learning_rate_warms_up_and_falls(paint: Callable[..., PaintingTask], decay: str) -> None:
     job = paint("steps=60", "optimizer.lr=0.4", "optimizer.warmup=4", f'optimizer.decay="{decay}"')
     rates = []
     for step in (0, 1, 2, 3, 4, 30, 59):
@@ -104,35 +105,35 @@ def test_the_learning_rate_warms_up_and_falls(paint: Callable[..., Paint], decay
         assert rates[6] == pytest.approx(0.4 * 0.05, rel=0.1)
 
 
-def test_what_is_kept_paints_the_same_picture(paint: Callable[..., Paint]) -> None:
+def test_what_is_kept_paints_the_same_picture(paint: Callable[..., PaintingTask]) -> None:
     job = paint()
     for step in range(2):
         job.step(step)
     with torch.no_grad():
         picture = job.canvas.render(job.renderer, job.actions(1.0), job.scene.background, job.scene.seed)[0]
-    painting = Painting(job.log(), job.renderer)
-    torch.testing.assert_close(painting.whole(), picture.clamp(0, 1))
+    painting = RenderedPainting(job.log(), job.renderer)
+    torch.testing.assert_close(painting.to_tensor(), picture.clamp(0, 1))
     assert painting.size == (40, 24)
 
 
 def test_a_painting_leaves_in_windows_as_it_does_whole(
-    paint: Callable[..., Paint], monkeypatch: pytest.MonkeyPatch
+    paint: Callable[..., PaintingTask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = paint()
-    whole = Painting(job.log(), job.renderer, 2.0).whole()
-    monkeypatch.setattr("artkit.painting.WINDOW", 30)
-    torch.testing.assert_close(Painting(job.log(), job.renderer, 2.0).whole(), whole)
-    part = Painting(job.log(), job.renderer, 2.0).window(10, 5, 30, 20)
+    whole = RenderedPainting(job.log(), job.renderer, 2.0).to_tensor()
+    monkeypatch.setattr("artkit.rendering.rendered_painting.WINDOW_SIDE", 30)
+    torch.testing.assert_close(RenderedPainting(job.log(), job.renderer, 2.0).to_tensor(), whole)
+    part = RenderedPainting(job.log(), job.renderer, 2.0).window(10, 5, 30, 20)
     torch.testing.assert_close(part, whole[:, 5:25, 10:40])
-    part = Painting(job.log(), job.renderer, 2.0, part=Window(5, 2, 15, 10)).whole()
+    part = RenderedPainting(job.log(), job.renderer, 2.0, region=Window(5, 2, 15, 10)).to_tensor()
     torch.testing.assert_close(part, whole[:, 4:24, 10:40])
 
 
-def test_a_state_is_all_that_later_steps_depend_on(paint: Callable[..., Paint]) -> None:
+def test_a_state_is_all_that_later_steps_depend_on(paint: Callable[..., PaintingTask]) -> None:
     one, other = paint("objective.look.shift=0.5"), paint("objective.look.shift=0.5")
     for step in range(4):
         one.step(step)
-    other.restore(copy.deepcopy(one.state()))
+    other.load_state_dict(copy.deepcopy(one.state_dict()))
     assert [one.step(step) for step in range(4, 8)] == [other.step(step) for step in range(4, 8)]
     assert torch.equal(one.log().actions, other.log().actions)
 
@@ -140,8 +141,8 @@ def test_a_state_is_all_that_later_steps_depend_on(paint: Callable[..., Paint]) 
 def test_the_state_is_small(toy: Any, recipe_file: Write, tmp_path: Path) -> None:
     # A network that is frozen is no state: written every few seconds, it would be most of what a run writes.
     Image.new("RGB", (40, 24)).save(tmp_path / "a.png")
-    job = Paint(
-        read([recipe_file(TOY)], [f'objective.look={{type="content", target="{tmp_path / "a.png"}"}}']),
+    job = PaintingTask(
+        read_recipe([recipe_file(TOY)], [f'objective.look={{type="content", target="{tmp_path / "a.png"}"}}']),
         torch.device("cpu"),
     )
 
@@ -150,10 +151,10 @@ def test_the_state_is_small(toy: Any, recipe_file: Write, tmp_path: Path) -> Non
             return value.numel()
         return sum(map(weigh, value.values())) if isinstance(value, dict) else 0
 
-    assert weigh(job.state()) < 100_000
+    assert weigh(job.state_dict()) < 100_000
 
 
-def test_a_value_that_is_no_number_changes_nothing(paint: Callable[..., Paint]) -> None:
+def test_a_value_that_is_no_number_changes_nothing(paint: Callable[..., PaintingTask]) -> None:
     job = paint("objective.look.nan_from=0.5")
     job.step(0)
     before = job.log().actions
@@ -162,7 +163,7 @@ def test_a_value_that_is_no_number_changes_nothing(paint: Callable[..., Paint]) 
     assert torch.equal(job.log().actions, before)
 
 
-def test_a_gradient_that_is_no_number_changes_nothing(paint: Callable[..., Paint]) -> None:
+def test_a_gradient_that_is_no_number_changes_nothing(paint: Callable[..., PaintingTask]) -> None:
     job = paint()
     before = job.log().actions
     for parameter in job.agent.parameters():
@@ -176,24 +177,24 @@ def test_a_ground_of_the_targets_colour(toy: Any, recipe_file: Write, tmp_path: 
     Image.new("RGB", (40, 24), (255, 51, 0)).save(tmp_path / "a.png")
     file = recipe_file(TOY.replace("[1.0, 0.5, 0.25]", '"target"'))
     with pytest.raises(UsageError, match="background"):
-        Paint(read([file]), torch.device("cpu"))
+        PaintingTask(read_recipe([file]), torch.device("cpu"))
     look = f'objective.see={{type="content", target="{tmp_path / "a.png"}"}}'
-    job = Paint(read([file], [look]), torch.device("cpu"))
+    job = PaintingTask(read_recipe([file], [look]), torch.device("cpu"))
     assert job.log().background == pytest.approx((1.0, 0.2, 0.0))
 
 
-def test_a_renderer_without_gradient_is_refused(toy: Any, paint: Callable[..., Paint], monkeypatch: Any) -> None:
+def test_a_renderer_without_gradient_is_refused(toy: Any, paint: Callable[..., PaintingTask], monkeypatch: Any) -> None:
     monkeypatch.setattr(toy.Blob, "differentiable", False)
     with pytest.raises(UsageError, match=r"toy-blob.*no gradient") as caught:
         paint()
-    assert "surrogate" in caught.value.remedy
+    assert "surrogate" in caught.value.hint
 
 
-def test_what_no_machine_can_hold_is_refused_before_it_is_tried(paint: Callable[..., Paint]) -> None:
+def test_what_no_machine_can_hold_is_refused_before_it_is_tried(paint: Callable[..., PaintingTask]) -> None:
     with pytest.raises(UsageError) as caught:
         paint("size=[4000,4000]", "canvas.tile=64", "canvas.overlap=60", "canvas.strokes=100")
     assert "GB" in caught.value.message
-    assert caught.value.remedy
+    assert caught.value.hint
 
 
 # ----------------------------------------------------------------------------------------------------- small things
@@ -205,19 +206,19 @@ def test_a_view_makes_a_thing_once(toy_module: Any) -> None:
         made.append(len(made))
         return made[-1]
 
-    other = view.towards(torch.ones(1, 3, 4, 4))
-    assert (view.once("a", make), other.once("a", make), view.once(("a", 1), make)) == (0, 0, 1)
+    other = view.with_target(torch.ones(1, 3, 4, 4))
+    assert (view.cached("a", make), other.cached("a", make), view.cached(("a", 1), make)) == (0, 0, 1)
     assert made == [0, 1]
     assert view.target is None
     assert other.image is view.image
 
 
 def test_a_place_knows_its_sheet() -> None:
-    assert Place(torch.zeros(1, 2), 10, 3, torch.zeros(1), (4, 4), 0).sheet == 16
+    assert Place(torch.zeros(1, 2), 10, 3, torch.zeros(1), (4, 4), 0).patch_size == 16
 
 
 def test_an_action_space_knows_its_numbers() -> None:
-    space = ActionSpace("s", (Number("a"), Number("b", "px", 0, 9)))
+    space = ActionSpace("s", (Dimension("a"), Dimension("b", "px", 0, 9)))
     assert (len(space), space.names, space.index("b", "a")) == (2, ("a", "b"), [1, 0])
     assert space.has("a", "b")
     assert not space.has("a", "c")
@@ -230,7 +231,7 @@ def test_a_device_that_is_not_there_is_named(wanted: str) -> None:
     with pytest.raises(UsageError) as caught:
         choose_device(wanted)
     assert f'"{wanted}"' in caught.value.message
-    assert "doctor" in caught.value.remedy
+    assert "doctor" in caught.value.hint
 
 
 def test_a_device_that_is_there() -> None:
@@ -239,7 +240,7 @@ def test_a_device_that_is_there() -> None:
 
 
 def test_a_scene_comes_from_the_recipe(toy: Any, recipe_file: Write) -> None:
-    scene = make_scene(read([recipe_file(TOY)]), torch.device("cpu"))
+    scene = scene_from_recipe(read_recipe([recipe_file(TOY)]), torch.device("cpu"))
     assert (scene.size, scene.seed, scene.background.tolist()) == ((40, 24), 5, [1.0, 0.5, 0.25])
     assert scene.generator.initial_seed() == 5
     assert isinstance(scene.make("renderer", "toy-blob", reach=0.5), toy.Blob)

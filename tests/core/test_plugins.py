@@ -12,18 +12,18 @@ from typing import Any
 import pytest
 
 import artkit
-from artkit.agent import Agent
 from artkit.errors import UsageError
-from artkit.plugins import KINDS, SetAside, plugins
+from artkit.interfaces.agent import Agent
+from artkit.registry.plugin_registry import KIND_HOOKS, DisabledPlugin, get_registry
 
 Install = Callable[..., str]
 
 HEAD = """
 from artkit import hookimpl
-from artkit.agent import Agent
+from artkit.interfaces.agent import Agent
 from artkit.config import Config as BaseConfig
-from artkit.exporter import Exporter
-from artkit.objective import Objective
+from artkit.interfaces.exporter import Exporter
+from artkit.interfaces.objective import Objective
 
 class Still(Agent):
     '''Does nothing.'''
@@ -35,14 +35,14 @@ class Still(Agent):
 WORKS = HEAD + "@hookimpl\ndef artkit_agents():\n    return [Still]\n"
 
 
-def _aside(module: str) -> list[SetAside]:
-    for kind in KINDS:
-        plugins().parts(kind)
-    return [entry for entry in plugins().set_aside if entry.plugin == module]
+def _aside(module: str) -> list[DisabledPlugin]:
+    for kind in KIND_HOOKS:
+        get_registry().components(kind)
+    return [entry for entry in get_registry().disabled if entry.plugin == module]
 
 
 def _everything_else_works() -> None:
-    there = {kind: set(plugins().parts(kind)) for kind in KINDS}
+    there = {kind: set(get_registry().components(kind)) for kind in KIND_HOOKS}
     assert {"grid", "single", "pyramid"} <= there["canvas"]
     assert {"mypaint", "gan"} <= there["renderer"]
     assert {"free"} <= there["agent"]
@@ -50,26 +50,26 @@ def _everything_else_works() -> None:
     assert {"grayscale"} <= there["constraint"]
     assert {"png"} <= there["exporter"]
     assert {"gan"} <= there["trainer"]
-    for kind, hook in KINDS.items():
-        assert list(plugins().ask(hook)), f"{hook} of the built-in plugins answers for {kind}"
+    for kind, hook in KIND_HOOKS.items():
+        assert list(get_registry().call_each(hook)), f"{hook} of the built-in plugins answers for {kind}"
 
 
 def test_nothing_is_set_aside_here(own_plugins: Any) -> None:
     _everything_else_works()
-    assert plugins().set_aside == []
+    assert get_registry().disabled == []
 
 
 def test_built_in_parts_come_from_the_entry_points(own_plugins: Any) -> None:
     entries = {entry.name for entry in metadata.entry_points(group="artkit")}
-    assert {found.plugin for kind in KINDS for found in plugins().parts(kind).values()} <= entries
-    assert plugins().parts("canvas")["grid"].package == "neural-artkit"
+    assert {found.plugin for kind in KIND_HOOKS for found in get_registry().components(kind).values()} <= entries
+    assert get_registry().components("canvas")["grid"].package == "neural-artkit"
 
 
 def test_a_strangers_part_is_found(install: Install) -> None:
     module = install(WORKS, package="still-life")
-    found = plugins().parts("agent")["still"]
+    found = get_registry().components("agent")["still"]
     assert (found.kind, found.plugin, found.package) == ("agent", module, "still-life")
-    assert issubclass(plugins().part("agent", "still"), Agent)
+    assert issubclass(get_registry().component("agent", "still"), Agent)
     assert _aside(module) == []
     _everything_else_works()
 
@@ -154,7 +154,7 @@ BROKEN = {
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch  # noqa: F401  so that a plugin that imports it does not have to wait for it
 
-    monkeypatch.setattr(artkit.plugins, "PATIENCE", 0.5)
+    monkeypatch.setattr(artkit.registry.plugin_registry, "PLUGIN_TIMEOUT_SECONDS", 0.5)
 
 
 @pytest.mark.parametrize(("source", "reason"), BROKEN.values(), ids=BROKEN)
@@ -165,9 +165,9 @@ def test_a_plugin_that_is_wrong_is_set_aside_and_says_why(install: Install, sour
     assert reason in entry.reason
     assert "\n" not in entry.reason
     assert entry.package == "broken-toys"
-    assert plugins().part("agent", "free").__module__ == "artkit_agents.free"
+    assert get_registry().component("agent", "free").__module__ == "artkit_agents.free"
     good = install(WORKS, package="still-life")
-    assert plugins().parts("agent")["still"].plugin == good, "plugins beside it work"
+    assert get_registry().components("agent")["still"].plugin == good, "plugins beside it work"
     _everything_else_works()
 
 
@@ -189,7 +189,7 @@ def test_a_plugin_that_was_made_for_another_artkit_is_set_aside(install: Install
 def test_a_plugin_that_fits_is_taken(install: Install, needs: str) -> None:
     module = install(WORKS, requires=needs)
     assert _aside(module) == []
-    assert "still" in plugins().parts("agent")
+    assert "still" in get_registry().components("agent")
 
 
 def test_with_every_kind_of_broken_plugin_at_once_each_is_told_and_every_command_works(
@@ -226,8 +226,8 @@ def test_a_plugin_with_one_bad_part_keeps_its_good_ones(install: Install) -> Non
     module = install(
         HEAD + "class Half(Agent):\n    name = 'half'\n@hookimpl\ndef artkit_agents():\n    return [Half, Still]\n"
     )
-    assert "still" in plugins().parts("agent")
-    assert "half" not in plugins().parts("agent")
+    assert "still" in get_registry().components("agent")
+    assert "half" not in get_registry().components("agent")
     (entry,) = _aside(module)
     assert "half" in entry.reason
 
@@ -237,21 +237,21 @@ def test_a_plugin_that_cannot_be_registered_brings_nothing(install: Install) -> 
     module = install(WORKS + "@hookimpl\ndef artkit_step(runn):\n    pass\n")
     (entry,) = _aside(module)
     assert "runn" in entry.reason
-    assert "still" not in plugins().parts("agent")
+    assert "still" not in get_registry().components("agent")
     _everything_else_works()
 
 
 def test_two_plugins_may_have_one_name(install: Install) -> None:
     install(WORKS, package="one", entry="painters")
     _everything_else_works()
-    assert plugins().parts("agent")["still"].package == "one"
-    assert plugins().set_aside == []
+    assert get_registry().components("agent")["still"].package == "one"
+    assert get_registry().disabled == []
 
 
 def test_of_two_strangers_with_one_part_the_first_keeps_it(install: Install) -> None:
     install(WORKS, package="a-toys")
     second = install(WORKS, package="b-toys")
-    assert plugins().parts("agent")["still"].package == "a-toys"
+    assert get_registry().components("agent")["still"].package == "a-toys"
     (entry,) = _aside(second)
     assert '"still" is already brought by a-toys' in entry.reason
 
@@ -259,31 +259,31 @@ def test_of_two_strangers_with_one_part_the_first_keeps_it(install: Install) -> 
 def test_an_unknown_part_tells_what_there_is_and_what_was_set_aside(install: Install) -> None:
     install("import nothing_of_that_name\n", package="broken-toys")
     with pytest.raises(UsageError) as caught:
-        plugins().part("canvas", "gird")
+        get_registry().component("canvas", "gird")
     assert 'there is no canvas "gird". Did you mean "grid"?' in caught.value.message
     for known in ("grid", "pyramid", "single", "broken-toys", "nothing_of_that_name"):
-        assert known in caught.value.remedy
+        assert known in caught.value.hint
 
 
 def test_a_hook_that_raises_during_a_run_is_set_aside_once(install: Install) -> None:
     module = install("from artkit import hookimpl\n@hookimpl\ndef artkit_step(step):\n    raise LookupError('lost')\n")
     for step in range(3):
-        assert list(plugins().ask("artkit_step", run=None, step=step, losses={})) == []
+        assert list(get_registry().call_each("artkit_step", run=None, step=step, losses={})) == []
     (entry,) = _aside(module)
     assert "artkit_step failed: LookupError: lost" in entry.reason
 
 
 def test_hooks_take_the_arguments_they_name(install: Install) -> None:
     install("from artkit import hookimpl\n@hookimpl\ndef artkit_step(losses, step):\n    return step, losses\n")
-    ((_, told),) = plugins().ask("artkit_step", run=None, step=4, losses={"loss": 1.0})
+    ((_, told),) = get_registry().call_each("artkit_step", run=None, step=4, losses={"loss": 1.0})
     assert told == (4, {"loss": 1.0})
 
 
 def test_every_hook_and_its_arguments_are_documented() -> None:
-    from artkit import hookspecs
+    from artkit.registry import hookspecs as hookspecs
 
     hooks = {name: value for name, value in vars(hookspecs).items() if name.startswith("artkit_")}
-    assert set(KINDS.values()) <= hooks.keys()
+    assert set(KIND_HOOKS.values()) <= hooks.keys()
     for name, hook in hooks.items():
         assert hook.__doc__, name
         arguments = hook.__code__.co_varnames[: hook.__code__.co_argcount]

@@ -14,7 +14,10 @@ from PIL import Image
 
 from artkit.errors import UsageError
 from artkit.files import sha256
-from artkit.recipe import Recipe, merge, read, record, shipped_recipes
+from artkit.recipes.provenance import provenance_record
+from artkit.recipes.reading import merge, read_recipe
+from artkit.recipes.recipe import Recipe
+from artkit.recipes.shipped import shipped_recipes
 
 Write = Callable[..., Path]
 
@@ -35,27 +38,27 @@ def photo(recipe_file: Write, image: Path) -> Path:
 
 def _faults(file: Path | list[Path], *settings: str) -> str:
     with pytest.raises(UsageError) as caught:
-        read([file] if isinstance(file, Path) else file, settings)
+        read_recipe([file] if isinstance(file, Path) else file, settings)
     assert caught.value.exit_code == 2
     return str(caught.value)
 
 
 # ---------------------------------------------------------------------------------------------------------- merging
 def test_defaults_are_filled_in(photo: Path) -> None:
-    told = read([photo])
-    assert (told.name, told.head.seed, told.head.steps) == ("r", 0, 150)
+    told = read_recipe([photo])
+    assert (told.name, told.settings.seed, told.settings.steps) == ("r", 0, 150)
     assert {kind: block.type for kind, block in told.blocks.items()} == {
         "canvas": "grid",
         "renderer": "mypaint",
         "agent": "free",
     }
-    assert not told.trains
+    assert not told.trains_renderer
 
 
 def test_later_recipes_and_settings_win(photo: Path, recipe_file: Write) -> None:
     later = recipe_file("steps = 7\nseed = 2\n[canvas]\nstrokes = 2\n[objective.look]\nweight = 3.0\n", "later.toml")
-    told = read([photo, later], ["seed=3", "canvas.tile=48"])
-    assert (told.head.steps, told.head.seed) == (7, 3)
+    told = read_recipe([photo, later], ["seed=3", "canvas.tile=48"])
+    assert (told.settings.steps, told.settings.seed) == (7, 3)
     assert (told.blocks["canvas"].config.strokes, told.blocks["canvas"].config.tile) == (2, 48)
     look = told.named["objective"]["look"]
     assert (look.type, look.config.weight, look.config.target.name) == ("content", 3.0, "a.png")
@@ -66,23 +69,23 @@ def test_a_block_without_type_amends_and_one_with_type_replaces(photo: Path, rec
     first = recipe_file('[canvas]\ntype = "grid"\ntile = 16\noverlap = 8\n', "first.toml")
     amending = recipe_file("[canvas]\noverlap = 4\n", "amending.toml")
     replacing = recipe_file('[canvas]\ntype = "grid"\noverlap = 4\n', "replacing.toml")
-    amended = read([photo, first, amending]).blocks["canvas"].config
+    amended = read_recipe([photo, first, amending]).blocks["canvas"].config
     assert (amended.tile, amended.overlap) == (16, 4)
-    replaced = read([photo, first, replacing]).blocks["canvas"].config
+    replaced = read_recipe([photo, first, replacing]).blocks["canvas"].config
     assert (replaced.tile, replaced.overlap) == (64, 4)
 
 
 def test_settings_replace_and_amend_as_recipes_do(photo: Path) -> None:
-    told = read([photo], ["canvas.strokes=9", 'canvas.type="single"', "canvas.strokes=2"])
+    told = read_recipe([photo], ["canvas.strokes=9", 'canvas.type="single"', "canvas.strokes=2"])
     assert (told.blocks["canvas"].type, told.blocks["canvas"].config.strokes) == ("single", 2)
-    told = read([photo], ['constraint.grey.type="grayscale"'])
+    told = read_recipe([photo], ['constraint.grey.type="grayscale"'])
     assert list(told.named["constraint"]) == ["grey"]
     assert list(told.named["objective"]) == ["look"]
 
 
 def test_named_parts_keep_the_order_of_the_recipe(photo: Path, recipe_file: Write) -> None:
     two = recipe_file('[constraint.z]\ntype = "grayscale"\n[constraint.a]\ntype = "grayscale"\n', "two.toml")
-    assert list(read([photo, two]).named["constraint"]) == ["z", "a"]
+    assert list(read_recipe([photo, two]).named["constraint"]) == ["z", "a"]
 
 
 trees = st.recursive(
@@ -110,9 +113,9 @@ def test_merging_changes_nothing_it_is_given_and_the_last_word_holds(a: Any, b: 
 def test_a_recipe_trains_or_paints_and_the_later_word_wins(photo: Path, recipe_file: Write) -> None:
     training = recipe_file('[trainer]\ntype = "gan"\n', "training.toml")
     painting = recipe_file('[renderer]\ntype = "mypaint"\n', "painting.toml")
-    assert read([training]).trains
-    assert "renderer" not in read([training]).blocks
-    assert not read([training, photo, painting]).trains
+    assert read_recipe([training]).trains_renderer
+    assert "renderer" not in read_recipe([training]).blocks
+    assert not read_recipe([training, photo, painting]).trains_renderer
 
 
 def test_an_agent_learns_or_a_trainer_trains_and_the_later_word_wins(
@@ -120,21 +123,21 @@ def test_an_agent_learns_or_a_trainer_trains_and_the_later_word_wins(
 ) -> None:
     training = recipe_file('[trainer]\ntype = "gan"\n', "training.toml")
     learning = recipe_file('[data]\ntype = "folder"\npath = "."\n', "learning.toml")
-    told = read([training, photo, learning])
-    assert told.learns
-    assert not told.trains
+    told = read_recipe([training, photo, learning])
+    assert told.trains_agent
+    assert not told.trains_renderer
     assert set(told.blocks) == {"data", "canvas", "renderer", "agent"}  # all that a painting has
     assert told.blocks["data"].config.path == tmp_path.resolve()
     assert "optimizer" in told.resolved()
     assert told.portable()["data"]["path"] == tmp_path.name
     assert "data.path" not in told.files()  # a folder has no sum
-    assert not read([photo, learning, training]).learns
-    assert not read([photo]).learns
+    assert not read_recipe([photo, learning, training]).trains_agent
+    assert not read_recipe([photo]).trains_agent
     both = recipe_file('[data]\ntype = "folder"\npath = "."\n[trainer]\ntype = "gan"\n', "both.toml")
     with pytest.raises(UsageError, match="data: a trainer has data of its own"):
-        read([both])
+        read_recipe([both])
     with pytest.raises(UsageError, match="objective: a painting needs one"):
-        read([learning])
+        read_recipe([learning])
 
 
 # ------------------------------------------------------------------------------------------------------------ paths
@@ -146,24 +149,24 @@ def test_paths_start_at_the_recipe_that_names_them(
     monkeypatch.chdir(elsewhere)
     # Named in one recipe, merged into another of another folder.
     later = recipe_file("steps = 3\n", "deep/down/later.toml")
-    told = read([photo, later])
+    told = read_recipe([photo, later])
     assert told.named["objective"]["look"].config.target == image.resolve()
     up = recipe_file('[objective.look]\ntarget = "../../images/a.png"\n', "deep/down/up.toml")
-    assert read([photo, up]).named["objective"]["look"].config.target == image.resolve()
+    assert read_recipe([photo, up]).named["objective"]["look"].config.target == image.resolve()
 
 
 def test_paths_of_settings_start_at_the_current_folder(
     photo: Path, image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(image.parent)
-    told = read([photo], ['objective.look.target="a.png"'])
+    told = read_recipe([photo], ['objective.look.target="a.png"'])
     assert told.named["objective"]["look"].config.target == image.resolve()
     assert "there is no file" in _faults(photo, 'objective.look.target="images/a.png"')
 
 
 def test_a_relative_recipe_is_found_and_so_is_what_it_names(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(photo.parent)
-    assert read([Path("r.toml")]).named["objective"]["look"].config.target.is_file()
+    assert read_recipe([Path("r.toml")]).named["objective"]["look"].config.target.is_file()
 
 
 # ----------------------------------------------------------------------------------------------------------- faults
@@ -293,42 +296,42 @@ def test_a_recipe_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     assert "binary.toml" in _faults(tmp_path / "binary.toml")
     with pytest.raises(UsageError, match="no recipe was named"):
-        read([])
+        read_recipe([])
 
 
 # ----------------------------------------------------------------------------------------------------------- record
 def test_the_resolved_recipe_reads_back_as_the_same(photo: Path, tmp_path: Path) -> None:
-    told = read([photo], ["steps=4", 'constraint.ink.type="grayscale"', "canvas.bleed=3", 'background="target"'])
+    told = read_recipe([photo], ["steps=4", 'constraint.ink.type="grayscale"', "canvas.bleed=3", 'background="target"'])
     tree = told.resolved()
     assert tree["canvas"]["overlap"] == 32, "defaults are written out"
     written = tmp_path / "other" / "recipe.toml"
     written.parent.mkdir()
-    written.write_text(tomli_w.dumps({**tree, "record": record(told, {})}), encoding="utf-8")
-    again = read([written])
+    written.write_text(tomli_w.dumps({**tree, "record": provenance_record(told, {})}), encoding="utf-8")
+    again = read_recipe([written])
     assert again.resolved() == tree
     assert again.blocks == told.blocks
     assert again.named == told.named
-    assert again.head == told.head
+    assert again.settings == told.settings
 
 
 def test_a_training_recipe_reads_back_as_the_same(recipe_file: Write, tmp_path: Path) -> None:
-    told = read([recipe_file('steps = 5\n[trainer]\ntype = "gan"\nstrokes = 2000\n')])
+    told = read_recipe([recipe_file('steps = 5\n[trainer]\ntype = "gan"\nstrokes = 2000\n')])
     written = tmp_path / "recipe.toml"
-    written.write_text(tomli_w.dumps({**told.resolved(), "record": record(told, {})}))
-    assert read([written]).resolved() == told.resolved()
+    written.write_text(tomli_w.dumps({**told.resolved(), "record": provenance_record(told, {})}))
+    assert read_recipe([written]).resolved() == told.resolved()
 
 
 def test_the_record_tells_versions_and_sums(photo: Path, image: Path) -> None:
-    told = record(read([photo]), {"renderer.weights": "abc"})
+    told = provenance_record(read_recipe([photo]), {"renderer.weights": "abc"})
     assert told["sha256"] == {"objective.look.target": sha256(image), "renderer.weights": "abc"}
     assert {"neural-artkit", "torch", "numpy", "pillow"} <= told["versions"].keys()
 
 
 def test_an_input_that_changed_since_is_refused(photo: Path, image: Path, tmp_path: Path) -> None:
-    told = read([photo])
+    told = read_recipe([photo])
     written = tmp_path / "recipe.toml"
-    written.write_text(tomli_w.dumps({**told.resolved(), "record": record(told, {})}))
-    assert isinstance(read([written]), Recipe)
+    written.write_text(tomli_w.dumps({**told.resolved(), "record": provenance_record(told, {})}))
+    assert isinstance(read_recipe([written]), Recipe)
     Image.new("RGB", (40, 30), (0, 0, 0)).save(image)
     message = _faults(written)
     assert "objective.look.target: " in message
@@ -345,18 +348,18 @@ def test_a_spoilt_record_is_told(photo: Path, setting: str) -> None:
 def test_a_name_with_a_dot_is_told_or_works(photo: Path, image: Path) -> None:
     setting = f'objective."a.b" = {{type = "content", target = {str(image)!r}}}'
     try:
-        told = read([photo], [setting])
+        told = read_recipe([photo], [setting])
     except UsageError as error:
         refused = str(error)
     else:
         refused = ""
-        assert record(told, {})["sha256"].keys() == told.files().keys()
+        assert provenance_record(told, {})["sha256"].keys() == told.files().keys()
         assert told.portable()["objective"]["a.b"]["target"] == "a.png"
     assert not refused or "a.b" in refused
 
 
 def test_the_portable_recipe_has_no_folders_in_it(photo: Path, tmp_path: Path) -> None:
-    told = read([photo])
+    told = read_recipe([photo])
     portable = told.portable()
     assert portable["objective"]["look"]["target"] == "a.png"
     assert str(tmp_path) not in tomli_w.dumps(portable)
@@ -368,5 +371,5 @@ def test_the_portable_recipe_has_no_folders_in_it(photo: Path, tmp_path: Path) -
 @pytest.mark.parametrize("name", sorted(shipped_recipes()))
 def test_a_shipped_recipe_is_sound_and_says_what_it_is(name: str) -> None:
     file = shipped_recipes()[name]
-    read([file])
+    read_recipe([file])
     assert any(line.startswith("# ") for line in file.read_text(encoding="utf-8").splitlines()[:3])

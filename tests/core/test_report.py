@@ -14,10 +14,10 @@ import pytest
 import torch
 from PIL import Image
 
-from artkit import report
-from artkit.paint_job import Paint
-from artkit.recipe import read
-from artkit.run import Run
+from artkit.engine.painting_task import PaintingTask
+from artkit.engine.run import Run
+from artkit.output import report
+from artkit.recipes.reading import read_recipe
 
 RECIPE = """\
 seed = 3
@@ -145,8 +145,8 @@ def finished(folder: Path, *settings: str) -> Run:
         'steps = 2\nsize = [64, 48]\n[canvas]\ntype = "single"\nstrokes = 5\n[renderer]\ntype = "gan"\n'
         '[objective.look]\ntype = "pixel"\ntarget = "target.png"\n'
     )
-    recipe = read([file], settings)
-    made = Run(folder / "run", recipe, Paint(recipe, torch.device("cpu")))
+    recipe = read_recipe([file], settings)
+    made = Run(folder / "run", recipe, PaintingTask(recipe, torch.device("cpu")))
     made.execute()
     return made
 
@@ -155,7 +155,7 @@ def test_of_a_picture_painted_by_windows_the_preview_is_shown(tmp_path: Path, mo
     monkeypatch.setattr(report, "_STROKES", 10)
     grid = 'canvas={type="grid", tile=16, overlap=8, strokes=1}'
     made = finished(tmp_path, "size=[160, 120]", "window=120", "steps=1", grid)
-    page = Page(made.results[-1].read_text(encoding="utf-8"))
+    page = Page(made.outputs[-1].read_text(encoding="utf-8"))
     assert [page.of("img")[0][side] for side in ("width", "height")] == ["80", "60"]
     assert made.picture().size == (80, 60)
 
@@ -178,15 +178,15 @@ def test_a_report_that_cannot_be_made_costs_nobody_a_run(
 ) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Pillow refuses more
     made = finished(tmp_path)
-    assert [file.name for file in made.results] == ["painting.png", "strokes.json"]
+    assert [file.name for file in made.outputs] == ["painting.png", "strokes.json"]
     assert "note: no report was written (DecompressionBombError" in capsys.readouterr().err
 
 
 def test_a_painting_is_shown_as_it_comes_about(tmp_path: Path, mypaint: None) -> None:
     """And as MyPaint paints it, since another painter did."""
     made = finished(tmp_path)
-    assert made.results[-1] == tmp_path / "run" / report.REPORT
-    page = Page(made.results[-1].read_text(encoding="utf-8"))
+    assert made.outputs[-1] == tmp_path / "run" / report.REPORT
+    page = Page(made.outputs[-1].read_text(encoding="utf-8"))
     (slider,) = page.of("input")
     frames = [image for image in page.of("img") if re.fullmatch(r"\d strokes", str(image["alt"]))]
     assert [frame["alt"] for frame in frames] == [f"{count} strokes" for count in range(1, 6)]

@@ -21,15 +21,16 @@ import pytest
 import torch
 from PIL import Image
 
-from artkit import checkpoint
-from artkit import run as runs
+from artkit.engine import checkpoint
+from artkit.engine import run as runs
+from artkit.engine.painting_task import PaintingTask
+from artkit.engine.renderer_training import RendererTrainingTask
+from artkit.engine.run import CHECKPOINT, LOG, RECIPE, Run
+from artkit.engine.task import Diverged, Interrupted
 from artkit.errors import ArtkitError, UsageError
-from artkit.paint_job import Paint
-from artkit.recipe import read
-from artkit.report import REPORT
-from artkit.run import CHECKPOINT, LOG, RECIPE, Diverged, Interrupted, Run
-from artkit.strokes import StrokeLog
-from artkit.train_job import Train
+from artkit.output.report import REPORT
+from artkit.recipes.reading import read_recipe
+from artkit.strokes.stroke_log import StrokeLog
 
 Write = Callable[..., Path]
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -63,9 +64,9 @@ def start(toy: Any, recipe_file: Write) -> Callable[..., Run]:
     """Starts a run of the toy recipe, or of another text, in this process."""
 
     def execute(folder: Path, *settings: str, resume: bool = False, text: str = TOY, progress: Any = None) -> Run:
-        told = read([recipe_file(text)], settings)
+        told = read_recipe([recipe_file(text)], settings)
         cpu = torch.device("cpu")
-        job = Train(told, cpu, folder) if told.trains else Paint(told, cpu)
+        job = RendererTrainingTask(told, cpu, folder) if told.trains_renderer else PaintingTask(told, cpu)
         run = Run(folder, told, job, resume, progress)
         run.execute()
         return run
@@ -112,8 +113,8 @@ def _whole(folder: Path) -> bool:
 def test_a_run_leaves_its_files(start: Callable[..., Run], tmp_path: Path) -> None:
     run = start(tmp_path / "out")
     assert {file.name for file in (tmp_path / "out").iterdir()} == FILES
-    assert run.results[0] == tmp_path / "out" / "painting.png"
-    with Image.open(run.results[0]) as image:
+    assert run.outputs[0] == tmp_path / "out" / "painting.png"
+    with Image.open(run.outputs[0]) as image:
         assert image.size == (40, 24)
         assert image.text["artkit:seed"] == "5"  # type: ignore[attr-defined]
         told = tomllib.loads(image.text["artkit:recipe"])  # type: ignore[attr-defined]
@@ -133,11 +134,11 @@ def test_the_log_has_a_line_a_step(start: Callable[..., Run], tmp_path: Path) ->
 
 def test_the_recipe_of_a_run_gives_the_run_again(start: Callable[..., Run], tmp_path: Path) -> None:
     first = start(tmp_path / "out")
-    again = read([tmp_path / "out" / RECIPE])
+    again = read_recipe([tmp_path / "out" / RECIPE])
     assert again.resolved() == first.recipe.resolved()
-    run = Run(tmp_path / "again", again, Paint(again, torch.device("cpu")))
+    run = Run(tmp_path / "again", again, PaintingTask(again, torch.device("cpu")))
     run.execute()
-    assert (tmp_path / "again" / "painting.png").read_bytes() == first.results[0].read_bytes()
+    assert (tmp_path / "again" / "painting.png").read_bytes() == first.outputs[0].read_bytes()
     told = tomllib.loads((tmp_path / "out" / RECIPE).read_text())
     assert told["record"]["versions"]["torch"] == torch.__version__.split("+")[0] or torch.__version__
     assert told["canvas"]["clip"] is False, "defaults are written out"
@@ -173,7 +174,7 @@ def test_the_folder_of_another_recipe_is_refused(start: Callable[..., Run], tmp_
         assert str(tmp_path / "out") in caught.value.message
         assert "seed" in caught.value.message
         assert "canvas.strokes" in caught.value.message
-        assert "--out" in caught.value.remedy
+        assert "--out" in caught.value.hint
     assert _results(tmp_path / "out") == before
 
 
@@ -206,7 +207,7 @@ def test_a_folder_that_cannot_be_written_to(start: Callable[..., Run], unwritabl
         with pytest.raises(ArtkitError) as caught:
             _without_privileges_needed(start, folder)
         assert "cannot be written to" in caught.value.message
-        assert "--out" in caught.value.remedy
+        assert "--out" in caught.value.hint
     assert list(unwritable.iterdir()) == []
 
 
@@ -331,7 +332,7 @@ def test_a_run_that_ends_after_any_step_goes_on(
         else:
             break
     assert sorted(set(ends)) == [2, 3, 5]
-    assert run.first > 0
+    assert run.first_step > 0
     assert _results(tmp_path / "out") == _results(tmp_path / "whole")
 
 
@@ -349,7 +350,7 @@ def test_an_unfinished_run_is_refused_without_resume(
         start(tmp_path / "out")
     assert "unfinished" in caught.value.message
     assert "at step 3 of 6" in caught.value.message
-    assert "--resume" in caught.value.remedy
+    assert "--resume" in caught.value.hint
     assert _results(tmp_path / "out") == before
 
 
@@ -359,7 +360,7 @@ def test_to_resume_what_is_finished_changes_nothing(start: Callable[..., Run], t
     told: list[int] = []
     run = start(tmp_path / "out", resume=True, progress=lambda step, losses: told.append(step))
     assert told == []
-    assert run.results
+    assert run.outputs
     assert _results(tmp_path / "out") == before
 
 
@@ -409,7 +410,7 @@ def test_the_remedy_for_a_damaged_checkpoint_works(
     with pytest.raises(ArtkitError) as caught:
         start(tmp_path / "out", resume=True)
     assert "damaged" in caught.value.message
-    assert caught.value.remedy == "run again without --resume"
+    assert caught.value.hint == "run again without --resume"
     start(tmp_path / "out")
     assert _results(tmp_path / "out") == wanted
 
@@ -477,7 +478,7 @@ def test_a_disk_that_fills_up_is_one_message(start: Callable[..., Run], always_s
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert LOG in caught.value.message
     assert _whole(out)
-    assert start(out, resume=True).first == 2, "the last checkpoint is as it was"
+    assert start(out, resume=True).first_step == 2, "the last checkpoint is as it was"
     start(tmp_path / "whole")
     assert _results(out) == _results(tmp_path / "whole")
 
@@ -542,15 +543,15 @@ def test_the_same_recipe_and_seed_give_the_same_picture_in_two_processes(
 KILLER = """
 import os, random, signal, sys, time, traceback
 from pathlib import Path
-from artkit import run as runs
-from artkit.cli import cli
-from artkit.plugins import KINDS, plugins
-import artkit.paint_job
+from artkit.engine import run
+from artkit.cli.main import cli
+from artkit.registry.plugin_registry import KIND_HOOKS, get_registry
+import artkit.engine.painting_task
 
 base = Path(sys.argv[1])
-runs.SECONDS_BETWEEN_CHECKPOINTS = -1.0
+run.SECONDS_BETWEEN_CHECKPOINTS = -1.0
 os.cpu_count = lambda: 1
-for kind in KINDS:
+for kind in KIND_HOOKS:
     plugins().parts(kind)
 
 def attempt(renderer, folder, seconds):

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from artkit.recipe import shipped_recipes
-from artkit.schema import schema
+from artkit.recipes.schema import recipe_schema
+from artkit.recipes.shipped import shipped_recipes
 
 jsonschema = pytest.importorskip("jsonschema")
 ROOT = Path(__file__).parents[2]
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, Any]:
-    return schema()
+    return recipe_schema()
 
 
 def test_the_schema_in_the_docs_is_current(told: dict[str, Any]) -> None:

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artkit.errors import ArtkitError
-from artkit.geometry import Phase
-from artkit.strokes import VERSION, StrokeLog
+from artkit.geometry.phase import Phase
+from artkit.strokes.stroke_log import VERSION, StrokeLog
 
 NAMES = ("x", "y", "size")
 PHASES = (Phase(0, -4, -2, 16, 2, 3, 12), Phase(6, 0, 0, 32, 1, 1, 32))
@@ -131,4 +131,4 @@ def test_a_log_of_another_kind_or_a_later_version_is_refused(file: Path, change:
     with pytest.raises(ArtkitError) as caught:
         StrokeLog.load(file)
     assert "is not a stroke log that this artkit reads" in caught.value.message
-    assert "update" in caught.value.remedy
+    assert "update" in caught.value.hint

@@ -13,26 +13,32 @@ import torch
 from pydantic import ConfigDict, PlainSerializer
 from torch import Tensor, nn
 
-from artkit import images, testing
-from artkit.agent import Agent
+from artkit import testing
 from artkit.config import Config as BaseConfig
-from artkit.constraint import Constraint
-from artkit.data import Data
-from artkit.exporter import Exporter
-from artkit.geometry import Phase, Place, Window
-from artkit.images import Picture
-from artkit.objective import Objective, View
-from artkit.part import Scene
-from artkit.plugins import KINDS, plugins
-from artkit.renderer import Paint, Renderer
-from artkit.space import ActionSpace, Number
+from artkit.geometry.phase import Phase
+from artkit.geometry.place import Place
+from artkit.geometry.window import Window
+from artkit.imaging.pixels import tensor_to_pixels
+from artkit.imaging.png import save_png
+from artkit.imaging.target_image import TargetImage
+from artkit.interfaces.agent import Agent
+from artkit.interfaces.constraint import Constraint
+from artkit.interfaces.data import Data
+from artkit.interfaces.exporter import Exporter
+from artkit.interfaces.objective import Objective
+from artkit.interfaces.renderer import Renderer
+from artkit.interfaces.scene import Scene
+from artkit.interfaces.trainer import Trainer
+from artkit.interfaces.view import View
+from artkit.registry.plugin_registry import KIND_HOOKS, get_registry
+from artkit.rendering.stroke_renderer import StrokePatches
+from artkit.strokes.action_space import ActionSpace, Dimension
 from artkit.testing.scene import Quarters, Spots, Waves
-from artkit.trainer import Trainer
 
 # ------------------------------------------------------------------------------------------------------ our own parts
 PACKAGE = "neural-artkit"
 
-CHECKS: dict[str, Callable[..., None]] = {kind: getattr(testing, f"check_{kind}") for kind in KINDS}
+CHECKS: dict[str, Callable[..., None]] = {kind: getattr(testing, f"check_{kind}") for kind in KIND_HOOKS}
 
 SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     ("agent", "lstm"): {"view": 16, "channels": 4, "cells": 16},
@@ -97,10 +103,11 @@ NEEDS = {
 @pytest.fixture
 def untrained(tmp_path: Path) -> None:
     """Weights of a `vae` that has learnt nothing."""
-    from artkit_painters import stroke, weights
+    from artkit_mypaint.action_spaces import STROKE_SPACE
+    from artkit_painters import weights
     from artkit_painters.autoencoder import LATENT, VaePainter
 
-    facts = {"architecture": "vae", "latent": LATENT, "brush": "classic/dry_brush", "space": stroke.SPACE.name}
+    facts = {"architecture": "vae", "latent": LATENT, "brush": "classic/dry_brush", "space": STROKE_SPACE.name}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         weights.save(VaePainter(), facts, tmp_path / "vae.safetensors")
@@ -122,12 +129,17 @@ def pictures(tmp_path: Path, data_files: Any) -> None:
     for number in range(12):
         file = tmp_path / "pictures" / "ab"[number % 2] / f"{number}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
-        images.save_png(testing.picture((20, 30), number)[0], file)
+        save_png(testing.picture((20, 30), number)[0], file)
 
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [(kind, name) for kind in KINDS for name, found in plugins().parts(kind).items() if found.package == PACKAGE],
+    [
+        (kind, name)
+        for kind in KIND_HOOKS
+        for name, found in get_registry().components(kind).items()
+        if found.package == PACKAGE
+    ],
 )
 def test_parts_that_come_with_artkit_pass(
     kind: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
@@ -135,7 +147,7 @@ def test_parts_that_come_with_artkit_pass(
     if (kind, name) in NEEDS:
         request.getfixturevalue(NEEDS[kind, name])
     monkeypatch.chdir(tmp_path)
-    images.save_png(testing.picture()[0], tmp_path / "picture.png")
+    save_png(testing.picture()[0], tmp_path / "picture.png")
     told = dict(OPTIONS.get((kind, name), {}))
     if kind == "trainer":
         told["folder"] = tmp_path
@@ -168,7 +180,7 @@ class Loose(Agent):
 
     def __init__(self, config: Any, scene: Any) -> None:
         super().__init__(config, scene)
-        shape = (2, scene.canvas.strokes, len(scene.renderer.space))
+        shape = (2, scene.canvas.stroke_count, len(scene.renderer.space))
         self.numbers = nn.Parameter(torch.rand(shape, generator=scene.generator) - 0.5)
 
     def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
@@ -191,7 +203,7 @@ class Raw(Exporter):
     suffixes = (".raw",)
 
     def write(self, painting: Any, file: Path) -> None:
-        file.write_bytes(images.to_bytes(painting.whole()).tobytes())
+        file.write_bytes(tensor_to_pixels(painting.whole()).tobytes())
 
 
 class Slope(Trainer):
@@ -237,7 +249,7 @@ class Shades(Data):
     def __len__(self) -> int:
         return 6
 
-    def pictures(self, numbers: Tensor) -> Tensor:
+    def images(self, numbers: Tensor) -> Tensor:
         width, height = self._scene.size
         ramp = torch.linspace(0, 1, width).expand(3, height, width)
         depth = ((numbers + self._shift + 1) / 8)[:, None, None, None]
@@ -260,7 +272,7 @@ RIGHT = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KIND_HOOKS)
 def test_a_plain_part_that_is_right_passes(kind: str) -> None:
     CHECKS[kind](RIGHT[kind])
 
@@ -284,11 +296,11 @@ def mistake(kind: str, check: str) -> Callable[[Any], Any]:
     return note
 
 
-def paint_of(part: Any, actions: Tensor, place: Place) -> Paint:
+def paint_of(part: Any, actions: Tensor, place: Place) -> StrokePatches:
     return Spots.forward(part, actions, place)
 
 
-for every_kind in KINDS:
+for every_kind in KIND_HOOKS:
 
     @mistake(every_kind, "documentation")
     class Silent:
@@ -317,14 +329,14 @@ for every_kind in KINDS:
 
 @mistake("renderer", "action_space")
 class Twice:
-    space = ActionSpace("twice-1", (*Spots.space.numbers[:5], Number("x")))
+    space = ActionSpace("twice-1", (*Spots.space.dimensions[:5], Dimension("x")))
 
 
 @mistake("renderer", "shapes")
 class NoChannel:
-    def forward(self, actions: Tensor, place: Place) -> Paint:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         paint = paint_of(self, actions, place)
-        return Paint(paint.colour, paint.coverage[:, 0])
+        return StrokePatches(paint.colour, paint.coverage[:, 0])
 
 
 @mistake("renderer", "shapes")
@@ -335,22 +347,22 @@ class APair:
 
 @mistake("renderer", "shapes")
 class TooMuch:
-    def forward(self, actions: Tensor, place: Place) -> Paint:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         paint = paint_of(self, actions, place)
-        return Paint(paint.colour, paint.coverage * 1.5)
+        return StrokePatches(paint.colour, paint.coverage * 1.5)
 
 
 @mistake("renderer", "shapes")
 class Doubled:
-    def forward(self, actions: Tensor, place: Place) -> Paint:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         return paint_of(self, actions.double(), place)
 
 
 @mistake("renderer", "extremes")
 class SteepAtNothing:
-    def forward(self, actions: Tensor, place: Place) -> Paint:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         paint = paint_of(self, actions, place)
-        return Paint(paint.colour, paint.coverage * actions[:, 2].sqrt()[:, None, None, None])
+        return StrokePatches(paint.colour, paint.coverage * actions[:, 2].sqrt()[:, None, None, None])
 
 
 @mistake("renderer", "margin")
@@ -367,68 +379,68 @@ class HalfPixels:
 
 @mistake("renderer", "reach")
 class ReachesFurther:
-    def reach(self, actions: Tensor, side: int) -> Tensor:
+    def max_extent(self, actions: Tensor, side: int) -> Tensor:
         return 0.1 * side * actions[:, 2]
 
 
 @mistake("renderer", "alone")
 class OverTheDarkest:
-    def forward(self, actions: Tensor, place: Place) -> Paint:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         paint = paint_of(self, actions, place)
-        return Paint(paint.colour, paint.coverage / paint.coverage.max())
+        return StrokePatches(paint.colour, paint.coverage / paint.coverage.max())
 
 
 @mistake("renderer", "windows")
 class CountsWhatItDraws:
-    def forward(self, actions: Tensor, place: Place) -> Paint:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         paint = paint_of(self, actions, place)
         grain = (torch.arange(len(actions)) % 3 + 1) / 3
-        return Paint(paint.colour, paint.coverage * grain[:, None, None, None])
+        return StrokePatches(paint.colour, paint.coverage * grain[:, None, None, None])
 
 
 @mistake("renderer", "determinism")
 class Dice:
-    def forward(self, actions: Tensor, place: Place) -> Paint:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         paint = paint_of(self, actions, place)
-        return Paint(paint.colour, paint.coverage * torch.rand(()))
+        return StrokePatches(paint.colour, paint.coverage * torch.rand(()))
 
 
 @mistake("renderer", "determinism")
 class DiceOfTheScene:
-    def forward(self, actions: Tensor, place: Place) -> Paint:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         paint = paint_of(self, actions, place)
         grain = 1 - 1e-9 * torch.rand((), generator=self.scene.generator)  # type: ignore[attr-defined]
-        return Paint(paint.colour, paint.coverage * grain)
+        return StrokePatches(paint.colour, paint.coverage * grain)
 
 
 @mistake("renderer", "determinism")
 class Remembers:
     drawn = 0
 
-    def forward(self, actions: Tensor, place: Place) -> Paint:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         self.drawn += 1
         paint = paint_of(self, actions, place)
-        return Paint(paint.colour, paint.coverage / self.drawn)
+        return StrokePatches(paint.colour, paint.coverage / self.drawn)
 
 
 @mistake("renderer", "gradient")
 class Detached:
-    def forward(self, actions: Tensor, place: Place) -> Paint:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         return paint_of(self, torch.cat([actions[:, :2], actions[:, 2:3].detach(), actions[:, 3:]], 1), place)
 
 
 @mistake("renderer", "gradient")
 class NoGradient:
     @torch.no_grad()
-    def forward(self, actions: Tensor, place: Place) -> Paint:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         return paint_of(self, actions, place)
 
 
 @mistake("renderer", "parts")
 class AlwaysTheCorner:
-    def part(self, actions: Tensor, place: Place, part: Window) -> Paint:
+    def forward_region(self, actions: Tensor, place: Place, part: Window) -> StrokePatches:
         corner = Window(0, 0, part.width, part.height)
-        return Renderer.part(self, actions, place, corner)  # type: ignore[arg-type]
+        return Renderer.forward_region(self, actions, place, corner)  # type: ignore[arg-type]
 
 
 @mistake("renderer", "replay")
@@ -439,7 +451,7 @@ class ReplaysElse:
 
 @mistake("renderer", "enlargement")
 class InPixels:
-    def forward(self, actions: Tensor, place: Place) -> Paint:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         shrunk = torch.cat([actions[:, :2] * 28 / place.side, actions[:, 2:]], 1)
         return paint_of(self, shrunk, place)
 
@@ -546,23 +558,23 @@ class Stubborn:
 class Forgets:
     def __init__(self, config: Any, scene: Any) -> None:
         Loose.__init__(self, config, scene)  # type: ignore[arg-type]
-        self.numbers.requires_grad_()
+        self.dimensions.requires_grad_()
         self.asked = 0
 
     def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
         self.asked += 1
-        return torch.sigmoid(self.numbers + self.asked * 0.01)
+        return torch.sigmoid(self.dimensions + self.asked * 0.01)
 
 
 @mistake("agent", "some")
 class OutOfOrder:
-    def strokes(self, scene: Any, numbers: Tensor, targets: Tensor | None = None) -> Tensor:
+    def forward_subset(self, scene: Any, numbers: Tensor, targets: Tensor | None = None) -> Tensor:
         return self(scene)[:, numbers.sort().values]  # type: ignore[operator,no-any-return]
 
 
 @mistake("agent", "looking")
 class Heedless:
-    looks = True
+    uses_targets = True
 
     def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
         count = 1 if targets is None else len(targets)
@@ -633,7 +645,7 @@ class NotANumber:
 class SmallTarget:
     def __init__(self, config: Any, scene: Any) -> None:
         Mean.__init__(self, config, scene)  # type: ignore[arg-type]
-        self.target = Picture(torch.zeros(1, 3, 8, 8))
+        self.target = TargetImage(torch.zeros(1, 3, 8, 8))
 
 
 @mistake("objective", "pictures")
@@ -652,7 +664,7 @@ class Clamps:
 
 @mistake("objective", "untouched")
 class LearnsIntoThePicture:
-    def learn(self, view: View) -> None:
+    def training_step(self, view: View) -> None:
         if view.image.requires_grad:
             view.image.mean().backward()  # type: ignore[no-untyped-call]
 
@@ -697,7 +709,7 @@ class Tires:
     def forward(self, view: View) -> Tensor:
         return Mean.forward(self, view) + self.seen  # type: ignore[arg-type]
 
-    def learn(self, view: View) -> None:
+    def training_step(self, view: View) -> None:
         self.seen += 1
 
 
@@ -713,7 +725,7 @@ class Dotless:
 
 @mistake("constraint", "alone")
 class OneForAll:
-    alone = True
+    elementwise = True
 
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         return actions * actions.mean((1, 2), keepdim=True)
@@ -732,20 +744,20 @@ class WithoutPart:
 
 @mistake("data", "pictures")
 class OfItsOwnSize:
-    def pictures(self, numbers: Tensor) -> Tensor:
+    def images(self, numbers: Tensor) -> Tensor:
         return torch.rand(len(numbers), 3, 28, 28, generator=torch.Generator().manual_seed(int(numbers.sum())))
 
 
 @mistake("data", "pictures")
 class InBytes:
-    def pictures(self, numbers: Tensor) -> Tensor:
-        return 255 * Shades.pictures(self, numbers)  # type: ignore[arg-type]
+    def images(self, numbers: Tensor) -> Tensor:
+        return 255 * Shades.images(self, numbers)  # type: ignore[arg-type]
 
 
 @mistake("data", "pictures")
 class White:
-    def pictures(self, numbers: Tensor) -> Tensor:
-        return torch.ones_like(Shades.pictures(self, numbers))  # type: ignore[arg-type]
+    def images(self, numbers: Tensor) -> Tensor:
+        return torch.ones_like(Shades.images(self, numbers))  # type: ignore[arg-type]
 
 
 @mistake("data", "labels")
@@ -762,8 +774,8 @@ class Withholds:
 
 @mistake("data", "together")
 class Normalises:
-    def pictures(self, numbers: Tensor) -> Tensor:
-        seen = Shades.pictures(self, numbers)  # type: ignore[arg-type]
+    def images(self, numbers: Tensor) -> Tensor:
+        seen = Shades.images(self, numbers)  # type: ignore[arg-type]
         return seen / seen.max()
 
 
@@ -775,8 +787,8 @@ class MixesUp:
 
 @mistake("data", "determinism")
 class Augments:
-    def pictures(self, numbers: Tensor) -> Tensor:
-        return Shades.pictures(self, numbers) * (1 - 0.1 * torch.rand(()))  # type: ignore[arg-type]
+    def images(self, numbers: Tensor) -> Tensor:
+        return Shades.images(self, numbers) * (1 - 0.1 * torch.rand(()))  # type: ignore[arg-type]
 
 
 @mistake("data", "parts")

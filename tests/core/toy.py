@@ -13,26 +13,30 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from artkit import hookimpl, images
+from artkit import hookimpl
 from artkit.config import Colour
 from artkit.config import Config as BaseConfig
 from artkit.errors import ArtkitError
-from artkit.geometry import Place
-from artkit.objective import Objective, View
-from artkit.part import Part, Scene
-from artkit.renderer import Paint, Renderer
-from artkit.space import ActionSpace, Number
-from artkit.trainer import Trainer
+from artkit.geometry.place import Place
+from artkit.imaging.png import save_png
+from artkit.interfaces.component import Component
+from artkit.interfaces.objective import Objective
+from artkit.interfaces.renderer import Renderer
+from artkit.interfaces.scene import Scene
+from artkit.interfaces.trainer import Trainer
+from artkit.interfaces.view import View
+from artkit.rendering.stroke_renderer import StrokePatches
+from artkit.strokes.action_space import ActionSpace, Dimension
 
 SPACE = ActionSpace(
     "toy-blob-1",
     (
-        Number("x", "tile"),
-        Number("y", "tile"),
-        Number("width", "tile"),
-        Number("red"),
-        Number("green"),
-        Number("blue"),
+        Dimension("x", "tile"),
+        Dimension("y", "tile"),
+        Dimension("width", "tile"),
+        Dimension("red"),
+        Dimension("green"),
+        Dimension("blue"),
     ),
 )
 
@@ -56,18 +60,18 @@ class Blob(Renderer):
     def margin(self, side: int) -> int:
         return round(self.config.reach * side / 2) * 2
 
-    def forward(self, actions: Tensor, place: Place) -> Paint:
-        at = (torch.arange(place.sheet, dtype=actions.dtype) + 0.5 - place.margin) / place.side
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
+        at = (torch.arange(place.patch_size, dtype=actions.dtype) + 0.5 - place.margin) / place.side
         dx = at[None, None, :] - actions[:, 0, None, None]
         dy = at[None, :, None] - actions[:, 1, None, None]
         spread = 0.3 + actions[:, 2, None, None]
         # Like the grain of a brush: another one for each stroke of the picture.
-        grain = torch.sin(place.number.to(actions) * 1.7 + place.seed % 100 + 1) * 0.2 + 0.75
+        grain = torch.sin(place.stroke_index.to(actions) * 1.7 + place.seed % 100 + 1) * 0.2 + 0.75
         coverage = torch.exp(-(dx.square() + dy.square()) / spread.square()) * grain[:, None, None]
         colour = actions[:, 3:, None, None]
         if self.config.per_pixel:
             colour = colour * (0.5 + 0.5 * torch.cos(3 * dx + 2 * dy)[:, None].square())
-        return Paint(colour, coverage[:, None])
+        return StrokePatches(colour, coverage[:, None])
 
 
 class Flat(Objective):
@@ -106,7 +110,7 @@ class Line(Trainer):
 
     name = "toy-line"
 
-    def __init__(self, config: Part.Config, scene: Scene, steps: int, folder: Path) -> None:
+    def __init__(self, config: Component.Config, scene: Scene, steps: int, folder: Path) -> None:
         super().__init__(config, scene, steps, folder)
         self.line = nn.Linear(1, 1)  # which starts from torch's own generator, as a stranger's part may
         self._optimizer = torch.optim.Adam(self.parameters(), 0.1)
@@ -127,7 +131,7 @@ class Line(Trainer):
 
     def save(self, folder: Path) -> Path:
         file = folder / "line.png"
-        images.save_png(torch.cat([p.reshape(1, -1) for p in self.line.parameters()])[None].expand(3, -1, -1), file)
+        save_png(torch.cat([p.reshape(1, -1) for p in self.line.parameters()])[None].expand(3, -1, -1), file)
         file.with_suffix(".txt").write_text(repr([p.tolist() for p in self.line.parameters()]))
         return file
 
@@ -138,7 +142,7 @@ class Greedy(Objective):
     name = "toy-greedy"
 
     def __init__(self, config: Objective.Config, scene: Scene) -> None:
-        raise ArtkitError("the toy is greedy", remedy="feed it")
+        raise ArtkitError("the toy is greedy", hint="feed it")
 
     def forward(self, view: View) -> Tensor:
         raise NotImplementedError

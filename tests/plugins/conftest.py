@@ -14,17 +14,21 @@ import torch
 from torch import Tensor
 
 import artkit
-from artkit import recipe
-from artkit.canvas import Canvas
-from artkit.images import Picture, save_png
-from artkit.painting import Painting
-from artkit.part import Scene
-from artkit.run import Run
-from artkit.strokes import StrokeLog
-from artkit.train_job import Train
-from artkit_painters import engine, libmypaint, stroke
-from artkit_painters.libmypaint import ONE
-from artkit_painters.tracing import trace
+from artkit.engine.renderer_training import RendererTrainingTask
+from artkit.engine.run import Run
+from artkit.imaging.png import save_png
+from artkit.imaging.target_image import TargetImage
+from artkit.interfaces.canvas import Canvas
+from artkit.interfaces.scene import Scene
+from artkit.recipes.reading import read_recipe
+from artkit.rendering.rendered_painting import RenderedPainting
+from artkit.strokes.stroke_log import StrokeLog
+from artkit_mypaint import libmypaint
+from artkit_mypaint.action_spaces import STROKE_SPACE
+from artkit_mypaint.brush import Brush, paint_coverages
+from artkit_mypaint.brush_files import brush_names
+from artkit_mypaint.libmypaint import ONE
+from artkit_mypaint.tracing import trace_actions
 
 MARGIN = 64
 """Pixels around the tile on the sheets of `coverage`: no stroke reaches beyond."""
@@ -35,14 +39,14 @@ def mypaint() -> None:
     """Skips where the real MyPaint is not installed."""
     if libmypaint.find() is None:
         pytest.skip("libmypaint is not installed")
-    if not engine.brush_names():
+    if not brush_names():
         pytest.skip("the brushes of MyPaint are not installed")
 
 
 @pytest.fixture(scope="session")
-def dry_brush(mypaint: None) -> engine.Brush:
+def dry_brush(mypaint: None) -> Brush:
     """One brush for all tests: what it painted before must not matter."""
-    return engine.Brush("classic/dry_brush")
+    return Brush("classic/dry_brush")
 
 
 @pytest.fixture(scope="session")
@@ -50,8 +54,8 @@ def train() -> Callable[..., Run]:
     """A training of a recipe's file in a folder, which Ctrl-C may stop after some steps."""
 
     def make(file: Path, folder: Path, resume: bool = False, stop_after: int | None = None) -> Run:
-        told = recipe.read([file])
-        made = Run(folder, told, Train(told, torch.device("cpu"), folder), resume)
+        told = read_recipe([file])
+        made = Run(folder, told, RendererTrainingTask(told, torch.device("cpu"), folder), resume)
 
         def progress(step: int, _losses: dict[str, float]) -> None:
             if step == stop_after:
@@ -79,9 +83,9 @@ def random_actions() -> Callable[..., Tensor]:
     """Actions (count, 12), uniform in [0, 1]; numbers of an action can be given by name."""
 
     def make(count: int, seed: int = 0, **given: float) -> Tensor:
-        actions = torch.rand(count, len(stroke.SPACE), generator=torch.Generator().manual_seed(seed))
+        actions = torch.rand(count, len(STROKE_SPACE), generator=torch.Generator().manual_seed(seed))
         for name, value in given.items():
-            actions[:, stroke.SPACE.index(name)] = value
+            actions[:, STROKE_SPACE.index(name)] = value
         return actions
 
     return make
@@ -92,13 +96,13 @@ def coverage() -> Callable[..., npt.NDArray[np.float64]]:
     """What MyPaint makes of each action on a sheet of its own: (m, S, S) in [0, 1], `MARGIN` px around its tile."""
 
     def make(
-        brush: engine.Brush, actions: Tensor, seed: int = 0, numbers: Tensor | None = None, side: int = 64
+        brush: Brush, actions: Tensor, seed: int = 0, numbers: Tensor | None = None, side: int = 64
     ) -> npt.NDArray[np.float64]:
         numbers = torch.arange(len(actions)) if numbers is None else numbers
-        traces = trace(actions, torch.zeros(len(actions), 2), side, numbers, seed)
+        traces = trace_actions(actions, torch.zeros(len(actions), 2), side, numbers, seed)
         margin = MARGIN * side // 64
         corners = np.full((len(actions), 2), -margin)
-        return engine.coverages(brush, traces, corners, side + 2 * margin, side + 2 * margin) / ONE
+        return paint_coverages(brush, traces, corners, side + 2 * margin, side + 2 * margin) / ONE
 
     return make
 
@@ -111,7 +115,7 @@ def scene() -> Callable[..., Scene]:
         size: tuple[int, int] = (64, 64),
         seed: int = 0,
         background: tuple[float, float, float] = (1.0, 1.0, 1.0),
-        target: Picture | None = None,
+        target: TargetImage | None = None,
     ) -> Scene:
         made = artkit.scene(size, seed=seed, background=background, device="cpu")
         made.target = target
@@ -121,10 +125,10 @@ def scene() -> Callable[..., Scene]:
 
 
 @pytest.fixture
-def paint(scene: Callable[..., Scene], random_actions: Callable[..., Tensor]) -> Callable[..., Painting]:
+def paint(scene: Callable[..., Scene], random_actions: Callable[..., Tensor]) -> Callable[..., RenderedPainting]:
     """A painting of random strokes, 75 x 50 px: ``paint(scale)``."""
 
-    def make(scale: float = 1.0, strokes: int = 1, **settings: Any) -> Painting:
+    def make(scale: float = 1.0, strokes: int = 1, **settings: Any) -> RenderedPainting:
         made = scene((75, 50))
         renderer = made.make("renderer", "gan")
         made.renderer = renderer
@@ -134,13 +138,13 @@ def paint(scene: Callable[..., Scene], random_actions: Callable[..., Tensor]) ->
             background=(0.2, 0.9, 0.4),
             seed=1,
             renderer={"type": "gan"},
-            space=stroke.SPACE.name,
-            names=stroke.SPACE.names,
-            actions=random_actions(canvas.strokes),
+            space=STROKE_SPACE.name,
+            names=STROKE_SPACE.names,
+            actions=random_actions(canvas.stroke_count),
             phases=canvas.phases,
         )
         texts = {"artkit:seed": "1", "Title": "Füße \N{LOWER LEFT PAINTBRUSH}"}
-        return Painting(log, renderer, scale, texts, **settings)
+        return RenderedPainting(log, renderer, scale, texts, **settings)
 
     return make
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from artkit.errors import UsageError
-from artkit.geometry import Window
-from artkit.objective import View
+from artkit.geometry.window import Window
+from artkit.interfaces.view import View
 from artkit.testing import check_objective, scene
 from artkit.testing.scene import Waves
 
@@ -31,7 +31,7 @@ def test_its_value_grows_with_what_is_wrong_and_is_bounded_by_it() -> None:
     """The critic learns that paler pictures are no targets. A distance of root mean squares nearly bounds its value."""
     made = scene((16, 16), data=Waves)
     assert made.data is not None
-    target = made.data.pictures(torch.arange(8))
+    target = made.data.images(torch.arange(8))
     objective = made.make("objective", "adversarial", **SMALL, lr=3e-3, critic_steps=5)
 
     def off_by(share: float) -> View:
@@ -40,7 +40,7 @@ def test_its_value_grows_with_what_is_wrong_and_is_bounded_by_it() -> None:
     off = (off_by(0.4).image - target).square().mean().sqrt()
     assert objective(off_by(0.4)).mean().abs() < 0.2 * off
     for _ in range(50):
-        objective.learn(off_by(0.4))
+        objective.training_step(off_by(0.4))
     little, much = (objective(off_by(share)).mean() for share in (0.1, 0.4))
     assert 0 < little < much
     assert 0.4 * off < much < 1.2 * off
@@ -50,11 +50,11 @@ def test_its_value_grows_with_what_is_wrong_and_is_bounded_by_it() -> None:
 def test_its_gradient_leads_to_the_target() -> None:
     made = scene((16, 16), data=Waves)
     assert made.data is not None
-    target = made.data.pictures(torch.arange(8))
+    target = made.data.images(torch.arange(8))
     grey = torch.full_like(target, 0.5)
     objective = made.make("objective", "adversarial", **SMALL, lr=3e-3, critic_steps=5)
     for _ in range(30):
-        objective.learn(view(grey, target))
+        objective.training_step(view(grey, target))
     painted = grey.clone().requires_grad_()
     objective(view(painted, target)).sum().backward()
     assert painted.grad is not None

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
 
-from artkit.canvas import Canvas
-from artkit.part import Scene
+from artkit.interfaces.canvas import Canvas
+from artkit.interfaces.scene import Scene
 from artkit_canvases import lattice
 from artkit_canvases.grid import Grid
 from artkit_canvases.pyramid import Pyramid
@@ -51,12 +51,12 @@ def test_a_lattice_covers_its_picture_and_phases_do_not_meet(
     first = 5
     for phase in phases:
         assert phase.first == first
-        assert phase.strokes > 0
-        first += phase.strokes
+        assert phase.stroke_count > 0
+        first += phase.stroke_count
         # Sheets of a phase lie beside each other.
         assert (phase.rows == phase.columns == 1) or phase.pitch >= tile + 2 * margin
         assert phase.side == tile
-    tiles = torch.cat([torch.cat([p.origins(), torch.full((p.strokes, 1), tile)], 1) for p in phases])
+    tiles = torch.cat([torch.cat([p.origins(), torch.full((p.stroke_count, 1), tile)], 1) for p in phases])
     distinct, times = torch.unique(tiles, dim=0, return_counts=True)
     assert (times == strokes).all()
     assert covered(distinct, (width, height), bleed).min() >= 1
@@ -84,7 +84,7 @@ def canvas(scene: Callable[..., Scene]) -> Callable[..., Canvas]:
 def test_a_grid_is_the_paper_s_stitched_canvas(canvas: Callable[..., Canvas]) -> None:
     """8 x 8 tiles of 64 px that overlap by 32: 288 x 288 px."""
     made = canvas("grid", (288, 288), tile=64, overlap=32, bleed=0, strokes=4)
-    assert made.strokes == 256
+    assert made.stroke_count == 256
     assert made.tiles()[:, :2].min() == 0
     assert made.tiles()[:, :2].max() == 224
 
@@ -93,7 +93,7 @@ def test_a_grid_bleeds_over_the_edges(canvas: Callable[..., Canvas]) -> None:
     made = canvas("grid", (100, 70), tile=32, overlap=16)
     assert covered(made.tiles(), (100, 70), bleed=8).min() >= 1
     bare = canvas("grid", (100, 70), tile=32, overlap=16, bleed=0)
-    assert bare.strokes < made.strokes
+    assert bare.stroke_count < made.stroke_count
 
 
 def test_strokes_run_over_tiles_unless_clipped(canvas: Callable[..., Canvas], scene: Callable[..., Scene]) -> None:
@@ -113,7 +113,7 @@ def test_clipped_paint_stays_on_its_tile(canvas: Callable[..., Canvas], scene: C
     ends = {}
     for clip in (True, False):
         made = canvas("grid", (96, 64), tile=64, overlap=32, bleed=0, strokes=1, clip=clip)
-        actions = action.repeat(1, made.strokes, 1)
+        actions = action.repeat(1, made.stroke_count, 1)
         actions[0, 1:, 6:8] = 0.0
         actions[0, 1:, 8] = 0.0
         with torch.no_grad():
@@ -125,12 +125,12 @@ def test_clipped_paint_stays_on_its_tile(canvas: Callable[..., Canvas], scene: C
 
 def test_the_paint_of_a_grid_builds_up_in_layers(canvas: Callable[..., Canvas]) -> None:
     made = canvas("grid", (150, 120), strokes=3)
-    layer = made.strokes // 3
-    for first in range(0, made.strokes, layer):
+    layer = made.stroke_count // 3
+    for first in range(0, made.stroke_count, layer):
         tiles = made.tiles()[first : first + layer]
         assert len(torch.unique(tiles, dim=0)) == layer
     # Another corner lies on top each time.
-    assert len({tuple(made.tiles()[first + layer - 1].tolist()) for first in range(0, made.strokes, layer)}) > 1
+    assert len({tuple(made.tiles()[first + layer - 1].tolist()) for first in range(0, made.stroke_count, layer)}) > 1
 
 
 def test_a_pyramid_goes_from_coarse_to_fine(canvas: Callable[..., Canvas]) -> None:
@@ -142,13 +142,15 @@ def test_a_pyramid_goes_from_coarse_to_fine(canvas: Callable[..., Canvas]) -> No
         assert (times == strokes).all()
         assert covered(tiles, (150, 90)).min() >= 1
         assert (tiles[:, 0].unique().diff() == side * 3 // 4).all()
-    assert [p.first for p in made.phases] == [sum(q.strokes for q in made.phases[:i]) for i in range(len(made.phases))]
+    assert [p.first for p in made.phases] == [
+        sum(q.stroke_count for q in made.phases[:i]) for i in range(len(made.phases))
+    ]
 
 
 @pytest.mark.parametrize("size", [(70, 40), (40, 70), (50, 50), (9, 8)])
 def test_a_single_tile_is_as_large_as_the_picture(canvas: Callable[..., Canvas], size: tuple[int, int]) -> None:
     made = canvas("single", size, strokes=7)
-    assert made.strokes == 7
+    assert made.stroke_count == 7
     (tile,) = made.tiles().unique(dim=0).tolist()
     assert tile[2] == max(size)
     assert covered(torch.tensor([tile]), size).min() == 1

@@ -13,11 +13,12 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from artkit.errors import UsageError
-from artkit.geometry import Phase, Window
-from artkit.objective import View
-from artkit.painting import Painting
-from artkit.part import Scene
-from artkit.strokes import StrokeLog
+from artkit.geometry.phase import Phase
+from artkit.geometry.window import Window
+from artkit.interfaces.scene import Scene
+from artkit.interfaces.view import View
+from artkit.rendering.rendered_painting import RenderedPainting
+from artkit.strokes.stroke_log import StrokeLog
 from artkit_vision import class_activation, networks
 from artkit_vision.class_activation import ClassActivation
 from artkit_vision.classes import Classes, imagenet
@@ -172,7 +173,7 @@ def test_objectives_with_the_same_views_share_each_network_s_pass(objective: Cal
 
 
 # ----------------------------------------------------------------------------------------------------------- the judges
-def painting(scene: Scene) -> Painting:
+def painting(scene: Scene) -> RenderedPainting:
     scene.renderer = renderer = scene.make("renderer", "gan")
     log = StrokeLog(
         size=(64, 64),
@@ -184,7 +185,7 @@ def painting(scene: Scene) -> Painting:
         actions=torch.rand(3, 12, generator=torch.Generator().manual_seed(0)),
         phases=tuple(Phase(number, 0, 0, 64, 1, 1, 64) for number in range(3)),
     )
-    return Painting(log, renderer)
+    return RenderedPainting(log, renderer)
 
 
 def test_a_held_out_network_judges_and_never_takes_part(
@@ -196,14 +197,14 @@ def test_a_held_out_network_judges_and_never_takes_part(
         told(view_of(noise())).sum()
     assert calls == []
     made = painting(scene())
-    rows = told.verdicts(made)
+    rows = told.evaluate(made)
     assert [(row["network"], row["held_out"], row["class"]) for row in rows] == [
         ("efficientnet_lite0", False, "starfish"),
         ("efficientnet_lite0", False, "violin"),
         ("efficientnet_lite2", True, "starfish"),
         ("efficientnet_lite2", True, "violin"),
     ]
-    chances = judge(whole(made.whole()[None], judge.side)).softmax(-1)[0]
+    chances = judge(whole(made.to_tensor()[None], judge.side)).softmax(-1)[0]
     last = rows[2]
     assert last["probability"] == pytest.approx(float(chances[STARFISH]), abs=1e-4)
     assert last["rank"] == 1 + int((chances > chances[STARFISH]).sum())
@@ -215,10 +216,10 @@ def test_a_large_picture_is_reduced_before_it_is_judged(
 ) -> None:
     made = replace(painting(scene()), scale=4.0)
     told = objective()
-    (exact,) = told.verdicts(made)
+    (exact,) = told.evaluate(made)
     monkeypatch.setattr(class_activation, "_ENOUGH", 100)
-    monkeypatch.setattr(Painting, "whole", None)
-    (reduced,) = told.verdicts(made)
+    monkeypatch.setattr(RenderedPainting, "whole", None)
+    (reduced,) = told.evaluate(made)
     assert reduced["sees"] == exact["sees"]
     assert reduced["probability"] == pytest.approx(exact["probability"], rel=0.5, abs=1e-3)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from artkit import operators
 from artkit.errors import UsageError
+from artkit.torchvision_compat import declare_missing_operators
 from artkit_vision.classes import Classes, imagenet
 
 
 @pytest.fixture(scope="module")
 def names() -> Classes:
-    operators.declare_missing_operators()
+    declare_missing_operators()
     found = imagenet(1000)
     assert found is not None
     return found
@@ -47,7 +47,7 @@ def test_an_ambiguous_name_lists_the_candidates(names: Classes, wanted: str, tol
         names.find(wanted)
     import re
 
-    assert re.search(told, raised.value.remedy)
+    assert re.search(told, raised.value.hint)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_an_ambiguous_name_lists_the_candidates(names: Classes, wanted: str, tol
 def test_a_miss_lists_the_nearest(names: Classes, wanted: str, near: str) -> None:
     with pytest.raises(UsageError, match="there is no class") as raised:
         names.find(wanted)
-    assert near in raised.value.remedy
+    assert near in raised.value.hint
 
 
 def test_networks_of_other_classes_are_told_apart() -> None:

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from artkit import images
-from artkit.constraint import Constraint, check_together
+from artkit.engine.painting_task import PaintingTask
 from artkit.errors import UsageError
-from artkit.paint_job import Paint
-from artkit.part import Scene
-from artkit.recipe import read
-from artkit.space import ActionSpace, Number
-from artkit_painters import stroke
+from artkit.imaging.png import save_png
+from artkit.interfaces.constraint import Constraint, check_compatible
+from artkit.interfaces.scene import Scene
+from artkit.recipes.reading import read_recipe
+from artkit.strokes.action_space import ActionSpace, Dimension
+from artkit_mypaint.action_spaces import STROKE_SPACE
 
 SIZE = (96, 64)
 RED, WHITE, BLUE = (0.8, 0.1, 0.1), (1.0, 1.0, 1.0), (0.1, 0.2, 0.7)
@@ -28,7 +28,7 @@ def mask_file(tmp_path: Path) -> Path:
     """White on the right half."""
     image = torch.zeros(3, 64, 96)
     image[:, :, 48:] = 1
-    images.save_png(image, tmp_path / "mask.png")
+    save_png(image, tmp_path / "mask.png")
     return tmp_path / "mask.png"
 
 
@@ -67,11 +67,11 @@ def make(here: Scene, settings: dict[str, dict[str, Any]]) -> Callable[..., Any]
 @pytest.fixture
 def some(here: Scene) -> Tensor:
     """Two pictures' actions."""
-    return torch.rand(2, here.actions, 12, generator=torch.Generator().manual_seed(0))
+    return torch.rand(2, here.action_count, 12, generator=torch.Generator().manual_seed(0))
 
 
 def column(actions: Tensor, *names: str) -> Tensor:
-    return actions[..., stroke.SPACE.index(*names)]
+    return actions[..., STROKE_SPACE.index(*names)]
 
 
 NAMES = ("grayscale", "colour", "palette", "size", "pressure", "opaque", "connected", "mask", "strokes")
@@ -81,9 +81,9 @@ NAMES = ("grayscale", "colour", "palette", "size", "pressure", "opaque", "connec
 @pytest.mark.parametrize("name", NAMES)
 def test_what_it_allows_holds_and_anything_does_not(make: Callable[..., Constraint], some: Tensor, name: str) -> None:
     constraint, before = make(name), some.clone()
-    assert not constraint.holds(some)
+    assert not constraint.is_satisfied(some)
     allowed = constraint(some, 1.0)
-    assert constraint.holds(allowed)
+    assert constraint.is_satisfied(allowed)
     assert allowed.shape == some.shape
     assert allowed.min() >= 0
     assert allowed.max() <= 1
@@ -106,7 +106,7 @@ def test_strokes_that_lack_what_it_is_about_are_refused(
     here: Scene, make: Callable[..., Constraint], name: str
 ) -> None:
     assert here.renderer is not None
-    here.renderer.space = ActionSpace("pencil-1", (Number("grip"),))
+    here.renderer.space = ActionSpace("pencil-1", (Dimension("grip"),))
     with pytest.raises(UsageError, match=f"{name} needs strokes that have a "):
         make(name)
 
@@ -131,12 +131,12 @@ def test_a_palette_hardens(make: Callable[..., Any], some: Tensor) -> None:
     assert distances[-1] == 0
     wanted = (column(some, "red", "green", "blue")[..., None, :] - colours).square().sum(-1).argmin(-1)
     assert torch.equal(column(palette(some, 1.0), "red", "green", "blue"), colours[wanted])
-    assert torch.equal(palette.ground(torch.tensor([0.9, 0.9, 0.8])), torch.tensor(WHITE))
+    assert torch.equal(palette.transform_background(torch.tensor([0.9, 0.9, 0.8])), torch.tensor(WHITE))
 
 
 def test_a_palette_is_taken_from_an_image(make: Callable[..., Any], tmp_path: Path) -> None:
     image = torch.tensor([RED, WHITE, BLUE]).T[:, None, :].repeat_interleave(30, 2).expand(3, 60, 90)
-    images.save_png(image, tmp_path / "flag.png")
+    save_png(image, tmp_path / "flag.png")
     taken = make("palette", colours=(), image=tmp_path / "flag.png", count=3)._palette
     for colour in (RED, WHITE, BLUE):
         assert float((taken - torch.tensor(colour)).abs().amax(-1).min()) < 0.01
@@ -172,12 +172,12 @@ def test_a_mask_moves_strokes_into_the_region(here: Scene, make: Callable[..., C
 
 def test_a_mask_may_be_turned_inside_out(make: Callable[..., Constraint], some: Tensor) -> None:
     inside, outside = make("mask"), make("mask", invert=True)
-    assert not inside.holds(outside(some, 1.0))
-    assert outside.holds(outside(some, 1.0))
+    assert not inside.is_satisfied(outside(some, 1.0))
+    assert outside.is_satisfied(outside(some, 1.0))
 
 
 def test_a_mask_without_a_place_is_refused(make: Callable[..., Constraint], tmp_path: Path) -> None:
-    images.save_png(torch.zeros(3, 8, 8), tmp_path / "black.png")
+    save_png(torch.zeros(3, 8, 8), tmp_path / "black.png")
     with pytest.raises(UsageError, match="leaves no place"):
         make("mask", image=tmp_path / "black.png")
 
@@ -218,11 +218,11 @@ def test_all_strokes_have_the_one_colour_and_the_ground_its_own(make: Callable[.
     allowed = constraint(some, 0.0)
     assert torch.equal(allowed[..., :9], some[..., :9])
     assert (column(allowed, "red", "green", "blue") == torch.tensor([0.1, 0.2, 0.3])).all()
-    assert torch.equal(constraint.ground(torch.ones(3)), torch.ones(3))
+    assert torch.equal(constraint.transform_background(torch.ones(3)), torch.ones(3))
 
 
 def together(make: Callable[..., Constraint], some: Tensor, *names: str) -> None:
-    check_together({name: make(name) for name in names}, some)
+    check_compatible({name: make(name) for name in names}, some)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_these_contradict_each_other(
         together(make, some, *names)
     import re
 
-    assert re.search(remedy, raised.value.remedy)
+    assert re.search(remedy, raised.value.hint)
 
 
 def test_a_recipe_of_contradictions_paints_nothing(tmp_path: Path, picture_file: Path) -> None:
@@ -274,18 +274,18 @@ def test_a_recipe_of_contradictions_paints_nothing(tmp_path: Path, picture_file:
         f'[constraint.few]\ntype = "palette"\ncolours = [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]\n'
     )
     with pytest.raises(UsageError, match=r"constraint\.few undoes what constraint\.ink"):
-        Paint(read([recipe]), torch.device("cpu"))
+        PaintingTask(read_recipe([recipe]), torch.device("cpu"))
 
 
 def test_without_colour_there_is_none_on_the_ground_either(tmp_path: Path) -> None:
     """At the end every pixel of a painting on the target's mean colour is grey, and its strokes and ground are."""
-    images.save_png(torch.tensor(RED)[:, None, None].expand(3, 48, 64), tmp_path / "red.png")
+    save_png(torch.tensor(RED)[:, None, None].expand(3, 48, 64), tmp_path / "red.png")
     recipe = tmp_path / "gray.toml"
     recipe.write_text(
         f'steps = 2\nsize = [64, 48]\nbackground = "target"\n[renderer]\ntype = "gan"\n[objective.o]\n'
         f'type = "pixel"\ntarget = "{tmp_path / "red.png"}"\n[constraint.ink]\ntype = "grayscale"\n'
     )
-    paint = Paint(read([recipe]), torch.device("cpu"))
+    paint = PaintingTask(read_recipe([recipe]), torch.device("cpu"))
     paint.step(0)
     log = paint.log()
     assert log.background[0] == pytest.approx(log.background[2], abs=1e-6)

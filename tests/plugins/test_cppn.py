@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from artkit.export import open_painting
-from artkit.geometry import Window
-from artkit.paint_job import Paint
-from artkit.part import Scene
-from artkit.plugins import plugins
-from artkit.recipe import read
-from artkit.run import Run
-from artkit.strokes import StrokeLog
+from artkit.engine.painting_task import PaintingTask
+from artkit.engine.run import Run
+from artkit.geometry.window import Window
+from artkit.interfaces.scene import Scene
+from artkit.output.export import open_painting
+from artkit.recipes.reading import read_recipe
+from artkit.registry.plugin_registry import get_registry
+from artkit.strokes.stroke_log import StrokeLog
 from artkit_cppn import field
 
 SIZE = (72, 50)
@@ -72,7 +72,7 @@ def each() -> pytest.MarkDecorator:
 @pytest.mark.parametrize("canvas", CANVASES)
 def test_every_canvas_shows_the_same_picture(build: Callable[..., Scene], kind: str, canvas: str) -> None:
     scene = build(kind, canvas)
-    assert scene.actions == 1
+    assert scene.action_count == 1
     assert scene.canvas is not None
     assert scene.renderer is not None
     with torch.no_grad():
@@ -164,11 +164,11 @@ def test_a_recipe_paints_and_its_run_exports(tmp_path: Path, picture_file: Path)
         f'steps = 3\nsize = [48, 40]\n[canvas]\ntype = "grid"\ntile = 32\noverlap = 8\nstrokes = 1\n'
         f'[renderer]\ntype = "cppn"\n[objective.o]\ntype = "pixel"\ntarget = "{picture_file}"\n'
     )
-    told = read([recipe])
-    Run(tmp_path / "run", told, Paint(told, torch.device("cpu"))).execute()
+    told = read_recipe([recipe])
+    Run(tmp_path / "run", told, PaintingTask(told, torch.device("cpu"))).execute()
     strokes = json.loads((tmp_path / "run" / "strokes.json").read_text())["strokes"]
     assert len(strokes) == 1
-    small, large = (open_painting(tmp_path / "run", scale).whole() for scale in (1, 3))
+    small, large = (open_painting(tmp_path / "run", scale).to_tensor() for scale in (1, 3))
     torch.testing.assert_close(large[:, 1::3, 1::3], small, atol=1e-5, rtol=0)
 
 
@@ -180,8 +180,8 @@ def test_a_shared_action_takes_the_room_of_one(
         f'size = [256, 256]\n[canvas]\ntype = "grid"\ntile = 16\noverlap = 0\nstrokes = 1\n'
         f'[renderer]\ntype = "pixels"\nside = 64\n[objective.o]\ntype = "pixel"\ntarget = "{picture_file}"\n'
     )
-    monkeypatch.setattr("artkit.cost.shutil.disk_usage", lambda _: type("Usage", (), {"free": 10 << 20}))
-    Paint(read([recipe]), torch.device("cpu"), tmp_path).forecast()
+    monkeypatch.setattr("artkit.engine.memory_plan.shutil.disk_usage", lambda _: type("Usage", (), {"free": 10 << 20}))
+    PaintingTask(read_recipe([recipe]), torch.device("cpu"), tmp_path).forecast()
 
 
 @each()
@@ -193,6 +193,6 @@ def test_constraints_on_strokes_do_not_fit(build: Callable[..., Any], kind: str)
 
 
 def test_their_spaces_differ_by_what_they_are() -> None:
-    part = plugins().part("renderer", "fourier")
+    part = get_registry().component("renderer", "fourier")
     names = {part(part.Config(waves=waves), None).space.name for waves in (3, 4)}
     assert len(names) == 2

@@ -11,13 +11,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from artkit.part import Scene
-from artkit_painters import engine, fidelity, stroke, weights
+from artkit.interfaces.scene import Scene
+from artkit_mypaint import stroke_geometry
+from artkit_mypaint.brush import Brush, dabs_of_strokes
+from artkit_mypaint.dab_recording import SEGMENTS, DabRecords, record_dabs
+from artkit_mypaint.dabs import UPRIGHT, Dabs, rasterize_dabs
+from artkit_mypaint.tracing import trace_actions
+from artkit_mypaint.workers import Workers
+from artkit_painters import fidelity, weights
 from artkit_painters.dab_painter import DabPainter
-from artkit_painters.dabs import UPRIGHT, Dabs, lay
-from artkit_painters.hearing import SEGMENTS, Heard, hear
-from artkit_painters.tracing import trace
-from artkit_painters.workers import Workers
 
 Actions = Callable[..., Tensor]
 BRUSHES = ("classic/dry_brush", "classic/calligraphy", "classic/pencil", "tanda/acrylic-05-paint")
@@ -38,13 +40,13 @@ def some_dabs(count: int, nib: bool, strokes: int = 3, size: int = 40) -> Dabs:
 def test_the_dabs_of_which_mypaint_tells_make_its_strokes(
     name: str, random_actions: Actions, coverage: Callable[..., np.ndarray[Any, np.dtype[np.float64]]]
 ) -> None:
-    brush, actions = engine.Brush(name), random_actions(12, seed=3)
+    brush, actions = Brush(name), random_actions(12, seed=3)
     real = torch.from_numpy(coverage(brush, actions, seed=5)[:, 64:128, 64:128])
-    told = engine.dabs(brush, trace(actions, torch.zeros(12, 2), 64, torch.arange(12), 5))
+    told = dabs_of_strokes(brush, trace_actions(actions, torch.zeros(12, 2), 64, torch.arange(12), 5))
     number, _, *shapes = torch.from_numpy(told).unbind(1)
     x, y, radius, opacity, hardness, aspect, angle = shapes
     angle = torch.where(aspect == 1, UPRIGHT, angle * math.pi / 180)
-    laid = lay(Dabs(x, y, radius, opacity, hardness, aspect, angle, number.long()), 12, (64, 64))
+    laid = rasterize_dabs(Dabs(x, y, radius, opacity, hardness, aspect, angle, number.long()), 12, (64, 64))
     assert (laid[:, 0] - real).abs().max() < 0.004
     assert real.max() > 0.05
 
@@ -52,19 +54,19 @@ def test_the_dabs_of_which_mypaint_tells_make_its_strokes(
 @pytest.mark.parametrize("nib", [False, True])
 def test_any_window_and_any_order(nib: bool) -> None:
     dabs = some_dabs(300, nib)
-    whole = lay(dabs, 3, (40, 40))
+    whole = rasterize_dabs(dabs, 3, (40, 40))
     assert whole.min() >= 0
     assert 0.5 < whole.max() <= 1
-    assert torch.equal(lay(dabs.of(torch.randperm(300)), 3, (40, 40)), whole)
-    part = lay(dabs._replace(x=dabs.x - 7, y=dabs.y - 11), 3, (20, 13))
+    assert torch.equal(rasterize_dabs(dabs.subset(torch.randperm(300)), 3, (40, 40)), whole)
+    part = rasterize_dabs(dabs._replace(x=dabs.x - 7, y=dabs.y - 11), 3, (20, 13))
     torch.testing.assert_close(part, whole[..., 11:24, 7:27], atol=1e-6, rtol=0)
-    assert lay(dabs.of(torch.zeros(0, dtype=torch.int64)), 3, (5, 4)).shape == (3, 1, 4, 5)
+    assert rasterize_dabs(dabs.subset(torch.zeros(0, dtype=torch.int64)), 3, (5, 4)).shape == (3, 1, 4, 5)
 
 
 def test_of_no_hardness_or_opacity_there_is_no_dab() -> None:
     dabs = some_dabs(60, False)
-    assert not lay(dabs._replace(hardness=dabs.hardness - 1), 3, (40, 40)).any()
-    assert not lay(dabs._replace(opacity=0 * dabs.opacity), 3, (40, 40)).any()
+    assert not rasterize_dabs(dabs._replace(hardness=dabs.hardness - 1), 3, (40, 40)).any()
+    assert not rasterize_dabs(dabs._replace(opacity=0 * dabs.opacity), 3, (40, 40)).any()
 
 
 @pytest.mark.parametrize("nib", [False, True])
@@ -76,7 +78,7 @@ def test_gradients_against_finite_differences(nib: bool, name: str) -> None:
     looked_at = torch.randn(3, 1, 40, 40, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
     def value(at: Tensor) -> Tensor:
-        return (lay(dabs._replace(**{name: at}), 3, (40, 40)) * looked_at).sum()
+        return (rasterize_dabs(dabs._replace(**{name: at}), 3, (40, 40)) * looked_at).sum()
 
     at = getattr(dabs, name).clone().requires_grad_()
     (gradient,) = torch.autograd.grad(value(at), at)
@@ -97,14 +99,14 @@ def test_gradients_against_finite_differences(nib: bool, name: str) -> None:
 def test_what_is_heard_lies_along_the_strokes(random_actions: Actions) -> None:
     """A pencil's dabs lie on its curve."""
     actions = random_actions(20, seed=1)
-    heard = hear(engine.Brush("classic/pen"), actions, 2, (64, 256))
+    heard = record_dabs(Brush("classic/pen"), actions, 2, (64, 256))
     assert heard.upright
     assert heard.counts.shape == (20, SEGMENTS)
     assert heard.counts.sum() == len(heard.t)
     assert heard.sides.tolist() == [64, 256] * 10
     number = heard.dabs.stroke
-    place = stroke.curve(actions[number], torch.zeros(1))  # only for its shape
-    a, b, start = stroke.polynomial(actions[number])
+    place = stroke_geometry.curve(actions[number], torch.zeros(1))  # only for its shape
+    a, b, start = stroke_geometry.bezier_coefficients(actions[number])
     place = ((a * heard.t[:, None] + b) * heard.t[:, None] + start) * heard.sides[number][:, None]
     away = (torch.stack([heard.dabs.x, heard.dabs.y], 1) - place).norm(dim=1) / heard.sides[number]
     assert away.median() < 0.01
@@ -157,7 +159,7 @@ def test_no_stroke_has_dabs_such_as_its_brush_never_lays(brush: str, random_acti
     actions[::4, 4:6] = actions[::4, 0:2] + 0.03 * (actions[::4, 4:6] - 0.5)
     actions[::4, 2:4] = actions[::4, 0:2]
     dabs = made.dabs(actions, torch.zeros(2000, 2), 64.0, torch.arange(2000))
-    heard = hear(engine.Brush(brush), actions[:500], 2, (64,)).dabs
+    heard = record_dabs(Brush(brush), actions[:500], 2, (64,)).dabs
     assert dabs.radius.max() < 1.5 * heard.radius.max()
     assert made.overshoot(actions, 64.0).max() < 2 * 64
 
@@ -185,7 +187,7 @@ def test_it_paints_larger_than_most_brushes_were_heard(
     """Edges are softened by some px, at any size."""
     renderer = scene().make("renderer", "gan", brush=brush)
     actions = random_actions(12, seed=4)
-    real = coverage(engine.Brush(brush), actions, seed=1, side=256)[:, 256:512, 256:512]
+    real = coverage(Brush(brush), actions, seed=1, side=256)[:, 256:512, 256:512]
     painted = renderer.painter(actions, 256.0, 0, torch.arange(12))[:, 0].numpy()
     assert float(painted.mean()) == pytest.approx(float(real.mean()), rel=0.05)
     together = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(real, painted, strict=True)]
@@ -200,7 +202,7 @@ def test_heard_dabs_are_likelier_than_others(random_actions: Actions) -> None:
     which, _, t = made._places(actions)
     counts = torch.zeros(30, SEGMENTS)
     counts.index_put_((which, (t * SEGMENTS).long().clamp(max=SEGMENTS - 1)), torch.ones(len(t)), accumulate=True)
-    own = Heard(actions, torch.full((30,), 64), dabs, t, counts)
+    own = DabRecords(actions, torch.full((30,), 64), dabs, t, counts)
     every = torch.arange(len(t)), torch.arange(30)
     likely = made.unlikely(own, *every)
     changed = {

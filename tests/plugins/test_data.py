@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from artkit.errors import ArtkitError
-from artkit_painters import data
-from artkit_painters.data import Stream, StrokeSet
-from artkit_painters.workers import Workers
+from artkit_mypaint.workers import Workers
+from artkit_painters import stroke_data as data
+from artkit_painters.stroke_data import StrokeSet, StrokeStream
 
 pytestmark = pytest.mark.usefixtures("mypaint", "small_shards")
 
@@ -24,7 +24,7 @@ BRUSH = "classic/dry_brush"
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shards of eight strokes rather than thousands."""
-    monkeypatch.setattr(data, "SHARD", 8)
+    monkeypatch.setattr(data, "SHARD_SIZE", 8)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_a_full_disk_is_one_message_and_leaves_nothing_half(
         list(told.store(tmp_path, workers))
     assert sorted(file.name for file in tmp_path.iterdir()) == ["shard-00000.npy", "strokes.json"]
     monkeypatch.undo()
-    monkeypatch.setattr(data, "SHARD", 8)
+    monkeypatch.setattr(data, "SHARD_SIZE", 8)
     assert list(told.store(tmp_path, workers)) == [8, 16, 20]
 
 
@@ -155,9 +155,9 @@ def test_the_folder_tells_what_it_holds(tmp_path: Path, workers: Workers) -> Non
 
 def test_a_stream_goes_on_from_anywhere(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks for the strokes from 30 to 39 gets the same ones, whatever was asked for before."""
-    monkeypatch.setattr(data, "PIECE", 8)
+    monkeypatch.setattr(data, "CHUNK_SIZE", 8)
     told = StrokeSet(BRUSH, 0, seed=7)
-    one, other = Stream(told, workers), Stream(told, workers)
+    one, other = StrokeStream(told, workers), StrokeStream(told, workers)
     taken = [one.take(first, 10) for first in (0, 10, 20, 30)]
     actions, sheets = other.take(30, 10)
     assert torch.equal(actions, taken[3][0])
@@ -167,13 +167,13 @@ def test_a_stream_goes_on_from_anywhere(workers: Workers, monkeypatch: pytest.Mo
     assert len(torch.unique(every[:, 0])) == 40, "each is used once"
     assert sheets.shape == (10, 96, 96)
     assert sheets.max() > 150
-    assert not torch.equal(Stream(StrokeSet(BRUSH, 0, seed=8), workers).take(30, 10)[0], actions)
+    assert not torch.equal(StrokeStream(StrokeSet(BRUSH, 0, seed=8), workers).take(30, 10)[0], actions)
 
 
 def test_a_stream_s_strokes_are_those_of_their_actions(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     """Strokes that end up far to the right have paint there."""
-    monkeypatch.setattr(data, "PIECE", 8)
-    actions, sheets = Stream(StrokeSet(BRUSH, 0), workers).take(5, 40)
+    monkeypatch.setattr(data, "CHUNK_SIZE", 8)
+    actions, sheets = StrokeStream(StrokeSet(BRUSH, 0), workers).take(5, 40)
     left = sheets[:, :, :48].astype(float).sum((1, 2))
     share = left / sheets.astype(float).sum((1, 2))
     assert np.corrcoef(share, actions[:, (0, 2, 4)].mean(1))[0, 1] < -0.9

@@ -18,9 +18,9 @@ from PIL import Image
 from torch import Tensor
 
 import artkit
-from artkit.data import Data
 from artkit.errors import ArtkitError, UsageError
-from artkit.operators import declare_missing_operators
+from artkit.interfaces.data import Data
+from artkit.torchvision_compat import declare_missing_operators
 
 Make = Callable[..., Data]
 
@@ -70,7 +70,7 @@ class Quiet(SimpleHTTPRequestHandler):
 def everything(data: Data) -> tuple[Tensor, list[int]]:
     """All pictures (n, h, w), of ink alone, and their labels."""
     numbers = torch.arange(len(data))
-    pictures, labels = data.pictures(numbers), data.labels(numbers)
+    pictures, labels = data.images(numbers), data.labels(numbers)
     assert labels is not None
     assert (pictures == pictures[:, :1]).all()
     return 1 - pictures[:, 0], labels.tolist()
@@ -298,7 +298,7 @@ def test_faces_are_divided_as_their_list_says(make: Make, files: Any, tmp_path: 
     assert data.labels(torch.arange(4)) is None
     with Image.open(tmp_path / "celeba/img_align_celeba/000009.jpg") as last:
         middle = np.asarray(last.crop((0, 20, 178, 198)).resize((32, 32), Image.Resampling.BOX)) / 255
-    seen = data.pictures(torch.tensor([3]))[0].permute(1, 2, 0).numpy()
+    seen = data.images(torch.tensor([3]))[0].permute(1, 2, 0).numpy()
     assert np.abs(seen - middle).mean() < 0.01
 
 
@@ -342,7 +342,7 @@ def test_subfolders_are_classes(make: Make, folder: Callable[..., Path]) -> None
     labels = data.labels(torch.arange(6))
     assert labels is not None
     assert labels.tolist() == [0, 0, 0, 1, 1, 1]
-    assert data.pictures(torch.tensor([4, 1])).shape == (2, 3, 28, 28)
+    assert data.images(torch.tensor([4, 1])).shape == (2, 3, 28, 28)
 
 
 def test_train_and_test_are_parts(make: Make, folder: Callable[..., Path]) -> None:
@@ -357,7 +357,7 @@ def test_a_folder_without_parts_is_divided(make: Make, folder: Callable[..., Pat
     base = folder(*(f"{n}.png" for n in range(10)))
     learnt, held_back = (make("folder", path=base, unseen=0.3, part=part) for part in ("train", "test"))
     assert (len(learnt), len(held_back)) == (7, 3)
-    both = torch.cat([data.pictures(torch.arange(len(data))) for data in (learnt, held_back)])
+    both = torch.cat([data.images(torch.arange(len(data))) for data in (learnt, held_back)])
     assert len(as_set(both)) == 10
 
 
@@ -378,9 +378,9 @@ def test_a_broken_image_is_named_when_it_is_met(make: Make, folder: Callable[...
     whole = (base / "b.png").read_bytes()
     (base / "b.png").write_bytes(whole[: len(whole) // 2])
     data = make("folder", path=base, unseen=0)
-    assert data.pictures(torch.tensor([0, 2])).shape[0] == 2
+    assert data.images(torch.tensor([0, 2])).shape[0] == 2
     with pytest.raises(UsageError, match=r"b\.png cannot be read as an image"):
-        data.pictures(torch.tensor([1]))
+        data.images(torch.tensor([1]))
 
 
 def test_the_record_tells_when_images_came_or_went(make: Make, folder: Callable[..., Path]) -> None:

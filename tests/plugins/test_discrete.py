@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from artkit.canvas import Canvas
-from artkit.geometry import Place, Window
-from artkit.part import Scene
-from artkit.strokes import StrokeLog
-from artkit_painters import stroke, weights
+from artkit.geometry.place import Place
+from artkit.geometry.window import Window
+from artkit.interfaces.canvas import Canvas
+from artkit.interfaces.scene import Scene
+from artkit.strokes.stroke_log import StrokeLog
+from artkit_mypaint.action_spaces import DISCRETE_SPACE, LIFT, SHAPE_SIZE, quantize
+from artkit_painters import weights
 from artkit_painters.dcgan import Generator
-from artkit_painters.stroke import DISCRETE, LIFT, settled
 
 
 def place(count: int, side: int = 32) -> Place:
@@ -25,23 +26,23 @@ def place(count: int, side: int = 32) -> Place:
 @pytest.fixture
 def actions() -> Tensor:
     """Strokes with the pen down."""
-    made = torch.rand(6, len(DISCRETE), generator=torch.Generator().manual_seed(0))
+    made = torch.rand(6, len(DISCRETE_SPACE), generator=torch.Generator().manual_seed(0))
     made[:, 6:8] = made[:, 6:8] / 2 + 0.5
     made[:, LIFT] = 0.2
     return made
 
 
 def test_the_nearest_levels() -> None:
-    action = torch.full((1, len(DISCRETE)), 0.3)
+    action = torch.full((1, len(DISCRETE_SPACE)), 0.3)
     action[0, 6:9] = torch.tensor([0.05, 0.06, 0.97])
-    nearest = settled(action)[0]
+    nearest = quantize(action)[0]
     torch.testing.assert_close(nearest[6:9], torch.tensor([0.0, 1 / 9, 1.0]))
     assert nearest[LIFT] == 0
     assert (nearest[:6] == 0.3).all()
     assert (nearest[9:12] == 0.3).all()
     action[0, LIFT] = 0.51
-    assert settled(action)[0, LIFT] == 1
-    assert torch.equal(settled(settled(action)), settled(action))
+    assert quantize(action)[0, LIFT] == 1
+    assert torch.equal(quantize(quantize(action)), quantize(action))
 
 
 @pytest.mark.usefixtures("mypaint")
@@ -55,7 +56,7 @@ def test_what_is_painted_is_the_brush_s_stroke_of_the_nearest_levels(
     actions[2, LIFT] = 0.7
     colour, coverage = discrete(actions, place(6))
     brush = made.make("renderer", "mypaint", surrogate="")
-    real = brush(settled(actions)[:, :12], place(6)).coverage
+    real = brush(quantize(actions)[:, :12], place(6)).coverage
     real[2] = 0
     assert torch.equal(coverage, real)
     assert torch.equal(colour.flatten(1), actions[:, 9:12])
@@ -67,9 +68,16 @@ def test_it_is_replayed_as_it_was_painted(scene: Callable[..., Scene]) -> None:
     made = scene((70, 50))
     made.renderer = renderer = made.make("renderer", "discrete", surrogate="")
     canvas: Canvas = made.make("canvas", "grid", strokes=2)
-    actions = torch.rand(canvas.strokes, len(DISCRETE), generator=torch.Generator().manual_seed(2))
+    actions = torch.rand(canvas.stroke_count, len(DISCRETE_SPACE), generator=torch.Generator().manual_seed(2))
     log = StrokeLog(
-        (70, 50), (1.0, 1.0, 1.0), 4, {"type": "discrete"}, DISCRETE.name, DISCRETE.names, actions, canvas.phases
+        (70, 50),
+        (1.0, 1.0, 1.0),
+        4,
+        {"type": "discrete"},
+        DISCRETE_SPACE.name,
+        DISCRETE_SPACE.names,
+        actions,
+        canvas.phases,
     )
     with torch.no_grad():
         painted = canvas.render(renderer, actions[None], made.background, seed=4)[0]
@@ -113,12 +121,12 @@ def test_a_painter_of_discrete_strokes_sees_the_flag(
     tmp_path: Path, scene: Callable[..., Scene], actions: Tensor
 ) -> None:
     file = tmp_path / "discrete.safetensors"
-    weights.save(Generator(discrete=True), {"space": DISCRETE.name, "brush": "classic/pen"}, file)
+    weights.save(Generator(discrete=True), {"space": DISCRETE_SPACE.name, "brush": "classic/pen"}, file)
     discrete = scene().make("renderer", "discrete", weights=file)
     assert discrete.config.brush == "classic/pen"
     assert discrete.margin(64) == 0
     one = discrete(actions, place(6)).coverage
     actions[:, LIFT] = 0.8
     assert not torch.allclose(discrete(actions, place(6)).coverage, one)
-    actions[:, stroke.SHAPE : LIFT] = 0
+    actions[:, SHAPE_SIZE:LIFT] = 0
     assert discrete(actions, place(6)).colour.abs().max() == 0

@@ -19,18 +19,20 @@ import resvg_py
 import torch
 from PIL import Image
 
-from artkit import images, painting, scratch
+from artkit import memmap as scratch
 from artkit.errors import UsageError
-from artkit.export import exporters
-from artkit.geometry import Window
-from artkit.painting import Painting
-from artkit.strokes import StrokeLog
+from artkit.geometry.window import Window
+from artkit.imaging.pixels import tensor_to_pixels
+from artkit.output.export import exporters
+from artkit.rendering import rendered_painting as painting
+from artkit.rendering.rendered_painting import RenderedPainting
+from artkit.strokes.stroke_log import StrokeLog
 from artkit_exporters import libraries, svg
 
-Paint = Callable[..., Painting]
+Paint = Callable[..., RenderedPainting]
 
 
-def write(picture: Painting, file: Path, *settings: str) -> Path:
+def write(picture: RenderedPainting, file: Path, *settings: str) -> Path:
     (exporter,) = exporters([file], settings)
     exporter.write(picture, file)
     return file
@@ -77,7 +79,7 @@ def test_dzi_has_every_tile_at_every_size_and_a_page(paint: Paint, tmp_path: Pat
 
 def test_ora_is_as_its_specification_says(paint: Paint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     picture = paint(2.0, strokes=3)
-    monkeypatch.setattr(painting, "WINDOW", 64)
+    monkeypatch.setattr(painting, "WINDOW_SIDE", 64)
     with zipfile.ZipFile(write(picture, tmp_path / "p.ora", "layers=2")) as zipped:
         assert zipped.testzip() is None
         first = zipped.infolist()[0]
@@ -123,7 +125,7 @@ def test_svg_of_a_part_is_that_part(paint: Paint, tmp_path: Path) -> None:
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
     whole = drawn(write(paint(2.0), tmp_path / "p.svg"))
-    part = drawn(write(paint(2.0, part=Window(10, 5, 30, 20)), tmp_path / "q.svg"))
+    part = drawn(write(paint(2.0, region=Window(10, 5, 30, 20)), tmp_path / "q.svg"))
     assert far(part, whole[10:50, 20:80]) < 0.5
 
 
@@ -162,7 +164,7 @@ def test_moving_pictures_end_as_the_picture(paint: Paint, tmp_path: Path, suffix
 
 
 def test_a_film_of_a_part_is_painted_as_the_part(paint: Paint, tmp_path: Path) -> None:
-    picture = paint(2.0, part=Window(20, 10, 32, 24))
+    picture = paint(2.0, region=Window(20, 10, 32, 24))
     with av.open(str(write(picture, tmp_path / "p.mp4", "seconds=0.5", "hold=0.2", "fps=10"))) as video:
         frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
     assert frames[0].shape == (48, 64, 3)
@@ -194,7 +196,7 @@ def test_a_picture_is_painted_once_for_all_files(paint: Paint, tmp_path: Path) -
 
 def test_large_pictures_lie_on_the_disk(paint: Paint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = paint(4.0).pixels()
-    monkeypatch.setattr(scratch, "LARGE", 1000)
+    monkeypatch.setattr(scratch, "MEMMAP_THRESHOLD_BYTES", 1000)
     picture = paint(4.0, folder=tmp_path)
     np.testing.assert_array_equal(picture.pixels(), expected)
     assert not list(tmp_path.iterdir()), "the file has no name, so nothing of it can stay behind"
@@ -207,15 +209,15 @@ def test_passes_are_those_in_which_the_picture_was_gone_over(paint: Paint) -> No
     passes = picture.passes(10)
     assert len(passes) == 3
     assert tuple(phase for one in passes for phase in one) == picture.log.phases
-    assert len({sum(phase.strokes for phase in one) for one in passes}) == 1
+    assert len({sum(phase.stroke_count for phase in one) for one in passes}) == 1
     assert [len(one) for one in picture.passes(2)] == [len(passes[0]), 2 * len(passes[0])]
 
 
 def test_paint_alone_over_a_ground_is_the_picture(paint: Paint) -> None:
     picture = paint()
-    alone = picture.paint(picture.log.phases, 0, 0, 75, 50)
+    alone = picture.render_phases(picture.log.phases, 0, 0, 75, 50)
     ground = torch.tensor(picture.log.background).view(3, 1, 1)
-    torch.testing.assert_close(ground * (1 - alone[3]) + alone[:3], picture.whole(), atol=1e-4, rtol=0)
+    torch.testing.assert_close(ground * (1 - alone[3]) + alone[:3], picture.to_tensor(), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +229,7 @@ def test_a_library_that_is_missing_is_named(
     monkeypatch.setitem(__import__("sys").modules, needed, None)
     with pytest.raises(UsageError, match=needed) as caught:
         exporters([tmp_path / f"p.{suffix}"])  # before anything is painted
-    assert "neural-artkit[export]" in caught.value.remedy
+    assert "neural-artkit[export]" in caught.value.hint
 
 
 def test_settings_go_to_those_that_know_them() -> None:
@@ -235,7 +237,7 @@ def test_settings_go_to_those_that_know_them() -> None:
     assert (png.config.bits, video.config.seconds) == (16, 3.0)  # type: ignore[attr-defined]
     with pytest.raises(UsageError, match="colour") as caught:
         exporters([Path("a.png")], ["colour=1"])
-    assert "bits, dpi" in caught.value.remedy
+    assert "bits, dpi" in caught.value.hint
     with pytest.raises(UsageError, match="bits"):
         exporters([Path("a.png")], ["bits=12"])
     with pytest.raises(UsageError, match="--set"):
@@ -249,7 +251,7 @@ def test_a_full_disk_is_told_as_such(paint: Paint) -> None:
 
 def test_images_of_16_bits_are_rounded_to_the_nearest() -> None:
     pixel = torch.tensor([0.25, 0.5, 1.0]).view(3, 1, 1)
-    assert images.to_bytes(pixel, 16).tolist() == [[[16384, 32768, 65535]]]
+    assert tensor_to_pixels(pixel, 16).tolist() == [[[16384, 32768, 65535]]]
 
 
 def test_the_real_brush_paints_layers_and_films(

@@ -13,13 +13,15 @@ from click.testing import CliRunner
 from PIL import Image
 from torch import Tensor
 
-from artkit.cli import cli
-from artkit.geometry import Place
-from artkit.part import Scene
-from artkit.renderer import Paint, Renderer
-from artkit_painters import fidelity, stroke, two_sample
+from artkit.cli.main import cli
+from artkit.geometry.place import Place
+from artkit.interfaces.renderer import Renderer
+from artkit.interfaces.scene import Scene
+from artkit.rendering.stroke_renderer import StrokePatches
+from artkit_mypaint.action_spaces import STROKE_SPACE
+from artkit_mypaint.workers import Workers
+from artkit_painters import fidelity, two_sample
 from artkit_painters.fidelity import measure
-from artkit_painters.workers import Workers
 
 pytestmark = pytest.mark.usefixtures("mypaint")
 
@@ -30,10 +32,12 @@ class Blank(Renderer):
     """Paints nothing."""
 
     name = "blank"
-    space = stroke.SPACE
+    space = STROKE_SPACE
 
-    def forward(self, actions: Tensor, place: Place) -> Paint:
-        return Paint(actions[:, 9:, None, None], actions.new_zeros(len(actions), 1, place.sheet, place.sheet))
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
+        return StrokePatches(
+            actions[:, 9:, None, None], actions.new_zeros(len(actions), 1, place.patch_size, place.patch_size)
+        )
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from artkit.operators import declare_missing_operators
+from artkit.torchvision_compat import declare_missing_operators
 
 declare_missing_operators()
 

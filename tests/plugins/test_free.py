@@ -12,14 +12,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from artkit.canvas import Canvas
-from artkit.images import Picture
-from artkit.optimizer import Adam
-from artkit.paint_job import Paint
-from artkit.part import Scene
-from artkit.recipe import read
+from artkit.engine.optimizer import LazyAdam
+from artkit.engine.painting_task import PaintingTask
+from artkit.imaging.target_image import TargetImage
+from artkit.interfaces.canvas import Canvas
+from artkit.interfaces.scene import Scene
+from artkit.recipes.reading import read_recipe
 from artkit_agents.free import Free
-from artkit_painters import stroke
+from artkit_mypaint.action_spaces import STROKE_SPACE
 
 SIZE = (160, 100)
 
@@ -35,7 +35,7 @@ def agent(scene: Callable[..., Scene]) -> Callable[..., tuple[Tensor, Canvas]]:
     """The actions (n, N, 12) that an agent starts with, and the canvas they are for."""
 
     def make(
-        which: str = "grid", seed: int = 0, target: Picture | None = None, **settings: Any
+        which: str = "grid", seed: int = 0, target: TargetImage | None = None, **settings: Any
     ) -> tuple[Tensor, Canvas]:
         made = scene(SIZE, seed, target=target)
         made.renderer = made.make("renderer", "gan")
@@ -54,21 +54,21 @@ Agent = Callable[..., tuple[Tensor, Canvas]]
 
 
 def of(actions: Tensor, *names: str) -> Tensor:
-    return actions[..., stroke.SPACE.index(*names)]
+    return actions[..., STROKE_SPACE.index(*names)]
 
 
-def half_red_half_blue() -> Picture:
+def half_red_half_blue() -> TargetImage:
     pixels = torch.zeros(1, 3, SIZE[1], SIZE[0])
     pixels[:, 0, :, : SIZE[0] // 2] = 0.9
     pixels[:, 2, :, SIZE[0] // 2 :] = 0.8
-    return Picture(pixels)
+    return TargetImage(pixels)
 
 
 @pytest.mark.parametrize("start", ["auto", "random"])
 @pytest.mark.parametrize("which", CANVASES)
 def test_actions_are_actions(agent: Agent, which: str, start: str) -> None:
     actions, canvas = agent(which, target=half_red_half_blue(), start=start, drafts=2)
-    assert actions.shape == (2, canvas.strokes, 12)
+    assert actions.shape == (2, canvas.stroke_count, 12)
     assert actions.min() > 0
     assert actions.max() < 1
     # None lies where the sigmoid is flat and no gradient would move it.
@@ -138,7 +138,7 @@ def test_every_tile_is_painted_and_all_of_it(agent: Agent) -> None:
     """Each quarter of the tiles' area gets its share of the middles."""
     actions, canvas = agent("grid")
     tiles = canvas.tiles()
-    assert len(torch.unique(tiles, dim=0)) * 4 == canvas.strokes
+    assert len(torch.unique(tiles, dim=0)) * 4 == canvas.stroke_count
     middles = of(actions, "middle_x", "middle_y")[0]
     quarter = (middles > 0.5).long() @ torch.tensor([1, 2])
     shares = torch.bincount(quarter, minlength=4) / len(quarter)
@@ -153,7 +153,7 @@ def test_every_tile_is_painted_and_all_of_it(agent: Agent) -> None:
 def test_large_strokes_lie_below_small_ones(agent: Agent) -> None:
     actions, canvas = agent("grid")
     sizes = of(actions, "size")[0, :, 0]
-    quarter = canvas.strokes // 4
+    quarter = canvas.stroke_count // 4
     assert sizes[:quarter].mean() > sizes[-quarter:].mean() + 0.1
 
 
@@ -169,12 +169,12 @@ def test_strokes_learn_the_same_whether_all_are_asked_for_or_these_alone(scene: 
     made.renderer = made.make("renderer", "gan")
     made.canvas = made.make("canvas", "grid", tile=64, overlap=32, strokes=2)
     start = Free(Free.Config(drafts=2), made).state_dict()
-    every = torch.arange(made.actions)
+    every = torch.arange(made.action_count)
     learnt = []
-    for ask in (Free.forward, lambda agent, scene: agent.strokes(scene, every)):
+    for ask in (Free.forward, lambda agent, scene: agent.forward_subset(scene, every)):
         agent = Free(Free.Config(drafts=2), made)
         agent.load_state_dict(start)
-        optimizer = Adam(agent.parameters(), 0.1)
+        optimizer = LazyAdam(agent.parameters(), 0.1)
         for step in range(3):
             optimizer.zero_grad()
             (ask(agent, made) - 0.1 * step).square().sum().backward()
@@ -182,7 +182,7 @@ def test_strokes_learn_the_same_whether_all_are_asked_for_or_these_alone(scene: 
         learnt.append(agent(made))
     assert torch.equal(*learnt)
     some = torch.tensor([3, 1])
-    torch.testing.assert_close(agent.strokes(made, some), agent(made)[:, some])
+    torch.testing.assert_close(agent.forward_subset(made, some), agent(made)[:, some])
 
 
 def test_of_several_drafts_the_best_goes_on(scene: Callable[..., Scene]) -> None:
@@ -191,13 +191,13 @@ def test_of_several_drafts_the_best_goes_on(scene: Callable[..., Scene]) -> None
     made.canvas = made.make("canvas", "single", strokes=5)
     agent = Free(Free.Config(drafts=3, choose=0.5), made)
     drafts = agent(made)
-    agent.heard(torch.tensor([3.0, 1.0, 2.0]), 0.1)
-    agent.heard(torch.tensor([3.0, 1.0, 0.9]), 0.4)  # a lucky step decides nothing
+    agent.on_step_end(torch.tensor([3.0, 1.0, 2.0]), 0.1)
+    agent.on_step_end(torch.tensor([3.0, 1.0, 0.9]), 0.4)  # a lucky step decides nothing
     torch.testing.assert_close(agent(made), drafts)
-    agent.heard(torch.tensor([3.0, 1.0, 2.0]), 0.5)
+    agent.on_step_end(torch.tensor([3.0, 1.0, 2.0]), 0.5)
     torch.testing.assert_close(agent(made), drafts[1:2])
-    agent.heard(torch.tensor([0.0]), 0.6)
-    torch.testing.assert_close(agent.strokes(made, torch.tensor([4, 2])), drafts[1:2, [4, 2]])
+    agent.on_step_end(torch.tensor([0.0]), 0.6)
+    torch.testing.assert_close(agent.forward_subset(made, torch.tensor([4, 2])), drafts[1:2, [4, 2]])
     again = Free(Free.Config(drafts=3, choose=0.5), made)
     again.load_state_dict(agent.state_dict())
     torch.testing.assert_close(again(made), drafts[1:2])
@@ -210,8 +210,8 @@ def test_a_painting_goes_on_with_the_draft_that_is_nearest_its_target(tmp_path: 
         '[agent]\ntype = "free"\nstart = "random"\ndrafts = 3\nchoose = 0.5\n'
         '[objective.look]\ntype = "pixel"\ntarget = "target.png"\n'
     )
-    recipe = read([tmp_path / "r.toml"])
-    job = Paint(recipe, torch.device("cpu"))
+    recipe = read_recipe([tmp_path / "r.toml"])
+    job = PaintingTask(recipe, torch.device("cpu"))
     target = torch.linspace(0, 1, 48).view(1, 1, 48, 1)
     for step in range(4):
         job.step(step)
@@ -219,8 +219,8 @@ def test_a_painting_goes_on_with_the_draft_that_is_nearest_its_target(tmp_path: 
     far = (drafts - target).square().mean((1, 2, 3))
     assert len(far) == 3
     assert far.std() > 0.005
-    other = Paint(recipe, torch.device("cpu"))
-    other.restore(copy.deepcopy(job.state()))
+    other = PaintingTask(recipe, torch.device("cpu"))
+    other.load_state_dict(copy.deepcopy(job.state_dict()))
     for step in range(4, 8):
         assert other.step(step) == job.step(step)
     (going_on,) = job.canvas.render(job.renderer, job.actions(1.0), job.scene.background, job.scene.seed)

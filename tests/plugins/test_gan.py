@@ -9,12 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from artkit import compositing
-from artkit.canvas import Canvas
-from artkit.geometry import Place, Window
-from artkit.part import Scene
-from artkit.renderer import Renderer
-from artkit_painters import dabs, geometry, stroke
+from artkit.geometry.place import Place
+from artkit.geometry.window import Window
+from artkit.interfaces.canvas import Canvas
+from artkit.interfaces.renderer import Renderer
+from artkit.interfaces.scene import Scene
+from artkit.rendering import window_rendering as compositing
+from artkit_mypaint import dabs as dabs
+from artkit_mypaint.action_spaces import SHAPE_SIZE
+from artkit_painters import geometry_painter as geometry
 
 Actions = Callable[..., Tensor]
 
@@ -74,7 +77,7 @@ def painting(
     made.renderer = made.make("renderer", "gan")
     canvas = made.make("canvas", kind, **told)
     assert made.renderer is not None
-    return canvas, made.renderer, random_actions(canvas.strokes, seed=1, start_pressure=0.9), made.background
+    return canvas, made.renderer, random_actions(canvas.stroke_count, seed=1, start_pressure=0.9), made.background
 
 
 def test_all_at_once_is_stroke_after_stroke(painting: tuple[Canvas, Renderer, Tensor, Tensor]) -> None:
@@ -110,7 +113,7 @@ def test_of_large_strokes_only_what_is_seen_is_painted(
     width, height = canvas.size
     with torch.no_grad():
         whole = canvas.render(renderer, actions[None], ground, 4, Window(0, 0, 3 * width, 3 * height, 3.0))
-        monkeypatch.setattr(compositing, "_LARGE", 150)
+        monkeypatch.setattr(compositing, "_MAX_PATCH_SIDE", 150)
         for x, y, w, h in ((0, 0, 3 * width, 3 * height), (41, 17, 70, 82), (3 * width - 25, 31, 25, 30)):
             window = canvas.render(renderer, actions[None], ground, 4, Window(x, y, w, h, 3.0))
             torch.testing.assert_close(window, whole[..., y : y + h, x : x + w], atol=1e-4, rtol=0)
@@ -121,7 +124,7 @@ def test_several_pictures_are_painted_apart(scene: Callable[..., Scene], random_
     renderer = made.make("renderer", "gan")
     made.renderer = renderer
     canvas: Canvas = made.make("canvas", "grid", strokes=1)
-    actions = random_actions(3 * canvas.strokes).view(3, canvas.strokes, 12)
+    actions = random_actions(3 * canvas.stroke_count).view(3, canvas.stroke_count, 12)
     with torch.no_grad():
         together = canvas.render(renderer, actions, made.background)
         alone = torch.cat([canvas.render(renderer, actions[i : i + 1], made.background) for i in range(3)])
@@ -134,7 +137,7 @@ def test_colour_is_the_action_s(scene: Callable[..., Scene], random_actions: Act
     actions = random_actions(5)
     place = Place(torch.zeros(5, 2), 64, 16, torch.arange(5), (64, 64), 0)
     colour, coverage = renderer(actions, place)
-    assert torch.equal(colour.flatten(1), actions[:, stroke.SHAPE :])
+    assert torch.equal(colour.flatten(1), actions[:, SHAPE_SIZE:])
     assert coverage.shape == (5, 1, 96, 96)
     assert coverage.min() >= 0
     assert coverage.max() <= 1
@@ -187,7 +190,7 @@ def test_paint_at_the_edges_of_neighbours_enlarged(scene: Callable[..., Scene]) 
     canvas: Canvas = made.make("canvas", "grid", tile=20, overlap=6, bleed=0, strokes=1)
     # Broad strokes along the right and the left edges of their tiles.
     along = torch.tensor([[1.0, 0.0, 1.0, 0.5, 1.0, 1.0, 0.9, 0.9, 1.0, 0.1, 0.2, 0.8]])
-    actions = along.repeat(canvas.strokes, 1)
+    actions = along.repeat(canvas.stroke_count, 1)
     actions[1::2, 0:6:2] = 0.0
     with torch.no_grad():
         picture = canvas.render(renderer, actions[None], made.background, 4, Window(0, 0, 112, 112, 2.0))

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from artkit import recipe
+from artkit.engine.renderer_training import RendererTrainingTask
+from artkit.engine.run import Run
+from artkit.engine.task import Interrupted
 from artkit.errors import UsageError
 from artkit.files import sha256
-from artkit.part import Scene
-from artkit.run import Interrupted, Run
-from artkit.train_job import Train
+from artkit.interfaces.scene import Scene
+from artkit.recipes.reading import read_recipe
 from artkit_painters import weights
 from artkit_painters.gan import Gan
 from artkit_painters.gan_trainer import gradient_energy
@@ -58,7 +59,7 @@ def trained(
 @pytest.fixture
 def with_strokes(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for another training of the recipe; its strokes, which take a while, are copied from the first."""
-    from artkit_painters.data import StrokeSet
+    from artkit_painters.stroke_data import StrokeSet
 
     folder = tmp_path / "again"
     real_store = StrokeSet.store
@@ -110,7 +111,7 @@ def test_going_on_is_as_if_it_had_never_stopped(
     with pytest.raises(Interrupted, match=f"stopped after step {stop} of 6"):
         train(recipe_file, with_strokes, stop_after=stop)
     torch.manual_seed(5)
-    assert train(recipe_file, with_strokes, resume=True).first == stop
+    assert train(recipe_file, with_strokes, resume=True).first_step == stop
     assert weights_of(with_strokes).read_bytes() == weights_of(trained).read_bytes()
     logs = [(folder / "log.jsonl").read_text().splitlines() for folder in (trained, with_strokes)]
     for one, other in zip(*logs, strict=True):
@@ -120,7 +121,7 @@ def test_going_on_is_as_if_it_had_never_stopped(
 def test_the_mean_learns(trained: Path, tmp_path: Path, recipe_file: Path, with_strokes: Path) -> None:
     """Forty steps of regression bring the error down."""
     changed = ['trainer.architecture="geometry"', "trainer.channels=8", "trainer.regression=1.0", "trainer.batch=16"]
-    job = Train(recipe.read([recipe_file], ["steps=40", *changed]), torch.device("cpu"), with_strokes)
+    job = RendererTrainingTask(read_recipe([recipe_file], ["steps=40", *changed]), torch.device("cpu"), with_strokes)
     job.prepare()
     errors = [job.step(step)["mse"] for step in range(40)]
     assert sum(errors[-8:]) < 0.8 * sum(errors[:8]), errors
@@ -129,7 +130,9 @@ def test_the_mean_learns(trained: Path, tmp_path: Path, recipe_file: Path, with_
 
 def test_dabs_are_learnt_by_heart_without_strokes(recipe_file: Path, tmp_path: Path) -> None:
     """Two hundred steps of likelihood, for which no stroke is painted: the dabs become likelier in all that is told."""
-    job = Train(recipe.read([recipe_file], ["steps=200", "trainer.regression=1.0"]), torch.device("cpu"), tmp_path)
+    job = RendererTrainingTask(
+        read_recipe([recipe_file], ["steps=200", "trainer.regression=1.0"]), torch.device("cpu"), tmp_path
+    )
     job.prepare()
     first, *_, last = [job.step(step) for step in range(200)]
     assert not (tmp_path / "strokes").exists()
@@ -139,7 +142,7 @@ def test_dabs_are_learnt_by_heart_without_strokes(recipe_file: Path, tmp_path: P
 
 def test_a_mean_has_no_critic(recipe_file: Path) -> None:
     with pytest.raises(UsageError, match="no critic can judge"):
-        recipe.read([recipe_file], ['trainer.architecture="geometry"'])
+        read_recipe([recipe_file], ['trainer.architecture="geometry"'])
 
 
 def test_gradient_energy_tells_grain_from_smudge() -> None:

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from artkit_painters import geometry, stroke, weights
-from artkit_painters.dabs import UPRIGHT, Dabs, lay
-from artkit_painters.geometry import CELL, REACH_PX, GeometryPainter
-from artkit_painters.nearest import nearest
-from artkit_painters.scattering import Dab, expected, expected_square
+from artkit_mypaint import stroke_geometry
+from artkit_mypaint.action_spaces import SHAPE_SIZE, STROKE_SPACE
+from artkit_mypaint.dabs import UPRIGHT, Dabs, rasterize_dabs
+from artkit_painters import geometry_painter, weights
+from artkit_painters.dab_scattering import DabShape, expected, expected_square
+from artkit_painters.geometry_painter import CELL, REACH_PX, GeometryPainter
+from artkit_painters.nearest_point import nearest_point
 
 Actions = Callable[..., Tensor]
 seeds_of_actions = st.integers(0, 1 << 30)
@@ -38,7 +40,7 @@ def painter() -> GeometryPainter:
 def whole(painter: GeometryPainter, actions: Tensor, side: int, margin: int) -> Tensor:
     """Each stroke computed on its whole sheet, in all cells."""
     corner = torch.full((len(actions), 2), -margin)
-    size = geometry.sheet_size(side, margin)
+    size = geometry_painter.sheet_size(side, margin)
     return painter.moments(actions, corner, side, size)[0]
 
 
@@ -54,7 +56,7 @@ def test_what_is_left_out_is_empty(
 ) -> None:
     actions = random_actions(24, seed=which, **({} if size is None else {"size": size}))
     sheets = painter(actions, side, margin)
-    edge = geometry.sheet_size(side, margin)
+    edge = geometry_painter.sheet_size(side, margin)
     assert sheets.shape == (24, 1, edge, edge)
     torch.testing.assert_close(sheets, whole(painter, actions, side, margin), atol=1e-4, rtol=0)
     assert sheets.max() > 0.2
@@ -105,8 +107,8 @@ def test_gradients_against_finite_differences(swell: tuple[float, ...], random_a
         return sheets.sum((1, 2, 3))
 
     (gradient,) = torch.autograd.grad(value(actions).sum(), actions)
-    assert (gradient[:, stroke.SHAPE :] == 0).all()
-    for index in range(stroke.SHAPE):
+    assert (gradient[:, SHAPE_SIZE:] == 0).all()
+    for index in range(SHAPE_SIZE):
         away = torch.zeros(12, dtype=torch.float64)
         away[index] = step
         with torch.no_grad():
@@ -114,8 +116,8 @@ def test_gradients_against_finite_differences(swell: tuple[float, ...], random_a
         error = (gradient[:, index] - slope).abs() / (slope.abs() + 0.01 * slope.abs().mean())
         assert slope.abs().mean() > 1e-3
         # The nearest point is found to some digits, and a step may yet cross a kink for a stroke or two.
-        within = 0.05 if stroke.SPACE.names[index][-2:] in ("_x", "_y") else 1e-4
-        assert (error < within).double().mean() >= 0.9, (stroke.SPACE.names[index], error)
+        within = 0.05 if STROKE_SPACE.names[index][-2:] in ("_x", "_y") else 1e-4
+        assert (error < within).double().mean() >= 0.9, (STROKE_SPACE.names[index], error)
 
 
 def test_where_a_curve_turns_back_the_gradient_keeps_within_bounds(random_actions: Actions) -> None:
@@ -131,10 +133,10 @@ def test_where_a_curve_turns_back_the_gradient_keeps_within_bounds(random_action
         return sheets.sum((1, 2, 3))
 
     (gradient,) = torch.autograd.grad(value(actions).sum(), actions)
-    ways = 1e-4 * torch.eye(12, dtype=torch.float64)[: stroke.SHAPE]
+    ways = 1e-4 * torch.eye(12, dtype=torch.float64)[:SHAPE_SIZE]
     with torch.no_grad():
         slope = torch.stack([(value(actions + way) - value(actions - way)) / 2e-4 for way in ways], dim=1)
-    error = (gradient[:, : stroke.SHAPE] - slope).norm(dim=1) / slope.norm(dim=1)
+    error = (gradient[:, :SHAPE_SIZE] - slope).norm(dim=1) / slope.norm(dim=1)
     assert error.quantile(0.9) < 1, error
 
 
@@ -142,13 +144,13 @@ def test_paint_ends_at_the_reach_of_the_brush(painter: GeometryPainter, random_a
     actions = random_actions(12, seed=9)
     margin = 48
     sheets = painter(actions, 64, margin)[:, 0]
-    along = stroke.curve(actions, torch.linspace(0, 1, 201)) * 64
+    along = stroke_geometry.curve(actions, torch.linspace(0, 1, 201)) * 64
     centre = torch.arange(64 + 2 * margin) + 0.5 - margin
     for index in range(12):
         from_curve = torch.stack(
             [((centre[None, :] - x) ** 2 + (centre[:, None] - y) ** 2).sqrt() for x, y in along[index].tolist()]
         ).amin(0)
-        reach = sum(painter.reach) * float(stroke.radius(actions[index : index + 1])) * 64 + REACH_PX
+        reach = sum(painter.reach) * float(stroke_geometry.max_radius(actions[index : index + 1])) * 64 + REACH_PX
         beyond = from_curve > reach + CELL + 0.5
         assert beyond.any()
         assert sheets[index][beyond].abs().max() == 0
@@ -181,15 +183,18 @@ def test_it_resembles_the_real_brush(
 
 
 # --------------------------------------------------------------------------------------------------- scattered dabs
-@pytest.mark.parametrize("dab", [Dab(0.1), Dab(0.5), Dab(0.9)])
+@pytest.mark.parametrize("dab", [DabShape(0.1), DabShape(0.5), DabShape(0.9)])
 @pytest.mark.parametrize(("density", "opacity"), [(0.05, 0.9), (0.5, 0.6), (3.0, 0.2)])
-def test_the_moments_of_scattered_dabs(dab: Dab, density: float, opacity: float) -> None:
+def test_the_moments_of_scattered_dabs(dab: DabShape, density: float, opacity: float) -> None:
     """Those of dabs that are laid at random places, with as many in a square radius."""
     generator, radius, size = torch.Generator().manual_seed(1), 6.0, 400
     count = round(density * (size / radius) ** 2)
     x, y = torch.rand(2, count, generator=generator) * size
     same = (torch.full((count,), value) for value in (radius, opacity, dab.hardness, 1.0, UPRIGHT))
-    passed = 1 - lay(Dabs(x, y, *same, torch.zeros(count, dtype=torch.int64)), 1, (size, size))[..., 10:-10, 10:-10]
+    passed = (
+        1
+        - rasterize_dabs(Dabs(x, y, *same, torch.zeros(count, dtype=torch.int64)), 1, (size, size))[..., 10:-10, 10:-10]
+    )
     told = torch.tensor(density), torch.tensor(opacity), dab
     assert float(passed.mean()) == pytest.approx(float(torch.exp(-expected(*told))), abs=0.02)
     assert float(passed.square().mean()) == pytest.approx(float(torch.exp(-expected_square(*told))), abs=0.02)
@@ -223,7 +228,7 @@ def curves(count: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
 
 def test_the_nearest_point_is_the_nearest() -> None:
     curve, x, y = curves(200, seed=0)
-    t, ox, oy, vx, vy = nearest(curve, x, y)
+    t, ox, oy, vx, vy = nearest_point(curve, x, y)
     ax, ay, bx, by, sx, sy = curve
     torch.testing.assert_close((ax * t + bx) * t + sx + ox, x)
     torch.testing.assert_close((ay * t + by) * t + sy + oy, y)
@@ -244,7 +249,7 @@ def test_the_gradient_of_the_nearest_point_is_that_of_the_exact_one() -> None:
     looked_at = torch.randn(5, 200, 24, generator=generator, dtype=torch.float64)
 
     def value(curve: Tensor) -> Tensor:
-        return (torch.stack(nearest(curve, x, y)) * looked_at).sum(0)
+        return (torch.stack(nearest_point(curve, x, y)) * looked_at).sum(0)
 
     curve.requires_grad_()
     for index in range(6):

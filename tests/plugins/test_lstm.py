@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from artkit import images, weights
+from artkit import weights
 from artkit.errors import UsageError
 from artkit.files import sha256
-from artkit.recipe import recipe_folder
+from artkit.imaging.loading import load_target_image
+from artkit.recipes.shipped import recipe_folder
 from artkit.testing import check_agent, scene
 
 SMALL = {"view": 16, "channels": 4, "cells": 16}
@@ -154,7 +155,7 @@ def test_shipped_weights_are_those_that_were_released() -> None:
 @pytest.mark.parametrize(("name", "share"), [("digits", 0.16), ("handwriting", 0.2)])
 def test_digits_are_written_at_a_glance(name: str, share: float) -> None:
     """The page that ships with artkit, by the painter: most of its ink lies where it should."""
-    page = images.load(recipe_folder() / "targets/digits.png", (320, 128))
+    page = load_target_image(recipe_folder() / "targets/digits.png", (320, 128))
     made = scene((320, 128), renderer="gan")
     made.background = torch.ones(3)
     made.canvas = made.make("canvas", "grid", tile=64, overlap=0, strokes=6)
@@ -162,7 +163,7 @@ def test_digits_are_written_at_a_glance(name: str, share: float) -> None:
     made.constraints += (made.make("constraint", "size", largest=0.5),)
     agent = made.make("agent", "lstm", weights=name)
     with torch.no_grad():
-        actions = made.allowed(agent(made, page.pixels), 1.0)
+        actions = made.constrain(agent(made, page.pixels), 1.0)
         painted = made.canvas.render(made.renderer, actions, made.background)
     error = (painted - page.pixels).square().mean()
     assert error < share * (1 - page.pixels).square().mean(), error / (1 - page.pixels).square().mean()

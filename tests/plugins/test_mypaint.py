@@ -12,14 +12,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from artkit.canvas import Canvas
 from artkit.errors import UsageError
-from artkit.geometry import Place, Window
-from artkit.part import Scene
-from artkit.renderer import Renderer
-from artkit.strokes import StrokeLog
-from artkit_painters import engine, libmypaint, stroke
-from artkit_painters.mypaint import MyPaint
+from artkit.geometry.place import Place
+from artkit.geometry.window import Window
+from artkit.interfaces.canvas import Canvas
+from artkit.interfaces.renderer import Renderer
+from artkit.interfaces.scene import Scene
+from artkit.strokes.stroke_log import StrokeLog
+from artkit_mypaint import libmypaint
+from artkit_mypaint.action_spaces import SHAPE_SIZE, STROKE_SPACE
+from artkit_mypaint.brush_files import find_brush
+from artkit_mypaint.mypaint import MyPaint
 
 Actions = Callable[..., Tensor]
 Scenes = Callable[..., Scene]
@@ -33,8 +36,8 @@ def log_of(canvas: Canvas, actions: Tensor, seed: int) -> StrokeLog:
         background=GROUND,
         seed=seed,
         renderer={"type": "mypaint"},
-        space=stroke.SPACE.name,
-        names=stroke.SPACE.names,
+        space=STROKE_SPACE.name,
+        names=STROKE_SPACE.names,
         actions=actions,
         phases=canvas.phases,
         clip=canvas.clip,
@@ -68,7 +71,7 @@ def test_tiles_are_what_mypaint_paints_on_one_large_surface(
     renderer: Renderer = made.make("renderer", "mypaint", surrogate=surrogate)
     made.renderer = renderer
     canvas: Canvas = made.make("canvas", kind, **told)
-    actions = random_actions(canvas.strokes, seed=12)
+    actions = random_actions(canvas.stroke_count, seed=12)
     with torch.no_grad():
         tiles = canvas.render(renderer, actions[None], made.background, seed=3)[0]
         surface = renderer.replay(log_of(canvas, actions, 3), whole(canvas))
@@ -87,7 +90,7 @@ def test_strokes_in_the_corners_of_their_tiles_are_not_cut(
     renderer: Renderer = made.make("renderer", "mypaint", surrogate=surrogate)
     made.renderer = renderer
     canvas: Canvas = made.make("canvas", "grid", tile=16, overlap=0, bleed=0, strokes=2)
-    actions = (random_actions(canvas.strokes, seed=3) * 3 - 1).clamp(0, 1)
+    actions = (random_actions(canvas.stroke_count, seed=3) * 3 - 1).clamp(0, 1)
     actions[:, 8] = 1.0
     with torch.no_grad():
         tiles = canvas.render(renderer, actions[None], made.background, seed=3)[0]
@@ -101,7 +104,7 @@ def test_a_clipped_canvas_is_replayed_as_it_was_painted(scene: Scenes, random_ac
     renderer: Renderer = made.make("renderer", "mypaint", surrogate="")
     made.renderer = renderer
     canvas: Canvas = made.make("canvas", "grid", strokes=2, clip=True)
-    actions = random_actions(canvas.strokes)
+    actions = random_actions(canvas.stroke_count)
     with torch.no_grad():
         tiles = canvas.render(renderer, actions[None], made.background, seed=3)[0]
         again = renderer.replay(log_of(canvas, actions, 3), whole(canvas))
@@ -114,7 +117,7 @@ def painted(mypaint: None, scene: Scenes, random_actions: Actions) -> tuple[Rend
     renderer: Renderer = made.make("renderer", "mypaint", surrogate="")
     made.renderer = renderer
     canvas: Canvas = made.make("canvas", "grid", strokes=2)
-    return renderer, canvas, log_of(canvas, random_actions(canvas.strokes, seed=5), 9)
+    return renderer, canvas, log_of(canvas, random_actions(canvas.stroke_count, seed=5), 9)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.5, 3.0])
@@ -165,7 +168,7 @@ def test_the_real_stroke_forward_the_painter_s_gradient_backward(scene: Scenes, 
     assert torch.equal(slopes[0], slopes[1])
     assert slopes[0].abs().max() > 1
     (of_colour,) = torch.autograd.grad(real.colour.sum(), actions)
-    assert torch.equal(of_colour[:, stroke.SHAPE :], torch.ones(4, 3))
+    assert torch.equal(of_colour[:, SHAPE_SIZE:], torch.ones(4, 3))
 
 
 @pytest.mark.usefixtures("mypaint")
@@ -224,7 +227,7 @@ def test_other_brushes_paint_as_replayed(brush: str, scene: Scenes, random_actio
     renderer: Renderer = made.make("renderer", "mypaint", brush=brush, surrogate="")
     made.renderer = renderer
     canvas: Canvas = made.make("canvas", "grid", strokes=1)
-    actions = random_actions(canvas.strokes, seed=6)
+    actions = random_actions(canvas.stroke_count, seed=6)
     with torch.no_grad():
         tiles = canvas.render(renderer, actions[None], made.background, seed=3)[0]
     surface = renderer.replay(log_of(canvas, actions, 3), whole(canvas))
@@ -249,7 +252,7 @@ def test_without_the_engine_the_painter_stands_in_and_says_so(scene: Scenes, ran
         assert torch.equal(stand_in, learnt)
     made.renderer = renderer
     canvas: Canvas = made.make("canvas", "grid", strokes=1)
-    actions = random_actions(canvas.strokes)
+    actions = random_actions(canvas.stroke_count)
     with torch.no_grad():
         picture = canvas.render(renderer, actions[None], torch.tensor(GROUND), seed=3)[0]
         again = renderer.replay(log_of(canvas, actions, 3), whole(canvas))
@@ -258,7 +261,7 @@ def test_without_the_engine_the_painter_stands_in_and_says_so(scene: Scenes, ran
 
 @pytest.mark.usefixtures("no_engine")
 def test_without_engine_and_surrogate_there_is_nothing_to_paint_with(scene: Scenes) -> None:
-    with pytest.raises(libmypaint.EngineMissing, match="apt install libmypaint"):
+    with pytest.raises(libmypaint.MyPaintMissing, match="apt install libmypaint"):
         scene().make("renderer", "mypaint", surrogate="")
 
 
@@ -268,19 +271,19 @@ def test_a_brush_of_one_s_own_lies_beside_its_recipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture_file: Path
 ) -> None:
     """Relative paths start at the recipe that names them, whatever the current folder."""
-    from artkit import recipe
-    from artkit.plugins import plugins
+    from artkit.recipes.reading import read_recipe
+    from artkit.registry.plugin_registry import get_registry
 
     there, elsewhere = tmp_path / "there", tmp_path / "elsewhere"
     there.mkdir()
     elsewhere.mkdir()
-    (there / "mine.myb").write_bytes(engine.find_brush("classic/dry_brush").read_bytes())
+    (there / "mine.myb").write_bytes(find_brush("classic/dry_brush").read_bytes())
     (there / "own.toml").write_text(
         '[renderer]\ntype = "mypaint"\nbrush = "mine.myb"\nsurrogate = ""\n'
         f'[objective.look]\ntype = "content"\ntarget = "{picture_file}"\n'
     )
     monkeypatch.chdir(elsewhere)
-    told = recipe.read([there / "own.toml"]).blocks["renderer"]
-    part = plugins().part("renderer", told.type)
+    told = read_recipe([there / "own.toml"]).blocks["renderer"]
+    part = get_registry().component("renderer", told.type)
     scene = Scene((64, 64), torch.device("cpu"), 0, torch.Generator(), torch.ones(3), lambda *_: None)
     assert isinstance(part(told.config, scene), MyPaint)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from artkit.geometry import Window
-from artkit.objective import View
-from artkit.part import Scene
+from artkit.geometry.window import Window
+from artkit.interfaces.scene import Scene
+from artkit.interfaces.view import View
 from artkit_vision.pixel import Pixel
 
 SIZE = (96, 64)

@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from artkit import recipe
-from artkit.data import Data
 from artkit.errors import UsageError
-from artkit.geometry import Window
-from artkit.objective import View
-from artkit.part import Scene
+from artkit.geometry.window import Window
+from artkit.interfaces.data import Data
+from artkit.interfaces.scene import Scene
+from artkit.interfaces.view import View
+from artkit.recipes.validation import build_config
 from artkit.testing import scene
 
 STROKES = """
@@ -43,7 +43,7 @@ class Given(Data):
     def __len__(self) -> int:
         return 1
 
-    def pictures(self, numbers: Tensor) -> Tensor:
+    def images(self, numbers: Tensor) -> Tensor:
         raise NotImplementedError
 
 
@@ -123,7 +123,7 @@ def test_an_example_is_laid_over_the_picture(hand: Any) -> None:
 def test_what_an_example_does_not_say_is_free(hand: Any) -> None:
     objective, made = hand(fit=False)
     view = look(made, CROSS, CROSS * 0.9, 1)
-    (slope,) = torch.autograd.grad(objective(view).sum(), view.proposed)
+    (slope,) = torch.autograd.grad(objective(view).sum(), view.raw_actions)
     said = slope[0] != 0
     assert said[0, :9].all()
     assert said[1, :6].all()
@@ -159,7 +159,7 @@ def test_it_needs_data_and_one_tile(tmp_path: Path) -> None:
 
 def test_schedules_of_weights(tmp_path: Path) -> None:
     (tmp_path / "strokes.toml").write_text(STROKES)
-    settings = recipe.check_settings(
+    settings = build_config(
         type(_hand(tmp_path)), {"examples": str(tmp_path / "strokes.toml"), "weight": [[0.2, 8.0], [0.6, 0.0]]}, ""
     )
     objective = _hand(tmp_path)

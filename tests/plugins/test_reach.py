@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from artkit_painters import stroke
-from artkit_painters.geometry import REACH_PX
-from artkit_painters.libmypaint import ONE
-from artkit_painters.reach import measure
-from artkit_painters.tracing import trace
-from artkit_painters.workers import Workers
+from artkit_mypaint import stroke_geometry
+from artkit_mypaint.libmypaint import ONE
+from artkit_mypaint.tracing import trace_actions
+from artkit_mypaint.workers import Workers
+from artkit_painters.brush_extent import measure_extent
+from artkit_painters.geometry_painter import REACH_PX
 
 pytestmark = pytest.mark.usefixtures("mypaint")
 
@@ -20,19 +20,23 @@ pytestmark = pytest.mark.usefixtures("mypaint")
 def test_next_to_no_paint_lies_beyond(brush: str) -> None:
     """On strokes that the measurement did not see."""
     workers = Workers(brush, 1)
-    low, more = measure(workers)
+    low, more = measure_extent(workers)
     assert low >= 0
     assert more >= 0
     around = 64
     actions = torch.rand(60, 12, generator=torch.Generator().manual_seed(5))
-    traces = trace(actions, torch.zeros(60, 2), 64, torch.arange(60), 1)
+    traces = trace_actions(actions, torch.zeros(60, 2), 64, torch.arange(60), 1)
     size = 64 + 2 * around
     coverage = workers.paint(traces, np.full((60, 2), -around), size, size) / ONE
     centre = torch.arange(size) + 0.5 - around
     t = torch.linspace(0, 1, 65)
-    nodes = stroke.curve(actions, t) * 64
-    pressure = stroke.pressure(actions, t)
-    radius = stroke.radius(actions)[:, None] * 64 * stroke.swollen(pressure, workers.brush.swell)
+    nodes = stroke_geometry.curve(actions, t) * 64
+    pressure = stroke_geometry.pressure(actions, t)
+    radius = (
+        stroke_geometry.max_radius(actions)[:, None]
+        * 64
+        * stroke_geometry.radius_at_pressure(pressure, workers.brush.pressure_radius_curve)
+    )
     reach = (low + more * pressure) * radius + REACH_PX
     beyond = 0.0
     for painted, way, limit in zip(torch.from_numpy(coverage), nodes, reach, strict=True):
@@ -43,7 +47,7 @@ def test_next_to_no_paint_lies_beyond(brush: str) -> None:
 
 
 def test_a_brush_that_shrinks_with_pressure_reaches_farthest_without() -> None:
-    charcoal, dry = (measure(Workers(brush, 1)) for brush in ("classic/charcoal", "classic/dry_brush"))
+    charcoal, dry = (measure_extent(Workers(brush, 1)) for brush in ("classic/charcoal", "classic/dry_brush"))
     assert charcoal[0] > 3
     assert charcoal[1] < 1
     assert dry[1] > 3
@@ -51,4 +55,4 @@ def test_a_brush_that_shrinks_with_pressure_reaches_farthest_without() -> None:
 
 def test_it_is_the_same_again() -> None:
     workers = Workers("classic/pencil", 1)
-    assert measure(workers, 3) == measure(workers, 3) == measure(Workers("classic/pencil", 2), 3)
+    assert measure_extent(workers, 3) == measure_extent(workers, 3) == measure_extent(Workers("classic/pencil", 2), 3)

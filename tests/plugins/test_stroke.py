@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from artkit_painters import engine, stroke
-from artkit_painters.tracing import trace
+from artkit_mypaint import stroke_geometry
+from artkit_mypaint.action_spaces import STROKE_SPACE
+from artkit_mypaint.pen_paths import EVENT_SECONDS, stroke_seeds
+from artkit_mypaint.tracing import trace_actions
 
 numbers = st.floats(0, 1, width=32)
 an_action = st.lists(numbers, min_size=12, max_size=12).map(lambda row: torch.tensor([row]))
@@ -21,13 +23,13 @@ quick = settings(max_examples=50, deadline=None, derandomize=True)
 
 
 def named(action: Tensor, *names: str) -> Tensor:
-    return action[0, stroke.SPACE.index(*names)]
+    return action[0, STROKE_SPACE.index(*names)]
 
 
 @quick
 @given(an_action)
 def test_the_curve_passes_through_its_three_points(action: Tensor) -> None:
-    start, middle, end = stroke.curve(action, torch.tensor([0.0, 0.5, 1.0]))[0]
+    start, middle, end = stroke_geometry.curve(action, torch.tensor([0.0, 0.5, 1.0]))[0]
     torch.testing.assert_close(start, named(action, "start_x", "start_y"))
     torch.testing.assert_close(middle, named(action, "middle_x", "middle_y"))
     torch.testing.assert_close(end, named(action, "end_x", "end_y"))
@@ -37,7 +39,7 @@ def test_the_curve_passes_through_its_three_points(action: Tensor) -> None:
 @given(an_action)
 def test_the_curve_is_quadratic(action: Tensor) -> None:
     """So that it is the paper's Bezier curve: its third differences vanish."""
-    points = stroke.curve(action.double(), torch.linspace(0, 1, 9, dtype=torch.float64))[0]
+    points = stroke_geometry.curve(action.double(), torch.linspace(0, 1, 9, dtype=torch.float64))[0]
     assert points.diff(n=3, dim=0).abs().max() < 1e-12
 
 
@@ -46,18 +48,18 @@ def test_the_curve_is_quadratic(action: Tensor) -> None:
 def test_pressure_goes_from_the_start_s_to_the_end_s(action: Tensor) -> None:
     start, end = named(action, "start_pressure", "end_pressure")
     t = torch.linspace(0, 1, 5)
-    pressure = stroke.pressure(action, t)
+    pressure = stroke_geometry.pressure(action, t)
     assert pressure.shape == (1, 5)
     torch.testing.assert_close(pressure[0], start + (end - start) * t)
-    of_pixels = stroke.pressure(action, t.view(1, 5, 1).expand(1, 5, 2))
+    of_pixels = stroke_geometry.pressure(action, t.view(1, 5, 1).expand(1, 5, 2))
     torch.testing.assert_close(of_pixels, pressure[:, :, None].expand(1, 5, 2))
 
 
 @quick
 @given(an_action, st.integers(8, 500))
 def test_radii_grow_with_the_tile(action: Tensor, side: int) -> None:
-    radius = stroke.radius(action) * side
-    torch.testing.assert_close(stroke.log_radius(action, side), radius.log(), atol=1e-4, rtol=1e-4)
+    radius = stroke_geometry.max_radius(action) * side
+    torch.testing.assert_close(stroke_geometry.log_radius(action, side), radius.log(), atol=1e-4, rtol=1e-4)
     size = float(named(action, "size")[0])
     assert float(radius) == pytest.approx(math.exp(2 * size) * side / 64, rel=1e-4)
 
@@ -65,7 +67,7 @@ def test_radii_grow_with_the_tile(action: Tensor, side: int) -> None:
 @quick
 @given(an_action, st.tuples(st.integers(-300, 300), st.integers(-300, 300)), st.sampled_from([32, 64, 100.5, 192]))
 def test_the_pen_goes_from_start_to_end(action: Tensor, origin: tuple[int, int], side: float) -> None:
-    traces = trace(action, torch.tensor([origin]), side, torch.tensor([3]), 11)
+    traces = trace_actions(action, torch.tensor([origin]), side, torch.tensor([3]), 11)
     points = traces.points[0]
     corner = np.array(origin)
 
@@ -88,30 +90,30 @@ def test_the_pen_goes_from_start_to_end(action: Tensor, origin: tuple[int, int],
 
 
 def test_an_event_a_point_and_the_time_it_takes(random_actions: Callable[..., Tensor]) -> None:
-    traces = trace(random_actions(3), torch.zeros(3, 2), 64, torch.arange(3), 0)
-    assert traces.points.shape == (3, len(engine._SECONDS), 3)
+    traces = trace_actions(random_actions(3), torch.zeros(3, 2), 64, torch.arange(3), 0)
+    assert traces.points.shape == (3, len(EVENT_SECONDS), 3)
     assert np.isfinite(traces.points).all()
 
 
 def test_seeds_differ_by_number_and_by_seed() -> None:
     numbers = np.arange(20_000)
-    seeds = engine.stroke_seeds(numbers, 0)
+    seeds = stroke_seeds(numbers, 0)
     assert len(set(seeds.tolist())) > 19_990
     assert seeds.min() >= 0
     assert seeds.max() < 1 << 30
-    assert (engine.stroke_seeds(numbers, 1) != seeds).mean() > 0.999
-    np.testing.assert_array_equal(engine.stroke_seeds(numbers[5:9], 0), seeds[5:9])
-    assert (engine.stroke_seeds(numbers, (1 << 63) - 1) != seeds).mean() > 0.999
+    assert (stroke_seeds(numbers, 1) != seeds).mean() > 0.999
+    np.testing.assert_array_equal(stroke_seeds(numbers[5:9], 0), seeds[5:9])
+    assert (stroke_seeds(numbers, (1 << 63) - 1) != seeds).mean() > 0.999
 
 
 def test_a_radius_under_pressure_is_read_from_the_table() -> None:
     swell = (-2.0, -0.5, 0.0)
     pressure = torch.linspace(0, 1, 41, dtype=torch.float64, requires_grad=True)
-    share = stroke.swollen(pressure, swell)
+    share = stroke_geometry.radius_at_pressure(pressure, swell)
     assert isinstance(share, Tensor)
     expected = np.exp(np.interp(pressure.detach().numpy(), [0, 0.5, 1], swell))
     np.testing.assert_allclose(share.detach().numpy(), expected, rtol=1e-6)
     (slope,) = torch.autograd.grad(share.log().sum(), pressure)
     assert slope[5].item() == pytest.approx(3.0)
     assert slope[35].item() == pytest.approx(1.0)
-    assert stroke.swollen(pressure, ()) == 1.0
+    assert stroke_geometry.radius_at_pressure(pressure, ()) == 1.0

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from artkit import images
 from artkit.errors import UsageError
-from artkit.geometry import Window
-from artkit.objective import View
-from artkit.part import Scene
+from artkit.geometry.window import Window
+from artkit.imaging.png import save_png
+from artkit.interfaces.scene import Scene
+from artkit.interfaces.view import View
 from artkit_vision.style import Style
 
 SIDE = 96
@@ -34,7 +34,7 @@ def view_of(image: Tensor) -> View:
 @pytest.fixture
 def style(scene: Callable[..., Scene], tmp_path: Path) -> Callable[..., Style]:
     def make(size: tuple[int, int] = (SIDE, SIDE), **settings: Any) -> Style:
-        images.save_png(checks(6)[0], tmp_path / "texture.png")
+        save_png(checks(6)[0], tmp_path / "texture.png")
         return Style(Style.Config(image=tmp_path / "texture.png", **settings), scene(size))
 
     return make

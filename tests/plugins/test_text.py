@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from artkit.errors import ArtkitError, UsageError
-from artkit.geometry import Window
-from artkit.objective import View
-from artkit.part import Scene
+from artkit.geometry.window import Window
+from artkit.interfaces.scene import Scene
+from artkit.interfaces.view import View
 from artkit_vision import text
 from artkit_vision.text import Text
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from artkit.errors import UsageError
-from artkit.geometry import Window
-from artkit.objective import View
-from artkit.part import Scene
-from artkit_painters import stroke
+from artkit.geometry.window import Window
+from artkit.interfaces.scene import Scene
+from artkit.interfaces.view import View
+from artkit_mypaint.action_spaces import STROKE_SPACE
 from artkit_vision.total_variation import TotalVariation
 
 SIZE = (32, 24)
@@ -34,8 +34,8 @@ def test_strokes_that_are_alike_have_none(brushes: Scene) -> None:
     image = torch.rand(2, 3, 24, 32)
     actions = torch.rand(2, 1, 12).repeat(1, 5, 1)
     assert objective(view(image, actions)).tolist() == [0, 0]
-    actions[0, 2, stroke.SPACE.index("size")] += 0.6
-    actions[1, :, stroke.SPACE.index("start_x")] += torch.rand(5, 1)  # a place is not compared unless named
+    actions[0, 2, STROKE_SPACE.index("size")] += 0.6
+    actions[1, :, STROKE_SPACE.index("start_x")] += torch.rand(5, 1)  # a place is not compared unless named
     assert objective(view(image, actions)).tolist() == pytest.approx([2 * 0.6 / (4 * 6), 0], abs=1e-6)
     assert objective(view(image, actions[:, :1])).tolist() == [0, 0]
 
@@ -52,7 +52,7 @@ def test_it_calms_the_strokes_it_is_told_to(brushes: Scene) -> None:
     objective = TotalVariation(TotalVariation.Config(numbers=("size",)), brushes)
     actions = torch.rand(1, 6, 12, generator=torch.Generator().manual_seed(1)).requires_grad_()
     (gradient,) = torch.autograd.grad(objective(view(torch.zeros(1, 3, 24, 32), actions)).sum(), actions)
-    told = stroke.SPACE.index("size")
+    told = STROKE_SPACE.index("size")
     assert gradient[..., told].abs().sum() > 0
     gradient[..., told] = 0
     assert gradient.abs().sum() == 0

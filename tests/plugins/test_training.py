@@ -12,14 +12,16 @@ from typing import Any
 import pytest
 import torch
 
-from artkit import recipe
+from artkit.engine.renderer_training import RendererTrainingTask
+from artkit.engine.run import Run
+from artkit.engine.task import Interrupted
 from artkit.errors import ArtkitError, UsageError
-from artkit.geometry import Place
-from artkit.part import Scene
-from artkit.run import Interrupted, Run
-from artkit.train_job import Train
-from artkit_painters import data, weights
-from artkit_painters.data import StrokeSet
+from artkit.geometry.place import Place
+from artkit.interfaces.scene import Scene
+from artkit.recipes.reading import read_recipe
+from artkit_painters import stroke_data as data
+from artkit_painters import weights
+from artkit_painters.stroke_data import StrokeSet
 
 pytestmark = pytest.mark.usefixtures("mypaint")
 
@@ -43,8 +45,8 @@ RENDERERS: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few strokes at a time, so that a training takes up several pieces of a stream."""
-    monkeypatch.setattr(data, "PIECE", 16)
-    monkeypatch.setattr(data, "AHEAD", 1)
+    monkeypatch.setattr(data, "CHUNK_SIZE", 16)
+    monkeypatch.setattr(data, "PREFETCHED_CHUNKS", 1)
 
 
 @pytest.fixture
@@ -67,11 +69,11 @@ def test_a_training_that_was_stopped_becomes_what_it_would_have(
     """And its weights paint."""
     file = write(kind)
     torch.manual_seed(1)
-    whole = train(file, tmp_path / "whole").results[0]
+    whole = train(file, tmp_path / "whole").outputs[0]
     with pytest.raises(Interrupted):
         train(file, tmp_path / "stopped", stop_after=4)
     torch.manual_seed(2)
-    assert train(file, tmp_path / "stopped", resume=True).results[0].read_bytes() == whole.read_bytes()
+    assert train(file, tmp_path / "stopped", resume=True).outputs[0].read_bytes() == whole.read_bytes()
     lines = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
     assert len(lines) == STEPS
     assert all(math.isfinite(value) for line in lines for value in line.values())
@@ -92,8 +94,8 @@ def test_a_training_that_was_stopped_becomes_what_it_would_have(
 def test_it_learns(kind: str, write: Callable[..., Path], tmp_path: Path) -> None:
     """A few strokes that come again and again, whose errors chance makes little of."""
     regression = ["trainer.regression=1.0"] if kind == "dcgan" else []
-    told = recipe.read([write(kind)], ["steps=80", "trainer.strokes=24", *regression])
-    job = Train(told, torch.device("cpu"), tmp_path / "run")
+    told = read_recipe([write(kind)], ["steps=80", "trainer.strokes=24", *regression])
+    job = RendererTrainingTask(told, torch.device("cpu"), tmp_path / "run")
     job.prepare()
     errors = [job.step(step)["mse"] for step in range(40)]
     assert sum(errors[-8:]) < 0.7 * sum(errors[:8]), errors
@@ -102,10 +104,10 @@ def test_it_learns(kind: str, write: Callable[..., Path], tmp_path: Path) -> Non
 def test_weights_of_one_action_space_do_not_paint_another(
     write: Callable[..., Path], train: Callable[..., Run], tmp_path: Path, scene: Callable[..., Scene]
 ) -> None:
-    discrete = train(write("discrete"), tmp_path / "discrete").results[0]
+    discrete = train(write("discrete"), tmp_path / "discrete").outputs[0]
     with pytest.raises(UsageError, match="action space mypaint-discrete-1, not mypaint-stroke-1"):
         scene().make("renderer", "gan", weights=discrete)
-    vae = train(write("vae"), tmp_path / "vae").results[0]
+    vae = train(write("vae"), tmp_path / "vae").outputs[0]
     with pytest.raises(UsageError, match="do not tell their"):
         scene().make("renderer", "gan", weights=vae)
 
@@ -121,21 +123,21 @@ def test_weights_of_one_action_space_do_not_paint_another(
 def test_a_brush_that_cannot_be_learnt_is_refused_at_once(
     brush: str, message: str, write: Callable[..., Path], tmp_path: Path
 ) -> None:
-    told = recipe.read([write("geometry", f'brush = "{brush}"')])
+    told = read_recipe([write("geometry", f'brush = "{brush}"')])
     with pytest.raises(UsageError, match=message):
-        Train(told, torch.device("cpu"), tmp_path / "run")
+        RendererTrainingTask(told, torch.device("cpu"), tmp_path / "run")
 
 
 def test_a_brush_of_hard_dabs_can_be_learnt(write: Callable[..., Path], tmp_path: Path) -> None:
     """Their edges fade over nothing."""
-    told = recipe.read([write("dabs", 'brush = "deevad/pen"')], ["trainer.regression=1.0"])
-    job = Train(told, torch.device("cpu"), tmp_path / "run")
+    told = read_recipe([write("dabs", 'brush = "deevad/pen"')], ["trainer.regression=1.0"])
+    job = RendererTrainingTask(told, torch.device("cpu"), tmp_path / "run")
     assert all(math.isfinite(loss) for step in range(5) for loss in job.step(step).values())
 
 
 def test_a_training_whose_loss_is_no_number_keeps_its_weights(write: Callable[..., Path], tmp_path: Path) -> None:
-    told = recipe.read([write("geometry")])
-    job = Train(told, torch.device("cpu"), tmp_path / "run")
+    told = read_recipe([write("geometry")])
+    job = RendererTrainingTask(told, torch.device("cpu"), tmp_path / "run")
     job.prepare()
     job.trainer.painter.leave.bias.data[0] = math.nan  # type: ignore[union-attr]
     before = {name: weight.clone() for name, weight in job.trainer.state_dict().items()}
@@ -147,13 +149,13 @@ def test_a_training_whose_loss_is_no_number_keeps_its_weights(write: Callable[..
 
 def test_discrete_strokes_are_the_paper_s_painter_s(write: Callable[..., Path]) -> None:
     with pytest.raises(UsageError, match="needs architecture"):
-        recipe.read([write("geometry", "discrete = true")])
+        read_recipe([write("geometry", "discrete = true")])
 
 
 def test_strokes_of_another_action_space_are_not_learnt_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from artkit_painters.workers import Workers
+    from artkit_mypaint.workers import Workers
 
-    monkeypatch.setattr(data, "SHARD", 8)
+    monkeypatch.setattr(data, "SHARD_SIZE", 8)
     workers = Workers("classic/dry_brush", 1)
     list(StrokeSet("classic/dry_brush", 8).store(tmp_path, workers))
     with pytest.raises(ArtkitError, match=r"other strokes: space = mypaint-stroke-1\n.*another folder"):
@@ -161,7 +163,7 @@ def test_strokes_of_another_action_space_are_not_learnt_from(tmp_path: Path, mon
 
 
 def test_discrete_strokes_are_lifted_or_of_a_level() -> None:
-    from artkit_painters.workers import Workers
+    from artkit_mypaint.workers import Workers
 
     told = StrokeSet("classic/dry_brush", 40, discrete=True)
     actions, sheets = told.actions(0), told.paint(0, Workers("classic/dry_brush", 1))
@@ -178,9 +180,11 @@ def test_a_full_disk_is_told(write: Callable[..., Path], tmp_path: Path, monkeyp
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(data, "SHARD", 16)
+    monkeypatch.setattr(data, "SHARD_SIZE", 16)
     monkeypatch.setattr(data.np, "save", full)
-    job = Train(recipe.read([write("geometry")], ["trainer.strokes=16"]), torch.device("cpu"), tmp_path / "run")
+    job = RendererTrainingTask(
+        read_recipe([write("geometry")], ["trainer.strokes=16"]), torch.device("cpu"), tmp_path / "run"
+    )
     with pytest.raises(ArtkitError, match=r"no space left on the disk.*\n.*--resume"):
         job.prepare()
 
@@ -203,6 +207,6 @@ def test_tensorboard_that_is_not_there_is_told(
     import sys
 
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    told = recipe.read([write("geometry", "tensorboard = true")])
+    told = read_recipe([write("geometry", "tensorboard = true")])
     with pytest.raises(UsageError, match=r"TensorBoard is not installed\n.*pip install"):
-        Train(told, torch.device("cpu"), tmp_path / "run")
+        RendererTrainingTask(told, torch.device("cpu"), tmp_path / "run")

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from artkit.errors import UsageError
-from artkit.geometry import Place
-from artkit.part import Scene
-from artkit_painters import stroke, weights
+from artkit.geometry.place import Place
+from artkit.interfaces.scene import Scene
+from artkit_mypaint.action_spaces import SHAPE_SIZE, STROKE_SPACE
+from artkit_painters import weights
 from artkit_painters.autoencoder import LATENT, Decoder, Encoder, Latent, VaePainter
 from artkit_painters.vae import Vae, normal
 
-FACTS = {"architecture": "vae", "latent": LATENT, "brush": "classic/pen", "space": stroke.SPACE.name}
+FACTS = {"architecture": "vae", "latent": LATENT, "brush": "classic/pen", "space": STROKE_SPACE.name}
 Actions = Callable[..., Tensor]
 
 
@@ -81,7 +82,7 @@ def test_of_many_strokes_the_gradient_is_that_of_each(
     file: Path, scene: Callable[..., Scene], random_actions: Actions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are painted a batch at a time, and again for the gradient."""
-    from artkit_painters import sheets
+    from artkit_painters import patches as sheets
 
     vae = Vae(Vae.Config(weights=file), scene())
 
@@ -93,7 +94,7 @@ def test_of_many_strokes_the_gradient_is_that_of_each(
     kept = slope()
     monkeypatch.setattr(sheets, "_BATCH", 2)
     torch.testing.assert_close(slope(), kept, atol=1e-4, rtol=1e-3)
-    assert kept[:, : stroke.SHAPE].abs().max() > 0
+    assert kept[:, :SHAPE_SIZE].abs().max() > 0
 
 
 def test_noise_is_standard_normal() -> None:

@@ -12,15 +12,16 @@ import torch
 
 from artkit.errors import UsageError
 from artkit.files import sha256
-from artkit.part import Scene
-from artkit_painters import stroke, weights
+from artkit.interfaces.scene import Scene
+from artkit_mypaint.action_spaces import STROKE_SPACE
+from artkit_painters import weights
 from artkit_painters.gan import Gan
-from artkit_painters.geometry import GeometryPainter
+from artkit_painters.geometry_painter import GeometryPainter
 from artkit_painters.vae import Vae
 
 FACTS = {
     "channels": 4, "reach": [3.0, 1.0], "swell": [], "dab": [0.5, 0.0, [0.0, 1.0]],
-    "brush": "classic/pen", "space": stroke.SPACE.name,
+    "brush": "classic/pen", "space": STROKE_SPACE.name,
 }  # fmt: skip
 
 
@@ -92,7 +93,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_weights_of_another_action_space_are_refused(tmp_path: Path, scene: Callable[..., Scene]) -> None:
     file = tmp_path / "other.safetensors"
     weights.save(GeometryPainter(4, (3.0, 1.0)), {**FACTS, "space": "spray-can-9"}, file)
-    with pytest.raises(UsageError, match=f"spray-can-9, not {stroke.SPACE.name}"):
+    with pytest.raises(UsageError, match=f"spray-can-9, not {STROKE_SPACE.name}"):
         gan(scene, weights=file)
 
 

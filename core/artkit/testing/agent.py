@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from artkit.agent import Agent
-from artkit.part import Scene
+from artkit.interfaces.agent import Agent
+from artkit.interfaces.scene import Scene
 from artkit.testing.common import (
     Bench,
     SceneMaker,
@@ -119,15 +119,15 @@ def some(bench: Bench) -> None:
     agent, made = bench.fresh()
     with torch.no_grad():
         every = _propose(agent, made)
-        numbers = torch.arange(made.actions).flip(0)[::2]
-        few = agent.strokes(made, numbers, _shown(agent, made))
+        numbers = torch.arange(made.action_count).flip(0)[::2]
+        few = agent.forward_subset(made, numbers, _shown(agent, made))
     expect_same(few, every[:, numbers], "asked for some strokes alone it proposes others", 1e-5)
 
 
 def looking(bench: Bench) -> None:
     """If it looks, what it proposes follows from each target by itself."""
     agent, made = bench.fresh()
-    if not agent.looks:
+    if not agent.uses_targets:
         return
     shown = torch.cat([picture(made.size, number) for number in range(3)]).to(made.device)
     with torch.no_grad():
@@ -142,7 +142,7 @@ def looking(bench: Bench) -> None:
 
 def _shown(agent: Agent, made: Scene) -> Tensor | None:
     """What there is to be painted, for an agent that looks."""
-    return picture(made.size).to(made.device) if agent.looks else None
+    return picture(made.size).to(made.device) if agent.uses_targets else None
 
 
 def _propose(agent: Agent, made: Scene) -> Tensor:
@@ -154,7 +154,7 @@ def _actions(agent: Agent, made: Scene) -> Tensor:
     proposed = _propose(agent, made)
     assert made.canvas is not None
     assert made.renderer is not None
-    shape = (len(proposed), made.canvas.strokes, len(made.renderer.space))
+    shape = (len(proposed), made.canvas.stroke_count, len(made.renderer.space))
     expect(shape[0] >= 1, "it proposes no picture")
     expect_unit(expect_tensor(proposed, shape, made.background, "the actions (n, N, A)"), "the actions")
     return proposed

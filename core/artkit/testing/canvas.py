@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from artkit.canvas import Canvas
-from artkit.geometry import Phase, Window
-from artkit.part import Scene
+from artkit.geometry.phase import Phase
+from artkit.geometry.window import Window
+from artkit.interfaces.canvas import Canvas
+from artkit.interfaces.scene import Scene
 from artkit.testing.common import Bench, SceneMaker, Settings, expect, expect_same, untouched_generators
 from artkit.testing.scene import SEED
 
@@ -28,12 +29,12 @@ def layout(bench: Bench) -> None:
     expect(isinstance(canvas.phases, tuple) and canvas.phases, f"layout gives {canvas.phases!r}, not a tuple of phases")
     first = 0
     for place, phase in enumerate(canvas.phases):
-        expect(isinstance(phase, Phase), f"phase {place} is {type(phase).__name__}, not artkit.geometry.Phase")
+        expect(isinstance(phase, Phase), f"phase {place} is {type(phase).__name__}, not artkit.geometry.phase.Phase")
         whole = all(isinstance(value, int) for value in vars(phase).values())
         expect(whole, f"phase {place}: not all of its numbers are whole: {phase}")
         expect(phase.side > 0 and phase.rows > 0 and phase.columns > 0, f"phase {place} is empty: {phase}")
         expect(phase.first == first, f"phase {place} begins with stroke {phase.first}; {first} comes next")
-        first += phase.strokes
+        first += phase.stroke_count
     width, height = made.size
     x, y, side = canvas.tiles().T
     touches = (x < width) & (y < height) & (x + side > 0) & (y + side > 0)
@@ -45,7 +46,7 @@ def sheets(bench: Bench) -> None:
     canvas, made = bench.fresh()
     for place, phase in enumerate(canvas.phases):
         sheet = phase.side + 2 * canvas.margin(made.renderer, phase.side)
-        apart = phase.pitch >= sheet or phase.strokes == 1
+        apart = phase.pitch >= sheet or phase.stroke_count == 1
         expect(apart, f"phase {place}: its sheets of {sheet} px are {phase.pitch} px apart, so they overlap")
 
 
@@ -103,10 +104,10 @@ def gradient(bench: Bench) -> None:
     expect(picture.requires_grad, "no gradient comes through")
     (slope,) = torch.autograd.grad(picture.square().sum(), actions)
     reached = int(slope[0].abs().sum(1).gt(0).sum())
-    expect(2 * reached >= canvas.strokes, f"a gradient reaches only {reached} of {canvas.strokes} strokes")
+    expect(2 * reached >= canvas.stroke_count, f"a gradient reaches only {reached} of {canvas.stroke_count} strokes")
 
 
 def _actions(canvas: Canvas, made: Scene, count: int = 1) -> torch.Tensor:
     assert made.renderer is not None
-    shape = (count, canvas.strokes, len(made.renderer.space))
+    shape = (count, canvas.stroke_count, len(made.renderer.space))
     return torch.rand(shape, generator=torch.Generator().manual_seed(SEED)).to(made.device)

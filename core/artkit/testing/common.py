@@ -14,12 +14,13 @@ import tomli_w
 import torch
 from torch import Tensor, nn
 
-from artkit import checkpoint
+from artkit.engine import checkpoint
 from artkit.errors import ArtkitError, UsageError
-from artkit.part import Scene
-from artkit.plugins import plugins, problem
-from artkit.recipe import check_settings
-from artkit.scenes import seeded
+from artkit.interfaces.scene import Scene
+from artkit.recipes.building import seeded
+from artkit.recipes.validation import build_config
+from artkit.registry.component_validation import validation_error
+from artkit.registry.plugin_registry import get_registry
 from artkit.testing.scene import SEED, scene
 
 DIRECTIONS = 24
@@ -44,7 +45,7 @@ class Bench:
         self, kind: str, part: str | type[Any], settings: Settings | None, scene_of: SceneMaker | None
     ) -> None:
         self.kind = kind
-        self.part: type[Any] = plugins().part(kind, part) if isinstance(part, str) else part
+        self.part: type[Any] = get_registry().component(kind, part) if isinstance(part, str) else part
         self.settings = dict(settings or {})
         self.scene_of = scene_of or scene
 
@@ -53,14 +54,14 @@ class Bench:
         settings: over its own.
         """
         made = self.scene_of()
-        config = check_settings(self.part, {**self.settings, **(settings or {})}, self.kind)
+        config = build_config(self.part, {**self.settings, **(settings or {})}, self.kind)
         with seeded(seed):
             part = self.part(config) if self.kind == "exporter" else self.part(config, made, *more)
         return (part.to(made.device) if isinstance(part, nn.Module) else part), made
 
     def run(self, checks: Iterable[Callable[[Bench], None]]) -> None:
         """Run the checks that every part must pass, then those of its kind. Raises Faults with all that fail."""
-        if fault := problem(self.kind, self.part):
+        if fault := validation_error(self.kind, self.part):
             raise Faults(self.part, {"part": fault})
         faults: dict[str, str] = {}
         for check in (configuration, unknown_setting, documentation, *checks):
@@ -89,16 +90,16 @@ def documentation(bench: Bench) -> None:
 
 def configuration(bench: Bench) -> None:
     """Settings survive being written into a run's recipe and read again."""
-    config = check_settings(bench.part, bench.settings, bench.kind)
+    config = build_config(bench.part, bench.settings, bench.kind)
     written = tomli_w.dumps(config.model_dump(mode="json", exclude_none=True, by_alias=True))
-    read = check_settings(bench.part, tomllib.loads(written), bench.kind)
+    read = build_config(bench.part, tomllib.loads(written), bench.kind)
     expect(read == config, f"its Config is not the same when it is written as TOML and read again:\n{written}")
 
 
 def unknown_setting(bench: Bench) -> None:
     """A setting that does not exist is refused by its name."""
     try:
-        check_settings(bench.part, {**bench.settings, "no_such_setting": 1}, bench.kind)
+        build_config(bench.part, {**bench.settings, "no_such_setting": 1}, bench.kind)
     except UsageError as error:
         expect("no_such_setting" in str(error), "the message about an unknown setting does not name it")
         return

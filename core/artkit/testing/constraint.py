@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from artkit.constraint import Constraint
-from artkit.geometry import Place
-from artkit.part import Scene
-from artkit.renderer import Paint, Renderer
-from artkit.space import ActionSpace, Number
+from artkit.geometry.place import Place
+from artkit.interfaces.constraint import Constraint
+from artkit.interfaces.renderer import Renderer
+from artkit.interfaces.scene import Scene
+from artkit.rendering.stroke_renderer import StrokePatches
+from artkit.strokes.action_space import ActionSpace, Dimension
 from artkit.testing.common import (
     Bench,
     SceneMaker,
@@ -77,7 +78,7 @@ def pictures(bench: Bench) -> None:
 def alone(bench: Bench) -> None:
     """If it says that it looks at each stroke alone, some strokes are what they are among all."""
     constraint, actions = _ready(bench)
-    if constraint.alone:
+    if constraint.elementwise:
         some = constraint(actions[:, 1::2], 0.4)
         expect_same(some, constraint(actions, 0.4)[:, 1::2], "strokes depend on each other, so it is not `alone`")
 
@@ -135,17 +136,17 @@ class _Unfit(Renderer):
     """A renderer whose one number has a name that no constraint knows."""
 
     name = "unfit"
-    space = ActionSpace("unfit-1", (Number("unfit"),))
+    space = ActionSpace("unfit-1", (Dimension("unfit"),))
 
-    def forward(self, actions: Tensor, place: Place) -> Paint:
-        sheet: Any = actions[:, :, None, None].expand(-1, -1, place.sheet, place.sheet)
-        return Paint(actions[:, :1, None, None].expand(-1, 3, 1, 1), sheet)
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
+        sheet: Any = actions[:, :, None, None].expand(-1, -1, place.patch_size, place.patch_size)
+        return StrokePatches(actions[:, :1, None, None].expand(-1, 3, 1, 1), sheet)
 
 
 def _actions(made: Scene) -> Tensor:
     assert made.canvas is not None
     assert made.renderer is not None
-    shape = (2, made.canvas.strokes, len(made.renderer.space))
+    shape = (2, made.canvas.stroke_count, len(made.renderer.space))
     return torch.rand(shape, generator=torch.Generator().manual_seed(SEED)).to(made.device)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from artkit.data import Data
+from artkit.interfaces.data import Data
 from artkit.testing.common import (
     Bench,
     SceneMaker,
@@ -33,10 +33,10 @@ def pictures(bench: Bench) -> None:
     expect(len(data) >= 1, "it has no pictures")
     width, height = made.size
     for numbers in (_some(data), torch.tensor([len(data) - 1])):
-        seen = data.pictures(numbers)
+        seen = data.images(numbers)
         expect_tensor(seen, (len(numbers), 3, height, width), made.background, "its pictures")
         expect_unit(seen, "its pictures")
-    expect(float(data.pictures(_some(data)).std()) > 0, "its pictures are all of one colour")
+    expect(float(data.images(_some(data)).std()) > 0, "its pictures are all of one colour")
 
 
 def labels(bench: Bench) -> None:
@@ -59,11 +59,11 @@ def together(bench: Bench) -> None:
     """A picture and its label are the same whichever others are asked for with it."""
     data, _ = bench.fresh()
     numbers = _some(data)
-    all_at_once, told = data.pictures(numbers), data.labels(numbers)
+    all_at_once, told = data.images(numbers), data.labels(numbers)
     for place in reversed(range(len(numbers))):
         one = numbers[place : place + 1]
         fault = f"picture {int(one)} is another one when it is asked for alone"
-        expect_same(data.pictures(one)[0], all_at_once[place], fault, 1e-5)
+        expect_same(data.images(one)[0], all_at_once[place], fault, 1e-5)
         if told is not None:
             alone = data.labels(one)
             expect(alone is not None and int(alone[0]) == int(told[place]), f"so is the label of picture {int(one)}")
@@ -74,21 +74,21 @@ def determinism(bench: Bench) -> None:
     data, made = bench.fresh()
     numbers = _some(data)
     with untouched_generators(made):
-        seen = data.pictures(numbers)
-        expect_same(data.pictures(numbers), seen, "asked again it has other pictures", 0.0)
+        seen = data.images(numbers)
+        expect_same(data.images(numbers), seen, "asked again it has other pictures", 0.0)
     again, its_scene = bench.fresh(seed=SEED + 1)
     its_scene.generator.manual_seed(SEED + 1)
     expect(len(again) == len(data), f"built again it has {len(again)} pictures; it had {len(data)}")
-    expect_same(again.pictures(numbers), seen, "built again it has other pictures", 0.0)
+    expect_same(again.images(numbers), seen, "built again it has other pictures", 0.0)
 
 
 def parts(bench: Bench) -> None:
     """What is held back to judge by is not among what is learnt from."""
     learnt, _ = bench.fresh(settings={"part": "train"})
     held_back, _ = bench.fresh(settings={"part": "test"})
-    some = held_back.pictures(_some(held_back))
+    some = held_back.images(_some(held_back))
     for numbers in torch.split(torch.arange(len(learnt)), 256)[:16]:
-        apart = (learnt.pictures(numbers)[:, None] - some).abs().flatten(2).amax(2)
+        apart = (learnt.images(numbers)[:, None] - some).abs().flatten(2).amax(2)
         same = (apart == 0).nonzero().tolist()
         expect(not same, f"a picture of the part test is also in the part train (as number {same and same[0][0]})")
 

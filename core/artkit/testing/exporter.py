@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from artkit.exporter import Exporter
-from artkit.painting import Painting
-from artkit.strokes import StrokeLog
+from artkit.interfaces.exporter import Exporter
+from artkit.rendering.rendered_painting import RenderedPainting
+from artkit.strokes.stroke_log import StrokeLog
 from artkit.testing.common import Bench, SceneMaker, Settings, expect
 from artkit.testing.scene import SEED
 
@@ -39,7 +39,7 @@ def file(bench: Bench) -> None:
             goal = Path(folder) / f"painting{suffix}"
             bench.fresh()[0].write(_painting(bench), goal)
             expect(goal.is_file() and goal.stat().st_size, f"there is no {suffix} file where it was told to write one")
-            known = {goal.name, *(goal.stem + ending for ending in bench.part.beside)}
+            known = {goal.name, *(goal.stem + ending for ending in bench.part.companions)}
             others = sorted(path.name for path in Path(folder).iterdir() if path.name not in known)
             expect(not others, f"it leaves {', '.join(others)} beside its file; what is to lie there, `beside` says")
 
@@ -58,7 +58,7 @@ def enlargement(bench: Bench) -> None:
     expect(_written(bench, _painting(bench, 2.0), suffix), "at scale 2 it writes nothing")
 
 
-def _written(bench: Bench, painting: Painting, suffix: str) -> dict[str, bytes]:
+def _written(bench: Bench, painting: RenderedPainting, suffix: str) -> dict[str, bytes]:
     """All that is written, by its place beside the file."""
     with tempfile.TemporaryDirectory() as folder:
         goal = Path(folder) / f"painting{suffix}"
@@ -67,7 +67,7 @@ def _written(bench: Bench, painting: Painting, suffix: str) -> dict[str, bytes]:
         return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def _painting(bench: Bench, scale: float = 1.0, seed: int = SEED) -> Painting:
+def _painting(bench: Bench, scale: float = 1.0, seed: int = SEED) -> RenderedPainting:
     made = bench.scene_of()
     assert made.renderer is not None
     assert made.canvas is not None
@@ -80,7 +80,7 @@ def _painting(bench: Bench, scale: float = 1.0, seed: int = SEED) -> Painting:
         renderer={"type": made.renderer.name},
         space=space.name,
         names=space.names,
-        actions=torch.rand(made.canvas.strokes, len(space), generator=torch.Generator().manual_seed(seed)),
+        actions=torch.rand(made.canvas.stroke_count, len(space), generator=torch.Generator().manual_seed(seed)),
         phases=made.canvas.phases,
     )
-    return Painting(log, made.renderer, scale, {"Software": "artkit"})
+    return RenderedPainting(log, made.renderer, scale, {"Software": "artkit"})

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from artkit.geometry import Window
-from artkit.objective import Objective, View
-from artkit.part import Scene
+from artkit.geometry.window import Window
+from artkit.interfaces.objective import Objective
+from artkit.interfaces.scene import Scene
+from artkit.interfaces.view import View
 from artkit.testing.common import (
     Bench,
     SceneMaker,
@@ -80,7 +81,7 @@ def untouched(bench: Bench) -> None:
     before = images.clone()
     view = _view(objective, images.requires_grad_(), made)
     objective(view)
-    objective.learn(view)
+    objective.training_step(view)
     expect_same(images.detach(), before, "it changes the picture in place", 0.0)
     expect(images.grad is None, "learn sends a gradient to the picture; use view.image.detach()")
 
@@ -95,7 +96,7 @@ def determinism(bench: Bench) -> None:
             for step in range(3):
                 view = _view(objective, _images(made, 1), made, step / 2)
                 found.append(objective(view).detach())
-                objective.learn(view)
+                objective.training_step(view)
         return torch.cat(found)
 
     first = course()
@@ -145,7 +146,7 @@ def state(bench: Bench) -> None:
     for step in range(3):
         view = _view(objective, _images(made, 1, step), made)
         objective(view)
-        objective.learn(view)
+        objective.training_step(view)
     other, its_scene = bench.fresh()
     other.load_state_dict(through_a_file(objective.state_dict()))
     its_scene.generator.set_state(made.generator.get_state())
@@ -154,8 +155,8 @@ def state(bench: Bench) -> None:
         views = _view(objective, images, made), _view(other, images, its_scene)
         fault = "restored from its state it gives other values than had it never stopped"
         expect_same(other(views[1]).detach(), objective(views[0]).detach(), fault, 1e-5)
-        objective.learn(views[0])
-        other.learn(views[1])
+        objective.training_step(views[0])
+        other.training_step(views[1])
 
 
 # ------------------------------------------------------------------------------------------------------- material
@@ -176,7 +177,7 @@ def _view(
     numbers = torch.arange(first, first + len(images))
     target = objective.target.window(window) if objective.target else None
     if made.data is not None and target is None:
-        shown = made.data.pictures(numbers)
+        shown = made.data.images(numbers)
         target = shown[..., window.y : window.y + window.height, window.x : window.x + window.width]
     strokes = _proposed(made, len(images)) if strokes is None else strokes
     labels = made.data.labels(numbers) if made.data is not None else None
@@ -186,7 +187,7 @@ def _view(
 def _proposed(made: Scene, count: int) -> Tensor:
     """Actions (count, N, A) as an agent might propose them."""
     assert made.renderer is not None
-    shape = (1, made.actions, len(made.renderer.space))
+    shape = (1, made.action_count, len(made.renderer.space))
     return torch.rand(shape, generator=torch.Generator().manual_seed(3)).repeat(count, 1, 1).to(made.device)
 
 

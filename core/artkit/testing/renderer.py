@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from artkit.canvas import Canvas
-from artkit.geometry import Place, Window
-from artkit.renderer import Paint, Renderer
-from artkit.strokes import StrokeLog
+from artkit.geometry.place import Place
+from artkit.geometry.window import Window
+from artkit.interfaces.canvas import Canvas
+from artkit.interfaces.renderer import Renderer
+from artkit.rendering.stroke_renderer import StrokePatches
+from artkit.strokes.stroke_log import StrokeLog
 from artkit.testing.common import (
     Bench,
     SceneMaker,
@@ -54,7 +56,7 @@ def action_space(bench: Bench) -> None:
     expect(len(space) > 0, "the action space has no numbers")
     twice = sorted({name for name in space.names if space.names.count(name) > 1})
     expect(not twice, f"numbers of the action space share a name: {', '.join(twice)}")
-    empty = [number.name for number in space.numbers if number.low == number.high]
+    empty = [number.name for number in space.dimensions if number.low == number.high]
     expect(not empty, f"0 and 1 mean the same: {', '.join(empty)}")
 
 
@@ -103,13 +105,13 @@ def reach(bench: Bench) -> None:
     actions = _actions(renderer, 24)
     actions = torch.cat([actions, actions.round()])
     place = _place(renderer, actions)
-    told = renderer.reach(actions, SIDE)
+    told = renderer.max_extent(actions, SIDE)
     if told is None:
         return
     expect_tensor(told, (len(actions),), actions, "the reach")
     sheets = renderer(actions, place).coverage[:, 0]
     for far, sheet in zip(told.ceil().clamp(0, place.margin).int().tolist(), sheets, strict=True):
-        inner = slice(place.margin - far, place.sheet - place.margin + far)
+        inner = slice(place.margin - far, place.patch_size - place.margin + far)
         beyond = sheet.clone()
         beyond[inner, inner] = 0
         expect(
@@ -124,9 +126,7 @@ def alone(bench: Bench) -> None:
     for number in (0, STROKES - 1):
         only = slice(number, number + 1)
         one = _paint(renderer, actions[only], _some(place, only))
-        fault = (
-            "a stroke looks different when it is drawn alone; place.number and place.seed must choose its randomness"
-        )
+        fault = "a stroke looks different when it is drawn alone; place.stroke_index and place.seed must choose its randomness"
         expect_same(one.coverage, coverage[only], fault)
         expect_same(one.colour, colour[only], fault)
     order = torch.arange(STROKES - 1, -1, -1, device=actions.device)
@@ -155,7 +155,7 @@ def gradient(bench: Bench) -> None:
     renderer, actions, place = _ready(bench)
     if not _learns(renderer):
         return
-    waves = torch.arange(place.sheet, device=actions.device)
+    waves = torch.arange(place.patch_size, device=actions.device)
     weights = 1 + torch.sin(waves * 0.35)[:, None] * torch.cos(waves * 0.23)[None, :]
 
     tint = torch.tensor([1.0, 1.3, 0.6], device=actions.device).view(1, 3, 1, 1)
@@ -172,12 +172,12 @@ def gradient(bench: Bench) -> None:
 def parts(bench: Bench) -> None:
     """A part of sheets is what the whole sheets have there."""
     renderer, actions, place = _ready(bench)
-    width, height = place.sheet // 2, place.sheet // 3
+    width, height = place.patch_size // 2, place.patch_size // 3
     with torch.no_grad():
         whole = renderer(actions, place)
-        for x, y in ((0, 0), (place.sheet - width, 5)):
-            part = renderer.part(actions, place, Window(x, y, width, height))
-            for name, some, all_of_it in zip(Paint._fields, part, whole, strict=True):
+        for x, y in ((0, 0), (place.patch_size - width, 5)):
+            part = renderer.forward_region(actions, place, Window(x, y, width, height))
+            for name, some, all_of_it in zip(StrokePatches._fields, part, whole, strict=True):
                 there = all_of_it[..., y : y + height, x : x + width] if all_of_it.shape[-1] > 1 else all_of_it
                 expect_same(some, there, f"the {name} of the part at ({x}, {y}) is not what the sheet has there")
 
@@ -244,7 +244,7 @@ def _place(renderer: Renderer, actions: Tensor, side: int = SIDE) -> Place:
 
 
 def _some(place: Place, which: slice | Tensor) -> Place:
-    origin, number = place.origin[which], place.number[which]
+    origin, number = place.origin[which], place.stroke_index[which]
     return Place(origin, place.side, place.margin, number, place.size, place.seed, place.scale)
 
 
@@ -254,12 +254,15 @@ def _ready(bench: Bench) -> tuple[Renderer, Tensor, Place]:
     return renderer, actions, _place(renderer, actions)
 
 
-def _paint(renderer: Renderer, actions: Tensor, place: Place) -> Paint:
+def _paint(renderer: Renderer, actions: Tensor, place: Place) -> StrokePatches:
     """What a renderer draws, once it is certain that it is paint."""
     made = renderer(actions, place)
-    expect(isinstance(made, Paint), f"forward returns {type(made).__name__}, not artkit.renderer.Paint")
-    paint: Paint = made
-    m, sheet = len(actions), place.sheet
+    expect(
+        isinstance(made, StrokePatches),
+        f"forward returns {type(made).__name__}, not artkit.rendering.stroke_renderer.StrokePatches",
+    )
+    paint: StrokePatches = made
+    m, sheet = len(actions), place.patch_size
     expect_tensor(paint.coverage, (m, 1, sheet, sheet), actions, "the coverage")
     whole = tuple(paint.colour.shape[-2:]) == (sheet, sheet)
     expect_tensor(paint.colour, (m, 3, sheet, sheet) if whole else (m, 3, 1, 1), actions, "the colour")
@@ -273,7 +276,7 @@ def _painting(bench: Bench) -> tuple[Renderer, Canvas, Tensor, Tensor]:
     renderer, made = bench.fresh()
     made.renderer = renderer
     canvas = Quarters(Quarters.Config(), made)
-    return renderer, canvas, _actions(renderer, canvas.strokes)[None], made.background
+    return renderer, canvas, _actions(renderer, canvas.stroke_count)[None], made.background
 
 
 def _log(renderer: Renderer, canvas: Canvas, actions: Tensor) -> StrokeLog:

@@ -7,14 +7,16 @@ import math
 import torch
 from torch import Tensor
 
-from artkit.canvas import Canvas
-from artkit.data import Data
-from artkit.geometry import Phase, Place
-from artkit.images import Picture
-from artkit.part import Scene
-from artkit.renderer import Paint, Renderer
-from artkit.scenes import choose_device, new_scene
-from artkit.space import ActionSpace, Number
+from artkit.geometry.phase import Phase
+from artkit.geometry.place import Place
+from artkit.imaging.target_image import TargetImage
+from artkit.interfaces.canvas import Canvas
+from artkit.interfaces.data import Data
+from artkit.interfaces.renderer import Renderer
+from artkit.interfaces.scene import Scene
+from artkit.recipes.building import choose_device, new_scene
+from artkit.rendering.stroke_renderer import StrokePatches
+from artkit.strokes.action_space import ActionSpace, Dimension
 
 SEED = 7
 SIZE = (56, 40)
@@ -29,24 +31,24 @@ class Spots(Renderer):
     space = ActionSpace(
         "spots-1",
         (
-            Number("x", "tile"),
-            Number("y", "tile"),
-            Number("radius", "tile", SMALLEST, LARGEST),
-            Number("red"),
-            Number("green"),
-            Number("blue"),
+            Dimension("x", "tile"),
+            Dimension("y", "tile"),
+            Dimension("radius", "tile", SMALLEST, LARGEST),
+            Dimension("red"),
+            Dimension("green"),
+            Dimension("blue"),
         ),
     )
 
     def margin(self, side: int) -> int:
         return math.ceil(LARGEST * side)
 
-    def forward(self, actions: Tensor, place: Place) -> Paint:
-        pixel = (torch.arange(place.sheet, device=actions.device) + 0.5 - place.margin) / place.side
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
+        pixel = (torch.arange(place.patch_size, device=actions.device) + 0.5 - place.margin) / place.side
         x, y, size = actions[:, 0, None, None], actions[:, 1, None, None], actions[:, 2, None, None]
         distance = (pixel[None, None, :] - x).square() + (pixel[None, :, None] - y).square()
         coverage = (1 - distance / (SMALLEST + (LARGEST - SMALLEST) * size).square()).clamp(min=0).square()
-        return Paint(actions[:, 3:6, None, None], coverage[:, None])
+        return StrokePatches(actions[:, 3:6, None, None], coverage[:, None])
 
 
 class Quarters(Canvas):
@@ -73,7 +75,7 @@ class Waves(Data):
     def __len__(self) -> int:
         return 100
 
-    def pictures(self, numbers: Tensor) -> Tensor:
+    def images(self, numbers: Tensor) -> Tensor:
         return torch.cat([picture(self._scene.size, number) for number in numbers.tolist()]).to(self._scene.device)
 
     def labels(self, numbers: Tensor) -> Tensor:
@@ -98,7 +100,7 @@ def scene(
     if data:
         made.data = made.make("data", data)
     if target:
-        made.target = Picture(picture(size).to(made.device))
+        made.target = TargetImage(picture(size).to(made.device))
     return made
 
 

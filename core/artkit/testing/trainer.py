@@ -12,17 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from artkit.part import Scene
-from artkit.testing.common import (
-    Bench,
-    SceneMaker,
-    Settings,
-    expect,
-    expect_unit,
-    through_a_file,
-    untouched_generators,
-)
-from artkit.trainer import Trainer
+from artkit.interfaces.scene import Scene
+from artkit.interfaces.trainer import Trainer
+from artkit.testing.common import Bench, SceneMaker, Settings, expect, expect_unit, through_a_file, untouched_generators
 
 STEPS = 4
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from artkit import InputFile, Objective, Scene, View
+
 import torch
-from artkit import images
-from artkit.config import InputFile
-from artkit.objective import Objective, View
-from artkit.part import Scene
+from artkit.imaging.loading import load_target_image
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
@@ -35,7 +34,7 @@ class Histogram(Objective):
         # Red, green and blue, and the diagonals between them: lightness, and three ways from a colour to its opposite.
         axes = torch.cat([torch.eye(3), torch.tensor([[1.0, 1, 1], [1, 1, -1], [1, -1, 1], [-1, 1, 1]]) / 3**0.5])
         self._axes = axes.to(scene.device)
-        pixels = images.load(config.image, (config.side, config.side), "stretch").pixels.to(scene.device)
+        pixels = load_target_image(config.image, (config.side, config.side), "stretch").pixels.to(scene.device)
         self._wanted = self._values(pixels)
 
     def forward(self, view: View) -> Tensor:

@@ -1,12 +1,11 @@
 """The objective keeps to the interface, and knows colours wherever they are."""
 
+from artkit import View, Window
 from pathlib import Path
 
 import pytest
 import torch
-from artkit.geometry import Window
-from artkit.images import save_png
-from artkit.objective import View
+from artkit.imaging.png import save_png
 from artkit.testing import check_objective, picture, scene
 from artkit_histogram.histogram import Histogram
 

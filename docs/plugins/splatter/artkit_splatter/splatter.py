@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from artkit import ActionSpace, Config as BaseConfig, Dimension, Place, Renderer, StrokePatches
+
 import math
 
 import torch
-from artkit.config import Config as BaseConfig
-from artkit.geometry import Place
-from artkit.renderer import Paint, Renderer
-from artkit.space import ActionSpace, Number
 from pydantic import Field
 from torch import Tensor
 
@@ -23,14 +21,14 @@ class Splatter(Renderer):
     space = ActionSpace(
         "splatter-1",
         (
-            Number("x", "tile"),
-            Number("y", "tile"),
-            Number("throw_x", "tile", -FARTHEST, FARTHEST),
-            Number("throw_y", "tile", -FARTHEST, FARTHEST),
-            Number("amount", "tile", SMALLEST, LARGEST),
-            Number("red"),
-            Number("green"),
-            Number("blue"),
+            Dimension("x", "tile"),
+            Dimension("y", "tile"),
+            Dimension("throw_x", "tile", -FARTHEST, FARTHEST),
+            Dimension("throw_y", "tile", -FARTHEST, FARTHEST),
+            Dimension("amount", "tile", SMALLEST, LARGEST),
+            Dimension("red"),
+            Dimension("green"),
+            Dimension("blue"),
         ),
     )
 
@@ -50,9 +48,9 @@ class Splatter(Renderer):
         stray = FARTHEST * (1 + math.sqrt(2) * self.config.scatter)
         return math.ceil((stray + 2 * LARGEST) * side)
 
-    def forward(self, actions: Tensor, place: Place) -> Paint:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         x, y, radius = self._drops(actions, place)
-        pixel = (torch.arange(place.sheet, device=actions.device) + 0.5 - place.margin) / place.side
+        pixel = (torch.arange(place.patch_size, device=actions.device) + 0.5 - place.margin) / place.side
         # Each drop is a bump that has fallen to a half at its radius: the product of one along x and one along y.
         along_x = torch.exp2(-((pixel - x[..., None]) / radius[..., None]).square())  # (m, drops, S)
         along_y = torch.exp2(-((pixel - y[..., None]) / radius[..., None]).square())
@@ -60,7 +58,7 @@ class Splatter(Renderer):
         # Paint is where bumps together rise above a half.
         rise = ((height - 0.5) / self.config.softness + 0.5).clamp(0, 1)
         coverage = rise.square() * (3 - 2 * rise)
-        return Paint(colour=actions[:, 5:, None, None], coverage=coverage[:, None])
+        return StrokePatches(colour=actions[:, 5:, None, None], coverage=coverage[:, None])
 
     def _drops(self, actions: Tensor, place: Place) -> tuple[Tensor, Tensor, Tensor]:
         """Where drops lie and how large they are: x, y and radius, (m, drops + 1) each, tile units."""

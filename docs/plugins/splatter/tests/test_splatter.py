@@ -1,8 +1,8 @@
 """The renderer keeps to the interface, and throws paint."""
 
+from artkit import Place
 import pytest
 import torch
-from artkit.geometry import Place
 from artkit.testing import check_renderer, scene
 from artkit_splatter.splatter import Splatter
 from torch import Tensor

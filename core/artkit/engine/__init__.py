@@ -1,0 +1,1 @@
+"""Runs: the optimisation loop, its tasks, checkpoints and memory."""

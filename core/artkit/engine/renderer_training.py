@@ -1,0 +1,55 @@
+"""Training: the job of a recipe with a trainer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from artkit.engine.task import Task, check_finite
+from artkit.imaging.png import save_png
+from artkit.interfaces.trainer import Trainer
+from artkit.recipes.building import scene_from_recipe, seeded
+from artkit.recipes.recipe import Recipe
+from artkit.registry.plugin_registry import get_registry
+
+
+class RendererTrainingTask(Task):
+    """Weights in the making."""
+
+    def __init__(self, recipe: Recipe, device: torch.device, folder: Path) -> None:
+        self.steps = recipe.settings.steps
+        self.scene = scene = scene_from_recipe(recipe, device)
+        block = recipe.blocks["trainer"]
+        with seeded(recipe.settings.seed):
+            self.trainer: Trainer = get_registry().component("trainer", block.type)(
+                block.config, scene, self.steps, folder
+            )
+        self.notes, self.provenance = scene.notes, {}
+
+    def prepare(self) -> None:
+        self.trainer.prepare()
+
+    def step(self, step: int) -> dict[str, float]:
+        losses = self.trainer.step(step)
+        check_finite(losses)
+        return losses
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "trainer": self.trainer.state_dict(),
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.trainer.optimizers().items()},
+            "generator": self.scene.generator.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.trainer.load_state_dict(state["trainer"])
+        for name, optimizer in self.trainer.optimizers().items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.scene.generator.set_state(state["generator"])
+
+    def write_outputs(self, folder: Path) -> list[Path]:
+        weights = self.trainer.save(folder)
+        save_png(self.trainer.sample()[:3], folder / "sheet.png")
+        return [weights, folder / "sheet.png"]

@@ -1,0 +1,1 @@
+"""Images in and out: loading, fitting, pixels and PNG files."""

@@ -1,0 +1,1 @@
+"""The interfaces of components, one file each: all that a plugin implements."""

@@ -1,0 +1,88 @@
+"""Renderer: what does an action look like? (paper §2)"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from artkit import memory
+from artkit.config import Config
+from artkit.geometry.place import Place
+from artkit.geometry.window import Window
+from artkit.interfaces.component import Component
+from artkit.interfaces.scene import Scene
+from artkit.rendering.layout import StrokeLayout
+from artkit.rendering.stroke_renderer import StrokePatches
+from artkit.strokes.action_space import ActionSpace
+from artkit.strokes.stroke_log import StrokeLog
+
+
+class Renderer(Component, nn.Module, ABC):
+    """Renders actions as coverage and colour.
+
+    Subclasses set `space` and implement `forward`; their constructor takes their Config and the Scene. `shared`: the
+    picture has a single action, rendered on every tile according to the tile's place.
+    """
+
+    space: ActionSpace
+    differentiable: ClassVar[bool] = True
+    shared: ClassVar[bool] = False
+
+    def __init__(self, config: Config, scene: Scene) -> None:
+        nn.Module.__init__(self)
+        self.config, self.scene, self.provenance = config, scene, {}
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the scene."""
+        return self.scene.device
+
+    def margin(self, side: int) -> int:
+        """How far paint may extend beyond a tile of `side` px, in px."""
+        return 0
+
+    def max_extent(self, actions: Tensor, side: int) -> Tensor | None:
+        """How far beyond their tiles of `side` px the paint of m actions (m, A), or its gradient, extends: (m,) px.
+
+        Patches are cropped to it before they are composited. None, the default, means: up to the margin.
+        """
+        return None
+
+    @abstractmethod
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
+        """Render m actions (m, A), each on a patch of its own as described by `place`."""
+
+    def forward_region(self, actions: Tensor, place: Place, region: Window) -> StrokePatches:
+        """Render a region of the patches, in px of the patch: (m, ..., region.height, region.width).
+
+        Called for strokes that are much larger than the window. The default renders whole patches and crops them;
+        renderers that can render a region alone override it. Raises UsageError if the patches do not fit into memory.
+        """
+        memory.check_memory(
+            16 * len(actions) * place.patch_size**2,
+            f"a stroke on {place.patch_size:,} x {place.patch_size:,} px would take",
+            hint="render with mypaint or gan, which can render a stroke region by region, or at a smaller scale",
+        )
+        rows = slice(region.y, region.y + region.height)
+        columns = slice(region.x, region.x + region.width)
+        colour, coverage = self(actions, place)
+        return StrokePatches(
+            colour[..., rows, columns] if colour.shape[-1] > 1 else colour, coverage[..., rows, columns]
+        )
+
+    def replay(self, log: StrokeLog, window: Window) -> Tensor:
+        """Render a window of the picture of a stroke log: (3, h, w), sRGB.
+
+        If the log's background has four values, all zero, the result is the paint alone, premultiplied: (4, h, w).
+        Renderers with a faster or more exact way than compositing patches override this.
+        """
+        device = self.scene.device
+        layout = StrokeLayout(log.size, log.phases, log.clip)
+        background = torch.tensor(log.background, device=device)
+        pictures = layout.render(
+            self, lambda indices: log.actions[indices].to(device)[None], background, log.seed, window
+        )
+        return pictures[0]

@@ -1,0 +1,87 @@
+"""The scene: what all components of a run share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from artkit.imaging.target_image import TargetImage
+from artkit.rendering.layout import StrokeLayout
+from artkit.rendering.stroke_renderer import StrokeRenderer
+
+T = TypeVar("T")
+
+
+class ImageSet(Protocol):
+    """The part of `artkit.interfaces.data.Data` that other components use."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the labels; empty for images without labels."""
+
+    def __len__(self) -> int:
+        """The number of images."""
+
+    def images(self, indices: Tensor) -> Tensor:
+        """See `Data.images`."""
+
+    def labels(self, indices: Tensor) -> Tensor | None:
+        """See `Data.labels`."""
+
+
+@dataclass
+class Scene:
+    """What the components of a run share.
+
+    Components are built in the order of the fields below; each finds those that were built before it.
+
+    size: width and height of the picture, px. device: where tensors live. seed: of the recipe. generator: a CPU
+    generator seeded by it, the source of all randomness. background: RGB (3,) in [0, 1]. make: builds another component
+    for this scene from its name or its class: ``make(kind, type, **settings)``; raises UsageError for invalid settings.
+    data: the images that an agent trains on, if it trains. target: the image to paint, if an objective has one.
+    constraints: functions of actions and progress, in the order in which they apply. folder: where arrays that do not
+    fit into memory are stored (`artkit.memmap`).
+    """
+
+    size: tuple[int, int]
+    device: torch.device
+    seed: int
+    generator: torch.Generator
+    background: Tensor
+    make: Callable[..., Any]
+    renderer: StrokeRenderer | None = None
+    canvas: StrokeLayout | None = None
+    data: ImageSet | None = None
+    target: TargetImage | None = None
+    constraints: tuple[Callable[[Tensor, float], Tensor], ...] = ()
+    folder: Path | None = None
+    notes: list[str] = field(default_factory=list)
+    """One-line notes for the user, such as that a neural painter replaces a missing MyPaint."""
+    _cache: dict[Hashable, Any] = field(default_factory=dict)
+
+    @property
+    def action_count(self) -> int:
+        """The number of actions of a painting: one a stroke, or 1 if the renderer shares one action."""
+        assert self.renderer is not None
+        assert self.canvas is not None
+        return 1 if self.renderer.shared else self.canvas.stroke_count
+
+    def constrain(self, actions: Tensor, progress: float) -> Tensor:
+        """Apply the constraints to actions (n, N, A); progress: 0 at the first step, 1 at the last.
+
+        A subset of the strokes may be given if every constraint is elementwise.
+        """
+        for constraint in self.constraints:
+            actions = constraint(actions, progress)
+        return actions
+
+    def cached(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return `make()`, called once for all components that use the same key."""
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]  # type: ignore[no-any-return]

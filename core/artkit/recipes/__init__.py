@@ -1,0 +1,1 @@
+"""Recipes: reading, validating, and building the components that they name."""

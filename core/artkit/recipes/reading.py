@@ -1,0 +1,102 @@
+"""TODO: artkit.recipes.reading."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from artkit.config import LocatedStr
+from artkit.errors import UsageError
+from artkit.recipes.recipe import Recipe, Tree
+from artkit.recipes.shipped import shipped_recipes
+from artkit.recipes.validation import validate_recipe
+
+
+def read_recipe(recipes: Sequence[Path | Tree], settings: Sequence[str | Tree] = ()) -> Recipe:
+    """Read recipes and settings, later ones over earlier ones, and check the whole.
+
+    recipes: files, or trees as files would hold them. settings: lines of TOML such as ``steps=300``, or trees. A block
+    that names its `type` replaces the earlier one, otherwise it amends it. Relative paths start at the file that names
+    them, those of settings and trees at the current folder. Raises UsageError with all faults.
+    """
+    if not recipes:
+        raise UsageError("no recipe was named", hint="`artkit recipes` lists those that ship with artkit")
+    tree: Tree = {}
+    for recipe in recipes:
+        tree = merge(tree, _read_file(recipe) if isinstance(recipe, Path) else _locate(recipe, Path.cwd()))
+    for setting in settings:
+        tree = merge(tree, _read_setting(setting) if isinstance(setting, str) else _locate(setting, Path.cwd()))
+    return validate_recipe(
+        tree, next((recipe.stem for recipe in reversed(recipes) if isinstance(recipe, Path)), "painting")
+    )
+
+
+def _read_file(file: Path) -> Tree:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        shipped = shipped_recipes()
+        known = (
+            f"; `artkit recipes --copy {file.stem}` copies the one that ships with artkit"
+            if file.stem in shipped
+            else ""
+        )
+        raise UsageError(f"there is no recipe {file}", hint=f"`artkit recipes` lists recipes{known}") from None
+    except IsADirectoryError:
+        raise UsageError(f"{file} is a folder, not a recipe") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the recipe {file}: {error}") from None
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{file} is not valid TOML: {error}") from None
+    located: Tree = _locate(tree, file.resolve().parent)
+    return located
+
+
+def _read_setting(setting: str) -> Tree:
+    try:
+        tree: Tree = _locate(tomllib.loads(setting), Path.cwd())
+    except tomllib.TOMLDecodeError:
+        key, _, value = setting.partition("=")
+        raise UsageError(
+            f"--set {setting}: not a line of TOML",
+            hint=f"texts need quotes: --set '{key.strip()}=\"{value.strip()}\"'" if value else "write --set KEY=VALUE",
+        ) from None
+    return tree
+
+
+def _locate(value: Any, folder: Path) -> Any:
+    """A tree whose texts remember the folder that a relative path starts at. Tuples and paths, which only a tree from
+    Python has, become what TOML would have.
+    """
+    if isinstance(value, Mapping):
+        return {key: _locate(inner, folder) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_locate(inner, folder) for inner in value]
+    if isinstance(value, Path):
+        value = str(value)
+    return LocatedStr(value, folder) if isinstance(value, str) else value
+
+
+def merge(earlier: Tree, later: Tree) -> Tree:
+    """`later` over `earlier`: tables are amended, unless the later one names its `type`, which replaces them."""
+    merged = dict(earlier)
+    # A recipe trains a renderer, or it paints or learns to: the later word wins.
+    if "trainer" in later:
+        merged.pop("renderer", None)
+        merged.pop("data", None)
+    elif "renderer" in later or "data" in later:
+        merged.pop("trainer", None)
+    return _amend(merged, later)
+
+
+def _amend(earlier: Tree, later: Tree) -> Tree:
+    merged = dict(earlier)
+    for key, value in later.items():
+        old = merged.get(key)
+        amends = isinstance(value, dict) and isinstance(old, dict) and "type" not in value
+        merged[key] = _amend(old, value) if amends else value  # type: ignore[arg-type]
+    return merged

@@ -1,0 +1,1 @@
+"""Finding plugins and the components that they provide."""

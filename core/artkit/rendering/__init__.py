@@ -1,0 +1,1 @@
+"""From strokes to pixels: compositing, window by window."""

@@ -1,0 +1,60 @@
+"""Where the strokes of a picture lie, and rendering them: the whole picture or any window of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from artkit.geometry.phase import Phase, stroke_tiles
+from artkit.geometry.window import Window
+from artkit.rendering.stroke_renderer import StrokeRenderer
+from artkit.rendering.window_rendering import ActionLookup, render_window
+
+
+class StrokeLayout:
+    """A layout of strokes on a picture of `size` (width, height) px.
+
+    phases: which strokes lie on which tiles, in painting order. clip: whether paint ends at the edge of its tile, as in
+    the released code of the paper; otherwise it continues into the margin, as in MyPaint.
+    """
+
+    size: tuple[int, int]
+    phases: tuple[Phase, ...]
+    clip: bool = False
+
+    def __init__(self, size: tuple[int, int], phases: Sequence[Phase], clip: bool = False) -> None:
+        self.size, self.phases, self.clip = size, tuple(phases), clip
+
+    def margin(self, renderer: StrokeRenderer, side: int) -> int:
+        """Pixels around a tile of `side` px that are rendered too."""
+        return 0 if self.clip else renderer.margin(side)
+
+    @property
+    def stroke_count(self) -> int:
+        """The number of strokes."""
+        return sum(phase.stroke_count for phase in self.phases)
+
+    def tiles(self) -> Tensor:
+        """The tile of each stroke in painting order: x, y and side in px, (N, 3) int64."""
+        return stroke_tiles(self.phases)
+
+    def render(
+        self,
+        renderer: StrokeRenderer,
+        actions: Tensor | ActionLookup,
+        background: Tensor,
+        seed: int = 0,
+        window: Window | None = None,
+        trainable: Window | None = None,
+    ) -> Tensor:
+        """Render the pictures of actions (n, N, A), or a window of them: (n, 3, h, w), sRGB.
+
+        Strokes are composited in painting order over `background` (3,). Only strokes whose patches overlap the window
+        are rendered, so memory depends on the window and not on the picture. actions may be a function that returns
+        the actions of the strokes with the given indices. trainable: only strokes whose tile has its centre in this
+        window get a gradient; None means all strokes. A background of four values has an alpha; then the pictures are
+        (n, 4, h, w), premultiplied.
+        """
+        margins = {phase.side: self.margin(renderer, phase.side) for phase in self.phases}
+        return render_window(self.phases, self.size, margins, renderer, actions, background, seed, window, trainable)

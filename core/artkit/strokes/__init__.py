@@ -1,0 +1,1 @@
+"""Strokes as data: action spaces, the stroke log, and strokes made by hand."""
