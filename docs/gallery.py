@@ -1,7 +1,8 @@
-"""Paints the gallery and writes its page: run ``python docs/gallery.py``, or name the pictures to paint.
+"""Paint the pictures of the gallery and write its page.
 
-Runs are kept in ``runs/gallery`` and go on where they were stopped; pictures that are done are not painted again. The
-page shows those whose image is there. ``python docs/gallery.py --page`` writes the page alone.
+``python docs/gallery.py`` paints all pictures, ``python docs/gallery.py NAME ...`` only the named ones; ``--page``
+writes the page without painting. Runs are stored in ``runs/gallery`` and resumed; finished ones are not repeated. The
+page shows only pictures that have been painted.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import torch
 from PIL import Image
 
 from artkit.engine.painting_task import PaintingTask
-from artkit.engine.run import LOG, Run
+from artkit.engine.run import Run
+from artkit.engine.run_folder import LOG_FILE
 from artkit.imaging.pixels import tensor_to_pixels
 from artkit.output.export import open_painting
 from artkit.recipes.reading import read_recipe
@@ -26,16 +28,16 @@ from artkit.recipes.shipped import shipped_recipes
 DOCS = Path(__file__).parent
 IMAGES = DOCS / "images" / "gallery"
 RUNS = Path("runs", "gallery")
-SIDE = 352
-"""The px of the longer side of an image on the page; strokes of a smaller picture are painted as large again."""
+IMAGE_SIDE = 352
+"""Longer side of the images on the page, px. Strokes of smaller pictures are rendered at a larger scale."""
 
-VERDICTS = "verdicts.json"
-"""What networks that took no part see in the pictures, beside the images."""
+EVALUATIONS_FILE = "verdicts.json"
+"""The file in `IMAGES` with the evaluations of the pictures by held-out networks."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of the gallery: a recipe that ships with artkit, and settings over it."""
+    """A picture of the gallery: one of artkit's recipes, with changed settings."""
 
     name: str
     caption: str
@@ -44,115 +46,118 @@ class Picture:
 
     @property
     def command(self) -> str:
-        """The command that paints it."""
+        """The command that paints the picture."""
         words = ["artkit", "run", self.recipe]
         for setting in self.settings:
             words += ["--set", setting]
         return " ".join(map(shlex.quote, [*words, "--out", self.name]))
 
 
-def _seen(name: str, caption: str, of: str, *settings: str) -> Picture:
-    return Picture(name, caption, "starfish", (f'objective.see.class="{of}"', *settings))
+def _of_class(name: str, caption: str, class_name: str, *settings: str) -> Picture:
+    return Picture(name, caption, "starfish", (f'objective.see.class="{class_name}"', *settings))
 
 
 GALLERY = {
-    "What networks imagine (paper, Figures 1 and 16)": (
+    "Classes (paper, Figures 1 and 16)": (
         Picture("starfish", "Starfish", "starfish"),
-        _seen("pineapple", "Pineapple", "pineapple"),
-        _seen("hummingbird", "Hummingbird", "hummingbird"),
-        _seen("safety-pin", "Safety pin", "safety pin"),
-        _seen("bannister", "Bannister", "bannister"),
-        _seen("container-ship", "Container ship", "container ship"),
-        _seen("crane", "Crane", "517"),
-        _seen("garbage-truck", "Garbage truck", "garbage truck"),
-        _seen("hard-disc", "Hard disc", "hard disc"),
+        _of_class("pineapple", "Pineapple", "pineapple"),
+        _of_class("hummingbird", "Hummingbird", "hummingbird"),
+        _of_class("safety-pin", "Safety pin", "safety pin"),
+        _of_class("bannister", "Bannister", "bannister"),
+        _of_class("container-ship", "Container ship", "container ship"),
+        _of_class("crane", "Crane", "517"),
+        _of_class("garbage-truck", "Garbage truck", "garbage truck"),
+        _of_class("hard-disc", "Hard disc", "hard disc"),
     ),
-    "Optimal pandas (paper, Figure 11)": (
-        _seen("panda", "40 strokes", "giant panda"),
-        _seen("panda-12", "12 strokes", "giant panda", "canvas.strokes=12"),
-        _seen("panda-100", "100 strokes", "giant panda", "canvas.strokes=100"),
-        _seen("panda-painter", "By the painter, without MyPaint", "giant panda", 'renderer={type="gan"}'),
-        _seen("panda-one", "For one network", "giant panda", 'objective.see.networks=["efficientnet_lite0"]'),
-        _seen("panda-gray", "Without colour", "giant panda", 'constraint.ink.type="grayscale"'),
+    "Pandas (paper, Figure 11)": (
+        _of_class("panda", "40 strokes", "giant panda"),
+        _of_class("panda-12", "12 strokes", "giant panda", "canvas.strokes=12"),
+        _of_class("panda-100", "100 strokes", "giant panda", "canvas.strokes=100"),
+        _of_class("panda-painter", "Rendered by the neural painter", "giant panda", 'renderer={type="gan"}'),
+        _of_class("panda-one", "For a single network", "giant panda", 'objective.see.networks=["efficientnet_lite0"]'),
+        _of_class("panda-gray", "Without colour", "giant panda", 'constraint.ink.type="grayscale"'),
     ),
-    "Optimal bees (paper, Figure 14)": tuple(
-        _seen(f"bee-{seed}", f"Seed {seed}", "bee", f"seed={seed}") for seed in (1, 2)
+    "Bees (paper, Figure 14)": tuple(
+        _of_class(f"bee-{seed}", f"Seed {seed}", "bee", f"seed={seed}") for seed in (1, 2)
     ),
-    "Optimal violins (paper, Figure 15)": tuple(
-        _seen(f"violin-{seed}", f"Seed {seed}", "violin", f"seed={seed}") for seed in (1, 2)
+    "Violins (paper, Figure 15)": tuple(
+        _of_class(f"violin-{seed}", f"Seed {seed}", "violin", f"seed={seed}") for seed in (1, 2)
     ),
     "Intrinsic style transfer (paper, Figure 13)": (
-        Picture("photo", "In colour", "photo"),
-        Picture("gray", "Without", "gray"),
+        Picture("photo", "With colour", "photo"),
+        Picture("gray", "In grayscale", "gray"),
     ),
     "Light paintings (paper, §5.2)": (
         Picture("light", "Jellyfish", "light"),
         Picture("light-volcano", "Volcano", "light", ('objective.see.class="volcano"',)),
     ),
-    "And more": (
-        Picture("six", "Six colours, laid on thickly, coarse to fine", "six"),
-        Picture("chimera", "Coffee, and something else", "chimera"),
-        _seen("one-line", "A hare in a single line", "hare", 'constraint.pen.type="connected"'),
+    "Other recipes": (
+        Picture("six", "Six colours, opaque strokes, coarse to fine", "six"),
+        Picture("chimera", "A cup of coffee, optimised for the class sea anemone", "chimera"),
+        _of_class("one-line", "A hare in a single line", "hare", 'constraint.pen.type="connected"'),
     ),
 }
-"""Sections and their pictures."""
+"""The pictures of each section of the page."""
 
 
 def paint(picture: Picture) -> None:
-    """Paint a picture as far as that is still to be done, and put its image and its verdicts on the page."""
+    """Run or resume the picture's recipe, and save its image and its evaluation for the page."""
     recipe = read_recipe([shipped_recipes()[picture.recipe]], picture.settings)
     folder = RUNS / picture.name
     Run(folder, recipe, PaintingTask(recipe, torch.device("cpu")), resume=True).execute()
-    scale = max(1.0, SIDE / max(recipe.settings.size))
+    scale = max(1.0, IMAGE_SIDE / max(recipe.settings.size))
     image = Image.fromarray(tensor_to_pixels(open_painting(folder, scale).to_tensor()))
-    image.thumbnail((SIDE, SIDE))
+    image.thumbnail((IMAGE_SIDE, IMAGE_SIDE))
     IMAGES.mkdir(parents=True, exist_ok=True)
     image.save(IMAGES / f"{picture.name}.jpg", quality=88)
-    last = json.loads((folder / LOG).read_text(encoding="utf-8").splitlines()[-1])
-    verdicts = _verdicts()
-    verdicts[picture.name] = [row for row in last.get("verdicts", ()) if row["held_out"]]
-    (IMAGES / VERDICTS).write_text(json.dumps(verdicts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    last_line = json.loads((folder / LOG_FILE).read_text(encoding="utf-8").splitlines()[-1])
+    evaluations = _read_evaluations()
+    evaluations[picture.name] = [row for row in last_line.get("verdicts", ()) if row["held_out"]]
+    text = json.dumps(evaluations, indent=1, sort_keys=True) + "\n"
+    (IMAGES / EVALUATIONS_FILE).write_text(text, encoding="utf-8")
 
 
-def _verdicts() -> dict[str, list[dict[str, Any]]]:
-    file = IMAGES / VERDICTS
+def _read_evaluations() -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of the run's evaluation for each picture, by its name."""
+    file = IMAGES / EVALUATIONS_FILE
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
-def _sentence(verdict: dict[str, Any]) -> str:
-    """What a network sees, as a person would say it."""
-    share = f"{verdict['class']} ({verdict['probability']:.0%})"
-    seen = share if verdict["rank"] == 1 else f"{verdict['sees']}; {share} is number {verdict['rank']}"
-    return f"{verdict['network']}, which took no part, sees: {seen}."
+def _describe(row: dict[str, Any]) -> str:
+    """Return a sentence with the prediction of a held-out network."""
+    prediction = f"{row['class']} ({row['probability']:.0%})"
+    if row["rank"] > 1:
+        prediction = f"{row['sees']}; {prediction} has rank {row['rank']}"
+    return f"Prediction of the held-out network {row['network']}: {prediction}."
 
 
 def page() -> str:
-    """The page, with the images that are there."""
+    """Return the text of the page."""
     lines = [
         "# Gallery",
         "",
-        "Made by `python docs/gallery.py`; each picture by the command below it. Those that show a class were painted",
-        "for two networks, and what a third one sees in them is told.",
+        "Written by `python docs/gallery.py`. The command below each picture paints it. Pictures of a class are",
+        "optimised for two networks; below them is the prediction of a third network, which is held out.",
         "",
     ]
-    verdicts = _verdicts()
+    evaluations = _read_evaluations()
     for section, pictures in GALLERY.items():
         lines += [f"## {section}", ""]
         for picture in pictures:
             lines += [f"### {picture.caption}", ""]
             if (IMAGES / f"{picture.name}.jpg").exists():
                 lines += [f"![{picture.caption}](images/gallery/{picture.name}.jpg)", ""]
-            for verdict in verdicts.get(picture.name, ()):
-                lines += [_sentence(verdict), ""]
+            for row in evaluations.get(picture.name, ()):
+                lines += [_describe(row), ""]
             lines += ["```bash", picture.command, "```", ""]
     return "\n".join(lines)
 
 
 def main(arguments: list[str]) -> None:
-    """Paint what is named, or all, and write the page."""
-    pictures = {picture.name: picture for several in GALLERY.values() for picture in several}
+    """Paint the named pictures, or all without names, and write the page."""
+    pictures = {picture.name: picture for section in GALLERY.values() for picture in section}
     if unknown := [name for name in arguments if name not in pictures and name != "--page"]:
-        raise SystemExit(f"there is no {', '.join(unknown)}; there are: {', '.join(pictures)}")
+        raise SystemExit(f"no picture is named {', '.join(unknown)}; choose from: {', '.join(pictures)}")
     for name in () if "--page" in arguments else arguments or pictures:
         paint(pictures[name])
         print(name, flush=True)

@@ -1,6 +1,7 @@
-"""Writes the generated parts of the documentation: run ``python docs/generate.py`` after a setting has changed.
+"""Generate the reference sections of the documentation from the code.
 
-Each of them stands between two markers, ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``.
+Run ``python docs/generate.py`` after settings, docstrings or commands have changed. It replaces the text between the
+markers ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->`` of the pages in `GENERATED`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,136 +24,149 @@ from artkit.registry.plugin_registry import KIND_HOOKS, get_registry
 
 DOCS = Path(__file__).parent
 PACKAGE = "neural-artkit"
-OWN = [entry.value for entry in metadata.entry_points(group="artkit") if entry.dist and entry.dist.name == PACKAGE]
-"""The modules of the plugins that come with artkit."""
+OWN_PLUGINS = [
+    entry.value for entry in metadata.entry_points(group="artkit") if entry.dist and entry.dist.name == PACKAGE
+]
+"""The modules of artkit's own plugins."""
 
 INTRODUCTIONS = {
-    "renderer": "The table `[renderer]`: what does an action look like?",
-    "canvas": "The table `[canvas]`: where do strokes lie, and how does paint build up?",
-    "agent": "The table `[agent]`: which actions?",
-    "constraint": "Tables `[constraint.NAME]`: which actions are allowed? They apply in the order of the recipe.",
-    "objective": "Tables `[objective.NAME]`: how good is the picture? The loss is the sum of values times weights.",
-    "data": "The table `[data]`: what is there to learn from?",
-    "exporter": "No table: `artkit export` chooses by the extensions of its files, and has `--set KEY=VALUE`.",
-    "trainer": "The table `[trainer]`: where do a renderer's weights come from?",
+    "renderer": "Table `[renderer]`: how actions are rendered as strokes.",
+    "canvas": "Table `[canvas]`: the layout of the strokes on the picture.",
+    "agent": "Table `[agent]`: where the actions come from.",
+    "constraint": "Tables `[constraint.NAME]`: which actions are allowed. They apply in the order of the recipe.",
+    "objective": "Tables `[objective.NAME]`: how the picture is scored. The loss is the weighted sum of their values.",
+    "data": "Table `[data]`: the images on which an agent is trained.",
+    "exporter": "No table: `artkit export` selects it by the extension of the file; `--set KEY=VALUE` sets a setting.",
+    "trainer": "Table `[trainer]`: how the weights of a neural painter are trained.",
 }
 
 
-def keys() -> str:
-    """The top-level keys of a recipe."""
-    rows = _rows(RunSettings.model_json_schema(), leave_out=("optimizer",))
+def recipe_keys() -> str:
+    """Return tables of the top-level keys of a recipe and of the optimizer's settings."""
+    rows = _setting_rows(RunSettings.model_json_schema(), exclude=("optimizer",))
     return "\n".join(
         [
             _table("key", rows),
             "",
-            "The table `[optimizer]`:",
+            "Table `[optimizer]`:",
             "",
-            _table("key", _rows(OptimizerConfig.model_json_schema())),
+            _table("key", _setting_rows(OptimizerConfig.model_json_schema())),
         ]
     )
 
 
-def parts() -> str:
-    """A reference of all parts that come with artkit, by kind."""
+def component_reference() -> str:
+    """Return a reference of all components of artkit and their settings, by kind."""
     lines: list[str] = []
     for kind in KIND_HOOKS:
-        found = [f for f in get_registry().components(kind).values() if f.package == PACKAGE]
+        registered = get_registry().components(kind).values()
+        components = [entry.component for entry in registered if entry.package == PACKAGE]
         lines += [f"### {kind.capitalize()}", "", INTRODUCTIONS[kind], ""]
-        for part in sorted((f.component for f in found), key=lambda part: str(part.name)):
-            default = " (the default)" if DEFAULT_TYPES.get(kind) == part.name else ""
-            lines += [f"#### {kind} `{part.name}`{default}", "", _about(part), ""]
+        for component in sorted(components, key=lambda component: str(component.name)):
+            default = " (the default)" if DEFAULT_TYPES.get(kind) == component.name else ""
+            lines += [f"#### {kind} `{component.name}`{default}", "", _description(component), ""]
             if kind == "exporter":
-                lines += [f"Extensions: {', '.join(f'`{suffix}`' for suffix in part.suffixes)}.", ""]
-            rows = _rows(part.Config.model_json_schema())
-            lines += [_table("setting", rows) if rows else "It has no settings.", ""]
+                lines += [f"Extensions: {', '.join(f'`{suffix}`' for suffix in component.suffixes)}.", ""]
+            rows = _setting_rows(component.Config.model_json_schema())
+            lines += [_table("setting", rows) if rows else "No settings.", ""]
     return "\n".join(lines).rstrip()
 
 
-def actions() -> str:
-    """The numbers of the action spaces of the renderers."""
+def action_spaces() -> str:
+    """Return tables of the dimensions of the renderers' action spaces."""
     spaces: dict[str, tuple[Any, list[str]]] = {}
-    for found in get_registry().components("renderer").values():
-        if found.package == PACKAGE:
-            spaces.setdefault(found.component.space.name, (found.component.space, []))[1].append(found.component.name)
+    for entry in get_registry().components("renderer").values():
+        if entry.package == PACKAGE:
+            renderer = entry.component
+            spaces.setdefault(renderer.space.name, (renderer.space, []))[1].append(renderer.name)
     lines: list[str] = []
     for name, (space, renderers) in spaces.items():
-        lines += [f"`{name}`, of {_list(f'`{renderer}`' for renderer in sorted(renderers))}:", ""]
+        lines += [f"`{name}`, used by {_enumerate(f'`{renderer}`' for renderer in sorted(renderers))}:", ""]
         if len(space) > 100:
             first, last = space.dimensions[0], space.dimensions[-1]
-            lines += [f"{len(space)} numbers, `{first.name}` to `{last.name}`, for the whole picture.", ""]
+            lines += [f"{len(space)} dimensions, `{first.name}` to `{last.name}`, for the whole picture.", ""]
             continue
-        lines += ["| # | number | 0 means | 1 means | unit |", "|---|---|---|---|---|"]
-        for place, number in enumerate(space.dimensions):
-            lines.append(f"| {place} | `{number.name}` | {number.low:g} | {number.high:g} | {number.unit or '-'} |")
+        lines += ["| # | dimension | 0 means | 1 means | unit |", "|---|---|---|---|---|"]
+        for index, dimension in enumerate(space.dimensions):
+            low, high, unit = f"{dimension.low:g}", f"{dimension.high:g}", dimension.unit or "-"
+            lines.append(f"| {index} | `{dimension.name}` | {low} | {high} | {unit} |")
         lines.append("")
     return "\n".join(lines).rstrip()
 
 
-def commands() -> str:
-    """The help of every command that comes with artkit."""
+def command_help() -> str:
+    """Return the help of every command of artkit."""
     lines: list[str] = []
-    # As when the command line is read, with the group's settings.
-    with cli.make_context("artkit", ["doctor"], max_content_width=100, terminal_width=100) as whole:
-        for name in cli.list_commands(whole):
-            command = cli.get_command(whole, name)
+    # A context with the settings of the command group, as on the command line.
+    with cli.make_context("artkit", ["doctor"], max_content_width=100, terminal_width=100) as parent:
+        for name in cli.list_commands(parent):
+            command = cli.get_command(parent, name)
             module = inspect.getmodule(command.callback) if command else None
-            if not (command and module and module.__name__.split(".")[0] in ("artkit", *OWN)):
+            if not (command and module and module.__name__.split(".")[0] in ("artkit", *OWN_PLUGINS)):
                 continue
             command = copy.copy(command)
-            command._help_option = None  # click remembers it from the first use, which may have had other settings
-            context = click.Context(command, whole, name, max_content_width=100, terminal_width=100)
+            command._help_option = None  # click caches it on first use, possibly with other settings
+            context = click.Context(command, parent, name, max_content_width=100, terminal_width=100)
             lines += [f"## artkit {name}", "", "```text", command.get_help(context), "```", ""]
     return "\n".join(lines).rstrip()
 
 
 GENERATED = {
-    "commands.md": {"commands": commands},
-    "recipes.md": {"keys": keys, "parts": parts},
-    "conventions.md": {"actions": actions},
+    "commands.md": {"commands": command_help},
+    "recipes.md": {"keys": recipe_keys, "parts": component_reference},
+    "architecture.md": {"actions": action_spaces},
 }
+"""The generated sections of each page, by the names in their markers."""
 
 
 def pages() -> dict[Path, str]:
-    """What the pages with generated parts should say."""
-    return {DOCS / page: _renewed((DOCS / page).read_text(encoding="utf-8"), made) for page, made in GENERATED.items()}
+    """Return the current text of each page with generated sections."""
+    return {
+        DOCS / page: _replace_sections((DOCS / page).read_text(encoding="utf-8"), sections)
+        for page, sections in GENERATED.items()
+    }
 
 
-def _renewed(text: str, made: Mapping[str, Any]) -> str:
-    for name, make in made.items():
+def _replace_sections(text: str, sections: Mapping[str, Callable[[], str]]) -> str:
+    for name, generate in sections.items():
         begin, end = f"<!-- generated: {name} -->", f"<!-- end of {name} -->"
-        before, found, rest = text.partition(begin)
-        _, closed, after = rest.partition(end)
-        if not (found and closed):
+        before, has_begin, rest = text.partition(begin)
+        _, has_end, after = rest.partition(end)
+        if not (has_begin and has_end):
             raise SystemExit(f"the markers {begin} and {end} are missing")
-        text = f"{before}{begin}\n\n{make()}\n\n{end}{after}"
+        text = f"{before}{begin}\n\n{generate()}\n\n{end}{after}"
     return text
 
 
-def _about(part: type[Any]) -> str:
-    """What the file of a part says at its head, and what its class says."""
-    told = [sys.modules[part.__module__].__doc__ or "", part.__doc__ or ""]
-    paragraphs = [re.sub(r"\s*\n\s*", " ", p.strip()) for text in told for p in text.split("\n\n")]
-    plain = [re.sub(r"^``type = \"[^`]*``: |^``\.\w+``: ", "", p).replace("``", "`") for p in paragraphs]
-    return "\n\n".join(p[0].upper() + p[1:] for p in dict.fromkeys(plain) if p)
+def _description(component: type[Any]) -> str:
+    """Return the docstrings of a component's module and class as Markdown paragraphs."""
+    docstrings = [sys.modules[component.__module__].__doc__ or "", component.__doc__ or ""]
+    paragraphs = [_one_line(paragraph) for text in docstrings for paragraph in text.split("\n\n")]
+    plain = [re.sub(r"^``type = \"[^`]*``: |^``\.\w+``: ", "", text).replace("``", "`") for text in paragraphs]
+    return "\n\n".join(text[0].upper() + text[1:] for text in dict.fromkeys(plain) if text)
 
 
-def _rows(schema: Mapping[str, Any], leave_out: Iterable[str] = ()) -> list[tuple[str, str, str, str]]:
-    """Name, kind of value, default and description of each setting of a Config's JSON Schema."""
+def _one_line(text: str) -> str:
+    return re.sub(r"\s*\n\s*", " ", text.strip())
+
+
+def _setting_rows(schema: Mapping[str, Any], exclude: Iterable[str] = ()) -> list[tuple[str, str, str, str]]:
+    """Return name, type, default and description of each setting in the JSON Schema of a Config."""
     required = schema.get("required", ())
     return [
         (
             f"`{name}`",
-            _kind(told),
-            "**needed**" if name in required else _toml(told.get("default")),
-            re.sub(r"\s*\n\s*", " ", told.get("description", "")),
+            _type_name(setting),
+            "**required**" if name in required else _toml(setting.get("default")),
+            _one_line(setting.get("description", "")),
         )
-        for name, told in schema.get("properties", {}).items()
-        if name not in leave_out
+        for name, setting in schema.get("properties", {}).items()
+        if name not in exclude
     ]
 
 
-def _table(first: str, rows: list[tuple[str, str, str, str]]) -> str:
-    lines = [f"| {first} | value | default | |", "|---|---|---|---|"]
+def _table(heading: str, rows: list[tuple[str, str, str, str]]) -> str:
+    lines = [f"| {heading} | value | default | |", "|---|---|---|---|"]
     lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
     return "\n".join(lines)
 
@@ -161,48 +175,54 @@ def _toml(value: Any) -> str:
     return "-" if value is None else f"`{json.dumps(value)}`"
 
 
-def _kind(told: Mapping[str, Any]) -> str:
-    """In words, what values a JSON Schema allows."""
-    if "anyOf" in told:
-        return " or ".join(_kind(choice) for choice in told["anyOf"] if choice.get("type") != "null")
-    if "enum" in told:
-        return ", ".join(f"`{json.dumps(choice)}`" for choice in told["enum"])
-    if "const" in told:
-        return f"`{json.dumps(told['const'])}`"
-    kind = told.get("type")
-    if kind in ("integer", "number"):
-        return ("whole number" if kind == "integer" else "number") + _range(told)
-    if kind == "string":
-        formats = {"path": "file", "file-path": "file", "file-or-folder": "file or folder"}
-        return formats.get(told.get("format", ""), "text")
-    if kind == "boolean":
-        return "`true`, `false`"
-    if kind == "array":
-        if "prefixItems" in told:
-            inner = [_kind(item) for item in told["prefixItems"]]
-            return f"list of {len(inner)}: {inner[0]}" if len(set(inner)) == 1 else f"list of {_list(inner)}"
-        least, most = told.get("minItems", 0), told.get("maxItems")
-        many = f"{least} to {most}" if most else f"{least} or more"
-        return f"list of {many}: {_kind(told['items'])}"
-    if kind == "object":
-        return f"table of {_kind(told['additionalProperties'])}"
-    raise ValueError(f"the documentation has no words for {dict(told)}")
+def _type_name(schema: Mapping[str, Any]) -> str:
+    """Return a description of the values that a JSON Schema allows."""
+    if "anyOf" in schema:
+        return " or ".join(_type_name(choice) for choice in schema["anyOf"] if choice.get("type") != "null")
+    if "enum" in schema:
+        return ", ".join(f"`{json.dumps(choice)}`" for choice in schema["enum"])
+    if "const" in schema:
+        return f"`{json.dumps(schema['const'])}`"
+    match schema.get("type"):
+        case "integer":
+            return "integer" + _range(schema)
+        case "number":
+            return "number" + _range(schema)
+        case "string":
+            formats = {"path": "file", "file-path": "file", "file-or-folder": "file or folder"}
+            return formats.get(schema.get("format", ""), "text")
+        case "boolean":
+            return "`true`, `false`"
+        case "array":
+            return _array_type_name(schema)
+        case "object":
+            return f"table of {_type_name(schema['additionalProperties'])}"
+    raise ValueError(f"no description for the JSON Schema {dict(schema)}")
 
 
-def _range(told: Mapping[str, Any]) -> str:
+def _array_type_name(schema: Mapping[str, Any]) -> str:
+    if "prefixItems" in schema:
+        items = [_type_name(item) for item in schema["prefixItems"]]
+        return f"list of {len(items)}: {items[0] if len(set(items)) == 1 else _enumerate(items)}"
+    minimum, maximum = schema.get("minItems", 0), schema.get("maxItems")
+    length = f"{minimum} to {maximum}" if maximum else f"{minimum} or more"
+    return f"list of {length}: {_type_name(schema['items'])}"
+
+
+def _range(schema: Mapping[str, Any]) -> str:
     bounds = (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<"))
-    words = [f"{sign} {_number(told[key])}" for key, sign in bounds if key in told]
-    return f" {' and '.join(words)}" if words else ""
+    conditions = [f"{sign} {_number(schema[key])}" for key, sign in bounds if key in schema]
+    return f" {' and '.join(conditions)}" if conditions else ""
 
 
 def _number(value: float) -> str:
-    powers = {2**n: f"2^{n}" for n in range(13, 65)}
-    return powers.get(value, f"{value:g}")
+    powers_of_two = {2**n: f"2^{n}" for n in range(13, 65)}
+    return powers_of_two.get(value, f"{value:g}")
 
 
-def _list(words: Iterable[str]) -> str:
-    *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last
+def _enumerate(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def page(figures: Mapping[str, Mapping[str, Any]]) -> str:
         "# Model cards",
         "",
         "Of the painters that ship with artkit, written by `python docs/models.py` from what `artkit fidelity` says",
-        "of each. How to read the figures is told in [painters](painters.md). In each pair of rows of a picture real",
+        "of each. How to read the figures is told in [neural painters](neural-painters.md). In each pair of rows of a picture real",
         "strokes are above, painted ones of the same actions below.",
         "",
         "They are for painting with artkit, in the range of the action space. They learnt from strokes of MyPaint",

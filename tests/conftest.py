@@ -1,4 +1,4 @@
-"""What the tests share. Nothing here stands in for a part of artkit: the toy parts are a plugin like anyone's."""
+"""Fixtures of the tests. Nothing here replaces a part of artkit: the toy components are a real plugin."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; the p
 
 import itertools
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,18 +30,29 @@ settings.register_profile(
 settings.load_profile("artkit")
 
 TOY = Path(__file__).parent / "core" / "toy.py"
-TINY = {
+TINY_MODEL = {
     "embed_dim": 16,
     "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8},
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
 }
-"""A model of open_clip's that is as small as can be."""
-_numbers = itertools.count()
+"""Configuration of a minimal model for open_clip."""
+_plugin_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def default_sigint() -> Iterator[None]:
+    """Ctrl-C interrupts this process and those that it starts.
+
+    The shell makes processes that it starts in the background ignore SIGINT, which their children inherit.
+    """
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
 
 
 @pytest.fixture(scope="session")
 def mypaint() -> None:
-    """For tests that need the real MyPaint."""
+    """Skip the test if libmypaint is not installed."""
     from artkit_mypaint import libmypaint
 
     if libmypaint.find() is None:
@@ -49,7 +61,7 @@ def mypaint() -> None:
 
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """open_clip, which has a model "tiny" of a few thousand random weights besides, "toy"."""
+    """open_clip with another model, "tiny", and random weights for it, "toy"."""
     import torch
 
     from artkit.torchvision_compat import declare_missing_operators
@@ -58,12 +70,12 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     declare_missing_operators()
     open_clip = pytest.importorskip("open_clip")
     file = tmp_path / "tiny.json"
-    file.write_text(json.dumps(TINY))
+    file.write_text(json.dumps(TINY_MODEL))
     open_clip.add_model_config(file)
     torch.manual_seed(0)
     model = open_clip.create_model("tiny", None)
-    tags = open_clip.list_pretrained_tags_by_model
-    monkeypatch.setattr(open_clip, "list_pretrained_tags_by_model", lambda n: ["toy"] if n == "tiny" else tags(n))
+    list_tags = open_clip.list_pretrained_tags_by_model
+    monkeypatch.setattr(open_clip, "list_pretrained_tags_by_model", lambda n: ["toy"] if n == "tiny" else list_tags(n))
     monkeypatch.setattr(open_clip, "create_model", lambda *_, **__: model)
     text.load.cache_clear()
     yield open_clip
@@ -72,13 +84,13 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def data_files() -> Any:
-    """What writes small data sets."""
-    return _module("data_sets_of_the_session", Path(__file__).parent / "data_sets.py")
+    """The module `data_sets`, which writes small data sets."""
+    return _load_module("data_sets_of_the_session", Path(__file__).parent / "data_sets.py")
 
 
 @pytest.fixture(scope="session")
 def script() -> Callable[[str], Any]:
-    """A script of the repository as a module, such as ``docs/models.py``; it finds its neighbours."""
+    """Loads a script of the repository, such as ``docs/models.py``, which may import scripts in its folder."""
 
     def load(path: str) -> Any:
         file = Path(__file__).parents[1] / path
@@ -86,7 +98,7 @@ def script() -> Callable[[str], Any]:
         if name not in sys.modules:
             sys.path.insert(0, str(file.parent))
             try:
-                return _module(name, file)
+                return _load_module(name, file)
             finally:
                 sys.path.remove(str(file.parent))
         return sys.modules[name]
@@ -94,7 +106,7 @@ def script() -> Callable[[str], Any]:
     return load
 
 
-def _module(name: str, file: Path) -> Any:
+def _load_module(name: str, file: Path) -> Any:
     import importlib.util
 
     spec = importlib.util.spec_from_file_location(name, file)
@@ -108,45 +120,45 @@ def _module(name: str, file: Path) -> Any:
 
 @pytest.fixture
 def own_plugins() -> Iterator[Callable[[], Any]]:
-    """Forgets which plugins are installed, before and after the test; call it to forget them again."""
+    """Clears the plugin registry before and after the test; call it to clear it again."""
     from artkit.cli.main import cli
     from artkit.registry.plugin_registry import get_registry
 
-    def forget() -> None:
+    def clear() -> None:
         get_registry.cache_clear()
-        cli._asked = False  # type: ignore[attr-defined]
+        cli._plugins_loaded = False
 
     commands = dict(cli.commands)
-    forget()
-    yield forget
+    clear()
+    yield clear
     cli.commands.clear()
     cli.commands.update(commands)
-    forget()
+    clear()
 
 
 @pytest.fixture
 def install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_plugins: Callable[[], Any]
 ) -> Iterator[Callable[..., str]]:
-    """Installs a plugin, as pip would: ``install(source, package="their-toys")``; the name of its module.
+    """Installs a plugin as pip does, ``install(source, package="their-toys")``, and returns the name of its module.
 
-    It is there for this process until the test ends, and for processes that the test starts.
+    It is installed until the test ends, for this process and those that the test starts.
     """
     site = tmp_path / "site"
-    made = []
+    modules = []
 
     def add(source: str, package: str = "", module: str = "", entry: str = "", requires: str = "") -> str:
-        number = next(_numbers)
+        number = next(_plugin_numbers)
         module = module or f"plugin_of_test_{number}"
         package = package or module.replace("_", "-")
         site.mkdir(exist_ok=True)
         (site / f"{module}.py").write_text(source, encoding="utf-8")
         folder = site / f"{package.replace('-', '_')}-1.0.dist-info"
         folder.mkdir()
-        needs = f"Requires-Dist: {requires}\n" if requires else ""
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n{needs}")
+        dependencies = f"Requires-Dist: {requires}\n" if requires else ""
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n{dependencies}")
         (folder / "entry_points.txt").write_text(f"[artkit]\n{entry or module} = {module}\n")
-        made.append(module)
+        modules.append(module)
         own_plugins()
         return module
 
@@ -154,13 +166,13 @@ def install(
     paths = [str(site), os.environ.get("PYTHONPATH", "")]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
     yield add
-    for module in made:
+    for module in modules:
         sys.modules.pop(module, None)
 
 
 @pytest.fixture
 def with_packages(tmp_path: Path) -> Callable[..., dict[str, str]]:
-    """The environment of a process in which packages are installed from their folders, as pip would in place:
+    """Returns the environment of a process with packages installed from their folders, as by ``pip install -e``:
     ``with_packages(folder, ...)``.
     """
 
@@ -170,9 +182,9 @@ def with_packages(tmp_path: Path) -> Callable[..., dict[str, str]]:
             project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
             info = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
             info.mkdir(parents=True)
-            needs = "".join(f"Requires-Dist: {need}\n" for need in project["dependencies"])
+            dependencies = "".join(f"Requires-Dist: {name}\n" for name in project["dependencies"])
             head = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-            (info / "METADATA").write_text(head + needs)
+            (info / "METADATA").write_text(head + dependencies)
             points = "".join(f"{name} = {value}\n" for name, value in project["entry-points"]["artkit"].items())
             (info / "entry_points.txt").write_text(f"[artkit]\n{points}")
         paths = [str(site), *map(str, folders), os.environ.get("PYTHONPATH", "")]
@@ -183,7 +195,7 @@ def with_packages(tmp_path: Path) -> Callable[..., dict[str, str]]:
 
 @pytest.fixture
 def commands() -> Callable[..., list[str]]:
-    """Runs several commands in one other process: ``commands(calls, cwd, env)``; what each of them wrote."""
+    """Runs several commands in one new process, ``commands(calls, cwd, env)``, and returns what each printed."""
 
     def run(calls: list[list[str]], cwd: Path, env: dict[str, str]) -> list[str]:
         driver = (
@@ -212,7 +224,7 @@ def commands() -> Callable[..., list[str]]:
 
 @pytest.fixture
 def toy(install: Callable[..., str]) -> Any:
-    """The toy plugin, installed: its module."""
+    """The module of the toy plugin, which is installed."""
     import importlib
 
     return importlib.import_module(install(TOY.read_text(encoding="utf-8"), "toys", "artkit_toy", "toy"))
@@ -220,13 +232,13 @@ def toy(install: Callable[..., str]) -> Any:
 
 @pytest.fixture(scope="session")
 def toy_module() -> Any:
-    """The toy plugin's module, not installed."""
-    return _module("toy_of_the_session", TOY)
+    """The module of the toy plugin, which is not installed."""
+    return _load_module("toy_of_the_session", TOY)
 
 
 @pytest.fixture
 def recipe_file(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a recipe: ``recipe_file(text, name="r.toml")``; its path."""
+    """Writes a recipe, ``recipe_file(text, name="r.toml")``, and returns its path."""
 
     def write(text: str, name: str = "r.toml") -> Path:
         file = tmp_path / name
@@ -239,21 +251,21 @@ def recipe_file(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs the command in a process of its own, in an empty folder: ``command("run", file)``."""
+    """Runs the command in a new process, in an empty folder: ``command("run", file)``."""
 
     def call(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
         here = tmp_path / "here"
         here.mkdir(exist_ok=True)
         command = [sys.executable, "-m", "artkit", *map(str, arguments)]
-        told: dict[str, Any] = {"cwd": here, "capture_output": True, "text": True, "timeout": 120, **options}
-        return subprocess.run(command, check=False, **told)
+        options = {"cwd": here, "capture_output": True, "text": True, "timeout": 120, **options}
+        return subprocess.run(command, check=False, **options)
 
     return call
 
 
 @pytest.fixture
 def unwritable() -> Iterator[Path]:
-    """A folder that cannot be written to, also where the tests run as root."""
+    """A folder that is not writable, even if the tests run as root."""
     with tempfile.TemporaryDirectory() as base:
         folder = Path(base) / "locked"
         folder.mkdir()

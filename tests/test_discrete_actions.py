@@ -1,4 +1,4 @@
-"""The page on discrete actions: its script runs, and its figures mean what they say."""
+"""The script of the page on discrete actions: its measurements, and the page that it writes."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ def discrete(script: Callable[[str], Any]) -> Any:
     return script("docs/discrete.py")
 
 
-def test_the_brush_paints_levels(discrete: Any) -> None:
-    """Its thickness is a staircase, and lifted it leaves nothing."""
+def test_brush_has_ten_sizes_and_leaves_no_paint_when_lifted(discrete: Any) -> None:
     brush = discrete.renderer(surrogate="")
     size = discrete.measure("size", discrete.thickness, brush, brush, 37)
     assert size.gap == 0
@@ -36,21 +35,21 @@ def test_the_brush_paints_levels(discrete: Any) -> None:
     assert lift.brush.tolist() == [1, 1, 1, 0, 0]
 
 
-def test_gaps_at_levels_and_between(discrete: Any) -> None:
-    at = torch.linspace(0, 1, 91)
-    steps = (at * 9).round() / 9
-    curve = discrete.Curve(at, at * 9, steps * 9)
-    level, between = discrete.between_levels(curve)
-    assert level == pytest.approx(0, abs=0.02)
+def test_errors_at_levels_and_between_levels_are_separated(discrete: Any) -> None:
+    values = torch.linspace(0, 1, 91)
+    quantized = (values * 9).round() / 9
+    curve = discrete.Curve(values, values * 9, quantized * 9)
+    at_levels, between = discrete.between_levels(curve)
+    assert at_levels == pytest.approx(0, abs=0.02)
     assert between == pytest.approx(0.45, abs=0.06)
 
 
-def test_the_page_is_written(discrete: Any, tmp_path: Path) -> None:
+def test_page_has_figures_and_results(discrete: Any, tmp_path: Path) -> None:
     file = tmp_path / "discrete.safetensors"
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        facts = {"architecture": "dcgan", "space": DISCRETE_SPACE.name, "brush": "classic/dry_brush"}
-        weights.save(Generator(discrete=True), facts, file)
+        metadata = {"architecture": "dcgan", "space": DISCRETE_SPACE.name, "brush": "classic/dry_brush"}
+        weights.save(Generator(discrete=True), metadata, file)
     text = discrete.page(file, tmp_path, 2, "size=[48,48]")
     for link in re.findall(r"\]\((images/.*?)\)", text):
         assert Image.open(tmp_path / link).size[0] > 100

@@ -1,4 +1,4 @@
-"""The documentation says what is true: its commands parse or run, its plugins paint, its links lead somewhere."""
+"""The documentation matches the code: commands parse or run, code blocks work, links and paths exist."""
 
 from __future__ import annotations
 
@@ -22,24 +22,31 @@ import click
 import pytest
 from click.testing import CliRunner
 
+import artkit
 from artkit import __version__
 from artkit.cli.main import cli
 from artkit.recipes.reading import read_recipe
 from artkit.recipes.shipped import recipe_folder, shipped_recipes
-from artkit.registry import hookspecs as hookspecs
+from artkit.registry import hookspecs
 from artkit.registry.plugin_registry import KIND_HOOKS
 from artkit.strokes.stroke_examples import read_examples
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / ".github").rglob("*.md")),
+    *sorted(DOCS.rglob("*.md")),
+]
+GUIDE = DOCS / "plugins.md"
+TOUR = DOCS / "tour.md"
 TINY = ("--set", "steps=2", "--set", "size=[64,48]")
 
 
-# ---------------------------------------------------------------------------------------------------- reading pages
+# ----------------------------------------------------------------------------------------------------- parsing pages
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: the page and line it begins at, its language, what it holds."""
+    """A fenced block of a page: the line at which it begins, its language and its text."""
 
     page: Path
     line: int
@@ -51,28 +58,28 @@ class Block:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 
     @property
-    def name(self) -> str:
-        """The file that the block is, if its first line says so: ``# calm.toml``."""
-        found = re.match(r"# ([\w.-]+\.\w+)", self.text)
-        return found[1] if found else ""
+    def file_name(self) -> str:
+        """The name of the file that the block is, if its first line is a comment with one: ``# calm.toml``."""
+        match = re.match(r"# ([\w.-]+\.\w+)", self.text)
+        return match[1] if match else ""
 
 
-def blocks(page: Path, *languages: str) -> list[Block]:
-    found, opened, inside = [], None, []
+def read_blocks(page: Path, *languages: str) -> list[Block]:
+    blocks, start, lines = [], None, []
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
-        if opened is None and (fence := re.match(r"```(\w*)", line)):
-            opened, inside = (number + 1, fence[1]), []
-        elif opened is not None and line.startswith("```"):
-            found.append(Block(page, opened[0], opened[1], "\n".join(inside) + "\n"))
-            opened = None
-        elif opened is not None:
-            inside.append(line)
-    assert opened is None, f"{page}: a block is not closed"
-    return [block for block in found if not languages or block.language in languages]
+        if start is None and (fence := re.match(r"```(\w*)", line)):
+            start, lines = (number + 1, fence[1]), []
+        elif start is not None and line.startswith("```"):
+            blocks.append(Block(page, *start, "\n".join(lines) + "\n"))
+            start = None
+        elif start is not None:
+            lines.append(line)
+    assert start is None, f"{page}: a block is not closed"
+    return [block for block in blocks if not languages or block.language in languages]
 
 
-def commands_of(block: Block) -> Iterator[list[str]]:
-    """The words of each ``artkit`` command of a block of shell, without the command's name."""
+def read_commands(block: Block) -> Iterator[list[str]]:
+    """Yield the arguments of each ``artkit`` command of a shell block."""
     lines = block.text.replace("\\\n", " ").splitlines()
     if block.language == "console":
         lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
@@ -89,30 +96,34 @@ def commands_of(block: Block) -> Iterator[list[str]]:
                 words.append(word)
 
 
-def shell(page: Path) -> list[Block]:
-    return blocks(page, "bash", "console", "sh", "shell")
+def shell_blocks(page: Path) -> list[Block]:
+    return read_blocks(page, "bash", "console", "sh", "shell")
 
 
 def prose(page: Path) -> str:
-    """The text of a page without its fenced blocks."""
+    """Return the text of a page without its fenced blocks."""
     return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
 
 
-def every(language: str) -> list[Any]:
-    return [pytest.param(block, id=block.place) for page in PAGES for block in blocks(page, language)]
+def code_spans(page: Path) -> list[str]:
+    return re.findall(r"`([^`\n]+)`", prose(page))
 
 
-def by_page() -> pytest.MarkDecorator:
+def all_blocks(language: str) -> list[Any]:
+    return [pytest.param(block, id=block.place) for page in PAGES for block in read_blocks(page, language)]
+
+
+def for_each_page() -> pytest.MarkDecorator:
     return pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 # ---------------------------------------------------------------------------------------------------------- commands
-def parse(words: list[str]) -> None:
-    """Raises what click raises for a command line that the command would refuse."""
+def parse_command(words: list[str]) -> None:
+    """Parse a command line without running it. Raises the error of click if it is invalid."""
     with click.Context(cli, info_name="artkit") as context:
-        own = {option for parameter in cli.get_params(context) for option in parameter.opts}
+        own_options = {option for parameter in cli.get_params(context) for option in parameter.opts}
         while words and words[0].startswith("-"):
-            assert words[0] in own, f"artkit has no option {words[0]}"
+            assert words[0] in own_options, f"artkit has no option {words[0]}"
             words = words[1:]
         if words:
             command = cli.get_command(context, words[0])
@@ -120,22 +131,24 @@ def parse(words: list[str]) -> None:
             command.make_context(words[0], [word for word in words[1:] if word not in ("-h", "--help")], context)
 
 
-@by_page()
-def test_command_lines_are_understood(page: Path) -> None:
-    for block in shell(page):
-        for words in commands_of(block):
+@for_each_page()
+def test_commands_parse(page: Path) -> None:
+    for block in shell_blocks(page):
+        for words in read_commands(block):
             try:
-                parse(words)
+                parse_command(words)
             except (click.ClickException, AssertionError) as error:
                 pytest.fail(f"{block.place}: artkit {shlex.join(words)}: {error}")
 
 
-@by_page()
-def test_commands_and_options_named_in_the_text_exist(page: Path) -> None:
+@for_each_page()
+def test_commands_and_options_in_prose_exist(page: Path) -> None:
     with click.Context(cli, info_name="artkit") as context:
         for span in re.findall(r"`artkit\s([^`]+)`", prose(page)):
             words = [word.strip("[].,") for word in span.split()]
             name = next((word for word in words if not word.startswith("-")), "")
+            if name == "COMMAND":
+                continue
             command = cli.get_command(context, name) if name else cli
             assert command, f"{page.name}: `artkit {span}`: there is no command {name}"
             known = {o for of in (cli, command) for p in of.get_params(context) for o in (*p.opts, *p.secondary_opts)}
@@ -143,11 +156,11 @@ def test_commands_and_options_named_in_the_text_exist(page: Path) -> None:
             assert not unknown, f"{page.name}: `artkit {span}`: {', '.join(unknown)}"
 
 
-def test_every_command_is_written_about() -> None:
-    told = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+def test_every_command_is_documented() -> None:
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     with click.Context(cli, info_name="artkit") as context:
         for name in cli.list_commands(context):
-            assert f"artkit {name}" in told, name
+            assert f"artkit {name}" in text, name
 
 
 @pytest.mark.slow
@@ -159,19 +172,19 @@ def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.chdir(tmp_path)
     Image.linear_gradient("L").resize((90, 60)).convert("RGB").save("mine.jpg")
     tutorial = DOCS / "tutorial.md"
-    for block in blocks(tutorial, "toml"):
-        assert block.name, f"{block.place}: the first line does not name a file"
-        Path(block.name).write_text(block.text, encoding="utf-8")
-    ran = []
-    for block in shell(tutorial):
-        for words in commands_of(block):
+    for block in read_blocks(tutorial, "toml"):
+        assert block.file_name, f"{block.place}: the first line does not name a file"
+        Path(block.file_name).write_text(block.text, encoding="utf-8")
+    commands_run = []
+    for block in shell_blocks(tutorial):
+        for words in read_commands(block):
             if "cuda" in words and not torch.cuda.is_available():
                 continue
-            told = [*words, *TINY] if words[0] == "run" else words
-            result = CliRunner().invoke(cli, told, catch_exceptions=False)
+            arguments = [*words, *TINY] if words[0] == "run" else words
+            result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
             assert result.exit_code == 0, f"{block.place}: artkit {shlex.join(words)}\n{result.output}"
-            ran.append(words[0])
-    assert {"run", "export", "recipes", "doctor"} <= set(ran)
+            commands_run.append(words[0])
+    assert {"run", "export", "recipes", "doctor"} <= set(commands_run)
 
     files = re.findall(r"^\| `([^`]+)` \|", tutorial.read_text(encoding="utf-8"), re.MULTILINE)
     assert files
@@ -181,123 +194,136 @@ def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert red.tobytes() != b"\xff" * (64 * 48)
     for other in (green, blue):
         assert max(abs(a - b) for a, b in zip(red.tobytes(), other.tobytes(), strict=True)) <= 1
-    for block in blocks(tutorial, "python"):
+    for block in read_blocks(tutorial, "python"):
         exec(compile(block.text, block.place, "exec"), {})
 
 
-# ------------------------------------------------------------------------------------------------- python and recipes
-@by_page()
-def test_every_block_is_of_a_language_that_is_checked(page: Path) -> None:
-    for block in blocks(page):
+# -------------------------------------------------------------------------------------------------- python and recipes
+@for_each_page()
+def test_every_block_has_a_checked_language(page: Path) -> None:
+    for block in read_blocks(page):
         assert block.language in ("bash", "python", "toml", "text"), f"{block.place}: {block.language or 'no language'}"
 
 
-@pytest.mark.parametrize("block", every("python"))
+@pytest.mark.parametrize("block", [p for p in all_blocks("python") if p.values[0].page != TOUR])
 def test_python_compiles(block: Block) -> None:
     compile(textwrap.dedent(block.text), block.place, "exec")
 
 
-@pytest.mark.parametrize("block", every("toml"))
+def test_the_rendering_example_runs() -> None:
+    (block,) = read_blocks(DOCS / "rendering.md", "python")
+    namespace: dict[str, Any] = {}
+    exec(compile(block.text, block.place, "exec"), namespace)
+    assert namespace["picture"].shape == (1, 3, 96, 128)
+
+
+@pytest.mark.parametrize("block", all_blocks("toml"))
 def test_toml_is_valid(block: Block, tmp_path: Path) -> None:
-    told = tomllib.loads(block.text)
-    tables = [told.get("renderer", {}), *told.get("objective", {}).values()]
-    if "project" in told or {table.get("type") for table in tables} & {"splatter", "brightness"}:
-        return  # a project, or a recipe that needs the plugins of its page
+    tree = tomllib.loads(block.text)
+    tables = [tree.get("renderer", {}), *tree.get("objective", {}).values()]
+    if "project" in tree or {table.get("type") for table in tables} & {"splatter", "brightness"}:
+        return  # a pyproject.toml, or a recipe that needs the plugins of its page
     (tmp_path / "targets").symlink_to(recipe_folder() / "targets", target_is_directory=True)
-    file = tmp_path / (block.name or "recipe.toml")
+    file = tmp_path / (block.file_name or "recipe.toml")
     file.write_text(block.text, encoding="utf-8")
-    if "example" in told:
+    if "example" in tree:
         assert read_examples(file)
         return
     amends = not all("type" in table for table in tables)
     read_recipe([shipped_recipes()["photo"], file] if amends else [file])
 
 
-GUIDE = DOCS / "plugins.md"
+@pytest.mark.parametrize("block", [pytest.param(block, id=block.place) for block in read_blocks(TOUR, "python")])
+def test_excerpts_of_the_tour_are_in_the_sources(block: Block) -> None:
+    """The first line names the file; ``...`` marks lines that are left out."""
+    first, *rest = block.text.splitlines()
+    source = (ROOT / first.removeprefix("# ")).read_text(encoding="utf-8")
+    source_lines = "\n".join(line.strip() for line in source.splitlines())
+    for excerpt in "\n".join(line.strip() for line in rest).split("\n...\n"):
+        assert excerpt in source_lines, f"{block.place}: {first.removeprefix('# ')} does not contain:\n{excerpt}"
 
 
+# --------------------------------------------------------------------------------------------------- the plugin guide
 def test_the_guide_builds_the_sample() -> None:
-    """What it shows of the renderer is what the sample's files say, and but for imports it shows all of it."""
+    """The guide's blocks about the renderer are in the sample's files and, except for imports, are all of it."""
     sample = DOCS / "plugins" / "splatter"
 
-    def lines(text: str) -> str:
-        """Lines without indentation and blank ones, which a piece of a class has another number of."""
+    def normalize(text: str) -> str:
+        """Remove indentation and blank lines, which differ between a class and an excerpt of it."""
         return "".join(f"{line.strip()}\n" for line in text.splitlines() if line.strip())
 
-    source = lines((sample / "artkit_splatter/splatter.py").read_text())
-    test = lines((sample / "tests/test_splatter.py").read_text())
-    shown = [lines(block.text) for block in blocks(GUIDE, "python") if not block.name]
-    assert len(shown) >= 6
-    for text in shown:
-        assert text in source or text in test, text
-        source = source.replace(text, "")
-    left = [line for line in source.splitlines()[1:] if not line.startswith(("import ", "from "))]
-    assert left == []
+    source = normalize((sample / "artkit_splatter/splatter.py").read_text())
+    test = normalize((sample / "tests/test_splatter.py").read_text())
+    excerpts = [normalize(block.text) for block in read_blocks(GUIDE, "python") if not block.file_name]
+    assert len(excerpts) >= 6
+    for excerpt in excerpts:
+        assert excerpt in source or excerpt in test, excerpt
+        source = source.replace(excerpt, "")
+    assert [line for line in source.splitlines()[1:] if not line.startswith(("import ", "from "))] == []
 
 
 def test_plugins_of_the_guide_paint(
     tmp_path: Path, with_packages: Callable[..., dict[str, str]], commands: Callable[..., list[str]]
 ) -> None:
-    """The modules of the page and the sample it builds, installed as pip would, in a process of their own."""
+    """The modules of the guide and its sample, installed as pip would, in a process of their own."""
     folders = []
-    projects = [block for block in blocks(GUIDE, "toml") if block.name == "pyproject.toml"]
-    for block in blocks(GUIDE, "python"):
-        if not block.name:
+    projects = [block for block in read_blocks(GUIDE, "toml") if block.file_name == "pyproject.toml"]
+    for block in read_blocks(GUIDE, "python"):
+        if not block.file_name:
             continue
-        module = block.name.removesuffix(".py")
+        module = block.file_name.removesuffix(".py")
         folder = tmp_path / module
         folder.mkdir()
-        (folder / block.name).write_text(block.text, encoding="utf-8")
-        own = [p.text for p in projects if f'"{module}"' in p.text] or [
+        (folder / block.file_name).write_text(block.text, encoding="utf-8")
+        project = [p.text for p in projects if f'"{module}"' in p.text] or [
             f'[project]\nname = "{module}"\nversion = "1.0"\ndependencies = []\n'
             f'[project.entry-points.artkit]\n{module} = "{module}"\n'
         ]
-        (folder / "pyproject.toml").write_text(own[0])
+        (folder / "pyproject.toml").write_text(project[0])
         folders.append(folder)
     assert {folder.name for folder in folders} == {"artkit_brightness", "artkit_watch"}
-    splashes = next(block for block in blocks(GUIDE, "toml") if block.name == "splashes.toml")
-    (tmp_path / splashes.name).write_text(splashes.text, encoding="utf-8")
-    light = next(
-        words for block in shell(GUIDE) for words in commands_of(block) if "photo" in words and "--set" in words
-    )
-    listed, *_, strokes, doctor, _ = commands(
+    splashes = next(block for block in read_blocks(GUIDE, "toml") if block.file_name == "splashes.toml")
+    (tmp_path / splashes.file_name).write_text(splashes.text, encoding="utf-8")
+    calls = [words for block in shell_blocks(GUIDE) for words in read_commands(block)]
+    run_photo = next(words for words in calls if "photo" in words and "--set" in words)
+    plugins_json, *_, strokes, doctor, _ = commands(
         [
             ["plugins", "--json"],
-            ["run", splashes.name, "--set", "steps=3", "--out", "run"],
+            ["run", splashes.file_name, "--set", "steps=3", "--out", "run"],
             ["export", "run", "large.png", "--scale", "2"],
             ["strokes", "run"],
             ["doctor"],
-            [*light, *TINY, "--out", "light"],
+            [*run_photo, *TINY, "--out", "light"],
         ],
         tmp_path,
         with_packages(*folders, DOCS / "plugins" / "splatter"),
     )
-    told = json.loads(listed)
-    assert told["set_aside"] == []
-    assert {"brightness", "splatter"} <= {part["name"] for part in told["parts"]}
+    plugins = json.loads(plugins_json)
+    assert plugins["set_aside"] == []
+    assert {"brightness", "splatter"} <= {component["name"] for component in plugins["parts"]}
     log = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert len(log) == 3
     assert log[-1]["light"] < log[0]["light"]
     assert (tmp_path / "run/watch.txt").exists()
-    painted = json.loads((tmp_path / "run/strokes.json").read_text())
-    assert painted["space"] == "splatter-1"
-    assert int(strokes) == len(painted["strokes"])
+    painting = json.loads((tmp_path / "run/strokes.json").read_text())
+    assert painting["space"] == "splatter-1"
+    assert int(strokes) == len(painting["strokes"])
     assert "ffmpeg" in doctor
     from PIL import Image
 
-    width, height = painted["size"]
+    width, height = painting["size"]
     assert Image.open(tmp_path / "large.png").size == (2 * width, 2 * height)
 
 
 @pytest.mark.slow
 def test_three_commands_lead_to_a_painting(tmp_path: Path) -> None:
-    """From nothing to a painting made with one's own renderer, word for word, in an environment of its own."""
-    block = next(block for block in shell(GUIDE) if "new-plugin" in block.text)
+    """The first block of the guide, word for word, in an environment of its own."""
+    block = next(block for block in shell_blocks(GUIDE) if "new-plugin" in block.text)
     lines = block.text.splitlines()
     assert [line.split()[:2] for line in lines] == [["artkit", "new-plugin"], ["pip", "install"], ["artkit", "run"]]
     home = tmp_path / "fresh"
     venv.create(home, with_pip=True)
-    # What is installed here is installed there too, without another download of torch.
+    # The packages of this environment are visible there too, so that torch is not downloaded again.
     (packages,) = home.glob("lib/python*/site-packages")
     sites = [path for path in sys.path if path.endswith("site-packages")]
     (packages / "here.pth").write_text("".join(f"import site; site.addsitedir({site!r})\n" for site in sites))
@@ -305,7 +331,7 @@ def test_three_commands_lead_to_a_painting(tmp_path: Path) -> None:
     (home / "bin" / "artkit").chmod(0o755)
     env = os.environ | {"PATH": f"{home}/bin:{os.environ['PATH']}", "VIRTUAL_ENV": str(home)}
     for line in lines:
-        # Tests must do without a network, so the builder is the one that is here.
+        # Tests run without a network, so pip uses the build backend of this environment.
         words = line + (" --no-build-isolation --no-deps -q" if line.startswith("pip") else "")
         done = subprocess.run(["bash", "-c", words], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
@@ -313,10 +339,10 @@ def test_three_commands_lead_to_a_painting(tmp_path: Path) -> None:
     assert (tmp_path / "runs/dots/painting.png").stat().st_size
 
 
-# ------------------------------------------------------------------------------------------------- hooks, interfaces
+# -------------------------------------------------------------------------------------------------- hooks, interfaces
 @pytest.mark.parametrize("hook", [name for name in dir(hookspecs) if name.startswith("artkit_")])
 def test_every_hook_is_documented_with_its_arguments(hook: str) -> None:
-    page = prose(DOCS / "plugins.md")
+    page = prose(GUIDE)
     arguments = list(inspect.signature(getattr(hookspecs, hook)).parameters)
     assert f"`{hook}({', '.join(arguments)})`" in page
     for argument in arguments:
@@ -325,20 +351,40 @@ def test_every_hook_is_documented_with_its_arguments(hook: str) -> None:
 
 @pytest.mark.parametrize("kind", KIND_HOOKS)
 def test_every_interface_is_documented(kind: str) -> None:
-    page = prose(DOCS / "plugins.md")
-    interface = getattr(importlib.import_module(f"artkit.interfaces.{kind}"), kind.capitalize())
+    """Under the class's name in `artkit`: its methods with their arguments, and its other public attributes."""
+    page, name = prose(GUIDE), kind.capitalize()
+    interface = getattr(importlib.import_module(f"artkit.interfaces.{kind}"), name)
+    assert getattr(artkit, name) is interface
 
-    def arguments(name: str) -> str:
-        return ", ".join(list(inspect.signature(getattr(interface, name)).parameters)[1:])
+    def signature(method: str) -> str:
+        return f"({', '.join(list(inspect.signature(getattr(interface, method)).parameters)[1:])})"
 
-    head = f"**`{interface.__module__}.{interface.__name__}({arguments('__init__')})`**"
-    assert head in page
-    section = page.partition(head)[2].partition("**`")[0]
-    for name in sorted(interface.__abstractmethods__):
-        assert f"`{name}({arguments(name)})`" in section, name
+    heading = f"**`artkit.{name}{signature('__init__')}`**"
+    assert heading in page
+    section = page.partition(heading)[2].partition("**`")[0]
+    methods = {n for n, value in vars(interface).items() if inspect.isfunction(value) and not n.startswith("_")}
+    for method in sorted(methods | interface.__abstractmethods__):
+        assert f"`{method}{signature(method)}`" in section, method
+    attributes = {n for n in (*vars(interface), *interface.__annotations__) if not n.startswith("_")} - methods
+    for attribute in sorted(attributes - {"Config", "config"}):
+        assert f"`{attribute}`" in section, attribute
 
 
-# ----------------------------------------------------------------------------------------------- the text as a whole
+@for_each_page()
+def test_public_names_exist(page: Path) -> None:
+    """Names such as `artkit.Renderer` or `artkit.engine.run.Run` in the text."""
+    for span in code_spans(page):
+        if not re.fullmatch(r"artkit(\.\w+)+(\(.*\))?", span):
+            continue
+        first, *rest = span.partition("(")[0].split(".")
+        value: Any = importlib.import_module(first)
+        for name in rest:
+            if not hasattr(value, name):
+                importlib.import_module(f"{value.__name__}.{name}")
+            value = getattr(value, name)
+
+
+# ------------------------------------------------------------------------------------------------ the text as a whole
 @pytest.fixture(scope="module")
 def generator(script: Callable[[str], Any]) -> Any:
     return script("docs/generate.py")
@@ -350,22 +396,30 @@ def test_generated_parts_are_current(generator: Any) -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """The names that a page's headings can be linked by."""
+    """Return the anchors of a page's headings."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
-@by_page()
-def test_relative_links_lead_somewhere(page: Path) -> None:
+@for_each_page()
+def test_relative_links_exist(page: Path) -> None:
     for link in re.findall(r"\]\(<?([^)\s>]+)", prose(page)):
         if re.match(r"[a-z]+:", link):
             continue
         path, _, anchor = link.partition("#")
-        goal = (page.parent / path).resolve() if path else page
-        assert goal.exists(), f"{page.name}: {link}"
-        assert goal.is_relative_to(ROOT), f"{page.name}: {link} leaves the project"
-        if anchor and goal.suffix == ".md":
-            assert anchor in anchors(goal), f"{page.name}: {link}"
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name}: {link}"
+        assert target.is_relative_to(ROOT), f"{page.name}: {link} is outside of the project"
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target), f"{page.name}: {link}"
+
+
+@for_each_page()
+def test_source_paths_in_prose_exist(page: Path) -> None:
+    """Paths from the root of the project, such as `core/artkit/errors.py`."""
+    for span in code_spans(page):
+        if re.fullmatch(r"(core|plugins|tests|docs|recipes)/[\w./*-]+", span):
+            assert list(ROOT.glob(span)), f"{page.name}: {span}"
 
 
 FORBIDDEN = (
@@ -376,12 +430,12 @@ FORBIDDEN = (
 )
 
 
-@by_page()
-def test_no_page_tells_of_one_machine(page: Path) -> None:
+@for_each_page()
+def test_no_page_depends_on_one_machine(page: Path) -> None:
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
         for pattern, what in FORBIDDEN:
             assert not re.search(pattern, line), f"{page.name}:{number} names {what}: {line}"
 
 
-def test_the_changelog_knows_this_version() -> None:
+def test_the_changelog_has_this_version() -> None:
     assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

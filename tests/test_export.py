@@ -1,4 +1,4 @@
-"""``artkit export``: several files in one call, parts and grounds, and what was there stays whole."""
+"""``artkit export``: several files, windows and backgrounds; existing files survive failures."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def painted_by_mypaint(painted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same strokes in a run of the real MyPaint whose surrogate's weights are gone."""
+    """The same strokes in a run of MyPaint whose surrogate weights no longer exist."""
     log = StrokeLog.load(painted / "strokes.json")
     renderer = {"type": "mypaint", "brush": "classic/dry_brush", "surrogate_weights": "/gone.safetensors"}
     folder = tmp_path_factory.mktemp("real")
@@ -54,7 +54,7 @@ def painted_by_mypaint(painted: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def call() -> Call:
-    """Runs ``artkit export`` in this process."""
+    """Run ``artkit export`` in this process."""
     return lambda *arguments: CliRunner().invoke(cli, ["export", *map(str, arguments)])
 
 
@@ -69,67 +69,67 @@ def names(folder: Path) -> list[str]:
 def test_several_files_in_one_call(painted: Path, call: Call, tmp_path: Path) -> None:
     out = tmp_path / "out"
     files = [out / name for name in ("a.png", "b.tif", "c.dzi", "d.json")]
-    done = call(painted, *files, "--scale", 2)
-    assert done.exit_code == 0, done.stderr
-    assert done.stdout.split() == [str(file) for file in files]
+    result = call(painted, *files, "--scale", 2)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.split() == [str(file) for file in files]
     assert names(out) == ["a.png", "b.tif", "c.dzi", "c.html", "c_files", "d.json"]
     assert pixels(out / "a.png").shape == (64, 96, 3)
-    done = call(painted, out / "c.dzi")
-    assert done.exit_code == 0, done.stderr
+    result = call(painted, out / "c.dzi")
+    assert result.exit_code == 0, result.stderr
     assert 'Width="48"' in (out / "c.dzi").read_text()
-    assert names(out / "c_files")[-1] != "7", "the tiles of the larger one are gone"
+    assert names(out / "c_files")[-1] != "7", "the tiles of the larger picture are removed"
     assert names(out) == ["a.png", "b.tif", "c.dzi", "c.html", "c_files", "d.json"]
 
 
-def test_a_window_is_that_part_of_the_picture(painted: Path, call: Call, tmp_path: Path) -> None:
-    for name, options in (("whole", []), ("part", ["--window", "10,5,20,16"])):
+def test_window_is_that_part_of_the_picture(painted: Path, call: Call, tmp_path: Path) -> None:
+    for name, options in (("picture", []), ("window", ["--window", "10,5,20,16"])):
         assert call(painted, tmp_path / f"{name}.png", "--scale", 2, *options).exit_code == 0
-    part, whole = pixels(tmp_path / "part.png"), pixels(tmp_path / "whole.png")
-    assert part.shape == (32, 40, 3)
-    assert np.abs(part.astype(int) - whole[10:42, 20:60]).max() <= 1
+    window, picture = pixels(tmp_path / "window.png"), pixels(tmp_path / "picture.png")
+    assert window.shape == (32, 40, 3)
+    assert np.abs(window.astype(int) - picture[10:42, 20:60]).max() <= 1
 
 
 @pytest.mark.parametrize("name", ["a.ora", "a.gif"])
-def test_the_real_brush_paints_layers_and_films_at_any_scale(
+def test_mypaint_renders_layers_and_videos_at_any_scale(
     painted_by_mypaint: Path, call: Call, tmp_path: Path, name: str, mypaint: None
 ) -> None:
     settings = () if name == "a.ora" else ("--set", "seconds=0.5", "--set", "hold=0.1")
-    done = call(painted_by_mypaint, tmp_path / "b.png", tmp_path / name, "--scale", 1.3, *settings)
-    assert done.exit_code == 0, done.stderr
-    whole = pixels(tmp_path / "b.png")
-    assert whole.shape == (42, 62, 3)
+    result = call(painted_by_mypaint, tmp_path / "b.png", tmp_path / name, "--scale", 1.3, *settings)
+    assert result.exit_code == 0, result.stderr
+    picture = pixels(tmp_path / "b.png")
+    assert picture.shape == (42, 62, 3)
     if name == "a.ora":
         with zipfile.ZipFile(tmp_path / name) as file:
             layers = [member for member in sorted(file.namelist()) if member.startswith("data/")]
-            laid = Image.new("RGBA", (62, 42))
-            for member in layers:  # the ground, and the passes after it
-                laid.alpha_composite(Image.open(file.open(member)).convert("RGBA"))
-        assert np.abs(np.asarray(laid.convert("RGB"), float) - whole).mean() < 1
+            composited = Image.new("RGBA", (62, 42))
+            for member in layers:  # the background first
+                composited.alpha_composite(Image.open(file.open(member)).convert("RGBA"))
+        assert np.abs(np.asarray(composited.convert("RGB"), float) - picture).mean() < 1
     else:
         with Image.open(tmp_path / name) as image:
             image.seek(image.n_frames - 1)  # type: ignore[attr-defined]
-            assert np.abs(np.asarray(image.convert("RGB"), float) - whole).mean() < 12
+            assert np.abs(np.asarray(image.convert("RGB"), float) - picture).mean() < 12
 
 
-def test_a_pixel_may_become_a_poster(
+def test_window_of_one_pixel_can_be_enlarged_with_little_memory(
     painted: Path, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("artkit.memory.total_memory", lambda: 1 << 29)
-    done = call(painted, tmp_path / "a.png", "--scale", 512, "--window", "0,0,1,1")
-    assert done.exit_code == 0, done.stderr
+    result = call(painted, tmp_path / "a.png", "--scale", 512, "--window", "0,0,1,1")
+    assert result.exit_code == 0, result.stderr
     assert pixels(tmp_path / "a.png").shape == (512, 512, 3)
 
 
-def test_another_ground(painted: Path, call: Call, tmp_path: Path) -> None:
-    for ground in ("000000", "#ffffff"):
-        done = call(painted, tmp_path / f"{ground[-1]}.png", "--background", ground)
-        assert done.exit_code == 0, done.stderr
+def test_another_background(painted: Path, call: Call, tmp_path: Path) -> None:
+    for background in ("000000", "#ffffff"):
+        result = call(painted, tmp_path / f"{background[-1]}.png", "--background", background)
+        assert result.exit_code == 0, result.stderr
     assert (pixels(tmp_path / "f.png") >= pixels(tmp_path / "0.png")).all()
     assert pixels(tmp_path / "f.png").mean() > pixels(tmp_path / "0.png").mean() + 2
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--window", "1,2,3"], "1,2,3"),
         (["--window", "40,0,9,9"], "does not lie in it"),
@@ -141,23 +141,22 @@ def test_another_ground(painted: Path, call: Call, tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_meant_is_one_message(
-    painted: Path, call: Call, tmp_path: Path, options: list[str], told: str
+def test_invalid_options_are_one_message(
+    painted: Path, call: Call, tmp_path: Path, options: list[str], message: str
 ) -> None:
-    done = call(painted, tmp_path / "out" / "a.png", *options)
-    assert done.exit_code == 2
-    assert done.stderr.startswith("artkit: ")
-    assert told in done.stderr
+    result = call(painted, tmp_path / "out" / "a.png", *options)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("artkit: ")
+    assert message in result.stderr
     assert not (tmp_path / "out").exists()
 
 
 SLOW = """
 import os, time
-from artkit import hookimpl
-from artkit.interfaces.exporter import Exporter
+from artkit import Exporter, hookimpl
 
 class Slow(Exporter):
-    "Writes half of what it should."
+    "Writes half of the file and waits."
     name = "slow"
     suffixes = (".slow",)
     def write(self, painting, file):
@@ -172,9 +171,9 @@ def artkit_exporters():
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_killed_in_the_middle_nothing_is_left_and_the_earlier_file_is_whole(
-    painted: Path, install: Callable[..., str], tmp_path: Path, how: signal.Signals
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT])
+def test_killed_export_leaves_the_earlier_file_and_nothing_else(
+    painted: Path, install: Callable[..., str], tmp_path: Path, signal_number: signal.Signals
 ) -> None:
     install(SLOW)
     out = tmp_path / "out"
@@ -185,7 +184,7 @@ def test_killed_in_the_middle_nothing_is_left_and_the_earlier_file_is_whole(
         assert process.stdout is not None
         assert process.stdout.readline() == b"half\n"
         assert len(names(out)) == 2
-        process.send_signal(how)
+        process.send_signal(signal_number)
         assert process.wait() != 0
     for _ in range(100):
         if names(out) == ["a.slow"]:
@@ -196,8 +195,8 @@ def test_killed_in_the_middle_nothing_is_left_and_the_earlier_file_is_whole(
 
 
 @contextlib.contextmanager
-def _little_room() -> Iterator[None]:
-    """No file can grow beyond 300 bytes: as good as a full disk, for those who write."""
+def _max_file_size() -> Iterator[None]:
+    """Limit the size of files to 300 bytes, which for writers is the same as a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300, hard))
@@ -209,18 +208,18 @@ def _little_room() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.dzi", "a.ora", "a.svg", "a.mp4", "a.gif", "a.webp", "a.json"])
-def test_a_full_disk_leaves_the_earlier_file(painted: Path, call: Call, tmp_path: Path, name: str) -> None:
+def test_full_disk_leaves_the_earlier_file(painted: Path, call: Call, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("earlier")
-    with _little_room():
-        done = call(painted, tmp_path / name)
-    assert done.exit_code == 1, done.stderr
-    assert done.stderr.startswith("artkit: "), done.stderr
-    assert "Traceback" not in done.stderr
+    with _max_file_size():
+        result = call(painted, tmp_path / name)
+    assert result.exit_code == 1, result.stderr
+    assert result.stderr.startswith("artkit: "), result.stderr
+    assert "Traceback" not in result.stderr
     assert names(tmp_path) == [name]
     assert (tmp_path / name).read_text() == "earlier"
 
 
-def test_a_file_may_be_read_by_whom_the_umask_lets(painted: Path, call: Call, tmp_path: Path) -> None:
+def test_permissions_follow_the_umask(painted: Path, call: Call, tmp_path: Path) -> None:
     assert call(painted, tmp_path / "a.png").exit_code == 0
     mask = os.umask(0)
     os.umask(mask)

@@ -1,4 +1,4 @@
-"""`artkit schema` in an editor: what TOML language servers make of recipes, and of a stranger's part in them."""
+"""`artkit schema` in editors: TOML language servers validate and complete recipes, also with third-party plugins."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tool(name: str) -> str:
 
 
 class Server:
-    """tombi, spoken to over its standard input and output."""
+    """A client of the language server tombi, over its standard input and output."""
 
     def __init__(self, folder: Path) -> None:
         self.process = subprocess.Popen(
@@ -35,11 +35,13 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-        self.asked = 0
-        wants = {"textDocument": {"hover": {"contentFormat": ["markdown"]}}}
+        self.request_count = 0
+        capabilities = {"textDocument": {"hover": {"contentFormat": ["markdown"]}}}
         folders = [{"uri": folder.as_uri(), "name": "recipes"}]
-        self.ask("initialize", processId=None, rootUri=folder.as_uri(), capabilities=wants, workspaceFolders=folders)
-        self.tell("initialized")
+        self.request(
+            "initialize", processId=None, rootUri=folder.as_uri(), capabilities=capabilities, workspaceFolders=folders
+        )
+        self.notify("initialized")
 
     def send(self, **message: Any) -> None:
         text = json.dumps({"jsonrpc": "2.0", **message}).encode()
@@ -47,7 +49,7 @@ class Server:
         self.process.stdin.write(b"Content-Length: %d\r\n\r\n" % len(text) + text)
         self.process.stdin.flush()
 
-    def tell(self, method: str, **params: Any) -> None:
+    def notify(self, method: str, **params: Any) -> None:
         self.send(method=method, params=params)
 
     def read(self) -> dict[str, Any]:
@@ -58,64 +60,64 @@ class Server:
                 size = int(line.split(b":")[1])
         message: dict[str, Any] = json.loads(self.process.stdout.read(size))
         if "method" in message and "id" in message:
-            self.send(id=message["id"], result=None)  # it asks about the editor, of which there is none
+            self.send(id=message["id"], result=None)  # requests to the editor; there is none
         return message
 
-    def ask(self, method: str, **params: Any) -> Any:
-        self.asked += 1
-        self.send(id=f"ours-{self.asked}", method=method, params=params)
-        while (message := self.read()).get("id") != f"ours-{self.asked}":
+    def request(self, method: str, **params: Any) -> Any:
+        self.request_count += 1
+        self.send(id=f"client-{self.request_count}", method=method, params=params)
+        while (message := self.read()).get("id") != f"client-{self.request_count}":
             pass
         assert "error" not in message, message
         return message["result"]
 
     def open(self, file: Path) -> list[str]:
-        """Open a recipe; what the editor would underline in it."""
+        """Open a recipe. Return the errors that an editor would underline."""
         document = {"uri": file.as_uri(), "languageId": "toml", "version": 1, "text": file.read_text()}
-        self.tell("textDocument/didOpen", textDocument=document)
+        self.notify("textDocument/didOpen", textDocument=document)
         while True:
             message = self.read()
-            told = message.get("params") or {}
-            if message.get("method") == "textDocument/publishDiagnostics" and told["uri"] == file.as_uri():
-                return [entry["message"] for entry in told["diagnostics"]]
+            params = message.get("params") or {}
+            if message.get("method") == "textDocument/publishDiagnostics" and params["uri"] == file.as_uri():
+                return [entry["message"] for entry in params["diagnostics"]]
 
-    def at(self, method: str, file: Path, before: str) -> Any:
-        """Ask about the place just behind a text of a file."""
+    def request_at(self, method: str, file: Path, before: str) -> Any:
+        """Send a request about the position after the text `before` in a file."""
         text = file.read_text()
         head = text[: text.index(before) + len(before)]
-        where = {"line": head.count("\n"), "character": len(head.rpartition("\n")[2])}
-        return self.ask(f"textDocument/{method}", textDocument={"uri": file.as_uri()}, position=where)
+        position = {"line": head.count("\n"), "character": len(head.rpartition("\n")[2])}
+        return self.request(f"textDocument/{method}", textDocument={"uri": file.as_uri()}, position=position)
 
     def hover(self, file: Path, before: str) -> str:
-        found = self.at("hover", file, before)
-        return str(found["contents"]["value"]) if found else ""
+        result = self.request_at("hover", file, before)
+        return str(result["contents"]["value"]) if result else ""
 
     def completions(self, file: Path, before: str) -> dict[str, str]:
-        found = self.at("completion", file, before) or []
-        items = found["items"] if isinstance(found, dict) else found
+        result = self.request_at("completion", file, before) or []
+        items = result["items"] if isinstance(result, dict) else result
         return {item["label"]: json.dumps(item) for item in items}
 
 
 @pytest.fixture
 def folder(tmp_path: Path, with_packages: Callable[..., dict[str, str]], commands: Callable[..., list[str]]) -> Path:
-    """A folder with the schema as `artkit schema` prints it where the sample plugins are installed."""
-    (told,) = commands([["schema"]], tmp_path, with_packages(*SAMPLES))
-    (tmp_path / "recipe.schema.json").write_text(told)
+    """A folder with the output of `artkit schema` when the sample plugins are installed."""
+    (schema,) = commands([["schema"]], tmp_path, with_packages(*SAMPLES))
+    (tmp_path / "recipe.schema.json").write_text(schema)
     return tmp_path
 
 
 @pytest.fixture
 def server(folder: Path) -> Iterator[Server]:
-    made = Server(folder)
-    yield made
-    made.process.kill()
-    made.process.wait()
+    client = Server(folder)
+    yield client
+    client.process.kill()
+    client.process.wait()
 
 
-def test_an_editor_knows_recipes_and_every_plugin(folder: Path, server: Server) -> None:
+def test_editor_validates_recipes_and_shows_documentation(folder: Path, server: Server) -> None:
     recipes = [*shipped_recipes().values(), *(sample / f"{sample.name}.toml" for sample in SAMPLES)]
-    for number, recipe in enumerate(recipes):
-        copy = folder / f"{number}.toml"
+    for index, recipe in enumerate(recipes):
+        copy = folder / f"{index}.toml"
         lines = [line for line in recipe.read_text().splitlines() if not line.startswith("#:schema")]
         copy.write_text("\n".join(["#:schema recipe.schema.json", *lines, ""]))
         assert server.open(copy) == [], recipe.name
@@ -124,42 +126,42 @@ def test_an_editor_knows_recipes_and_every_plugin(folder: Path, server: Server) 
     wrong.write_text(
         "#:schema recipe.schema.json\nstpes = 3\n[renderer]\ntype = 'splatter'\ndrops = 'many'\n[canvas]\ntile = 3\n"
     )
-    faults = " ".join(server.open(wrong))
-    assert "stpes" in faults
-    assert "Integer" in faults
+    errors = " ".join(server.open(wrong))
+    assert "stpes" in errors
+    assert "Integer" in errors
 
-    mine = folder / "mine.toml"
-    mine.write_text(
+    valid = folder / "valid.toml"
+    valid.write_text(
         "#:schema recipe.schema.json\nsteps = 30\n\n[canvas]\ntype = 'grid'\ntile = 32\n\n"
         "[renderer]\ntype = 'splatter'\ndrops = 9\n\n"
         "[objective.colours]\ntype = 'histogram'\nimage = 'a.png'\nweight = 2.0\n\n"
     )
-    server.open(mine)
-    for before, told in (
+    server.open(valid)
+    for before, text in (
         ("\nste", "Steps of optimisation"),
         ("\nti", "Side of a tile"),
-        ("\ndro", "Drops that fly on from a blot"),
-        ("\nwei", "enters the loss"),
+        ("\ndro", "drops that fly on from a blot"),
+        ("\nwei", "value in the loss"),
         ("[ren", "A blot where the paint lands"),
     ):
-        assert told in server.hover(mine, before), before
-    assert "Default: `12`" in server.hover(mine, "\ndro")
-    for before, name, told in (
-        ("30\n", "seed", "Chooses everything random"),
-        ("32\n", "overlap", "neighbouring tiles overlap"),
-        ("= 9\n", "scatter", "How far they stray"),
-        ("2.0\n", "side", "so many px a side"),
+        assert text in server.hover(valid, before), before
+    assert "Default: `12`" in server.hover(valid, "\ndro")
+    for before, name, text in (
+        ("30\n", "seed", "Seed of all random numbers"),
+        ("32\n", "overlap", "neighbouring tiles"),
+        ("= 9\n", "scatter", "How far drops deviate"),
+        ("2.0\n", "side", "px a side"),
     ):
-        found = server.completions(mine, before)
-        assert name in found, (before, list(found))
-        assert told in found[name]
+        items = server.completions(valid, before)
+        assert name in items, (before, list(items))
+        assert text in items[name]
 
 
-def test_the_choices_of_a_type_are_completed(folder: Path, server: Server) -> None:
-    mine = folder / "mine.toml"
-    mine.write_text("#:schema recipe.schema.json\n[renderer]\ntype = \n")
-    server.open(mine)
-    assert {'"splatter"', '"mypaint"', '"gan"'} <= server.completions(mine, "type = ").keys()
+def test_editor_completes_types(folder: Path, server: Server) -> None:
+    file = folder / "incomplete.toml"
+    file.write_text("#:schema recipe.schema.json\n[renderer]\ntype = \n")
+    server.open(file)
+    assert {'"splatter"', '"mypaint"', '"gan"'} <= server.completions(file, "type = ").keys()
 
 
 def test_taplo_agrees(folder: Path) -> None:
@@ -168,10 +170,10 @@ def test_taplo_agrees(folder: Path) -> None:
         lines = [line for line in recipe.read_text().splitlines() if not line.startswith("#:schema")]
         copy.write_text("\n".join(["#:schema ./recipe.schema.json", *lines, ""]))
     taplo = [tool("taplo"), "lint"]
-    right = [str(file) for file in folder.glob("*.toml")]
-    done = subprocess.run([*taplo, *right], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    valid = [str(file) for file in folder.glob("*.toml")]
+    result = subprocess.run([*taplo, *valid], cwd=folder, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
     (folder / "wrong.toml").write_text("#:schema ./recipe.schema.json\n[renderer]\ntype = 'splatter'\ndrops = 'many'\n")
-    done = subprocess.run([*taplo, "wrong.toml"], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert "many" in done.stderr
+    result = subprocess.run([*taplo, "wrong.toml"], cwd=folder, capture_output=True, text=True, check=False)
+    assert result.returncode != 0
+    assert "many" in result.stderr

@@ -1,4 +1,4 @@
-"""The pages that artkit writes, in a real browser that has no network."""
+"""The HTML pages that artkit writes, in a headless browser without network."""
 
 from __future__ import annotations
 
@@ -50,63 +50,65 @@ def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def browser() -> Iterator[Any]:
     """A headless Chromium that is offline; skips where none is installed."""
     sync_api = pytest.importorskip("playwright.sync_api")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
+    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if executable is None:
         pytest.skip("Chromium is not installed")
-    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    flags = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
     with sync_api.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=found, args=quiet)
-        yield opened.new_context(offline=True, viewport={"width": 900, "height": 700})
-        opened.close()
+        launched = driver.chromium.launch(executable_path=executable, args=flags)
+        yield launched.new_context(offline=True, viewport={"width": 900, "height": 700})
+        launched.close()
 
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """A page of its own; errors in scripts and files that are asked for and not there fail the test."""
+    """A new page. Script errors, failed requests and requests to the network fail the test."""
     opened = browser.new_page()
-    wrong: list[str] = []
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("console", lambda told: wrong.append(told.text) if told.type == "error" else None)
-    opened.on("requestfailed", lambda request: wrong.append(request.url))
-    opened.on("request", lambda request: wrong.append(request.url) if request.url.startswith("http") else None)
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    opened.on("requestfailed", lambda request: errors.append(request.url))
+    opened.on("request", lambda request: errors.append(request.url) if request.url.startswith("http") else None)
     yield opened
     opened.close()
-    assert wrong == []
+    assert errors == []
 
 
-def seen(image: Any) -> np.ndarray[Any, Any]:
-    """What the browser shows of an element, (h, w, 3)."""
-    return np.asarray(Image.open(io.BytesIO(image.screenshot())).convert("RGB"), float)
+def screenshot(element: Any) -> np.ndarray[Any, Any]:
+    """Return a screenshot of an element, (h, w, 3)."""
+    return np.asarray(Image.open(io.BytesIO(element.screenshot())).convert("RGB"), float)
 
 
-def far(one: Any, other: Any) -> float:
-    """Mean difference of 8-bit pixels."""
+def mean_difference(one: Any, other: Any) -> float:
+    """Return the mean absolute difference of 8-bit pixels."""
     return float(np.abs(np.asarray(one, float) - np.asarray(other, float)).mean())
 
 
-def test_the_slider_of_a_report_goes_through_the_strokes(painted: Path, page: Any) -> None:
+def test_slider_of_a_report_shows_the_strokes(painted: Path, page: Any) -> None:
     page.goto((painted / "report.html").as_uri())
-    drawn = "images => images.every(image => image.complete && image.naturalWidth > 0)"
-    assert page.locator("img").evaluate_all(drawn)
+    all_loaded = "images => images.every(image => image.complete && image.naturalWidth > 0)"
+    assert page.locator("img").evaluate_all(all_loaded)
     painting = page.get_by_alt_text("painting", exact=True)
     with Image.open(painted / "painting.png") as image:
-        shown = seen(painting)  # it may lie between two of the screen's px
-        assert far(shown, image.convert("RGB").resize((shown.shape[1], shown.shape[0]))) < 6, "a JPEG of it"
+        shown = screenshot(painting)  # its position may be fractional
+        assert mean_difference(shown, image.convert("RGB").resize((shown.shape[1], shown.shape[0]))) < 6, (
+            "up to JPEG compression"
+        )
     figure = page.locator("figure").filter(has=page.get_by_label("strokes"))
     slider, caption = page.get_by_label("strokes"), figure.locator("figcaption")
     assert caption.inner_text() == "6 strokes"
-    complete = seen(figure.locator("img:visible"))
+    all_strokes = screenshot(figure.locator("img:visible"))
     slider.focus()
     for left in (5, 4):
         slider.press("ArrowLeft")
         assert caption.inner_text() == f"{left} strokes"
         assert figure.locator("img:visible").get_attribute("alt") == f"{left} strokes"
-    assert far(seen(figure.locator("img:visible")), complete) > 0.1
+    assert mean_difference(screenshot(figure.locator("img:visible")), all_strokes) > 0.1
     slider.press("End")
-    np.testing.assert_array_equal(seen(figure.locator("img:visible")), complete)
+    np.testing.assert_array_equal(screenshot(figure.locator("img:visible")), all_strokes)
 
 
-def test_the_viewer_of_tiles_shows_the_picture_and_its_details(painted: Path, page: Any, tmp_path: Path) -> None:
+def test_tile_viewer_shows_the_picture_and_its_details(painted: Path, page: Any, tmp_path: Path) -> None:
     painting = open_painting(painted, 12.0)
     file = tmp_path / "large & small.dzi"
     exporters([file], ['tiles="png"'])[0].write(painting, file)
@@ -114,12 +116,12 @@ def test_the_viewer_of_tiles_shows_the_picture_and_its_details(painted: Path, pa
     page.wait_for_load_state("networkidle")
     pixels = painting.pixels()
     fitted = Image.fromarray(pixels).resize((900, 630), Image.Resampling.BOX)  # 1920 x 1344 px before
-    whole = seen(page.locator("#view"))
-    assert whole.shape == (700, 900, 3)
-    assert far(whole[35:665], fitted) < 6
-    assert (whole[:30] == 0x22).all(), "nothing beside it"
+    overview = screenshot(page.locator("#view"))
+    assert overview.shape == (700, 900, 3)
+    assert mean_difference(overview[35:665], fitted) < 6
+    assert (overview[:30] == 0x22).all(), "the rest is empty"
 
-    def finest() -> list[str]:
+    def finest_tiles() -> list[str]:
         sources = page.locator("#view img").evaluate_all("images => images.map(image => image.src)")
         return [source for source in sources if "_files/11/" in source]
 
@@ -129,16 +131,18 @@ def test_the_viewer_of_tiles_shows_the_picture_and_its_details(painted: Path, pa
     page.wait_for_function(
         "[...document.querySelectorAll('#view img')].every(image => image.complete && image.naturalWidth)"
     )
-    assert 4 <= len(finest()) <= 12, "of the finest level, what is in view"
+    assert 4 <= len(finest_tiles()) <= 12, "only the tiles of the finest level that are in view"
     scale = np.e * 900 / 1920
     left, top = (960 - 450 / scale, 672 - 350 / scale)
-    part = Image.fromarray(pixels).resize(
+    expected = Image.fromarray(pixels).resize(
         (900, 700), Image.Resampling.BILINEAR, box=(left, top, left + 900 / scale, top + 700 / scale)
     )
-    assert far(seen(page.locator("#view")), part) < 3
+    assert mean_difference(screenshot(page.locator("#view")), expected) < 3
     page.mouse.down()
     page.mouse.move(350, 350)
     page.mouse.up()
-    assert far(seen(page.locator("#view"))[:, :800], np.asarray(part)[:, 100:]) < 3, "drags"
+    assert mean_difference(screenshot(page.locator("#view"))[:, :800], np.asarray(expected)[:, 100:]) < 3, (
+        "dragging moves the picture"
+    )
     page.keyboard.press("0")
-    assert far(seen(page.locator("#view")), whole) < 1, "all of it again"
+    assert mean_difference(screenshot(page.locator("#view")), overview) < 1, "the key 0 shows the overview"

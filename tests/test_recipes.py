@@ -1,4 +1,4 @@
-"""The recipes that ship with artkit: valid, described, and painting."""
+"""The recipes that ship with artkit are valid, have a description, and run."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ TINY = ("steps=1", "size=[64, 48]")
 
 
 def paints(name: str) -> bool:
-    told = read_recipe([SHIPPED[name]])
-    return not (told.trains_renderer or told.trains_agent)
+    recipe = read_recipe([SHIPPED[name]])
+    return not (recipe.trains_renderer or recipe.trains_agent)
 
 
-def described(file: Path) -> str:
-    """The comment at the head of a recipe, which `artkit recipes` shows."""
-    head = [line for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith("#:")]
-    return head[0].removeprefix("# ") if head and head[0].startswith("# ") else ""
+def description(file: Path) -> str:
+    """Return the first comment of a recipe, which `artkit recipes` shows."""
+    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith("#:")]
+    return lines[0].removeprefix("# ") if lines and lines[0].startswith("# ") else ""
 
 
-def test_there_are_recipes_to_paint_to_train_and_to_learn() -> None:
+def test_there_are_recipes_of_every_task() -> None:
     assert "photo" in SHIPPED
-    every = [read_recipe([file]) for file in SHIPPED.values()]
-    assert {(told.trains_renderer, told.trains_agent) for told in every} == {
+    recipes = [read_recipe([file]) for file in SHIPPED.values()]
+    assert {(recipe.trains_renderer, recipe.trains_agent) for recipe in recipes} == {
         (False, False),
         (True, False),
         (False, True),
@@ -39,18 +39,18 @@ def test_there_are_recipes_to_paint_to_train_and_to_learn() -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_is_valid_and_says_what_it_is(name: str) -> None:
-    told = read_recipe([SHIPPED[name]])
-    assert told.name == Path(name).name
-    assert re.fullmatch(r"[A-Z].{10,110}\.", described(SHIPPED[name]))
+def test_is_valid_and_has_a_description(name: str) -> None:
+    recipe = read_recipe([SHIPPED[name]])
+    assert recipe.name == Path(name).name
+    assert re.fullmatch(r"[A-Z].{10,110}\.", description(SHIPPED[name]))
 
 
-def test_the_list_shows_each_with_its_description() -> None:
+def test_list_shows_descriptions() -> None:
     result = CliRunner().invoke(cli, ["recipes"], catch_exceptions=False)
     lines = {line.split()[0]: line for line in result.output.splitlines()}
     assert set(lines) == set(SHIPPED)
     for name, line in lines.items():
-        assert described(SHIPPED[name]) in line
+        assert description(SHIPPED[name]) in line
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -59,15 +59,15 @@ def test_names_only_files_that_ship_with_it(name: str) -> None:
         assert file.is_relative_to(recipe_folder().resolve())
 
 
-def test_every_target_says_where_it_comes_from() -> None:
+def test_every_target_has_its_source_in_the_readme() -> None:
     targets = recipe_folder() / "targets"
-    told = (targets / "README.md").read_text(encoding="utf-8")
+    readme = (targets / "README.md").read_text(encoding="utf-8")
     for file in targets.iterdir():
-        assert file.name == "README.md" or f"`{file.name}`" in told
+        assert file.name == "README.md" or f"`{file.name}`" in readme
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_copy_is_the_same_recipe(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copy_is_the_same_recipe(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(cli, ["recipes", "--copy", name], catch_exceptions=False)
     assert result.exit_code == 0, result.output
@@ -90,6 +90,6 @@ def test_paints(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert picture.size == (64, 48)
     assert len(picture.getcolors(64 * 48) or ()) > 16
     (line,) = Path("run/log.jsonl").read_text().splitlines()
-    told = read_recipe([SHIPPED[name]], TINY)
-    assert {"step", "loss", "seconds", *told.named["objective"]} <= set(json.loads(line))
-    assert read_recipe([Path("run/recipe.toml")]).resolved() == told.resolved()
+    recipe = read_recipe([SHIPPED[name]], TINY)
+    assert {"step", "loss", "seconds", *recipe.named["objective"]} <= set(json.loads(line))
+    assert read_recipe([Path("run/recipe.toml")]).resolved() == recipe.resolved()

@@ -1,4 +1,4 @@
-"""The sample plugins in docs/plugins: installed from their folders, tested, and painted with."""
+"""The sample plugins in docs/plugins: they can be installed, run, and pass their own tests."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ SAMPLES = sorted(file.parent for file in (Path(__file__).parents[1] / "docs" / "
 TINY = ("--set", "steps=2", "--set", "size=[48,32]")
 
 
-def test_there_are_a_renderer_and_an_objective() -> None:
+def test_samples_are_a_renderer_and_an_objective() -> None:
     assert {sample.name for sample in SAMPLES} == {"splatter", "histogram"}
 
 
 @pytest.mark.usefixtures("mypaint")
-def test_they_paint_together(
+def test_samples_run_together(
     tmp_path: Path, with_packages: Callable[..., dict[str, str]], commands: Callable[..., list[str]]
 ) -> None:
     recipes = [str(sample / f"{sample.name}.toml") for sample in SAMPLES]
-    listed, painted, *_ = commands(
+    listing, painted, *_ = commands(
         [
             ["plugins", "--json"],
             ["run", "photo", *recipes, *TINY, "--out", "run"],
@@ -34,9 +34,9 @@ def test_they_paint_together(
         tmp_path,
         with_packages(*SAMPLES),
     )
-    told = json.loads(listed)
-    assert told["set_aside"] == []
-    assert {"splatter", "histogram"} <= {part["name"] for part in told["parts"]}
+    plugins = json.loads(listing)
+    assert plugins["set_aside"] == []
+    assert {"splatter", "histogram"} <= {component["name"] for component in plugins["parts"]}
     assert "painting.png" in painted
     (_, last) = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert last["colours"] > 0
@@ -47,9 +47,9 @@ def test_they_paint_together(
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_their_own_tests_pass(sample: Path, tmp_path: Path, with_packages: Callable[..., dict[str, str]]) -> None:
+def test_tests_of_the_sample_pass(sample: Path, tmp_path: Path, with_packages: Callable[..., dict[str, str]]) -> None:
     copy = shutil.copytree(sample, tmp_path / sample.name)
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(copy)],
         cwd=copy,
         env=with_packages(copy),
@@ -57,13 +57,11 @@ def test_their_own_tests_pass(sample: Path, tmp_path: Path, with_packages: Calla
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_they_are_packages_as_new_plugin_writes_them(
-    sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sample_has_the_files_of_a_new_plugin(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from click.testing import CliRunner
 
     from artkit.cli.main import cli
@@ -73,8 +71,7 @@ def test_they_are_packages_as_new_plugin_writes_them(
     CliRunner().invoke(cli, ["new-plugin", sample.name, "--kind", kind], catch_exceptions=False)
     for written in (tmp_path / sample.name).rglob("*"):
         assert (sample / written.relative_to(tmp_path / sample.name)).exists()
-    mine, theirs = (tomllib.loads((f / "pyproject.toml").read_text()) for f in (sample, tmp_path / sample.name))
-    assert {**mine, "project": {**mine["project"], "description": ""}} == {
-        **theirs,
-        "project": {**theirs["project"], "description": ""},
-    }
+    projects = [tomllib.loads((f / "pyproject.toml").read_text()) for f in (sample, tmp_path / sample.name)]
+    for project in projects:
+        project["project"]["description"] = ""
+    assert projects[0] == projects[1]

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from artkit.interfaces.scene import Scene as Scene
     from artkit.interfaces.trainer import Trainer as Trainer
     from artkit.interfaces.view import View as View
+    from artkit.output.export import open_painting as open_painting
     from artkit.rendering.rendered_painting import RenderedPainting as RenderedPainting
     from artkit.rendering.stroke_renderer import StrokePatches as StrokePatches
     from artkit.strokes.action_space import ActionSpace as ActionSpace
@@ -62,12 +63,13 @@ _MODULES = {
     "Constraint": "interfaces.constraint", "Data": "interfaces.data", "Exporter": "interfaces.exporter",
     "Objective": "interfaces.objective", "Renderer": "interfaces.renderer", "Scene": "interfaces.scene",
     "Trainer": "interfaces.trainer", "View": "interfaces.view",
+    "open_painting": "output.export",
     "RenderedPainting": "rendering.rendered_painting", "StrokePatches": "rendering.stroke_renderer",
     "ActionSpace": "strokes.action_space", "Dimension": "strokes.action_space", "StrokeLog": "strokes.stroke_log",
 }  # fmt: skip
 """The module of each public name that is imported on first use."""
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
     "__version__",
     "hookimpl",
     *_MODULES,

@@ -1,4 +1,4 @@
-"""artkit from Python, as in a notebook: `artkit.paint` and `artkit.scene`."""
+"""The Python API: `artkit.paint` runs a recipe, `artkit.scene` builds components without one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from artkit.recipes.shipped import find_recipe
 from artkit.registry.plugin_registry import get_registry
 
 RecipeSource = str | Path | Mapping[str, Any]
-"""A recipe: the name of one that ships with artkit, a file, or a dictionary as the file would hold it."""
+"""A recipe: the name of one that ships with artkit, a file, or a dictionary with the contents of a file."""
 
 
 def paint(
@@ -31,7 +31,7 @@ def paint(
     resume: bool = False,
     **settings: Any,
 ) -> Run:
-    """A run of a recipe, ready to paint (or train) a step at a time, as ``artkit run`` would.
+    """Return a run of a recipe that paints or trains step by step, as ``artkit run`` does.
 
     ::
 
@@ -40,14 +40,16 @@ def paint(
             print(step, losses["loss"])
         run  # a notebook shows the picture
 
-    recipe: one, or several over each other. settings: laid over it, tables as dictionaries. In place of a part's name,
-    ``type`` may be its class. out: the run's folder; runs/ and the recipe's name unless told. resume: go on with the
-    run in the folder, if it has begun. To leave the loop stops the run and saves; another loop goes on; `Run.execute`
-    does all that is left. Raises UsageError as the command does, before anything is painted.
+    Leaving the loop pauses the run and saves a checkpoint; another loop continues it. `Run.execute` runs all remaining
+    steps.
+
+    recipe: one, or several; later ones override earlier ones. settings: override the recipes; tables are dictionaries.
+    A ``type`` may be a component class. out: folder of the run; by default runs/ and the recipe's name. resume:
+    continue the run in the folder, if there is one. Raises UsageError for invalid recipes, before anything is painted.
     """
-    several = [recipe] if isinstance(recipe, (str, Path, Mapping)) else list(recipe)
-    sources = [_with_component_names(s) if isinstance(s, Mapping) else find_recipe(Path(s)) for s in several]
-    run = create_run(read_recipe(sources, [_with_component_names(settings)]), Path(out) if out else None, resume)
+    recipes = [recipe] if isinstance(recipe, (str, Path, Mapping)) else list(recipe)
+    sources = [_with_type_names(r) if isinstance(r, Mapping) else find_recipe(Path(r)) for r in recipes]
+    run = create_run(read_recipe(sources, [_with_type_names(settings)]), Path(out) if out else None, resume)
     for note in run.task.notes:
         warnings.warn(note, stacklevel=2)
     return run
@@ -60,7 +62,7 @@ def scene(
     background: Colour = (1.0, 1.0, 1.0),
     device: str = "auto",
 ) -> Scene:
-    """A scene to build parts in without a recipe, each by its name or class.
+    """Return a scene in which components can be built without a recipe, by name or class.
 
     ::
 
@@ -76,45 +78,50 @@ def scene(
 
 
 def create_run(recipe: Recipe, out: Path | None = None, resume: bool = False, device: str | None = None) -> Run:
-    """The run of a recipe in its folder: runs/ and the recipe's name unless told. device: over the recipe's."""
-    chosen = choose_device(device or recipe.settings.device)
+    """Create the run of a recipe.
+
+    out: its folder; by default runs/ and the recipe's name. resume: continue the run in the folder, if there is one.
+    device: overrides the recipe's.
+    """
+    torch_device = choose_device(device or recipe.settings.device)
     folder = out or _default_folder(recipe.name, resume)
     if recipe.trains_renderer:
-        return Run(folder, recipe, RendererTrainingTask(recipe, chosen, folder), resume)
+        return Run(folder, recipe, RendererTrainingTask(recipe, torch_device, folder), resume)
     if recipe.trains_agent:
-        return Run(folder, recipe, AgentTrainingTask(recipe, chosen), resume)
-    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
-    return Run(folder, recipe, PaintingTask(recipe, chosen, there), resume)
+        return Run(folder, recipe, AgentTrainingTask(recipe, torch_device), resume)
+    # The folder of the run does not exist yet; large arrays are stored on the same disk.
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
+    return Run(folder, recipe, PaintingTask(recipe, torch_device, existing), resume)
 
 
 def _default_folder(name: str, resume: bool) -> Path:
-    """runs/NAME, or the first free of runs/NAME-2, …; to resume, the last that exists."""
-    numbered = [Path("runs", name)]
-    while numbered[-1].exists():
-        numbered.append(Path("runs", f"{name}-{len(numbered) + 1}"))
-    return numbered[-2] if resume and len(numbered) > 1 else numbered[-1]
+    """Return runs/NAME, or the first of runs/NAME-2, … that does not exist; to resume, the last that exists."""
+    folders = [Path("runs", name)]
+    while folders[-1].exists():
+        folders.append(Path("runs", f"{name}-{len(folders) + 1}"))
+    return folders[-2] if resume and len(folders) > 1 else folders[-1]
 
 
-def _with_component_names(tree: Mapping[str, Any]) -> Tree:
-    """A tree with the names of parts where it has their classes, which recipes can name from then on."""
+def _with_type_names(tree: Mapping[str, Any]) -> Tree:
+    """Return a tree in which component classes are replaced by their names. The classes are registered."""
     named = dict(tree)
     for kind in (*BLOCKS, *NAMED_BLOCKS):
         if not isinstance(block := named.get(kind), Mapping):
             continue
         if kind in BLOCKS:
-            named[kind] = _with_component_name(kind, block)
+            named[kind] = _with_type_name(kind, block)
         else:
             named[kind] = {
-                label: _with_component_name(kind, inner) if isinstance(inner, Mapping) else inner
-                for label, inner in block.items()
+                name: _with_type_name(kind, inner) if isinstance(inner, Mapping) else inner
+                for name, inner in block.items()
             }
     return named
 
 
-def _with_component_name(kind: str, block: Mapping[str, Any]) -> Tree:
-    part: Any = block.get("type")
-    if not inspect.isclass(part):
+def _with_type_name(kind: str, block: Mapping[str, Any]) -> Tree:
+    component: Any = block.get("type")
+    if not inspect.isclass(component):
         return dict(block)
-    if all(part is not found.component for found in get_registry().components(kind).values()):
-        get_registry().register_component(kind, part)
-    return {**block, "type": part.name}  # type: ignore[attr-defined]
+    if all(component is not registered.component for registered in get_registry().components(kind).values()):
+        get_registry().register_component(kind, component)
+    return {**block, "type": component.name}  # type: ignore[attr-defined]

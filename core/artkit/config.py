@@ -1,4 +1,4 @@
-"""The base of every part's configuration, and the types of values that recipes share."""
+"""The base class of component configurations, and field types for recipe values."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 
 class Config(BaseModel):
-    """What a recipe may say of a part: frozen, without unknown keys; the string under a field is its documentation."""
+    """Base of every component's configuration: frozen, without unknown keys. The string under a field documents it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
 
 
 class LocatedStr(str):
-    """A text from a recipe that remembers the folder it was written in, to which a relative path refers."""
+    """A string from a recipe, with the folder of the recipe file: relative paths start there."""
 
     folder: Path
 
     def __new__(cls, text: str, folder: Path) -> LocatedStr:
-        """The text, with the folder of the file it comes from."""
+        """Create the string with the folder of the file that it comes from."""
         self = super().__new__(cls, text)
         self.folder = folder
         return self
@@ -54,8 +54,8 @@ InputFile = Annotated[
     AfterValidator(_must_be_file),
     PlainSerializer(str),
 ]
-"""A file that must exist. A relative path starts at the recipe that names it; on the command line, at the current
-folder. The run's record keeps the sha256 of every such file."""
+"""A file that must exist. A relative path starts at the folder of the recipe; on the command line, at the current
+folder. The record of a run contains the sha256 of every such file."""
 
 InputPath = Annotated[
     Path,
@@ -64,7 +64,7 @@ InputPath = Annotated[
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "format": "file-or-folder"}),
 ]
-"""A file or a folder that must exist; otherwise as `InputFile`."""
+"""A file or folder that must exist; otherwise like `InputFile`."""
 
 UnitFloat = Annotated[float, Field(ge=0, le=1)]
 """A number in [0, 1]."""
@@ -73,7 +73,7 @@ Colour = tuple[UnitFloat, UnitFloat, UnitFloat]
 """Red, green and blue in [0, 1]."""
 
 FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
-"""Any number."""
+"""A finite number."""
 
 
 def _in_order(pairs: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
@@ -83,4 +83,4 @@ def _in_order(pairs: tuple[tuple[float, float], ...]) -> tuple[tuple[float, floa
 
 
 Schedule = Annotated[tuple[tuple[UnitFloat, FiniteFloat], ...], Field(min_length=1), AfterValidator(_in_order)]
-"""A number that changes over a run: pairs of a share of the run, in [0, 1], and the number there."""
+"""A number that changes over a run: pairs (progress in [0, 1], value), sorted by progress."""

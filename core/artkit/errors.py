@@ -1,13 +1,13 @@
-"""What artkit raises when a user can mend the cause: one message with the place and the hint."""
+"""Exceptions for errors that the user can correct."""
 
 from __future__ import annotations
 
 
 class ArtkitError(Exception):
-    """A failure that the user can mend.
+    """An error that the user can correct.
 
-    message: what is wrong and where, one line. hint: what to do about it, one line; shown after the message.
-    `exit_code` is the command line's: 1 for what went wrong while running, 2 for wrong usage or a wrong recipe.
+    message: what is wrong and where, one line. hint: what to do about it, one line; shown below the message.
+    `exit_code` is the exit status of the command line: 1 for errors while running, 2 for wrong usage or a wrong recipe.
     """
 
     exit_code = 1
@@ -19,6 +19,6 @@ class ArtkitError(Exception):
 
 
 class UsageError(ArtkitError):
-    """A recipe, a setting or an argument is wrong; found before anything is painted."""
+    """A recipe, a setting or an argument is wrong; raised before painting starts."""
 
     exit_code = 2

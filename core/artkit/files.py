@@ -1,4 +1,4 @@
-"""Writing files so that what was there stays whole until what is new is complete."""
+"""Atomic writing of files: the earlier file stays until the new one is complete."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _PREFIX = ".artkit-"
 
 @contextmanager
 def atomic(file: Path) -> Iterator[Path]:
-    """A path beside `file` to write to; moved into its place when the block ends, removed when it fails.
+    """Yield a temporary path beside `file`; rename it to `file` when the block ends, or remove it on an exception.
 
-    Raises ArtkitError where the folder cannot be written or the disk is full.
+    Raises ArtkitError if the folder cannot be written to or the disk is full.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -44,59 +44,65 @@ def atomic(file: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-_CLEAN = """\
+_CLEANUP_SCRIPT = """\
 cat > /dev/null
-for kept in "$0"/old/*; do
-  if [ -e "$kept" ] && [ ! -e "$1/${kept##*/}" ]; then mv "$kept" "$1"; fi
+for path in "$0"/old/*; do
+  if [ -e "$path" ] && [ ! -e "$1/${path##*/}" ]; then mv "$path" "$1"; fi
 done
 rm -rf "$0"
 """
-"""What is done with the folder $0 beside a file in $1: what made room and was not replaced yet goes back."""
+"""Shell script that moves what is left in $0/old back to the folder $1 and removes the temporary folder $0."""
 
 
 @contextmanager
 def staged(file: Path) -> Iterator[Path]:
-    """A path of the same name in an empty folder beside `file`. When the block ends, all that was written into that
-    folder moves beside `file`, which comes last; when it fails, nothing is left. Nothing is left either of a process
-    that is killed.
+    """Yield a path named like `file` in an empty temporary folder, for formats that write several files.
 
-    Raises ArtkitError where the folder cannot be written or the disk is full.
+    When the block ends, everything in the temporary folder moves beside `file`; `file` itself moves last. On an
+    exception, nothing is left. A process of its own removes the temporary folder, even if this process is killed.
+
+    Raises ArtkitError if the folder cannot be written to or the disk is full.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        _remove_folders(file.parent)
+        _remove_unlocked_folders(file.parent)
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=file.parent))
         lock = os.open(folder, os.O_RDONLY)
-        fcntl.flock(lock, fcntl.LOCK_EX)  # so that no other process takes it for a leftover
+        fcntl.flock(lock, fcntl.LOCK_EX)  # keeps other processes from removing the folder
     except OSError as error:
         raise cannot_write(file, error) from None
-    # It waits until its standard input ends, as it does with this process however that goes.
+    # The script waits for the end of its standard input, which this process closes even when it is killed.
     cleaner = subprocess.Popen(
-        ["sh", "-c", _CLEAN, folder, file.parent],
+        ["sh", "-c", _CLEANUP_SCRIPT, folder, file.parent],
         stdin=subprocess.PIPE,
-        process_group=0,  # a terminal's Ctrl-C is not for it
+        process_group=0,  # so that Ctrl-C in a terminal does not reach it
     )
     try:
         (folder / "new").mkdir()
         (folder / "old").mkdir()
         yield folder / "new" / file.name
-        for made in sorted((folder / "new").iterdir(), key=lambda path: path.name == file.name):
-            there = file.parent / made.name
-            if made.is_dir():
-                if there.exists():
-                    there.replace(folder / "old" / made.name)
-            else:
-                with made.open("rb") as stream:
-                    os.fsync(stream.fileno())
-            made.replace(there)
+        for path in sorted((folder / "new").iterdir(), key=lambda path: path.name == file.name):
+            _move_into_place(path, file.parent / path.name, folder / "old")
     except OSError as error:
-        for kept in (folder / "old").glob("*"):  # it goes back if its place is free
+        # Move the new versions out of the way: the cleanup script restores the earlier ones.
+        for path in (folder / "old").glob("*"):
             with contextlib.suppress(OSError):
-                (file.parent / kept.name).replace(folder / "new" / kept.name)
+                (file.parent / path.name).replace(folder / "new" / path.name)
         raise cannot_write(file, error) from None
     finally:
         cleaner.communicate()
         os.close(lock)
+
+
+def _move_into_place(source: Path, destination: Path, old: Path) -> None:
+    """Move a file or folder to its destination. A folder that is there already moves into the folder `old`."""
+    if source.is_dir():
+        if destination.exists():
+            destination.replace(old / destination.name)
+    else:
+        with source.open("rb") as stream:
+            os.fsync(stream.fileno())
+    source.replace(destination)
 
 
 def _umask() -> int:
@@ -109,9 +115,11 @@ _UMASK = _umask()
 
 
 def cannot_write(file: Path, error: OSError) -> ArtkitError:
-    """What to tell the user when `file` could not be written."""
+    """Return the error to raise when `file` could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ArtkitError(f"no space left on the disk for {file}", hint="make room; a run goes on with --resume")
+        return ArtkitError(
+            f"no space left on the disk for {file}", hint="free some space; a run can be continued with --resume"
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return ArtkitError(f"{file.parent} cannot be written to", hint="choose another folder with --out")
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
@@ -120,32 +128,32 @@ def cannot_write(file: Path, error: OSError) -> ArtkitError:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a text file atomically, UTF-8."""
+    """Write a text file atomically, as UTF-8."""
     with atomic(file) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what writers that were killed left unfinished in a folder."""
-    _remove_folders(folder)
+    """Remove the temporary files and folders that killed processes left in a folder."""
+    _remove_unlocked_folders(folder)
     for leftover in folder.glob(f"{_PREFIX}*"):
         if not leftover.is_dir():
             leftover.unlink(missing_ok=True)
 
 
-def _remove_folders(folder: Path) -> None:
-    """Remove the folders of `staged` that no process holds any more."""
+def _remove_unlocked_folders(folder: Path) -> None:
+    """Remove the temporary folders of `staged` that no process holds a lock on."""
     for leftover in folder.glob(f"{_PREFIX}*/"):
         with contextlib.suppress(OSError):
-            held = os.open(leftover, os.O_RDONLY)
+            handle = os.open(leftover, os.O_RDONLY)
             try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(leftover)
             finally:
-                os.close(held)
+                os.close(handle)
 
 
 def sha256(file: Path) -> str:
-    """The sha256 of a file's bytes, in hex."""
+    """Return the sha256 of a file as a hexadecimal string."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,10 +1,10 @@
-"""Text of durations for messages."""
+"""Formatting of durations for messages."""
 
 from __future__ import annotations
 
 
 def format_duration(seconds: float) -> str:
-    """A length of time in words, such as ``12 min``."""
+    """Return a duration as text, such as ``12 min``."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"

@@ -1,4 +1,4 @@
-"""Weights of what was trained: safetensors with what they are of and how they were made; never a pickle."""
+"""Weights files: safetensors with metadata that describes the network and its training."""
 
 from __future__ import annotations
 
@@ -15,48 +15,50 @@ from artkit.errors import UsageError
 from artkit.files import atomic, sha256
 
 SUMS = "sha256.json"
-"""Beside weights that are released: the sha256 of each file."""
+"""Name of the file, beside released weights, that holds the sha256 of each weights file."""
 
 
-def save(module: nn.Module, facts: dict[str, Any], file: Path) -> None:
-    """Write a module's weights as half precision, with `facts` in the metadata, atomically."""
+def save(module: nn.Module, metadata: dict[str, Any], file: Path) -> None:
+    """Write the state of a module atomically, with floating-point tensors in half precision."""
     tensors = {
         name: tensor.detach().to("cpu", torch.float16 if tensor.is_floating_point() else None).contiguous()
         for name, tensor in module.state_dict().items()
     }
     with atomic(file) as temporary:
-        save_file(tensors, temporary, {"artkit": json.dumps(facts)})
+        save_file(tensors, temporary, {"artkit": json.dumps(metadata)})
 
 
 def load(file: Path, expected: str = "") -> tuple[dict[str, torch.Tensor], dict[str, Any], str]:
-    """Tensors (float32), facts and sha256 of a weights file.
+    """Return the tensors (float32), the metadata and the sha256 of a weights file.
 
-    expected: the sha256 the file must have; for weights that come with a list of sums, ``sha256.json`` beside them, the
-    one they were released with. Raises UsageError for a file that is damaged, of another sum, or not artkit's.
+    expected: the sha256 that the file must have; by default the one in the file ``sha256.json`` beside it, if there is
+    one. Raises UsageError if the file is damaged, has another sha256, or was not written by artkit.
     """
     try:
-        found = sha256(file)
+        actual = sha256(file)
     except OSError as error:
         raise UsageError(f"cannot read the weights {file}: {error.strerror}") from None
     if (sums := file.parent / SUMS).is_file():
         expected = expected or json.loads(sums.read_text()).get(file.name, "")
-    if expected and found != expected:
+    if expected and actual != expected:
         raise UsageError(
-            f"the weights {file} are not the ones expected: sha256 {found[:12]}…, not {expected[:12]}…",
-            hint="fetch or train them again, or change the sum in the recipe if you trust the file",
+            f"the weights {file} are not the ones expected: sha256 {actual[:12]}…, not {expected[:12]}…",
+            hint="fetch or train them again, or change the sha256 in the recipe if you trust the file",
         )
     try:
         with safe_open(file, framework="pt") as opened:
-            facts = json.loads((opened.metadata() or {})["artkit"])
+            metadata = json.loads((opened.metadata() or {})["artkit"])
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, ValueError) as error:
         raise UsageError(f"{file} does not hold weights that artkit wrote ({error})") from None
-    return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, facts, found
+    return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, metadata, actual
 
 
 def fill(network: nn.Module, tensors: dict[str, torch.Tensor], file: Path) -> None:
-    """Give a network its weights. Raises UsageError if they are not of such a network."""
+    """Load tensors into a network. Raises UsageError, naming `file`, if their names or shapes do not fit."""
     try:
         network.load_state_dict(tensors)
     except RuntimeError:
-        raise UsageError(f"{file} are weights of another version of this network", hint="train it again") from None
+        raise UsageError(
+            f"{file} holds weights of another version of this network", hint="train the network again"
+        ) from None

@@ -1,4 +1,4 @@
-"""Agents: one free parameter a value, or a network that looks; and what such a network learns from."""
+"""Agents that propose strokes, and objectives to train them."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""``type = "preconditioning"``: strokes as a person draws them, from few examples made by hand (paper §4)."""
+"""``type = "preconditioning"``: supervise strokes with a few examples drawn by hand (paper §4)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch.nn import functional as F
 from artkit import InputFile, Objective, Scene, UsageError, View
 from artkit.strokes.stroke_examples import read_examples
 
-_SIDE = 20  # px a side at which pictures are compared with examples
-_SPAN = 2.2  # of that comparison, standard deviations of the ink either way
-_THIN = 0.02  # tiles: no ink is taken for narrower than this
-_UNSAID = 0.4  # for what an example leaves to the painter, where it is drawn to be compared
+_COMPARISON_SIDE = 20  # px; size of the normalised images that are compared
+_COMPARISON_EXTENT = 2.2  # standard deviations of the ink from the centre of such an image to its edge
+_MIN_DEVIATION = 0.02  # tiles; added in quadrature to the standard deviations of the ink
+_RENDERED_DEFAULT = 0.4  # for values that an example leaves open, when it is rendered for the comparison
 
 
 class Preconditioning(Objective):
-    """Squared difference between the strokes proposed and those of the example that looks most like the target.
+    """Squared difference between the proposed strokes and those of the example that is most similar to the target.
 
-    Of a picture whose class is known only examples of its class are looked at. It scores strokes before constraints
-    have changed them. Say how it fades with a schedule of its weight, and let the other objectives come in later.
+    If the class of a target is known, only examples of that class are considered. The strokes are compared before
+    constraints are applied. Give it a weight schedule that ends at 0, and let the other objectives start later.
     """
 
     name = "preconditioning"
@@ -30,8 +30,8 @@ class Preconditioning(Objective):
         examples: InputFile
         """The examples: a TOML file of strokes, which `artkit examples` draws."""
         fit: bool = True
-        """Examples are moved, stretched and slanted to lie over the target, by the mean and the spread of its ink.
-        Otherwise they are taken as they are, as in the paper."""
+        """Examples are translated, stretched and slanted to match the mean and the covariance of the target's ink.
+        Otherwise they are used as they are, as in the paper."""
 
     config: Config
 
@@ -40,108 +40,111 @@ class Preconditioning(Objective):
         assert scene.renderer is not None
         assert scene.canvas is not None
         if scene.data is None:
-            raise UsageError("preconditioning needs pictures to learn from", hint="give the recipe [data]")
+            raise UsageError("preconditioning needs images to train with", hint="add [data] to the recipe")
         if len(torch.unique(scene.canvas.tiles(), dim=0)) > 1:
-            raise UsageError("preconditioning needs a canvas of one tile", hint='use canvas.type = "single"')
+            raise UsageError("preconditioning needs a canvas with one tile", hint='use canvas.type = "single"')
         self._scene, space = scene, scene.renderer.space
-        told = read_examples(config.examples)
-        self._points = [space.index(name + "_x", name + "_y") for name in ("start", "middle", "end")]
-        strokes = torch.stack([example.actions(space, scene.canvas.stroke_count) for example in told])
-        self.register_buffer("_strokes", strokes.to(scene.device), persistent=False)  # (E, N, A), NaN if not said
-        names = [example.label for example in told]
-        of_class = [[label in ("", name) for label in names] for name in scene.data.classes]
-        self.register_buffer("_of_class", torch.tensor(of_class, device=scene.device), persistent=False)
-        if stray := sorted(set(names) - {"", *scene.data.classes}):
+        examples = read_examples(config.examples)
+        self._point_indices = [space.index(name + "_x", name + "_y") for name in ("start", "middle", "end")]
+        strokes = torch.stack([example.actions(space, scene.canvas.stroke_count) for example in examples])
+        self.register_buffer("_strokes", strokes.to(scene.device), persistent=False)
+        labels = [example.label for example in examples]
+        if unknown := sorted(set(labels) - {"", *scene.data.classes}):
             raise UsageError(
-                f'{config.examples} has an example of "{stray[0]}", which is no class of the data',
+                f'{config.examples} has an example of "{unknown[0]}", which is not a class of the data',
                 hint=f"there are: {', '.join(scene.data.classes[:20]) or 'none'}",
             )
-        self._drawn: _Ink | None = None
+        is_candidate = [[label in ("", name) for label in labels] for name in scene.data.classes]
+        self.register_buffer("_is_candidate", torch.tensor(is_candidate, device=scene.device), persistent=False)
+        self._example_ink: _Ink | None = None
 
     _strokes: Tensor
-    _of_class: Tensor
+    """(E, N, A); NaN where the example leaves a value open."""
+    _is_candidate: Tensor
+    """(classes, E): whether an example may be used for a target of a class."""
 
     def forward(self, view: View) -> Tensor:
         assert view.raw_actions is not None
         assert view.target is not None
         with torch.no_grad():
-            wanted, taken = self._wanted(view.target, view.labels)
-        said = wanted.isfinite()
-        squares = (view.raw_actions - wanted.nan_to_num()).square() * said
-        return squares.sum((1, 2)) / said.sum((1, 2)).clamp(min=1) * taken
+            expected, has_example = self._select_strokes(view.target, view.labels)
+        is_specified = expected.isfinite()
+        squares = (view.raw_actions - expected.nan_to_num()).square() * is_specified
+        return squares.sum((1, 2)) / is_specified.sum((1, 2)).clamp(min=1) * has_example
 
-    def _wanted(self, target: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The strokes (n, N, A) that pictures (n, 3, h, w) should have, and whether there is an example at all (n,)."""
-        seen, drawn = _Ink(self._ink(target)), self._examples()
-        likeness = seen.shape() @ drawn.shape().T
-        taken = torch.ones(len(target), dtype=torch.bool, device=target.device)
-        if labels is not None and len(self._of_class):
-            allowed = self._of_class[labels.to(target.device)]
-            likeness, taken = likeness.masked_fill(~allowed, -1.0), allowed.any(1)
-        chosen = likeness.argmax(1)
-        strokes = self._strokes[chosen].clone()
+    def _select_strokes(self, targets: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the expected strokes (n, N, A) for targets (n, 3, h, w), and which have an example (n,)."""
+        ink, example_ink = _Ink(self._ink(targets)), self._render_examples()
+        similarity = ink.normalized() @ example_ink.normalized().T
+        has_example = torch.ones(len(targets), dtype=torch.bool, device=targets.device)
+        if labels is not None and len(self._is_candidate):
+            is_candidate = self._is_candidate[labels.to(targets.device)]
+            similarity, has_example = similarity.masked_fill(~is_candidate, -1.0), is_candidate.any(1)
+        best = similarity.argmax(1)
+        strokes = self._strokes[best].clone()
         if self.config.fit:
-            for place in self._points:
-                there = seen.placed(drawn.found(strokes[..., place], chosen))
-                strokes[..., place] = there.clamp(0, 1)
-        return strokes, taken
+            for indices in self._point_indices:
+                points = ink.from_normalized(example_ink.to_normalized(strokes[..., indices], best))
+                strokes[..., indices] = points.clamp(0, 1)
+        return strokes, has_example
 
-    def _examples(self) -> _Ink:
-        """The ink of the examples, drawn once."""
-        if self._drawn is None:
+    def _render_examples(self) -> _Ink:
+        """Return the ink of the rendered examples; they are rendered once."""
+        if self._example_ink is None:
             scene = self._scene
             assert scene.canvas is not None
             assert scene.renderer is not None
-            actions = scene.constrain(self._strokes.nan_to_num(_UNSAID), 1.0)
-            self._drawn = _Ink(self._ink(scene.canvas.render(scene.renderer, actions, scene.background, scene.seed)))
-        return self._drawn
+            actions = scene.constrain(self._strokes.nan_to_num(_RENDERED_DEFAULT), 1.0)
+            images = scene.canvas.render(scene.renderer, actions, scene.background, scene.seed)
+            self._example_ink = _Ink(self._ink(images))
+        return self._example_ink
 
-    def _ink(self, pictures: Tensor) -> Tensor:
-        """How far each pixel of pictures (n, 3, h, w) is from the ground: (n, h, w)."""
-        return (pictures - self._scene.background.view(1, 3, 1, 1)).abs().mean(1)
+    def _ink(self, images: Tensor) -> Tensor:
+        """Return the absolute difference of images (n, 3, h, w) from the background: (n, h, w)."""
+        return (images - self._scene.background.view(1, 3, 1, 1)).abs().mean(1)
 
 
 class _Ink:
-    """Where the ink (n, h, w) of pictures lies: its mean, its spread along y, and along x, which y may slant.
+    """Mean and covariance of the ink (n, h, w) of images, and the normalised coordinates that follow from them.
 
-    Places are x and y from 0 to 1 across the picture. As seen from the mean, in spreads, pictures are upright and of
-    one size.
+    Points are x and y from 0 to 1 across the image. In normalised coordinates the ink has mean 0 and the identity as
+    covariance: they are centred, upright (no slant of x along y) and of unit size.
     """
 
     def __init__(self, ink: Tensor) -> None:
         self._ink = ink
         n, height, width = ink.shape
-        share = (ink + 1e-8) / (ink + 1e-8).sum((1, 2), keepdim=True)
+        density = (ink + 1e-8) / (ink + 1e-8).sum((1, 2), keepdim=True)
         x = ((torch.arange(width, device=ink.device) + 0.5) / width).expand(n, height, width)
         y = ((torch.arange(height, device=ink.device) + 0.5) / height)[:, None].expand(n, height, width)
-        mean_x, mean_y = (share * x).sum((1, 2)), (share * y).sum((1, 2))
+        mean_x, mean_y = (density * x).sum((1, 2)), (density * y).sum((1, 2))
         dx, dy = x - mean_x[:, None, None], y - mean_y[:, None, None]
-        var_x, var_y, both = ((share * product).sum((1, 2)) for product in (dx * dx, dy * dy, dx * dy))
-        down = (var_y + _THIN**2).sqrt()
-        slant = both / down
-        across = (var_x - slant.square()).clamp(min=0).add(_THIN**2).sqrt()
+        var_x, var_y, cov_xy = ((density * product).sum((1, 2)) for product in (dx * dx, dy * dy, dx * dy))
+        scale_y = (var_y + _MIN_DEVIATION**2).sqrt()
+        slant = cov_xy / scale_y
+        scale_x = (var_x - slant.square()).clamp(min=0).add(_MIN_DEVIATION**2).sqrt()
         self._mean = torch.stack([mean_x, mean_y], dim=-1)
-        self._spread = torch.stack([across, slant, down], dim=-1)
+        self._factor = torch.stack([scale_x, slant, scale_y], dim=-1)  # a triangular factor of the covariance
 
-    def placed(self, points: Tensor) -> Tensor:
-        """Points (n, k, 2) in spreads from the mean -> as places in the picture."""
-        across, slant, down = self._spread[:, None].unbind(-1)
+    def from_normalized(self, points: Tensor) -> Tensor:
+        """Map normalised points (n, k, 2) to the images."""
+        scale_x, slant, scale_y = self._factor[:, None].unbind(-1)
         x, y = points.unbind(-1)
-        return self._mean[:, None] + torch.stack([across * x + slant * y, down * y], dim=-1)
+        return self._mean[:, None] + torch.stack([scale_x * x + slant * y, scale_y * y], dim=-1)
 
-    def found(self, places: Tensor, which: Tensor) -> Tensor:
-        """Places (m, k, 2) in the pictures with the numbers (m,) -> in spreads from their mean."""
-        across, slant, down = self._spread[which][:, None].unbind(-1)
-        x, y = (places - self._mean[which][:, None]).unbind(-1)
-        y = y / down
-        return torch.stack([(x - slant * y) / across, y], dim=-1)
+    def to_normalized(self, points: Tensor, image_indices: Tensor) -> Tensor:
+        """Map points (m, k, 2) in the images with the given indices (m,) to normalised coordinates."""
+        scale_x, slant, scale_y = self._factor[image_indices][:, None].unbind(-1)
+        x, y = (points - self._mean[image_indices][:, None]).unbind(-1)
+        y = y / scale_y
+        return torch.stack([(x - slant * y) / scale_x, y], dim=-1)
 
-    def shape(self) -> Tensor:
-        """The pictures, upright and of one size, as vectors of length 1: (n, `_SIDE` squared)."""
-        n = len(self._ink)
-        way = torch.linspace(-_SPAN, _SPAN, _SIDE, device=self._ink.device)
-        points = torch.stack(torch.meshgrid(way, way, indexing="xy"), dim=-1).view(1, -1, 2).expand(n, -1, -1)
-        grid = self.placed(points).view(n, _SIDE, _SIDE, 2) * 2 - 1
-        upright = F.grid_sample(self._ink[:, None], grid, align_corners=False)
-        blurred = F.avg_pool2d(upright, 3, 1, 1)
+    def normalized(self) -> Tensor:
+        """Return the normalised images as unit vectors (n, `_COMPARISON_SIDE` squared)."""
+        n, side = len(self._ink), _COMPARISON_SIDE
+        axis = torch.linspace(-_COMPARISON_EXTENT, _COMPARISON_EXTENT, side, device=self._ink.device)
+        points = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).view(1, -1, 2).expand(n, -1, -1)
+        grid = self.from_normalized(points).view(n, side, side, 2) * 2 - 1
+        normalized = F.grid_sample(self._ink[:, None], grid, align_corners=False)
+        blurred = F.avg_pool2d(normalized, 3, 1, 1)
         return F.normalize(blurred.flatten(1), dim=1)

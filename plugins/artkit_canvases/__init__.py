@@ -1,4 +1,4 @@
-"""Canvases: one tile, a grid of overlapping ones, or grids from coarse to fine."""
+"""Canvases: a single tile, a grid of overlapping tiles, or a pyramid of grids."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_canvases() -> Sequence[type]:
-    """`single`, `grid` and `pyramid`."""
+    """Register `single`, `grid` and `pyramid`."""
     from artkit_canvases.grid import Grid
     from artkit_canvases.pyramid import Pyramid
     from artkit_canvases.single import Single

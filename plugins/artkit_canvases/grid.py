@@ -8,11 +8,11 @@ from pydantic import Field, model_validator
 
 from artkit import Canvas, Phase, Scene
 from artkit import Config as BaseConfig
-from artkit_canvases import lattice
+from artkit_canvases.tile_grid import grid_phases
 
 
 class Grid(Canvas):
-    """A grid of square tiles that covers the picture, centred on it."""
+    """A grid of square tiles, centred on the picture, that covers it."""
 
     name = "grid"
 
@@ -20,17 +20,17 @@ class Grid(Canvas):
         """Settings."""
 
         tile: int = Field(64, ge=8, le=4096)
-        """Side of a tile, px. Brushes grow with it."""
+        """Side of a tile, px. Brush sizes scale with it."""
         overlap: int = Field(32, ge=0)
-        """By how many px neighbouring tiles overlap; less than `tile`."""
+        """Overlap of neighbouring tiles, px; less than `tile`."""
         bleed: int | None = Field(None, ge=0)
-        """By how many px the grid runs over the edges of the picture, so that paint reaches them; half of `overlap`
-        unless told."""
+        """Distance by which the grid extends beyond the picture, px, so that paint reaches the edges. The default is
+        half of `overlap`."""
         strokes: int = Field(5, ge=1)
         """Strokes per tile."""
         clip: bool = False
-        """Cut strokes at the edge of their tile, as the paper's released code does; otherwise they run over it, as in
-        the real program."""
+        """Clip strokes at the edge of their tile, as the paper's released code does. By default strokes extend beyond
+        their tile, as they do in MyPaint."""
 
         @model_validator(mode="after")
         def _check(self) -> Self:
@@ -42,8 +42,8 @@ class Grid(Canvas):
 
     def layout(self, scene: Scene) -> tuple[Phase, ...]:
         assert scene.renderer is not None
-        told = self.config
-        self.clip = told.clip
-        bleed = told.overlap // 2 if told.bleed is None else told.bleed
-        margin = self.margin(scene.renderer, told.tile)
-        return tuple(lattice.phases(scene.size, told.tile, told.overlap, bleed, told.strokes, margin))
+        config = self.config
+        self.clip = config.clip
+        bleed = config.overlap // 2 if config.bleed is None else config.bleed
+        margin = self.margin(scene.renderer, config.tile)
+        return tuple(grid_phases(scene.size, config.tile, config.overlap, bleed, config.strokes, margin))

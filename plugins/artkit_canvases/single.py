@@ -1,4 +1,4 @@
-"""``type = "single"``: strokes that may span the whole picture, one after the other."""
+"""``type = "single"``: a single tile whose strokes may span the whole picture."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from artkit import Config as BaseConfig
 
 
 class Single(Canvas):
-    """One tile, as large as the picture's longer side and centred on it."""
+    """One square tile, centred on the picture; its side is the longer side of the picture."""
 
     name = "single"
 
@@ -17,7 +17,7 @@ class Single(Canvas):
         """Settings."""
 
         strokes: int = Field(40, ge=1)
-        """How many strokes."""
+        """Number of strokes."""
 
     config: Config
 
@@ -25,4 +25,4 @@ class Single(Canvas):
         width, height = scene.size
         side = max(width, height)
         x, y = -((side - width) // 2), -((side - height) // 2)
-        return tuple(Phase(number, x, y, side, 1, 1, side) for number in range(self.config.strokes))
+        return tuple(Phase(index, x, y, side, 1, 1, side) for index in range(self.config.strokes))

@@ -1,4 +1,4 @@
-"""Constraints on strokes: which actions are allowed."""
+"""Constraints: which actions are allowed."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_constraints() -> Sequence[type]:
-    """What strokes may look like, where they may lie, and how many there may be."""
-    from artkit_constraints.colour import Colour
+    """Register constraints on the colour, shape, position and number of strokes."""
+    from artkit_constraints.colour import SingleColour
     from artkit_constraints.connected import Connected
     from artkit_constraints.grayscale import Grayscale
     from artkit_constraints.mask import Mask
@@ -16,6 +16,6 @@ def artkit_constraints() -> Sequence[type]:
     from artkit_constraints.palette import Palette
     from artkit_constraints.pressure import Pressure
     from artkit_constraints.size import Size
-    from artkit_constraints.strokes import Strokes
+    from artkit_constraints.stroke_limit import StrokeLimit
 
-    return (Grayscale, Colour, Palette, Size, Pressure, Opaque, Connected, Mask, Strokes)
+    return (Grayscale, SingleColour, Palette, Size, Pressure, Opaque, Connected, Mask, StrokeLimit)

@@ -5,28 +5,28 @@ from __future__ import annotations
 from torch import Tensor
 
 from artkit import Config, Constraint, Scene
-from artkit_constraints.numbers import COLOUR, TOLERANCE, places
+from artkit_constraints.dimensions import COLOUR, TOLERANCE, dimension_indices
 
 
 class Grayscale(Constraint):
-    """Red, green and blue all become their luma (Rec. 601), of each stroke and of the ground."""
+    """Replaces red, green and blue of each stroke and of the background by their luma (Rec. 601)."""
 
     name = "grayscale"
     elementwise = True
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
-        self._colour = places(scene, self.name, *COLOUR)
+        self._indices = dimension_indices(scene, self.name, *COLOUR)
 
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         out = actions.clone()
-        out[..., self._colour] = self.transform_background(actions[..., self._colour])
+        out[..., self._indices] = self.transform_background(actions[..., self._indices])
         return out
 
     def transform_background(self, colour: Tensor) -> Tensor:
-        grey = (colour * colour.new_tensor([0.299, 0.587, 0.114])).sum(-1, keepdim=True)
-        return grey.expand(colour.shape)
+        luma = (colour * colour.new_tensor([0.299, 0.587, 0.114])).sum(-1, keepdim=True)
+        return luma.expand(colour.shape)
 
     def is_satisfied(self, actions: Tensor) -> bool:
-        colour = actions[..., self._colour]
-        return bool((colour.amax(-1) - colour.amin(-1) <= TOLERANCE).all())
+        colours = actions[..., self._indices]
+        return bool((colours.amax(-1) - colours.amin(-1) <= TOLERANCE).all())

@@ -11,19 +11,19 @@ from torch import Tensor
 from artkit import Config as BaseConfig
 from artkit import Constraint, InputFile, Scene, UsageError
 from artkit.imaging.loading import Fit, load_target_image
-from artkit_constraints.numbers import PRESSURE, TOLERANCE, is_lifted, lift, places
+from artkit_constraints.dimensions import PRESSURE, TOLERANCE, dimension_indices, is_lifted, lift_pen
 
-_CELLS = 32
-"""Places along a tile's side to which a stroke may be moved."""
+_CELLS_PER_SIDE = 32
+"""Resolution of the grid of points on a tile to which a point of a stroke may be moved."""
 
-_STROKES = 1 << 10
-"""Strokes for which such a place is sought at a time."""
+_MAX_CHUNK_STROKES = 1 << 10
+"""Strokes that are processed at once, to bound the memory of the distances to all cells."""
 
 
 class Mask(Constraint):
-    """Strokes start, turn and end in a region: what lies outside is moved to the nearest place inside, on its tile.
+    """Moves start, middle and end points outside the region to the nearest point of their tile inside it.
 
-    On a tile without any such place the pen is lifted. Paint runs as far beyond the region as the brush is wide.
+    On a tile that lies outside the region the pen is lifted. Paint extends beyond the region by the width of the brush.
     """
 
     name = "mask"
@@ -32,68 +32,72 @@ class Mask(Constraint):
         """Settings."""
 
         image: InputFile
-        """The region, white on black, or the other way about with `invert`."""
+        """Image of the region: white on black, or black on white with `invert`."""
         fit: Fit = "stretch"
-        """How the image is brought to the picture's size: cut to its shape, padded, or stretched."""
+        """How the image is fitted to the picture's size: cropped, padded or stretched."""
         invert: bool = False
         """Paint where the image is dark."""
         threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
-        """What counts as white."""
+        """Brightness from which a pixel is inside the region."""
 
     config: Config
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
         names = ("start_x", "start_y", "middle_x", "middle_y", "end_x", "end_y")
-        self._points = places(scene, self.name, *names)
-        self._pressure = places(scene, self.name, *PRESSURE)
-        grey = load_target_image(config.image, scene.size, config.fit, torch.zeros(3)).pixels.mean(1)[0]
-        inside = (grey < config.threshold) if config.invert else (grey >= config.threshold)
-        if not inside.any():
-            raise UsageError(f"{config.image} leaves no place to paint", hint="set invert, or another threshold")
-        self._inside = inside.to(scene.device)
+        self._points = dimension_indices(scene, self.name, *names)
+        self._pressure = dimension_indices(scene, self.name, *PRESSURE)
+        brightness = load_target_image(config.image, scene.size, config.fit, torch.zeros(3)).pixels.mean(1)[0]
+        region = (brightness < config.threshold) if config.invert else (brightness >= config.threshold)
+        if not region.any():
+            raise UsageError(f"the mask {config.image} excludes the whole picture", hint="change invert or threshold")
+        self._region = region.to(scene.device)
         assert scene.canvas is not None
         self._tiles = scene.canvas.tiles().to(scene.device)
-        step = (torch.arange(_CELLS, device=scene.device) + 0.5) / _CELLS
-        self._cells = torch.stack(torch.meshgrid(step, step, indexing="xy"), dim=-1).reshape(-1, 2)
-        allowed = [
-            self._is_inside(self._cells.expand(len(tiles), -1, -1), tiles)
-            for tiles in torch.split(self._tiles, _STROKES)
-        ]
-        self._allowed = torch.cat(allowed)  # (N, cells)
+        centres = (torch.arange(_CELLS_PER_SIDE, device=scene.device) + 0.5) / _CELLS_PER_SIDE
+        self._cells = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), dim=-1).reshape(-1, 2)
+        self._allowed_cells = torch.cat(  # (N, cells)
+            [
+                self._is_inside(self._cells.expand(len(tiles), -1, -1), tiles)
+                for tiles in torch.split(self._tiles, _MAX_CHUNK_STROKES)
+            ]
+        )
 
     def _is_inside(self, points: Tensor, tiles: Tensor) -> Tensor:
-        """Which points (..., N, p, 2), in the units of their tiles (N, 3), lie inside: (..., N, p). Beyond the picture
-        its edge counts.
+        """Return which points (..., N, p, 2), in units of their tiles (N, 3), lie inside the region: (..., N, p).
+
+        Points outside the picture take the value of the nearest pixel of its border.
         """
         pixel = points * tiles[:, None, 2:] + tiles[:, None, :2]
-        height, width = self._inside.shape
+        height, width = self._region.shape
         x, y = pixel[..., 0].long().clamp(0, width - 1), pixel[..., 1].long().clamp(0, height - 1)
-        return self._inside[y, x]
+        return self._region[y, x]
 
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         points = actions[..., self._points].view(*actions.shape[:2], 3, 2)
         with torch.no_grad():
-            parts = zip(
-                torch.split(points, _STROKES, 1),
-                torch.split(self._tiles, _STROKES),
-                torch.split(self._allowed, _STROKES),
+            chunks = zip(
+                torch.split(points, _MAX_CHUNK_STROKES, 1),
+                torch.split(self._tiles, _MAX_CHUNK_STROKES),
+                torch.split(self._allowed_cells, _MAX_CHUNK_STROKES),
                 strict=True,
             )
-            move = torch.cat([self._inward(*part) for part in parts], dim=1)
+            offset = torch.cat([self._offset_into_region(*chunk) for chunk in chunks], dim=1)
         out = actions.clone()
-        # The gradient goes on as if the points had not been moved, so that they can go where they are wanted.
-        out[..., self._points] = (points + move).flatten(-2)
-        nowhere = ~self._allowed.any(-1)
-        return lift(out, self._pressure, nowhere.expand(out.shape[:2]))
+        # Straight-through gradient: the offset is constant, so that moved points can still be optimised.
+        out[..., self._points] = (points + offset).flatten(-2)
+        outside = ~self._allowed_cells.any(-1)
+        return lift_pen(out, self._pressure, outside.expand(out.shape[:2]))
 
-    def _inward(self, points: Tensor, tiles: Tensor, allowed: Tensor) -> Tensor:
-        """How points (n, m, 3, 2) on their tiles (m, 3) must move to come to lie inside; allowed (m, cells): where."""
-        away = (points[..., None, :] - self._cells).square().sum(-1)
-        nearest = self._cells[away.masked_fill(~allowed[:, None], torch.inf).argmin(-1)]
+    def _offset_into_region(self, points: Tensor, tiles: Tensor, allowed_cells: Tensor) -> Tensor:
+        """Return the offsets (n, m, 3, 2) that move points of the same shape, on tiles (m, 3), to the nearest of the
+        allowed cells (m, cells); 0 for points inside the region.
+        """
+        distance = (points[..., None, :] - self._cells).square().sum(-1)
+        nearest = self._cells[distance.masked_fill(~allowed_cells[:, None], torch.inf).argmin(-1)]
         return torch.where(self._is_inside(points, tiles)[..., None], 0.0, nearest - points)
 
     def is_satisfied(self, actions: Tensor) -> bool:
         points = actions[..., self._points].view(*actions.shape[:2], 3, 2)
-        near = self._is_inside(points, self._tiles) | self._is_inside((points - TOLERANCE).clamp(0, 1), self._tiles)
-        return bool((near.all(-1) | is_lifted(actions, self._pressure)).all())
+        inside = self._is_inside(points, self._tiles) | self._is_inside((points - TOLERANCE).clamp(0, 1), self._tiles)
+        return bool((inside.all(-1) | is_lifted(actions, self._pressure)).all())

@@ -1,4 +1,4 @@
-"""``type = "palette"``: few colours, given or taken from an image."""
+"""``type = "palette"``: few colours, listed in the recipe or taken from an image."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from torch import Tensor
 from artkit import Colour, Constraint, InputFile, Scene
 from artkit import Config as BaseConfig
 from artkit.imaging.loading import load_target_image
-from artkit_constraints.numbers import COLOUR, TOLERANCE, places
+from artkit_constraints.dimensions import COLOUR, TOLERANCE, dimension_indices
 
-_SOFT, _HARD = 0.1, 0.0005
-"""Squared distances in RGB within which a colour is drawn to several of the palette, at the start and at the end."""
+_START_TEMPERATURE, _END_TEMPERATURE = 0.1, 0.0005
+"""Temperature of the softmax over squared distances in RGB, at the start and at the end of a run."""
 
-_SIDE = 64
-"""Pixels a side of what is looked at of an image."""
+_SAMPLE_SIDE = 64
+"""Side in px to which an image is reduced before its colours are clustered."""
+
+_KMEDIANS_ITERATIONS = 20
 
 
 class Palette(Constraint):
-    """Each stroke has one of few colours, and so has the ground.
+    """Each stroke and the background have one of few colours.
 
-    While the picture is painted a stroke's colour is a mixture of those near it, less and less; at the end it is the
-    nearest of them exactly. In the picture they mix where strokes overlap.
+    During the run the colour of a stroke is a softmax-weighted mean of the palette, with a falling temperature; at the
+    end it is the nearest colour of the palette. Colours mix where translucent strokes overlap.
     """
 
     name = "palette"
@@ -35,63 +37,66 @@ class Palette(Constraint):
         """Settings."""
 
         colours: Annotated[tuple[Colour, ...], Field(max_length=256)] = ()
-        """The colours, or"""
+        """The colours; required without `image`."""
         image: InputFile | None = None
-        """an image that they are taken from."""
+        """Image from which the colours are taken; required without `colours`."""
         count: Annotated[int, Field(ge=1, le=64)] = 6
-        """How many are taken from the image."""
+        """Number of colours taken from the image."""
 
         @model_validator(mode="after")
         def _check(self) -> Self:
             if bool(self.colours) == bool(self.image):
-                raise ValueError("say either colours or an image")
+                raise ValueError("give either colours or image")
             return self
 
     config: Config
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
-        self._colour = places(scene, self.name, *COLOUR)
+        self._indices = dimension_indices(scene, self.name, *COLOUR)
         if config.image:
-            whole = load_target_image(config.image, (_SIDE, _SIDE), "stretch").pixels[0]
-            chosen = _few(whole.flatten(1).T, config.count)
+            pixels = load_target_image(config.image, (_SAMPLE_SIDE, _SAMPLE_SIDE), "stretch").pixels[0]
+            palette = _cluster_colours(pixels.flatten(1).T, config.count)
         else:
-            chosen = torch.tensor(config.colours)
-        self.register_buffer("_palette", chosen.to(scene.device), persistent=False)
+            palette = torch.tensor(config.colours)
+        self.register_buffer("_palette", palette.to(scene.device), persistent=False)
 
     _palette: Tensor
 
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         out = actions.clone()
-        out[..., self._colour] = self._mixed(actions[..., self._colour], progress)
+        out[..., self._indices] = self._quantize(actions[..., self._indices], progress)
         return out
 
     def transform_background(self, colour: Tensor) -> Tensor:
-        return self._mixed(colour, 1.0)
+        return self._quantize(colour, 1.0)
 
-    def _mixed(self, colour: Tensor, progress: float) -> Tensor:
-        """Colours (..., 3) drawn towards the palette."""
-        away = (colour[..., None, :] - self._palette).square().sum(-1)
+    def _quantize(self, colours: Tensor, progress: float) -> Tensor:
+        """Return the colours (..., 3) moved towards the palette; from progress 1 on, the nearest of the palette."""
+        distance = (colours[..., None, :] - self._palette).square().sum(-1)
         if progress >= 1:
-            return self._palette[away.argmin(-1)]
-        width = math.exp(math.log(_SOFT) + (math.log(_HARD) - math.log(_SOFT)) * progress)
-        return torch.softmax(-away / width, dim=-1) @ self._palette
+            return self._palette[distance.argmin(-1)]
+        start, end = math.log(_START_TEMPERATURE), math.log(_END_TEMPERATURE)
+        temperature = math.exp(start + (end - start) * progress)
+        return torch.softmax(-distance / temperature, dim=-1) @ self._palette
 
     def is_satisfied(self, actions: Tensor) -> bool:
-        away = (actions[..., self._colour][..., None, :] - self._palette).abs().amax(-1).amin(-1)
-        return bool((away <= TOLERANCE).all())
+        distance = (actions[..., self._indices][..., None, :] - self._palette).abs().amax(-1).amin(-1)
+        return bool((distance <= TOLERANCE).all())
 
 
-def _few(colours: Tensor, count: int) -> Tensor:
-    """The `count` colours (count, 3) that stand for many, (m, 3): medians of clusters, so that none is a mixture of two
-    that meet at an edge. They start as far apart as they can.
+def _cluster_colours(colours: Tensor, count: int) -> Tensor:
+    """Return `count` representative colours (count, 3) of the colours (m, 3), by k-medians.
+
+    Medians do not mix the colours of two areas that meet at an edge, as means do. The clusters are initialised by
+    farthest-point sampling.
     """
-    chosen = colours[:1]
+    centres = colours[:1]
     for _ in range(count):
-        chosen = torch.cat([chosen, colours[torch.cdist(colours, chosen).amin(1).argmax()][None]])
-    chosen = chosen[1:]
-    for _ in range(20):
-        nearest = torch.cdist(colours, chosen).argmin(1)
-        members = [colours[nearest == index] for index in range(count)]
-        chosen = torch.stack([m.median(0).values if len(m) else c for m, c in zip(members, chosen, strict=True)])
-    return chosen
+        centres = torch.cat([centres, colours[torch.cdist(colours, centres).amin(1).argmax()][None]])
+    centres = centres[1:]
+    for _ in range(_KMEDIANS_ITERATIONS):
+        nearest = torch.cdist(colours, centres).argmin(1)
+        clusters = [colours[nearest == index] for index in range(count)]
+        centres = torch.stack([m.median(0).values if len(m) else c for m, c in zip(clusters, centres, strict=True)])
+    return centres

@@ -1,17 +1,18 @@
-"""``type = "pressure"``: how hard the pen is pressed."""
+"""``type = "pressure"``: the pressure of the pen lies in a range."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from artkit_constraints.numbers import PRESSURE, Range, is_lifted
+from artkit_constraints.dimensions import PRESSURE, is_lifted
+from artkit_constraints.range_constraint import RangeConstraint
 
 
-class Pressure(Range):
-    """The pressures at both ends of a stroke lie in a range. Strokes that another constraint takes away keep none."""
+class Pressure(RangeConstraint):
+    """Limits the pressure at both ends of a stroke. Strokes that another constraint lifts keep pressure 0."""
 
     name = "pressure"
-    numbers = PRESSURE
+    dimensions = PRESSURE
 
-    def _excused(self, actions: Tensor) -> Tensor:
-        return is_lifted(actions, self._places)
+    def _is_exempt(self, actions: Tensor) -> Tensor:
+        return is_lifted(actions, self._indices)

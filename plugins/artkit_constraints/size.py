@@ -1,15 +1,15 @@
-"""``type = "size"``: strokes of a minimum and a maximum width."""
+"""``type = "size"``: the width of strokes lies in a range."""
 
 from __future__ import annotations
 
-from artkit_constraints.numbers import Range
+from artkit_constraints.range_constraint import RangeConstraint
 
 
-class Size(Range):
-    """The size of the brush lies in a range: 0 is its finest, a 1 px radius on a tile of 64 px, 1 its broadest, 7.4 px.
+class Size(RangeConstraint):
+    """Limits the size of the brush: 0 is the smallest, a radius of 1 px on a tile of 64 px, and 1 the largest, 7.4 px.
 
     The radius grows exponentially in between.
     """
 
     name = "size"
-    numbers = ("size",)
+    dimensions = ("size",)

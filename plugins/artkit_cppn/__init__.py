@@ -1,4 +1,4 @@
-"""Pictures as functions of place instead of strokes: a network's, a spectrum's, or a raster's."""
+"""Renderers without strokes: the picture is a function of the coordinates."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_renderers() -> Sequence[type]:
-    """`cppn`, `fourier` and `pixels`."""
+    """Register `cppn`, `fourier` and `pixels`."""
     from artkit_cppn.cppn import Cppn
     from artkit_cppn.fourier import Fourier
     from artkit_cppn.pixels import Pixels

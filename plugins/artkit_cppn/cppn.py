@@ -9,45 +9,45 @@ import math
 import torch
 from torch import Tensor
 
-from artkit_cppn.field import Field, normal, numbers
+from artkit_cppn.coordinate_renderer import CoordinateRenderer, array_space, to_unit_variance
 
 LAYERS, WIDTH = 8, 24
 
-_SHAPES = [(2, WIDTH), *[(2 * WIDTH, WIDTH)] * (LAYERS - 1), (2 * WIDTH, 3)]
-"""Inputs and outputs of each layer; the activation gives two values for one."""
+_LAYER_SHAPES = [(2, WIDTH), *[(2 * WIDTH, WIDTH)] * (LAYERS - 1), (2 * WIDTH, 3)]
+"""Inputs and outputs of each layer; the activation doubles the number of channels."""
 
-_NUMBERS = sum((inputs + 1) * outputs for inputs, outputs in _SHAPES)
+_PARAMETER_COUNT = sum((inputs + 1) * outputs for inputs, outputs in _LAYER_SHAPES)
 
 
-class Cppn(Field):
-    """A small network that maps places to colours; pictures like light paintings.
+class Cppn(CoordinateRenderer):
+    """A small network that maps coordinates to colours; its pictures look like light paintings.
 
-    Eight layers of 24 units, as in the paper it is from; each unit gives the arctangent of its value and the square of
-    that. The action is the network's genome, all its weights and biases.
+    Eight layers of 24 units; the activations are the arctangent and its square (Mordvintsev et al., 2018). The action
+    holds all weights and biases of the network.
     """
 
     name = "cppn"
-    space = numbers("cppn-1", _NUMBERS)
+    space = array_space("cppn-1", _PARAMETER_COUNT)
 
-    def colours(self, actions: Tensor, x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
-        weights = normal(actions)
-        # The longer side goes from -√3 to √3, so that the coordinates of a square have unit variance.
+    def colours_at(self, actions: Tensor, x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
+        parameters = to_unit_variance(actions)
+        # The longer side extends from -√3 to √3: the coordinates of a square picture have unit variance.
         width, height = size
         unit = 2 * math.sqrt(3) / max(size)
-        across, down = (x - width / 2) * unit, (y - height / 2) * unit
+        u, v = (x - width / 2) * unit, (y - height / 2) * unit
         m, columns, rows = len(actions), x.shape[1], y.shape[1]
-        value = torch.stack(
-            [across[:, None].expand(m, rows, columns), down[:, :, None].expand(m, rows, columns)], dim=-1
+        features = torch.stack(
+            [u[:, None].expand(m, rows, columns), v[:, :, None].expand(m, rows, columns)], dim=-1
         ).flatten(1, 2)
         start = 0
-        for index, (inputs, outputs) in enumerate(_SHAPES):
-            weight = weights[:, start : start + inputs * outputs].view(m, inputs, outputs)
+        for index, (inputs, outputs) in enumerate(_LAYER_SHAPES):
+            weight = parameters[:, start : start + inputs * outputs].view(m, inputs, outputs)
             start += inputs * outputs
-            bias = weights[:, None, start : start + outputs]
+            bias = parameters[:, None, start : start + outputs]
             start += outputs
-            value = torch.baddbmm(bias, value, weight / math.sqrt(inputs))
-            if index < len(_SHAPES) - 1:
-                bent = value.atan()
-                # Both with about unit variance, and the square about zero.
-                value = torch.cat([bent / 0.67, (bent.square() - 0.45) / 0.396], dim=-1)
-        return torch.sigmoid(value).mT.reshape(m, 3, rows, columns)
+            features = torch.baddbmm(bias, features, weight / math.sqrt(inputs))
+            if index < len(_LAYER_SHAPES) - 1:
+                arctangent = features.atan()
+                # Normalised to about unit variance, and the square to zero mean.
+                features = torch.cat([arctangent / 0.67, (arctangent.square() - 0.45) / 0.396], dim=-1)
+        return torch.sigmoid(features).mT.reshape(m, 3, rows, columns)

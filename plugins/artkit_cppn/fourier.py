@@ -1,53 +1,55 @@
-"""``type = "fourier"``: a picture by its frequencies (Olah et al., 2017): the plain baseline for what strokes are."""
+"""``type = "fourier"``: a picture parameterized by its Fourier spectrum (Olah et al., 2017), a baseline for strokes."""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from pydantic import Field as Setting
+from pydantic import Field
 from torch import Tensor
 
 from artkit import Config as BaseConfig
 from artkit import Scene
-from artkit_cppn.field import Field, normal, numbers
+from artkit_cppn.coordinate_renderer import CoordinateRenderer, array_space, to_unit_variance
 
-_COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
-"""The directions in which colours of natural images vary, one a column, as long as they vary (Olah et al., 2017)."""
+_COLOUR_CORRELATION = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
+"""Principal components of the colours of natural images, one per column, scaled by their standard deviation (Olah et
+al., 2017)."""
 
 _CONTRAST = 0.7
 
 
-class Fourier(Field):
-    """Sums of waves, weaker the higher their frequency, as in natural images, in decorrelated colours."""
+class Fourier(CoordinateRenderer):
+    """A sum of waves in decorrelated colours, with amplitudes that fall with the frequency as in natural images."""
 
     name = "fourier"
 
     class Config(BaseConfig):
         """Settings."""
 
-        waves: int = Setting(32, ge=1, le=256)
-        """The highest frequency: so many waves along the picture's longer side."""
+        waves: int = Field(32, ge=1, le=256)
+        """The highest frequency, in periods along the picture's longer side."""
 
     config: Config
-    space = numbers("fourier-32", 3, 2, 65, 33)
+    space = array_space("fourier-32", 3, 2, 65, 33)
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
         self._shape = (3, 2, 2 * config.waves + 1, config.waves + 1)
-        self.space = numbers(f"fourier-{config.waves}", *self._shape)
+        self.space = array_space(f"fourier-{config.waves}", *self._shape)
 
-    def colours(self, actions: Tensor, x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
-        waves, longer = self.config.waves, max(size)
-        across = torch.arange(waves + 1, device=x.device, dtype=actions.dtype)
-        down = torch.arange(-waves, waves + 1, device=x.device, dtype=actions.dtype)
-        frequency = (across.square() + down[:, None].square()).sqrt().clamp(min=0.5)
-        amplitude = normal(actions).view(-1, *self._shape) * (_CONTRAST / math.sqrt(math.log(waves + 1))) / frequency
-        spectrum = torch.complex(amplitude[:, :, 0], amplitude[:, :, 1])  # (m, 3, k, l)
-        turn_x, turn_y = (2 * math.pi / longer * value for value in (x[:, None] * across[:, None], y[..., None] * down))
-        columns = torch.polar(torch.ones_like(turn_x), turn_x)[:, None]  # (m, 1, l, w)
-        rows = torch.polar(torch.ones_like(turn_y), turn_y)[:, None]  # (m, 1, h, k)
+    def colours_at(self, actions: Tensor, x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
+        waves, longer_side = self.config.waves, max(size)
+        kx = torch.arange(waves + 1, device=x.device, dtype=actions.dtype)
+        ky = torch.arange(-waves, waves + 1, device=x.device, dtype=actions.dtype)
+        frequency = (kx.square() + ky[:, None].square()).sqrt().clamp(min=0.5)
+        scale = _CONTRAST / math.sqrt(math.log(waves + 1))
+        amplitude = to_unit_variance(actions).view(-1, *self._shape) * scale / frequency
+        spectrum = torch.complex(amplitude[:, :, 0], amplitude[:, :, 1])  # (m, 3, ky, kx)
+        phase_x, phase_y = (2 * math.pi / longer_side * a for a in (x[:, None] * kx[:, None], y[..., None] * ky))
+        columns = torch.polar(torch.ones_like(phase_x), phase_x)[:, None]  # (m, 1, kx, w)
+        rows = torch.polar(torch.ones_like(phase_y), phase_y)[:, None]  # (m, 1, h, ky)
         value = (rows @ (spectrum @ columns)).real
-        mix = actions.new_tensor(_COLOURS)
+        mix = actions.new_tensor(_COLOUR_CORRELATION)
         mix = mix / mix.norm(dim=0).max()
         return torch.sigmoid(torch.einsum("ij,mjhw->mihw", mix, value))

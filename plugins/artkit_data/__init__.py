@@ -1,4 +1,4 @@
-"""Data sets: pictures that an agent learns to paint."""
+"""Data sets: images that an agent learns to paint."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_data() -> Sequence[type]:
-    """`mnist`, `kmnist`, `omniglot`, `celeba` and `folder`."""
+    """Register `mnist`, `kmnist`, `omniglot`, `celeba` and `folder`."""
     from artkit_data.celeba import CelebA
     from artkit_data.folder import Folder
     from artkit_data.kmnist import Kmnist

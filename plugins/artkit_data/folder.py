@@ -1,4 +1,4 @@
-"""``type = "folder"``: the images in a folder of one's own."""
+"""``type = "folder"``: the images in a folder."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import torch
 from torch import Tensor
 
 from artkit import Data, InputPath, Scene, UsageError
-from artkit_data import split
-from artkit_data.files import SUFFIXES, Pictures, images_in, sum_of
+from artkit_data.image_files import SUFFIXES, ImageFiles, find_images, listing_sha256
+from artkit_data.split import SplitConfig, split_indices
 
 
 class Folder(Data):
-    """All images in a folder, cut to the picture's shape.
+    """All images in a folder, cropped to the picture's shape.
 
-    If they lie in subfolders, those are the classes. A folder that holds nothing but `train` and `test` has these two
-    parts; of any other a share is held back.
+    Subfolders are classes. A folder whose only subfolders are `train` and `test` has these two parts; otherwise a
+    random share is held back.
     """
 
     name = "folder"
 
-    class Config(split.Config):
+    class Config(SplitConfig):
         """Settings."""
 
         path: InputPath
@@ -34,43 +34,42 @@ class Folder(Data):
         base = config.path
         if not base.is_dir():
             raise UsageError(f"data.path: {base} is a file, not a folder")
-        named = {path.name for path in base.iterdir() if path.is_dir() and not path.name.startswith(".")}
-        of_its_own = named == {"train", "test"}
-        if of_its_own:
+        subfolders = {path.name for path in base.iterdir() if path.is_dir() and not path.name.startswith(".")}
+        has_parts = subfolders == {"train", "test"}
+        if has_parts:
             base = base / config.part
-        files = images_in(base)
+        files = find_images(base)
         if not files:
             raise UsageError(
                 f"data.path: there are no images in {base}",
-                hint=f"what counts as one ends in {', '.join(sorted(SUFFIXES))}",
+                hint=f"image files end in {', '.join(sorted(SUFFIXES))}",
             )
-        self.provenance["pictures"] = sum_of(files, base)
-        groups = [_group(file, base) for file in files]
-        self.classes = tuple(sorted({group for group in groups if group}))
-        if self.classes and "" in groups:
-            stray = files[groups.index("")]
+        self.provenance["pictures"] = listing_sha256(files, base)
+        class_names = [_class_name(file, base) for file in files]
+        self.classes = tuple(sorted({name for name in class_names if name}))
+        if self.classes and "" in class_names:
+            stray = files[class_names.index("")]
             raise UsageError(
-                f"data.path: {base} holds images beside subfolders of images, such as {stray.name}",
-                hint="subfolders are classes: sort all images into them, or none",
+                f"data.path: {base} contains images beside subfolders of images, such as {stray.name}",
+                hint="subfolders are classes: move all images into subfolders, or none",
             )
-        if not of_its_own:
-            mine = split.split(len(files), config).tolist()
-            files, groups = [files[number] for number in mine], [groups[number] for number in mine]
-        self._labels = torch.tensor([self.classes.index(group) for group in groups]) if self.classes else None
-        self._pictures = Pictures(files, scene)
-        self._count = len(files)
+        if not has_parts:
+            selected = split_indices(len(files), config).tolist()
+            files, class_names = [files[index] for index in selected], [class_names[index] for index in selected]
+        self._labels = torch.tensor([self.classes.index(name) for name in class_names]) if self.classes else None
+        self._images = ImageFiles(files, scene)
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._images)
 
-    def images(self, numbers: Tensor) -> Tensor:
-        return self._pictures(numbers)
+    def images(self, indices: Tensor) -> Tensor:
+        return self._images.load(indices)
 
-    def labels(self, numbers: Tensor) -> Tensor | None:
-        return None if self._labels is None else self._labels[numbers]
+    def labels(self, indices: Tensor) -> Tensor | None:
+        return None if self._labels is None else self._labels[indices]
 
 
-def _group(file: Path, base: Path) -> str:
-    """The subfolder that a file lies in, or nothing."""
-    first, *more = file.relative_to(base).parts
-    return first if more else ""
+def _class_name(file: Path, base: Path) -> str:
+    """Return the name of the subfolder of `base` that contains the file, or an empty string."""
+    first, *rest = file.relative_to(base).parts
+    return first if rest else ""

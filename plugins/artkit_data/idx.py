@@ -1,4 +1,4 @@
-"""Data sets of characters as MNIST's authors pack them: arrays with a short head, IDX, often in gzip."""
+"""IDX files, the format of MNIST: an array of bytes after a short header, often compressed by gzip."""
 
 from __future__ import annotations
 
@@ -11,69 +11,68 @@ import numpy as np
 import numpy.typing as npt
 
 from artkit import UsageError
-from artkit_data import source, split
-from artkit_data.ink import Bytes
+from artkit_data.character_data import ByteArray
+from artkit_data.split import SplitConfig, split_indices
 
-MOST = 1 << 30
-"""The most bytes of an array."""
+MAX_ARRAY_BYTES = 1 << 30
 
-_PARTS = {"train": "train", "test": "t10k"}
+_FILE_PREFIXES = {"train": "train", "test": "t10k"}
 
-Labelled = tuple[Bytes, npt.NDArray[np.int64]]
-"""Pictures (n, h, w) and their labels (n,)."""
+LabelledImages = tuple[ByteArray, npt.NDArray[np.int64]]
+"""Images (n, h, w) and their labels (n,)."""
 
 
-def read(file: Path) -> Bytes:
-    """The array in a file, which may be in gzip. Raises UsageError if it holds none of bytes, or is damaged."""
+def read_idx(file: Path) -> ByteArray:
+    """Return the array in an IDX file, compressed or not.
+
+    Raises UsageError if the file is damaged or is not an array of bytes with one to three axes.
+    """
     try:
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
-            zero, kind, axes = int.from_bytes(stream.read(2)), *stream.read(2)
-            if zero or kind != 8 or not 1 <= axes <= 3:
-                raise ValueError("it has no head of IDX")
+            zero, dtype, axes = int.from_bytes(stream.read(2)), *stream.read(2)
+            if zero or dtype != 8 or not 1 <= axes <= 3:
+                raise ValueError("its header is not that of an IDX array of bytes")
             shape = [int.from_bytes(stream.read(4)) for _ in range(axes)]
             size = math.prod(shape)
-            if not 0 < size <= MOST:
-                raise ValueError(f"its head says {' x '.join(map(str, shape))}")
+            if not 0 < size <= MAX_ARRAY_BYTES:
+                raise ValueError(f"its header gives the shape {' x '.join(map(str, shape))}")
             pixels = stream.read(size + 1)
             if len(pixels) != size:
-                raise ValueError(f"it holds {'more' if len(pixels) > size else 'less'} than its head says")
+                raise ValueError(f"it contains {'more' if len(pixels) > size else 'less'} data than its header says")
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise UsageError(f"data: {file} is no array of IDX, or damaged: {error}") from None
+        raise UsageError(f"data: {file} is not a valid IDX file: {error}") from None
     return np.frombuffer(bytearray(pixels), np.uint8).reshape(shape)
 
 
-def find(folder: Path, dataset: str) -> dict[str, tuple[Path, Path]]:
-    """Files of images and of labels, by the part they are: in a folder, or where torchvision puts them in it."""
-    found = {}
-    for place in (folder, folder / "raw", folder / dataset / "raw"):
-        for part, prefix in _PARTS.items():
-            for ending in ("", ".gz"):
-                images, labels = (place / f"{prefix}-{what}-ubyte{ending}" for what in ("images-idx3", "labels-idx1"))
-                if part not in found and images.is_file() and labels.is_file():
-                    found[part] = images, labels
-    return found
+def load_idx_folder(folder: Path, dataset: str, config: SplitConfig) -> LabelledImages | None:
+    """Return the images of `config.part` from a folder of IDX files, or None if the folder contains none.
 
-
-def load(folder: Path, dataset: str, config: split.Config) -> Labelled | None:
-    """The part that a Config asks for of what a folder holds, or None if it holds nothing.
-
-    A folder that has only one of the two parts is divided.
+    A folder with only one of the two parts is split at random. Raises UsageError if images and labels do not match.
     """
-    found = find(folder, dataset)
-    if not found:
+    files = _find_idx_files(folder, dataset)
+    if not files:
         return None
-    images, labels = (read(file) for file in found.get(config.part) or next(iter(found.values())))
+    images, labels = (read_idx(file) for file in files.get(config.part) or next(iter(files.values())))
     if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
-        raise UsageError(f"data: {folder} holds {len(images)} pictures and {len(labels)} labels, which do not fit")
-    return (images, labels.astype(np.int64)) if len(found) == 2 else divided(images, labels.astype(np.int64), config)
+        raise UsageError(f"data: {folder} contains {len(images)} images but {len(labels)} labels")
+    labelled = images, labels.astype(np.int64)
+    return labelled if len(files) == 2 else select_part(*labelled, config)
 
 
-def divided(images: Bytes, labels: npt.NDArray[np.int64], config: split.Config) -> Labelled:
-    """The part that a Config asks for of pictures that come as one piece."""
-    mine = split.split(len(images), config).numpy()
-    return images[mine], labels[mine]
+def select_part(images: ByteArray, labels: npt.NDArray[np.int64], config: SplitConfig) -> LabelledImages:
+    """Return the images of `config.part`, by a random split."""
+    selected = split_indices(len(images), config).numpy()
+    return images[selected], labels[selected]
 
 
-def fetch(folder: Path, dataset: str) -> None:
-    """Fetch both parts of a data set of torchvision's. Raises ArtkitError if they cannot be had."""
-    source.fetch(dataset, folder, {"train": True}, {"train": False})
+def _find_idx_files(folder: Path, dataset: str) -> dict[str, tuple[Path, Path]]:
+    """Return the files of images and of labels of each part in a folder, or in the subfolders torchvision creates."""
+    files = {}
+    for subfolder in (folder, folder / "raw", folder / dataset / "raw"):
+        for part, prefix in _FILE_PREFIXES.items():
+            for suffix in ("", ".gz"):
+                images = subfolder / f"{prefix}-images-idx3-ubyte{suffix}"
+                labels = subfolder / f"{prefix}-labels-idx1-ubyte{suffix}"
+                if part not in files and images.is_file() and labels.is_file():
+                    files[part] = images, labels
+    return files

@@ -1,40 +1,42 @@
-"""``type = "kmnist"``: cursive Japanese characters, Kuzushiji (Clanuwat and others, 2018)."""
+"""``type = "kmnist"``: cursive Japanese characters, Kuzushiji-MNIST (Clanuwat et al., 2018)."""
 
 from __future__ import annotations
 
 from artkit import InputPath, Scene, UsageError
-from artkit_data import idx, ink, source
+from artkit_data.character_data import CharacterConfig, CharacterData
+from artkit_data.download import cache_folder, download
+from artkit_data.idx import load_idx_folder
 
 
-class Kmnist(ink.Ink):
-    """Ten hiragana as they were written of old, black on white.
+class Kmnist(CharacterData):
+    """Ten hiragana in historical handwriting, black on white.
 
-    They come from `path` or from where an earlier run has fetched them to: a folder with the IDX files, in gzip or not.
-    One that holds the test files alone is divided.
+    They are read from `path`, or from the cache if an earlier run downloaded them: a folder with the IDX files,
+    compressed by gzip or not. A folder with only the test files is split at random.
     """
 
     name = "kmnist"
     classes = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 
-    class Config(ink.Config):
+    class Config(CharacterConfig):
         """Settings."""
 
         path: InputPath | None = None
-        """The folder in which the characters lie."""
+        """The folder with the IDX files."""
         download: bool = False
-        """Fetch all 70,000 into `path`, or into the user's cache, if they are not there yet."""
+        """Download all 70,000 images to `path`, or to the user's cache, if they are missing."""
 
     config: Config
 
     def __init__(self, config: Config, scene: Scene) -> None:
-        folder = config.path or source.store("kmnist")
+        folder = config.path or cache_folder("kmnist")
         if config.download:
-            idx.fetch(folder, "KMNIST")
-        found = idx.load(folder, "KMNIST", config)
-        if found is None:
+            download("KMNIST", folder, {"train": True}, {"train": False})
+        labelled = load_idx_folder(folder, "KMNIST", config)
+        if labelled is None:
             raise UsageError(
-                f"data: there are no characters of KMNIST in {folder}",
-                hint="say download = true; or bring train-images-idx3-ubyte.gz and its like from "
-                "https://codh.rois.ac.jp/kmnist and name their folder as data.path",
+                f"data: there are no files of KMNIST in {folder}",
+                hint="set data.download = true; or download train-images-idx3-ubyte.gz and the other three files from "
+                "https://codh.rois.ac.jp/kmnist and set data.path to their folder",
             )
-        super().__init__(config, scene, *found)
+        super().__init__(config, scene, *labelled)

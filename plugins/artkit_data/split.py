@@ -1,4 +1,4 @@
-"""Which pictures are learnt from, and which are held back, where a source does not say so itself."""
+"""Random splits into training and test images, for sources without a split of their own."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from torch import Tensor
 
 from artkit import Data, UsageError
 
-_SEED = 20190413  # a split is that of the data set: the same whatever a recipe's seed
+_SPLIT_SEED = 20190413
+"""Fixed: the split belongs to the data set and does not depend on the recipe's seed."""
 
 
-class Config(Data.Config):
-    """Of data sets that may come as one piece."""
+class SplitConfig(Data.Config):
+    """Settings of data sets whose source may have no split."""
 
     unseen: float = Field(0.1, ge=0, le=0.9)
-    """The share that is held back as `part = "test"`, where the source has no such part of its own."""
+    """Fraction of the images that is held back as `part = "test"`, if the source has no split of its own."""
 
 
-def split(count: int, config: Config, of: str = "pictures") -> Tensor:
-    """Which of `count` things belong to the part that a Config asks for: their numbers, ascending.
+def split_indices(count: int, config: SplitConfig, items: str = "images") -> Tensor:
+    """Return the ascending indices of those of `count` items that belong to `config.part`.
 
-    Raises UsageError if there are none.
+    items: what the items are called in messages. Raises UsageError if the part is empty.
     """
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(_SEED))
-    held_back = round(config.unseen * count)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(_SPLIT_SEED))
+    held_out = round(config.unseen * count)
     if config.unseen and count > 1:
-        held_back = min(max(held_back, 1), count - 1)
-    mine = order[:held_back] if config.part == "test" else order[held_back:]
-    if not len(mine):
+        held_out = min(max(held_out, 1), count - 1)
+    indices = order[:held_out] if config.part == "test" else order[held_out:]
+    if not len(indices):
         raise UsageError(
-            f'data: of {count} {of} none is left for part = "{config.part}" with unseen = {config.unseen:g}',
-            hint="add some, or choose another share",
+            f'data: none of the {count} {items} belongs to part = "{config.part}" with unseen = {config.unseen:g}',
+            hint="add images, or change unseen",
         )
-    return mine.sort().values
+    return indices.sort().values

@@ -1,4 +1,4 @@
-"""Exporters, chosen by the extension of the file."""
+"""Exporters, selected by the extension of the file."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_exporters() -> Sequence[type]:
-    """`png`, `tif`, `dzi`, `ora`, `svg`, `mp4`, `webm`, `gif`, `webp` and `json`."""
+    """Register `png`, `tif`, `dzi`, `ora`, `svg`, `mp4`, `webm`, `gif`, `webp` and `json`."""
     from artkit_exporters.dzi import Dzi
     from artkit_exporters.gif import Gif
     from artkit_exporters.json import Json
@@ -24,12 +24,12 @@ def artkit_exporters() -> Sequence[type]:
 
 @hookimpl
 def artkit_doctor() -> Sequence[tuple[str, str, str]]:
-    """The libraries of the extra `export`."""
+    """Report which libraries of the extra `export` are installed."""
     from importlib import metadata
     from importlib.util import find_spec
 
-    found = []
+    rows = []
     for name, suffixes in (("pyvips", ".tif, .dzi"), ("av", ".mp4, .webm, .webp"), ("drawsvg", ".svg")):
-        there = f"{metadata.version(name)}, for {suffixes}" if find_spec(name) else ""
-        found.append((name, there, f"for {suffixes}: pip install 'neural-artkit[export]'"))
-    return found
+        status = f"{metadata.version(name)}, for {suffixes}" if find_spec(name) else ""
+        rows.append((name, status, f"for {suffixes}: pip install 'neural-artkit[export]'"))
+    return rows

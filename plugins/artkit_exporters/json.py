@@ -1,4 +1,4 @@
-"""``.json``: the stroke log, every number of every stroke by its name."""
+"""``.json``: the stroke log, with all parameters of every stroke."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from artkit import Exporter, RenderedPainting
 
 
 class Json(Exporter):
-    """The strokes in the order of painting, as `strokes.json` of a small run has them; scale and part do not matter."""
+    """The strokes in painting order, in the format of `strokes.json`. Scale and region are ignored."""
 
     name = "json"
     suffixes = (".json",)

@@ -1,4 +1,4 @@
-"""``.mp4``: a time lapse, as H.264."""
+"""``.mp4``: a time lapse, encoded as H.264."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from artkit_exporters.video import Video
 
 
 class Mp4(Video):
-    """The painting being painted, as a video that plays everywhere."""
+    """A time lapse of the painting, as a video that plays everywhere."""
 
     name = "mp4"
     suffixes = (".mp4",)
     codec = "libx264"
-    # Without the tree of macroblocks, whose assembler code gives other bytes once in a hundred times.
-    options = {"crf": "18", "preset": "medium", "mbtree": "0"}  # noqa: RUF012
-    container = {"movflags": "+faststart"}  # noqa: RUF012
+    # mbtree is off because its assembly code is not deterministic: about one file in a hundred differs.
+    codec_options = {"crf": "18", "preset": "medium", "mbtree": "0"}  # noqa: RUF012
+    container_options = {"movflags": "+faststart"}  # noqa: RUF012

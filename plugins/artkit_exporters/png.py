@@ -1,4 +1,4 @@
-"""``.png``: the picture, 8 or 16 bits a channel."""
+"""``.png``: the picture, with 8 or 16 bits per channel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from artkit.imaging.png import write_png
 
 
 class Png(Exporter):
-    """A PNG with the colour profile of sRGB and the painting's texts inside, written strip by strip."""
+    """A PNG with the sRGB profile and the painting's metadata as text chunks, written strip by strip."""
 
     name = "png"
     suffixes = (".png",)
@@ -22,9 +22,9 @@ class Png(Exporter):
         """Settings."""
 
         bits: Literal[8, 16] = 8
-        """Bits a channel."""
+        """Bits per channel."""
         dpi: Annotated[float, Field(gt=0, le=1e5)] | None = None
-        """Px an inch at which it is to be printed."""
+        """Print resolution, px per inch."""
 
     config: Config
 

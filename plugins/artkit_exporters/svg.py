@@ -9,106 +9,116 @@ import torch
 from torch import Tensor
 
 from artkit import Place, RenderedPainting, UsageError
-from artkit_exporters.libraries import Encoded
+from artkit_exporters.library_exporter import LibraryExporter
 
-MOST = 200_000
-"""Strokes of the largest painting that leaves in this format; no program shows more."""
+MAX_STROKES = 200_000
+"""The largest number of strokes that is exported; programs cannot display more."""
 
-_NEEDED = (
+_REQUIRED_NAMES = (
     *("start_x", "start_y", "middle_x", "middle_y", "end_x", "end_y"),
     *("start_pressure", "end_pressure", "red", "green", "blue"),
 )
-_POINTS = 12
-_AT_ONCE = 1 << 22  # px of sheets
-_LARGEST = 512  # px a side of the tiles on which strokes are measured; larger ones are reduced
+_CURVE_POINTS = 12
+_MAX_CHUNK_PIXELS = 1 << 22
+"""Pixels of the patches that are rendered at once."""
+
+_MAX_MEASURED_SIDE = 512
+"""Side in px of the tiles on which strokes are measured; larger tiles are scaled down."""
+
+_MIN_AREA = 0.05
+"""Area in px below which a stroke is left out."""
 
 
-class Svg(Encoded):
-    """Each stroke a path of its varying width, colour and opacity. Grain and soft edges are lost; the opacity is the
-    mean of what the brush covers, and the path is as large as what it covers.
+class Svg(LibraryExporter):
+    """Each stroke as a path with its width, colour and opacity. Texture and soft edges are lost.
+
+    The path has the area that the brush covers; its opacity is the mean coverage there.
     """
 
     name = "svg"
     suffixes = (".svg",)
-    needs = "drawsvg"
+    library_name = "drawsvg"
 
     def write(self, painting: RenderedPainting, file: Path) -> None:
-        draw = self.encoder
+        draw = self.library
         log = painting.log
-        if not set(_NEEDED) <= set(log.names):
-            raise UsageError(f"strokes of the action space {log.space} are no lines, which .svg needs")
-        if len(log.actions) > MOST:
+        if not set(_REQUIRED_NAMES) <= set(log.names):
+            raise UsageError(f"the action space {log.space} has no curves, which .svg files need")
+        if len(log.actions) > MAX_STROKES:
             raise UsageError(
-                f"{len(log.actions):,} strokes are too many for .svg; the most are {MOST:,}",
+                f"{len(log.actions):,} strokes are too many for .svg; the maximum is {MAX_STROKES:,}",
                 hint="choose .tif or .dzi",
             )
-        actions = log.actions[:, [log.names.index(name) for name in _NEEDED]].double()
+        actions = log.actions[:, [log.names.index(name) for name in _REQUIRED_NAMES]].double()
         left, top = (painting.region.x, painting.region.y) if painting.region else (0, 0)
         width, height = painting.size
-        origin = (left, top, width / painting.scale, height / painting.scale)
-        drawing = draw.Drawing(width, height, origin=origin[:2], viewBox=" ".join(f"{v:g}" for v in origin))
-        drawing.append(draw.Rectangle(*origin, fill=_hex(log.background)))
+        view_box = (left, top, width / painting.scale, height / painting.scale)
+        drawing = draw.Drawing(width, height, origin=view_box[:2], viewBox=" ".join(f"{v:g}" for v in view_box))
+        drawing.append(draw.Rectangle(*view_box, fill=_hex_colour(log.background)))
         drawing.append_title("; ".join(f"{key}: {text}" for key, text in painting.metadata.items()))
-        areas, opacities = _coverage(painting)
+        areas, opacities = _measure_strokes(painting)
         tiles = log.tiles().double()
         points = actions[:, :6].view(-1, 3, 2) * tiles[:, None, 2:] + tiles[:, None, :2]
-        for line, pressure, colour, area, opacity in zip(
+        for curve, pressure, colour, area, opacity in zip(
             points, actions[:, 6:8], actions[:, 8:].tolist(), areas.tolist(), opacities.tolist(), strict=True
         ):
-            if area > 0.05:
-                outline = _outline(line, pressure.clamp(min=0.02), area)
-                drawing.append(draw.Path(d=outline, fill=_hex(colour), fill_opacity=round(opacity, 3)))
+            if area > _MIN_AREA:
+                outline = _outline(curve, pressure.clamp(min=0.02), area)
+                drawing.append(draw.Path(d=outline, fill=_hex_colour(colour), fill_opacity=round(opacity, 3)))
         drawing.save_svg(str(file))
 
 
-def _hex(colour: tuple[float, ...] | list[float]) -> str:
+def _hex_colour(colour: tuple[float, ...] | list[float]) -> str:
     return "#" + "".join(f"{round(255 * c):02x}" for c in colour)
 
 
 @torch.no_grad()
-def _coverage(painting: RenderedPainting) -> tuple[Tensor, Tensor]:
-    """The area in px that each stroke covers, and the mean of its coverage there: (N,) each."""
+def _measure_strokes(painting: RenderedPainting) -> tuple[Tensor, Tensor]:
+    """Return the area in px that each stroke covers, and its mean coverage there: (N,) each."""
     log, device = painting.log, painting.renderer.device
     areas, opacities = [], []
     for phase in log.phases:
-        side = min(phase.side, _LARGEST)
-        shrink = side / phase.side
+        side = min(phase.side, _MAX_MEASURED_SIDE)
+        scale = side / phase.side
         margin = 0 if log.clip else painting.renderer.margin(side)
-        numbers = torch.arange(phase.first, phase.first + phase.stroke_count)
-        for some in torch.split(numbers, max(1, _AT_ONCE // (side + 2 * margin) ** 2)):
-            origins = (phase.origins_at(some - phase.first) * shrink).long().to(device)
-            size = (round(log.size[0] * shrink), round(log.size[1] * shrink))
-            place = Place(origins, side, margin, some.to(device), size, log.seed, shrink)
-            coverage = painting.renderer(log.actions[some].to(device), place).coverage.double().flatten(1)
+        indices = torch.arange(phase.first, phase.first + phase.stroke_count)
+        for chunk in torch.split(indices, max(1, _MAX_CHUNK_PIXELS // (side + 2 * margin) ** 2)):
+            origins = (phase.origins_at(chunk - phase.first) * scale).long().to(device)
+            size = (round(log.size[0] * scale), round(log.size[1] * scale))
+            place = Place(origins, side, margin, chunk.to(device), size, log.seed, scale)
+            coverage = painting.renderer(log.actions[chunk].to(device), place).coverage.double().flatten(1)
             total, squares = coverage.sum(1), coverage.square().sum(1).clamp(min=1e-9)
-            areas.append((total.square() / squares / shrink**2).cpu())
+            areas.append((total.square() / squares / scale**2).cpu())
             opacities.append((squares / total.clamp(min=1e-9)).clamp(max=1).cpu())
     return torch.cat(areas), torch.cat(opacities)
 
 
 def _outline(points: Tensor, pressure: Tensor, area: float) -> str:
-    """A path of the given area about the curve that starts, passes at its half, and ends at `points` (3, 2), px. Its
-    width grows with the square root of the pressure, (2,) at both ends.
+    """Return an SVG path of the given area around a quadratic curve.
+
+    points (3, 2): start, middle (at t = 1/2) and end of the curve, px. pressure (2,): at both ends; the width is
+    proportional to its square root.
     """
     start, middle, end = points
     control = 2 * middle - (start + end) / 2
-    t = torch.linspace(0, 1, _POINTS, dtype=torch.float64)[:, None]
+    t = torch.linspace(0, 1, _CURVE_POINTS, dtype=torch.float64)[:, None]
     curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end
-    ahead = 2 * (1 - t) * (control - start) + 2 * t * (end - control)
-    across = torch.stack([-ahead[:, 1], ahead[:, 0]], 1) / ahead.norm(dim=1, keepdim=True).clamp(min=1e-6)
-    wide = (pressure[0] + (pressure[1] - pressure[0]) * t).sqrt()
-    # Half the width is `k wide`: the sides hold 2 k ∫ wide, and the round ends together a circle of the mean of both.
-    sides = 2 * float((curve.diff(dim=0).norm(dim=1) * (wide[1:] + wide[:-1])[:, 0] / 2).sum())
-    ends = math.pi / 2 * float(wide[0] ** 2 + wide[-1] ** 2)
+    tangent = 2 * (1 - t) * (control - start) + 2 * t * (end - control)
+    normal = torch.stack([-tangent[:, 1], tangent[:, 0]], 1) / tangent.norm(dim=1, keepdim=True).clamp(min=1e-6)
+    relative_width = (pressure[0] + (pressure[1] - pressure[0]) * t).sqrt()
+    # Solve for k, where half the width is k w: the sides have the area 2 k ∫ w, the two round ends π/2 k² (w₀² + w₁²).
+    mean_width = (relative_width[1:] + relative_width[:-1])[:, 0] / 2
+    sides = 2 * float((curve.diff(dim=0).norm(dim=1) * mean_width).sum())
+    ends = math.pi / 2 * float(relative_width[0] ** 2 + relative_width[-1] ** 2)
     k = (math.sqrt(sides**2 + 4 * ends * area) - sides) / (2 * ends)
-    one, other = curve + k * wide * across, curve - k * wide * across
-    first, last = k * float(wide[0]), k * float(wide[-1])
+    left, right = curve + k * relative_width * normal, curve - k * relative_width * normal
+    start_radius, end_radius = k * float(relative_width[0]), k * float(relative_width[-1])
 
-    def told(some: Tensor) -> str:
-        return "L".join(f"{x:.2f},{y:.2f}" for x, y in some.tolist())
+    def line_to(points: Tensor) -> str:
+        return "L".join(f"{x:.2f},{y:.2f}" for x, y in points.tolist())
 
-    back = other.flip(0)
+    back = right.flip(0)
     return (
-        f"M{told(one)}A{last:.2f},{last:.2f} 0 0 0 {told(back[:1])}L{told(back[1:])}"
-        f"A{first:.2f},{first:.2f} 0 0 0 {told(one[:1])}Z"
+        f"M{line_to(left)}A{end_radius:.2f},{end_radius:.2f} 0 0 0 {line_to(back[:1])}L{line_to(back[1:])}"
+        f"A{start_radius:.2f},{start_radius:.2f} 0 0 0 {line_to(left[:1])}Z"
     )

@@ -1,4 +1,4 @@
-"""``.tif``: a tiled, pyramidal BigTIFF, for printers and for pictures of any size."""
+"""``.tif``: a tiled, pyramidal BigTIFF, for printing and for pictures of any size."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ from pydantic import Field
 
 from artkit import Config as BaseConfig
 from artkit import RenderedPainting
-from artkit_exporters.libraries import Encoded, vips_image
+from artkit_exporters.library_exporter import LibraryExporter
+from artkit_exporters.vips import vips_image
 
 
-class Tif(Encoded):
-    """A BigTIFF of tiles with smaller and smaller copies of the picture behind it, losslessly packed, in sRGB."""
+class Tif(LibraryExporter):
+    """A tiled BigTIFF with an image pyramid, losslessly compressed, in sRGB."""
 
     name = "tif"
     suffixes = (".tif", ".tiff")
-    needs = "pyvips"
+    library_name = "pyvips"
 
     class Config(BaseConfig):
         """Settings."""
 
         bits: Literal[8, 16] = 8
-        """Bits a channel."""
+        """Bits per channel."""
         dpi: Annotated[float, Field(gt=0, le=1e5)] = 300.0
-        """Px an inch at which it is to be printed."""
+        """Print resolution, px per inch."""
 
     config: Config
 
     def write(self, painting: RenderedPainting, file: Path) -> None:
-        with vips_image(self.encoder, painting.pixels(self.config.bits)) as image:
-            image.set_type(self.encoder.GValue.gstr_type, "image-description", json.dumps(painting.metadata))
+        with vips_image(self.library, painting.pixels(self.config.bits)) as image:
+            image.set_type(self.library.GValue.gstr_type, "image-description", json.dumps(painting.metadata))
             image.tiffsave(
                 str(file),
                 tile=True,

@@ -1,74 +1,80 @@
-"""The painting being painted: what `mp4`, `webm`, `gif` and `webp` have in common."""
+"""Base class of time lapses: `mp4`, `webm`, `gif` and `webp`."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Annotated
 
-import numpy as np
 import torch
 from PIL import Image
 from pydantic import Field
 
 from artkit import Config as BaseConfig
 from artkit import Exporter, RenderedPainting
-from artkit.imaging.pixels import tensor_to_pixels
+from artkit.imaging.pixels import Pixels, tensor_to_pixels
+
+_MAX_EXTENT_SIDES = 2
+"""Distance that paint can extend beyond its tile, in sides of the tile, with any renderer of artkit."""
 
 
 class Timelapse(Exporter):
-    """A film from the bare ground to the picture, stroke by stroke, by the painting's own brush."""
+    """A film from the bare background to the finished picture, stroke by stroke."""
 
     class Config(BaseConfig):
         """Settings."""
 
         seconds: Annotated[float, Field(gt=0, le=3600)] = 12.0
-        """How long it takes to paint."""
+        """Duration of the painting, s."""
         hold: Annotated[float, Field(ge=0, le=3600)] = 3.0
-        """Seconds that the finished picture stays."""
+        """Duration for which the finished picture is shown, s."""
         fps: Annotated[int, Field(ge=1, le=60)] = 25
-        """Frames a second."""
+        """Frames per second."""
         longest: Annotated[int, Field(ge=16, le=8192)] = 1280
-        """Px of the longer side, if the painting has so many at its scale."""
+        """Maximum length of the longer side, px."""
 
     config: Config
 
     def frames(self, painting: RenderedPainting) -> Iterator[Image.Image]:
-        """The frames, in RGB, with sides of even length."""
-        told = self.config
-        painting = painting.downscaled(told.longest)
+        """Yield the frames, in RGB, with sides of even length."""
+        config = self.config
+        painting = painting.downscaled(config.longest)
         width, height = painting.size
-        shrink = min(1.0, told.longest / max(width, height))
+        shrink = min(1.0, config.longest / max(width, height))
         size = (max(2, round(width * shrink / 2) * 2), max(2, round(height * shrink / 2) * 2))
         picture = torch.tensor(painting.log.background).view(3, 1, 1).repeat(1, height, width)
-        count, strokes = max(1, round(told.seconds * told.fps)), len(painting.log.actions)
-        for frame in range(count):
-            yield _frame(tensor_to_pixels(picture), size)
-            self._paint(painting, picture, strokes * frame // count, strokes * (frame + 1) // count)
-        last = _frame(painting.pixels(), size)
-        for _ in range(max(1, round(told.hold * told.fps))):
-            yield last
-
-    @staticmethod
-    def _paint(painting: RenderedPainting, picture: torch.Tensor, first: int, last: int) -> None:
-        """Paint the strokes from `first` to before `last` on a picture, in place."""
-        _, height, width = picture.shape
-        left, top = (painting.region.x, painting.region.y) if painting.region else (0, 0)
-        for phase in (p for whole in painting.log.phases for p in whole.subphases(first, last)):
-            room = 2 * phase.side  # no brush that artkit paints with sprays further than this
-            across, down = ((count - 1) * phase.pitch + phase.side for count in (phase.columns, phase.rows))
-            x0, x1 = (
-                min(max(round((x - left) * painting.scale), 0), width)
-                for x in (phase.x - room, phase.x + across + room)
-            )
-            y0, y1 = (
-                min(max(round((y - top) * painting.scale), 0), height) for y in (phase.y - room, phase.y + down + room)
-            )
-            if x1 > x0 and y1 > y0:
-                paint = painting.render_phases([phase], x0, y0, x1 - x0, y1 - y0)
-                below = picture[:, y0:y1, x0:x1]
-                below.mul_(1 - paint[3]).add_(paint[:3])
+        frame_count, stroke_count = max(1, round(config.seconds * config.fps)), len(painting.log.actions)
+        for frame in range(frame_count):
+            yield _resize(tensor_to_pixels(picture), size)
+            first, end = (stroke_count * number // frame_count for number in (frame, frame + 1))
+            _paint_strokes(painting, picture, first, end)
+        last_frame = _resize(painting.pixels(), size)
+        for _ in range(max(1, round(config.hold * config.fps))):
+            yield last_frame
 
 
-def _frame(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], size: tuple[int, int]) -> Image.Image:
+def _paint_strokes(painting: RenderedPainting, picture: torch.Tensor, first: int, end: int) -> None:
+    """Paint the strokes from `first` to before `end` on the picture (3, h, w), in place."""
+    _, height, width = picture.shape
+    left, top = (painting.region.x, painting.region.y) if painting.region else (0, 0)
+    subphases = (phase.subphases(first, end) for phase in painting.log.phases)
+    for phase in itertools.chain.from_iterable(subphases):
+        margin = _MAX_EXTENT_SIDES * phase.side
+        tiles_width, tiles_height = ((n - 1) * phase.pitch + phase.side for n in (phase.columns, phase.rows))
+        x0, x1 = (
+            min(max(round((x - left) * painting.scale), 0), width)
+            for x in (phase.x - margin, phase.x + tiles_width + margin)
+        )
+        y0, y1 = (
+            min(max(round((y - top) * painting.scale), 0), height)
+            for y in (phase.y - margin, phase.y + tiles_height + margin)
+        )
+        if x1 > x0 and y1 > y0:
+            paint = painting.render_phases([phase], x0, y0, x1 - x0, y1 - y0)
+            base = picture[:, y0:y1, x0:x1]
+            base.mul_(1 - paint[3]).add_(paint[:3])
+
+
+def _resize(pixels: Pixels, size: tuple[int, int]) -> Image.Image:
     image = Image.fromarray(pixels)
     return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)

@@ -1,4 +1,4 @@
-"""A time lapse as a video file, encoded by PyAV."""
+"""Base class of time lapses that PyAV encodes."""
 
 from __future__ import annotations
 
@@ -10,37 +10,39 @@ import numpy as np
 from PIL import Image
 
 from artkit import RenderedPainting
-from artkit_exporters.libraries import Encoded
+from artkit_exporters.library_exporter import LibraryExporter
 from artkit_exporters.timelapse import Timelapse
 
-_BT_601 = 6  # SMPTE 170M, as the frames are converted
+_BT_601 = 6
+"""libav's number of the colour space SMPTE 170M, to which frames are converted."""
 
 
-class Video(Timelapse, Encoded):
-    """What `mp4`, `webm`, `webp` and `gif` have in common: a frame is painted, encoded and forgotten."""
+class Video(Timelapse, LibraryExporter):
+    """A time lapse that is encoded frame by frame, so that memory does not grow with its duration.
 
-    needs = "av"
+    codec, codec_options, container_options, pixel_format: libav's names.
+    """
+
+    library_name = "av"
     codec: ClassVar[str]
-    options: ClassVar[dict[str, str]] = {}
-    container: ClassVar[dict[str, str]] = {}
-    pixels: ClassVar[str] = "yuv420p"
-    """libav's name for how the codec keeps pixels."""
+    codec_options: ClassVar[dict[str, str]] = {}
+    container_options: ClassVar[dict[str, str]] = {}
+    pixel_format: ClassVar[str] = "yuv420p"
 
     def write(self, painting: RenderedPainting, file: Path) -> None:
-        av = self.encoder
         frames = iter(self.frames(painting))
         first = next(frames)
-        with av.open(str(file), "w", options=self.container) as video:
-            stream = video.add_stream(self.codec, rate=self.config.fps, options=self.options)
+        with self.library.open(str(file), "w", options=self.container_options) as container:
+            stream = container.add_stream(self.codec, rate=self.config.fps, options=self.codec_options)
             stream.width, stream.height = first.size
-            stream.pix_fmt = self.pixels
+            stream.pix_fmt = self.pixel_format
             stream.codec_context.colorspace = _BT_601
-            stream.codec_context.thread_count = 1  # what an encoder writes depends on how many threads it has
+            stream.codec_context.thread_count = 1  # the encoder's output depends on the number of threads
             for image in itertools.chain([first], frames):
-                video.mux(stream.encode(self.frame(image)))
-            video.mux(stream.encode())
+                container.mux(stream.encode(self.to_video_frame(image)))
+            container.mux(stream.encode())
 
-    def frame(self, image: Image.Image) -> Any:
-        """A frame as the codec takes it, an `av.VideoFrame`."""
-        frame = self.encoder.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
-        return frame.reformat(format=self.pixels, dst_colorspace="ITU601")
+    def to_video_frame(self, image: Image.Image) -> Any:
+        """Return the image as an `av.VideoFrame` in the codec's pixel format."""
+        frame = self.library.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
+        return frame.reformat(format=self.pixel_format, dst_colorspace="ITU601")

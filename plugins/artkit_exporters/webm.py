@@ -1,4 +1,4 @@
-"""``.webm``: a time lapse, as VP9."""
+"""``.webm``: a time lapse, encoded as VP9."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from artkit_exporters.video import Video
 
 
 class Webm(Video):
-    """The painting being painted, as a video for the web, free of patents."""
+    """A time lapse of the painting, as a video for the web in a royalty-free format."""
 
     name = "webm"
     suffixes = (".webm",)
     codec = "libvpx-vp9"
-    options = {"crf": "24", "b": "0", "cpu-used": "4", "row-mt": "1"}  # noqa: RUF012
-    container = {"fflags": "+bitexact"}  # noqa: RUF012  # or it writes a random number into each file
+    codec_options = {"crf": "24", "b": "0", "cpu-used": "4", "row-mt": "1"}  # noqa: RUF012
+    container_options = {"fflags": "+bitexact"}  # noqa: RUF012  # without it each file contains a random number

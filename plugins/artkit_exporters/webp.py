@@ -1,4 +1,4 @@
-"""``.webp``: a time lapse that pages show like a picture, in all its colours."""
+"""``.webp``: a time lapse in full colour that browsers show as an image."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from artkit_exporters.video import Video
 
 
 class Webp(Video):
-    """The painting being painted, as a moving WebP; it starts again and again."""
+    """A time lapse of the painting, as an animated WebP; it repeats forever."""
 
     name = "webp"
     suffixes = (".webp",)
     codec = "libwebp_anim"
-    options = {"quality": "85"}  # noqa: RUF012
-    container = {"loop": "0"}  # noqa: RUF012
+    codec_options = {"quality": "85"}  # noqa: RUF012
+    container_options = {"loop": "0"}  # noqa: RUF012
 
     class Config(Timelapse.Config):
         """Settings."""
 
         longest: Annotated[int, Field(ge=16, le=8192)] = 640
-        """Px of the longer side, if the painting has so many at its scale."""
+        """Maximum length of the longer side, px."""

@@ -1,4 +1,4 @@
-"""MyPaint: its brushes, the geometry of its strokes, and the renderer that paints with the real program (paper §2.1)."""
+"""MyPaint plugin: brush files, stroke geometry, and a renderer that paints strokes with libmypaint (paper §2.1)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_renderers() -> Sequence[type]:
-    """`mypaint`."""
+    """Register the renderer `mypaint`."""
     from artkit_mypaint.mypaint import MyPaint
 
     return (MyPaint,)
@@ -17,7 +17,7 @@ def artkit_renderers() -> Sequence[type]:
 
 @hookimpl
 def artkit_doctor() -> Sequence[tuple[str, str, str]]:
-    """libmypaint and its brushes."""
+    """Report whether libmypaint and its brushes are installed."""
     from artkit_mypaint import libmypaint
     from artkit_mypaint.brush_files import brush_folders, brush_names
 
@@ -26,8 +26,8 @@ def artkit_doctor() -> Sequence[tuple[str, str, str]]:
     name = libmypaint.find()
     try:
         library = f"{name}, loaded" if name and libmypaint.library() else ""
-    except libmypaint.MyPaintMissing as missing:
-        library, library_hint = "", f"{missing}"
+    except libmypaint.MyPaintMissing as error:
+        library, library_hint = "", f"{error}"
     brushes, folders = brush_names(), ", ".join(str(folder) for folder in brush_folders())
     return (
         ("libmypaint", library, library_hint),

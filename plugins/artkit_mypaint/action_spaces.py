@@ -1,4 +1,4 @@
-"""TODO: artkit_mypaint.action_spaces."""
+"""Action spaces of brush strokes: continuous (paper §2.1) and discrete (paper §3.1)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 from artkit import ActionSpace, Dimension
 
 MAX_LOG_RADIUS = 2.0
-
+"""Natural logarithm of the brush radius, in px of a 64 px tile, at size 1. At size 0 the radius is 1 px."""
 
 STROKE_SPACE = ActionSpace(
     "mypaint-stroke-1",
@@ -26,32 +26,28 @@ STROKE_SPACE = ActionSpace(
         Dimension("blue"),
     ),
 )
-"""The twelve numbers of a stroke. `middle` is the point of the curve halfway (t = 1/2), so that a stroke whose three
-points lie in its tile stays near its tile; the paper's "control point" of a Bezier curve follows from it."""
-
+"""The 12 numbers of a stroke. `middle` is the point of the curve at t = 1/2: a stroke with all three points inside its
+tile stays close to the tile. The control point of the paper's Bezier curve is computed from it."""
 
 SHAPE_SIZE = 9
-"""The first nine numbers are the stroke's shape, the last three its colour."""
-
+"""The first 9 numbers describe the shape of the stroke, the last 3 its colour."""
 
 LEVELS = 10
 """Levels of pressure and size in the discrete action space."""
 
-
 DISCRETE_SPACE = ActionSpace("mypaint-discrete-1", (*STROKE_SPACE.dimensions, Dimension("lift")))
-"""A stroke as the paper first had it (§3.1): pressures and size of `LEVELS` levels each, evenly from 0 to 1, and a flag
-that lifts the pen: above 1/2 there is no paint."""
-
+"""The first action space of the paper (§3.1): pressures and size have `LEVELS` evenly spaced levels in [0, 1], and
+`lift` > 1/2 lifts the pen, so that the stroke leaves no paint."""
 
 LIFT = len(STROKE_SPACE)
-
+"""Index of `lift` in `DISCRETE_SPACE`."""
 
 _QUANTIZED = STROKE_SPACE.index("start_pressure", "end_pressure", "size")
 
 
 def quantize(actions: Tensor) -> Tensor:
-    """The discrete actions nearest to actions (m, 13) of `DISCRETE_SPACE`."""
-    nearest = actions.clone()
-    nearest[:, _QUANTIZED] = (actions[:, _QUANTIZED] * (LEVELS - 1)).round() / (LEVELS - 1)
-    nearest[:, LIFT] = (actions[:, LIFT] > 0.5).to(actions)
-    return nearest
+    """Round actions (m, 13) of `DISCRETE_SPACE`: pressures and size to their levels, lift to 0 or 1."""
+    quantized = actions.clone()
+    quantized[:, _QUANTIZED] = (actions[:, _QUANTIZED] * (LEVELS - 1)).round() / (LEVELS - 1)
+    quantized[:, LIFT] = (actions[:, LIFT] > 0.5).to(actions)
+    return quantized

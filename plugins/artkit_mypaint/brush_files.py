@@ -1,4 +1,4 @@
-"""TODO: artkit_mypaint.brush_files."""
+"""Find brush files (``.myb``) in the folders where MyPaint installs them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from functools import cache
 from pathlib import Path
 
 from artkit import UsageError
-from artkit_mypaint import libmypaint as libmypaint
 from artkit_mypaint.libmypaint import MyPaintMissing
 
 
 @cache
 def brush_folders() -> tuple[Path, ...]:
-    """The folders that hold brushes, most particular first."""
+    """Return the existing folders that hold brushes, in the order in which they are searched.
+
+    The order is: ``$ARTKIT_BRUSHES``, the user's MyPaint folders, the folders of the system.
+    """
     data = [Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local/share"))]
     data += [Path(p) for p in os.environ.get("XDG_DATA_DIRS", "/usr/local/share:/usr/share").split(":") if p]
     data += [Path("/opt/homebrew/share")]
@@ -26,15 +28,15 @@ def brush_folders() -> tuple[Path, ...]:
 
 
 def brush_names() -> list[str]:
-    """The brushes that are installed, such as ``classic/dry_brush``."""
+    """Return the sorted names of the installed brushes, such as ``classic/dry_brush``."""
     names = (str(p.relative_to(f).with_suffix("")) for f in brush_folders() for p in f.rglob("*.myb"))
     return sorted(set(names))
 
 
 def find_brush(name: str) -> Path:
-    """The file of a brush: a name such as ``classic/dry_brush``, or a path to a ``.myb`` file.
+    """Return the file of a brush. name: a name such as ``classic/dry_brush``, or the path of a ``.myb`` file.
 
-    Raises EngineMissing if no brushes are installed, UsageError with the nearest names if this one is not.
+    Raises MyPaintMissing if no brushes are installed, and UsageError with similar names if this one is not.
     """
     if name.endswith(".myb") and Path(name).is_file():
         return Path(name)
@@ -46,5 +48,5 @@ def find_brush(name: str) -> Path:
             "no MyPaint brushes are installed",
             hint="Debian or Ubuntu: apt install mypaint-brushes; macOS: brew install mypaint-brushes",
         )
-    near = difflib.get_close_matches(name, names, n=3) or [n for n in names if name.split("/")[-1] in n][:3]
-    raise UsageError(f'there is no brush "{name}"', hint=f"near it: {', '.join(near)}" if near else "")
+    similar = difflib.get_close_matches(name, names, n=3) or [n for n in names if name.split("/")[-1] in n][:3]
+    raise UsageError(f'there is no brush "{name}"', hint=f"did you mean {', '.join(similar)}?" if similar else "")

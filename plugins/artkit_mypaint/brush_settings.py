@@ -1,19 +1,22 @@
-"""TODO: artkit_mypaint.brush_settings."""
+"""Quantities that are computed from the settings of a brush file: radius, opacity and hardness under pressure.
+
+`settings` is the ``"settings"`` object of a ``.myb`` file (JSON): for each setting a base value, and curves that add to
+it depending on inputs such as pressure.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from artkit_mypaint import libmypaint as libmypaint
+VISIBLE_RADIUS_STD = 0.2
+"""Standard deviation of the logarithm of a dab's radius above which two samples of a stroke look different."""
 
-VISIBLE_RADIUS_STD = 0.2  # deviation of the logarithm of a dab's radius that one sees in a stroke
-
-
-_PRESSURE_SAMPLES = 17  # pressures at which is known how broad a brush is
-
+_PRESSURE_SAMPLES = 17  # pressures, evenly spaced in [0, 1], at which settings are evaluated
+_HARDNESS_RANGE = (0.05, 0.95)
+_MAX_LOG_RADIUS_STD = 0.7
 
 _LIBRARY_DEFAULTS: dict[str, tuple[float, list[list[float]]]] = {
     "hardness": (0.8, []), "radius_by_random": (0.0, []), "radius_logarithmic": (2.0, []), "opaque": (1.0, []),
@@ -21,11 +24,23 @@ _LIBRARY_DEFAULTS: dict[str, tuple[float, list[list[float]]]] = {
     "dabs_per_actual_radius": (2.0, []), "dabs_per_basic_radius": (0.0, []),
     "offset_by_random": (0.0, []),
 }  # fmt: skip
-"""What the library takes for settings that a brush does not tell: base value, and what pressure adds."""
+"""What libmypaint uses for settings that a brush file omits: base value, and curve over pressure."""
+
+
+class DabSettings(NamedTuple):
+    """Settings of a brush's dabs.
+
+    hardness: in (0, 1), as MyPaint defines it. log_radius_std: standard deviation of the logarithm of the radius.
+    opacity: at evenly spaced pressures from 0 to 1. hardness and log_radius_std are those at pressure 1/2.
+    """
+
+    hardness: float
+    log_radius_std: float
+    opacity: tuple[float, ...]
 
 
 def setting_by_pressure(settings: Any, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """A setting at pressures evenly from 0 to 1, (_SWELL,)."""
+    """Evaluate a setting at evenly spaced pressures from 0 to 1: (_PRESSURE_SAMPLES,)."""
     base, points = _LIBRARY_DEFAULTS[name]
     if name in settings:
         base, points = settings[name]["base_value"], settings[name]["inputs"].get("pressure", [])
@@ -36,32 +51,40 @@ def setting_by_pressure(settings: Any, name: str) -> np.ndarray[Any, np.dtype[np
 
 
 def pressure_radius_curve(settings: Any) -> tuple[tuple[float, ...], float]:
-    """Swell and broadest of a `Brush`."""
-    radius = setting_by_pressure(settings, "radius_logarithmic")
-    base = settings.get("radius_logarithmic", {"base_value": radius[0]})["base_value"]
-    if not np.ptp(radius):
-        return (), float(radius[0] - base)
-    return tuple((radius - radius.max()).round(4).tolist()), float(radius.max() - base)
+    """Return `pressure_radius_curve` and `max_radius_offset` of a `Brush`."""
+    log_radius = setting_by_pressure(settings, "radius_logarithmic")
+    base = settings.get("radius_logarithmic", {"base_value": log_radius[0]})["base_value"]
+    if not np.ptp(log_radius):
+        return (), float(log_radius[0] - base)
+    return tuple((log_radius - log_radius.max()).round(4).tolist()), float(log_radius.max() - base)
 
 
-def dab_shape(settings: Any) -> tuple[float, float, tuple[float, ...]]:
-    """The dab of a `Brush`. Its opacity is what MyPaint makes of it: for many dabs on one another it is corrected."""
-    told = {name: setting_by_pressure(settings, name) for name in _LIBRARY_DEFAULTS}
-    opacity = (told["opaque"].clip(min=0) * told["opaque_multiply"]).clip(0, 1)
-    dabs_of_strokes = (2 * (told["dabs_per_actual_radius"] + told["dabs_per_basic_radius"])).clip(min=1)
-    opacity = 1 - (1 - opacity) ** (1 / (1 + told["opaque_linearize"] * (dabs_of_strokes - 1)))
-    hardness, vary = (float(told[name][_PRESSURE_SAMPLES // 2]) for name in ("hardness", "radius_by_random"))
-    return min(max(hardness, 0.05), 0.95), min(max(vary, 0.0), 0.7), tuple(opacity.round(4).tolist())
+def dab_settings(settings: Any) -> DabSettings:
+    """Compute the settings of the dabs. As in MyPaint, the opacity is reduced for the number of dabs that overlap."""
+    values = {name: setting_by_pressure(settings, name) for name in _LIBRARY_DEFAULTS}
+    opacity = (values["opaque"].clip(min=0) * values["opaque_multiply"]).clip(0, 1)
+    overlapping = (2 * (values["dabs_per_actual_radius"] + values["dabs_per_basic_radius"])).clip(min=1)
+    opacity = 1 - (1 - opacity) ** (1 / (1 + values["opaque_linearize"] * (overlapping - 1)))
+    hardness, log_radius_std = (
+        float(values[name][_PRESSURE_SAMPLES // 2]) for name in ("hardness", "radius_by_random")
+    )
+    low, high = _HARDNESS_RANGE
+    return DabSettings(
+        hardness=min(max(hardness, low), high),
+        log_radius_std=min(max(log_radius_std, 0.0), _MAX_LOG_RADIUS_STD),
+        opacity=tuple(opacity.round(4).tolist()),
+    )
 
 
 def check_settings(settings: Any) -> None:
-    """Raises ValueError, TypeError, KeyError or AttributeError for settings on which the library would end the
-    process.
+    """Check for settings on which libmypaint would end the process.
+
+    Raises ValueError, TypeError, KeyError or AttributeError.
     """
-    for name, told in settings.items():
-        curves = {"": [(told["base_value"], 0.0)], **told["inputs"]}
+    for name, setting in settings.items():
+        curves = {"": [(setting["base_value"], 0.0)], **setting["inputs"]}
         for points in curves.values():
             if not all(math.isfinite(x) and math.isfinite(y) for x, y in points):
                 raise ValueError(f"a value of {name} is not a number")
-        if any(len(points) == 1 or len(points) > 64 for points in told["inputs"].values()):
-            raise ValueError(f"a curve of {name} has not 2 to 64 points")
+        if any(len(points) == 1 or len(points) > 64 for points in setting["inputs"].values()):
+            raise ValueError(f"a curve of {name} does not have 2 to 64 points")

@@ -1,4 +1,4 @@
-"""The dabs of which a brush tells while it paints: what a `DabPainter` learns from."""
+"""Record the dabs that libmypaint draws for strokes, as training data for neural painters."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from artkit_mypaint.brush import Brush, dabs_of_strokes
+from artkit_mypaint.brush import Brush
 from artkit_mypaint.dabs import UPRIGHT, Dabs
+from artkit_mypaint.painting import dabs_of_strokes
 from artkit_mypaint.pen_paths import POINTS
 from artkit_mypaint.tracing import trace_actions
 
 SEGMENTS = POINTS - 1
-"""Pieces of a stroke's way, from one event of the pen to the next."""
+"""Segments of a stroke, each between two sampled points of its curve."""
+
+_FIRST_MOVE_EVENT = 2  # event 0: the pen comes down; event 1: it is pressed; the event after the last segment: lifted
 
 
 class DabRecords(NamedTuple):
-    """Dabs of a brush and the strokes that they belong to.
+    """k recorded dabs of m strokes.
 
-    actions (m, A); sides (m,): of the strokes' tiles, px. dabs: as they were laid, k of them, px from the tile's
-    corner; their stroke is the number of the action. t (k,): where on the curve each belongs. counts (m, SEGMENTS): how
-    many were laid along each segment.
+    actions (m, A). sides (m,): side of each stroke's tile, px. dabs: k dabs, px from the upper left corner of the
+    tile; `dabs.stroke` is the index of the action. t (k,): curve parameter of each dab, in [0, 1]. counts (m,
+    SEGMENTS): number of dabs along each segment.
     """
 
     actions: Tensor
@@ -33,43 +36,52 @@ class DabRecords(NamedTuple):
     counts: Tensor
 
     def to(self, device: torch.device) -> DabRecords:
-        """The same on a device."""
+        """Return a copy on a device."""
         dabs = Dabs(*(values.to(device) for values in self.dabs))
         actions, sides, t, counts = (v.to(device) for v in (self.actions, self.sides, self.t, self.counts))
         return DabRecords(actions, sides, dabs, t, counts)
 
     @property
     def upright(self) -> bool:
-        """Whether all dabs are round."""
+        """Whether all dabs are round and therefore have no angle."""
         return bool((self.dabs.aspect == 1).all())
 
 
 def record_dabs(brush: Brush, actions: Tensor, seed: int, sides: Sequence[int]) -> DabRecords:
-    """The dabs that a brush lays for strokes (m, A), which it paints on tiles of `sides` px in turn.
+    """Paint m strokes and record their dabs.
 
-    Raises EngineMissing if this build of libmypaint does not tell of its dabs.
+    actions (m, A). seed: of the picture. sides: sides of the tiles in px; stroke i is painted with sides[i % len].
+    Raises MyPaintMissing if this build of libmypaint does not report its dabs.
     """
-    heard, m = [], len(actions)
-    side_of = torch.tensor(sides).repeat(m)[:m]
-    for side in dict.fromkeys(sides):
-        mine = (side_of == side).nonzero()[:, 0]
-        traces = trace_actions(actions[mine], torch.zeros(len(mine), 2), side, mine, seed)
-        found = torch.from_numpy(dabs_of_strokes(brush, traces)).float()
-        heard.append(torch.cat([mine[found[:, :1].long()].to(found), found[:, 1:]], dim=1))
-    stroke, event, x, y, radius, opacity, hardness, aspect, angle = torch.cat(heard).unbind(1)
-    # The first event is that of the pen coming down, the second moves it a hair, the last one lifts it.
-    segment = event.long() - 2
-    on_the_way = (segment >= 0) & (segment < SEGMENTS)
-    place = stroke.long() * SEGMENTS + segment.clamp(0, SEGMENTS - 1)
-    counts = torch.bincount(place[on_the_way], minlength=m * SEGMENTS)
-    # Those of a segment come one after the other, at even distances.
-    before = torch.bincount(place, minlength=m * SEGMENTS)
-    order = torch.argsort(place, stable=True)
-    turn = torch.empty_like(place)
-    turn[order] = torch.arange(len(place)) - (before.cumsum(0) - before)[place[order]]
-    t = (segment + (turn + 0.5) / before[place]) / SEGMENTS
+    m = len(actions)
+    side_of_stroke = torch.tensor(sides).repeat(m)[:m]
+    rows = torch.cat([_record_on_side(brush, actions, seed, side_of_stroke, side) for side in dict.fromkeys(sides)])
+    stroke, event, x, y, radius, opacity, hardness, aspect, angle = rows.unbind(1)
+    segment, t = _curve_parameters(stroke.long(), event.long(), m)
+    on_curve = (segment >= 0) & (segment < SEGMENTS)
+    counts = torch.bincount((stroke.long() * SEGMENTS + segment)[on_curve], minlength=m * SEGMENTS)
     angle = torch.where(aspect == 1, UPRIGHT, angle * (math.pi / 180))
-    dabs = Dabs(x, y, radius, opacity, hardness, aspect, angle, stroke.long())
-    return DabRecords(
-        actions, side_of.to(actions), dabs.subset(on_the_way), t[on_the_way], counts.view(m, -1).to(actions)
-    )
+    dabs = Dabs(x, y, radius, opacity, hardness, aspect, angle, stroke.long()).subset(on_curve)
+    return DabRecords(actions, side_of_stroke.to(actions), dabs, t[on_curve], counts.view(m, -1).to(actions))
+
+
+def _record_on_side(brush: Brush, actions: Tensor, seed: int, side_of_stroke: Tensor, side: int) -> Tensor:
+    """Return `dabs_of_strokes` (k, 9) of the strokes on tiles of one side, with their indices in all actions."""
+    indices = (side_of_stroke == side).nonzero()[:, 0]
+    paths = trace_actions(actions[indices], torch.zeros(len(indices), 2), side, indices, seed)
+    rows = torch.from_numpy(dabs_of_strokes(brush, paths)).float()
+    return torch.cat([indices[rows[:, :1].long()].to(rows), rows[:, 1:]], dim=1)
+
+
+def _curve_parameters(stroke: Tensor, event: Tensor, m: int) -> tuple[Tensor, Tensor]:
+    """Compute the segment and the curve parameter of each dab: (k,) each.
+
+    The dabs of a segment are drawn in order, at equal distances. Segments outside [0, SEGMENTS) are not on the curve.
+    """
+    segment = event - _FIRST_MOVE_EVENT
+    cell = stroke * SEGMENTS + segment.clamp(0, SEGMENTS - 1)
+    dab_count = torch.bincount(cell, minlength=m * SEGMENTS)
+    order = torch.argsort(cell, stable=True)
+    rank = torch.empty_like(cell)  # of a dab among those of its segment
+    rank[order] = torch.arange(len(cell)) - (dab_count.cumsum(0) - dab_count)[cell[order]]
+    return segment, (segment + (rank + 0.5) / dab_count[cell]) / SEGMENTS

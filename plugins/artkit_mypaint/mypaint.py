@@ -1,5 +1,7 @@
-"""``type = "mypaint"``: the real MyPaint. With a surrogate it can be painted through: the real stroke forward, the
-surrogate's gradient backward (straight-through), so that the picture optimised is the picture MyPaint paints.
+"""Renderer `mypaint`: paints strokes with libmypaint, and takes gradients from a surrogate (straight-through).
+
+The forward pass returns the real strokes, the backward pass the gradient of a neural painter of the same brush. The
+picture that is optimised is therefore the picture that MyPaint paints.
 """
 
 from __future__ import annotations
@@ -18,11 +20,12 @@ from artkit.config import LocatedStr
 from artkit_mypaint import stroke_geometry
 from artkit_mypaint.action_spaces import SHAPE_SIZE, STROKE_SPACE
 from artkit_mypaint.libmypaint import ONE, MyPaintMissing
+from artkit_mypaint.pen_paths import PenPaths
 from artkit_mypaint.tracing import trace_actions
 from artkit_mypaint.workers import Workers
 
-_SURROGATE_BATCH = 256  # strokes that the surrogate paints at a time
-_MAX_EXTENT_TILES = 2.5  # in tiles: strokes that lie further from a window leave no paint in it, whatever their brush
+_SURROGATE_BATCH = 256  # strokes per backward pass of the surrogate
+_MAX_EXTENT_TILES = 2.5  # strokes of any brush leave no paint further from their tile than this
 
 
 def _resolve_brush_path(brush: Any) -> Any:
@@ -32,7 +35,7 @@ def _resolve_brush_path(brush: Any) -> Any:
 
 
 class MyPaint(Renderer):
-    """Strokes of a brush of MyPaint's."""
+    """Strokes of a MyPaint brush. Without libmypaint, only the surrogate paints."""
 
     name = "mypaint"
     space = STROKE_SPACE
@@ -41,13 +44,13 @@ class MyPaint(Renderer):
         """Settings."""
 
         brush: Annotated[str, BeforeValidator(_resolve_brush_path)] = "classic/dry_brush"
-        """The brush, as MyPaint names it (`artkit doctor` tells where brushes are), or a path to a .myb file."""
+        """Name of a MyPaint brush (`artkit doctor` shows where brushes are installed), or path to a .myb file."""
         surrogate: str = "gan"
-        """The painter of this brush whose gradient is taken, or "" for none: then nothing can be optimised, only
-        painted again."""
+        """The neural painter of this brush whose gradient is used, or "" for none. Without one, nothing can be
+        optimised, only replayed."""
 
         surrogate_weights: InputFile | None = None
-        """Weights of your own training for the surrogate."""
+        """Your own weights for the surrogate."""
 
     config: Config
 
@@ -57,23 +60,23 @@ class MyPaint(Renderer):
         self._workers: Workers | None = None
         try:
             self._workers = Workers(config.brush)
-        except MyPaintMissing as missing:
+        except MyPaintMissing as error:
             if not config.surrogate:
                 raise
-            scene.notes.append(f"{missing.message}: the painter alone paints ({missing.hint})")
+            scene.notes.append(f"{error.message}: only the surrogate paints ({error.hint})")
         else:
             self._workers.brush.require_coverage_only()
         if config.surrogate:
-            own: dict[str, Any] = {"weights": config.surrogate_weights} if config.surrogate_weights else {}
+            options: dict[str, Any] = {"weights": config.surrogate_weights} if config.surrogate_weights else {}
             if config.surrogate in ("gan", "vae") and self._workers is not None:
-                # The gradient of the mean leads better than that of one sample of the brush's randomness.
-                own["grain"] = False
-            self.surrogate = scene.make("renderer", config.surrogate, brush=config.brush, **own)
+                # The gradient of the mean stroke is a better descent direction than that of a random sample.
+                options["grain"] = False
+            self.surrogate = scene.make("renderer", config.surrogate, brush=config.brush, **options)
             self.provenance.update({f"surrogate.{k}": v for k, v in self.surrogate.provenance.items()})
 
     @property
     def differentiable(self) -> bool:  # type: ignore[override]
-        """With a surrogate."""
+        """Whether there is a surrogate."""
         return self.surrogate is not None
 
     def margin(self, side: int) -> int:
@@ -82,70 +85,78 @@ class MyPaint(Renderer):
         return stroke_geometry.margin(side)
 
     def max_extent(self, actions: Tensor, side: int) -> Tensor | None:
-        # How far the dabs of a brush may scatter is not told by its settings.
-        return (
-            self.surrogate.max_extent(actions, side) if self._workers is None and self.surrogate is not None else None
-        )
+        if self._workers is None and self.surrogate is not None:
+            return self.surrogate.max_extent(actions, side)
+        return None  # the settings of a brush do not say how far its dabs scatter
 
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         if self._workers is None:
             assert self.surrogate is not None
-            painted: StrokePatches = self.surrogate(actions, place)
-            return painted
-        real = self._painted(actions, place, Window(0, 0, place.patch_size, place.patch_size))
+            patches: StrokePatches = self.surrogate(actions, place)
+            return patches
+        coverage = self._paint_coverage(actions, place, Window(0, 0, place.patch_size, place.patch_size))
         if self.surrogate is not None and torch.is_grad_enabled():
-            real = _StraightThrough.apply(actions, real, self.surrogate, place)  # type: ignore[no-untyped-call]
-        return StrokePatches(actions[:, SHAPE_SIZE:, None, None], real)
+            coverage = _StraightThrough.apply(actions, coverage, self.surrogate, place)  # type: ignore[no-untyped-call]
+        return StrokePatches(actions[:, SHAPE_SIZE:, None, None], coverage)
 
-    def forward_region(self, actions: Tensor, place: Place, part: Window) -> StrokePatches:
+    def forward_region(self, actions: Tensor, place: Place, region: Window) -> StrokePatches:
         if self._workers is None:
             assert self.surrogate is not None
-            return self.surrogate.forward_region(actions, place, part)
-        return StrokePatches(actions[:, SHAPE_SIZE:, None, None], self._painted(actions, place, part))
+            return self.surrogate.forward_region(actions, place, region)
+        return StrokePatches(actions[:, SHAPE_SIZE:, None, None], self._paint_coverage(actions, place, region))
 
-    def _painted(self, actions: Tensor, place: Place, part: Window) -> Tensor:
-        """The coverage (m, 1, h, w) of real strokes on a part of their sheets."""
+    def _paint_coverage(self, actions: Tensor, place: Place, region: Window) -> Tensor:
+        """Paint real strokes and return their coverage in a region of their patches: (m, 1, h, w)."""
         assert self._workers is not None
-        corners = place.origin.cpu().numpy() + (np.array([part.x, part.y]) - place.margin)
-        traces = trace_actions(actions, place.origin, place.side, place.stroke_index, place.seed)
-        sheets = self._workers.paint(traces, corners, part.width, part.height)
-        return torch.from_numpy(sheets.view(np.int16)).to(actions.device)[:, None].to(actions.dtype) / ONE
+        corners = place.origin.cpu().numpy() + (np.array([region.x, region.y]) - place.margin)
+        paths = trace_actions(actions, place.origin, place.side, place.stroke_index, place.seed)
+        coverages = self._workers.paint(paths, corners, region.width, region.height)
+        return torch.from_numpy(coverages.view(np.int16)).to(actions.device)[:, None].to(actions.dtype) / ONE
 
     def replay(self, log: StrokeLog, window: Window) -> Tensor:
         if self._workers is None or log.clip:
             return super().replay(log, window)
-        numbers, tiles = log.near(window, _MAX_EXTENT_TILES)
-        if not len(numbers):
+        indices, tiles = log.near(window, _MAX_EXTENT_TILES)
+        if not len(indices):
             return torch.tensor(log.background).view(-1, 1, 1).repeat(1, window.height, window.width)
-        actions, tiles = log.actions[numbers], tiles * torch.tensor(window.scale, dtype=torch.float64)
+        tiles = tiles * torch.tensor(window.scale, dtype=torch.float64)
         box = (window.x, window.y, window.width, window.height)
-        runs = torch.unique_consecutive(tiles[:, 2], return_counts=True)
-        parts, start = [], 0
-        for side, count in zip(*(values.tolist() for values in runs), strict=True):
-            some = slice(start, start + count)
-            parts.append(trace_actions(actions[some], tiles[some, :2], side, numbers[some], log.seed))
-            start += count
-        pixels = self._workers.picture(parts, box, log.background)
+        pixels = self._workers.paint_window(_trace_log(log, indices, tiles), box, log.background)
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
 
+def _trace_log(log: StrokeLog, indices: Tensor, tiles: Tensor) -> list[PenPaths]:
+    """Compute the pen paths of strokes (m,) of a log, a group for each run of tiles (m, 3) of the same side."""
+    groups: list[PenPaths] = []
+    sides, counts = torch.unique_consecutive(tiles[:, 2], return_counts=True)
+    start = 0
+    for side, count in zip(sides.tolist(), counts.tolist(), strict=True):
+        group = slice(start, start + count)
+        groups.append(trace_actions(log.actions[indices[group]], tiles[group, :2], side, indices[group], log.seed))
+        start += count
+    return groups
+
+
 class _StraightThrough(torch.autograd.Function):
-    """Real coverage forward, the gradient of the surrogate's backward: it paints only then, some strokes at a time."""
+    """Return the real coverage in the forward pass, and the gradient of the surrogate in the backward pass.
+
+    The surrogate paints only in the backward pass, in batches.
+    """
 
     @staticmethod
-    def forward(ctx: Any, actions: Tensor, real: Tensor, surrogate: Renderer, place: Place) -> Tensor:
+    def forward(ctx: Any, actions: Tensor, coverage: Tensor, surrogate: Renderer, place: Place) -> Tensor:
         ctx.save_for_backward(actions)
         ctx.surrogate, ctx.place = surrogate, place
-        return real
+        return coverage
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         (actions,) = ctx.saved_tensors
-        slopes = []
+        action_gradients = []
         for start in range(0, len(actions), _SURROGATE_BATCH):
-            some = slice(start, start + _SURROGATE_BATCH)
+            batch = slice(start, start + _SURROGATE_BATCH)
             with torch.enable_grad():
-                mine = actions[some].detach().requires_grad_()
-                learnt = ctx.surrogate(mine, ctx.place.subset(some)).coverage
-                slopes += torch.autograd.grad(learnt, mine, gradients[0][some])
-        return torch.cat(slopes), None, None, None
+                inputs = actions[batch].detach().requires_grad_()
+                coverage = ctx.surrogate(inputs, ctx.place.subset(batch)).coverage
+                action_gradients += torch.autograd.grad(coverage, inputs, gradients[0][batch])
+        return torch.cat(action_gradients), None, None, None

@@ -1,4 +1,4 @@
-"""TODO: artkit_mypaint.pen_paths."""
+"""Pen paths: the input of libmypaint for strokes, as NumPy arrays, so that worker processes need no torch."""
 
 from __future__ import annotations
 
@@ -7,35 +7,33 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from artkit_mypaint import libmypaint as libmypaint
-
 POINTS = 50
-"""Events a stroke is traced with."""
-
+"""Points of the curve at which a stroke is sampled."""
 
 MAX_EXTENT_RADII = 16.0
-"""Basic radii from its path within which all of a stroke's paint lies, with room for brushes that spray widely."""
-
+"""All paint of a stroke lies within this many brush radii of its path, also for brushes that scatter dabs widely."""
 
 DURATION_SECONDS = 10.0
-"""Seconds that the pen takes for a stroke: slow, so that a brush's dynamics of speed hardly show."""
+"""Duration of a stroke: slow, so that settings that depend on the speed of the pen have little effect."""
 
+RESET_SECONDS = 10.0
+"""Time since the last stroke: long enough that the filters of a brush do not remember that stroke."""
 
-_PRESS_SECONDS = 0.1  # longer, and the library would put an event of its own before the pen comes down
-
-
-RESET_SECONDS = 10.0  # long enough that no filter of the brush remembers the stroke before
-
+_PRESS_SECONDS = 0.1  # if it were longer, libmypaint would insert an event of its own before the pen is pressed down
 
 EVENT_SECONDS = [RESET_SECONDS, _PRESS_SECONDS] + [DURATION_SECONDS / POINTS] * POINTS
+"""Seconds between each pen event and the one before: the pen comes down, is pressed, moves, and is lifted."""
 
 
 @dataclass(frozen=True)
 class PenPaths:
-    """m strokes as the pen moves: what `Brush` and `Surface` need to paint them.
+    """The pen movement, radius, colour and seed of m strokes: all that `Brush` and `Surface` need to paint them.
 
-    points (m, events, 3): x and y in px of the picture, and pressure. log_radius (m,). colours (m, 3) in [0, 1].
-    seeds (m,). zoom: px a reference px, so that a brush's dynamics of speed do not depend on the scale.
+    points (m, events, 3): x and y in px of the picture, and pressure in [0, 1]; one event for each of `EVENT_SECONDS`.
+    log_radius (m,): logarithm of the largest brush radius in px.
+    colours (m, 3): RGB in [0, 1].
+    seeds (m,): seeds of the brush's random generator.
+    zoom: px per px of a reference tile; with it the brush's dependence on speed is independent of the scale.
     """
 
     points: npt.NDArray[np.float64]
@@ -47,17 +45,17 @@ class PenPaths:
     def __len__(self) -> int:
         return len(self.points)
 
-    def subset(self, chosen: slice | npt.NDArray[np.int64]) -> PenPaths:
-        """Some of the strokes."""
+    def subset(self, indices: slice | npt.NDArray[np.int64]) -> PenPaths:
+        """Select strokes by a slice or by their indices."""
         return PenPaths(
-            self.points[chosen], self.log_radius[chosen], self.colours[chosen], self.seeds[chosen], self.zoom
+            self.points[indices], self.log_radius[indices], self.colours[indices], self.seeds[indices], self.zoom
         )
 
 
-def stroke_seeds(numbers: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
-    """The seed of each stroke, 30 bits, from its number and the seed of the picture (splitmix64)."""
+def stroke_seeds(indices: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
+    """Compute a 30-bit seed for each stroke from its index in the picture and the picture's seed (splitmix64)."""
     with np.errstate(over="ignore"):
-        z = numbers.astype(np.uint64) + np.uint64(seed % 2**64) * np.uint64(0x9E3779B97F4A7C15)
+        z = indices.astype(np.uint64) + np.uint64(seed % 2**64) * np.uint64(0x9E3779B97F4A7C15)
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
             z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
         z ^= z >> np.uint64(31)

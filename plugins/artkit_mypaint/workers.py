@@ -1,8 +1,9 @@
-"""MyPaint on all cores: processes that paint coverages.
+"""A pool of processes that paint strokes with libmypaint.
 
-The library lets go of the interpreter's lock while it paints, but a stroke is many short calls, so threads gain
-nothing. A worker is this module run as a program: it reads arrays from its standard input, answers on its standard
-output, ends when its input does, and needs no torch. Which worker paints a stroke makes no difference to it.
+libmypaint releases the interpreter's lock while it paints, but a stroke consists of many short calls, so threads are no
+faster. A worker is this module run as a program, without torch: it reads requests from its standard input, writes
+results to its standard output, and ends when its input is closed. The result does not depend on which worker paints a
+stroke.
 """
 
 from __future__ import annotations
@@ -24,74 +25,68 @@ import numpy as np
 import numpy.typing as npt
 
 from artkit import ArtkitError
-from artkit_mypaint.brush import Brush, paint_coverages, paint_strokes
+from artkit_mypaint.brush import Brush
+from artkit_mypaint.painting import paint_coverages, paint_strokes
 from artkit_mypaint.pen_paths import MAX_EXTENT_RADII, PenPaths
 from artkit_mypaint.surface import Surface
 
-Sheets = npt.NDArray[np.uint16]
+_EXTENT_SLACK_PX = 4  # added to the extent of a stroke, for edges that fade over a few px
+
+Box = tuple[int, int, int, int]
 
 
 class Workers:
-    """A pool of processes with one brush.
+    """A pool of processes with one brush. They start with the first strokes.
 
-    Raises EngineMissing or UsageError at once if the brush cannot be had here.
+    brush: its name or path. count: of processes, one per core by default. Raises MyPaintMissing or UsageError if the
+    brush cannot be loaded.
     """
 
     def __init__(self, brush: str, count: int | None = None) -> None:
         self.brush = Brush(brush)
-        """The brush in this process, for a few strokes and for questions about it."""
+        """The brush in this process, for its settings and for painting a few strokes."""
         self.count = count or os.cpu_count() or 1
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._busy = threading.Lock()  # a stream of strokes is painted by a thread of its own
+        self._lock = threading.Lock()  # strokes for training are painted by a thread of their own
 
-    def paint(self, traces: PenPaths, corners: npt.NDArray[np.int64], width: int, height: int) -> Sheets:
-        """Paint strokes, each on a sheet of its own: `paint_coverages`."""
-        size = np.array([width, height])
-        out = np.empty((len(traces), height, width), np.uint16)
-        with self._busy:
-            if not self._processes:
-                self._start()
-            for index, process in enumerate(self._processes):
-                mine = slice(index, None, self.count)
-                t = traces.subset(mine)
-                self._ask(process, (np.array(0), *_arrays(t), corners[mine], size))
-            for index, process in enumerate(self._processes):
-                out[index :: self.count] = self._answer(process)
-        return out
+    def paint(self, paths: PenPaths, corners: npt.NDArray[np.int64], width: int, height: int) -> npt.NDArray[np.uint16]:
+        """Paint each of m strokes on a patch of its own: `painting.paint_coverages` on all processes.
 
-    def picture(
-        self, parts: Sequence[PenPaths], box: tuple[int, int, int, int], background: Sequence[float]
-    ) -> npt.NDArray[np.float32]:
-        """Paint strokes over each other, part after part, and return the window `box` (x, y, width, height) of the
-        picture, (height, width, 3). Each worker paints a strip of it. A background of four zeros is none: then the
-        fourth number of a pixel is its coverage, by which the others are multiplied.
+        corners (m, 2) -> coverages (m, height, width), where `libmypaint.ONE` is 1.
         """
-        x, y, width, height = box
+        size = np.array([width, height])
+        coverages = np.empty((len(paths), height, width), np.uint16)
+        with self._lock:
+            self._start()
+            for index, process in enumerate(self._processes):
+                share = slice(index, None, self.count)
+                _send_request(process, (np.array(0), *_to_arrays(paths.subset(share)), corners[share], size))
+            for index, process in enumerate(self._processes):
+                coverages[index :: self.count] = _receive_result(process)
+        return coverages
+
+    def paint_window(
+        self, groups: Sequence[PenPaths], window: Box, background: Sequence[float]
+    ) -> npt.NDArray[np.float32]:
+        """Paint groups of strokes over each other, and return a window of the picture. Each process paints a strip.
+
+        window: x, y, width and height, px of the picture. background: RGB in [0, 1] -> (height, width, 3); or four
+        zeros for a transparent one -> (height, width, 4), premultiplied RGB and alpha.
+        """
+        x, y, width, height = window
         edges = np.linspace(0, height, self.count + 1).astype(int).tolist()
         strips = [(x, y + top, width, bottom - top) for top, bottom in itertools.pairwise(edges)]
-        with self._busy:
-            if not self._processes:
-                self._start()
+        with self._lock:
+            self._start()
             for strip, process in zip(strips, self._processes, strict=True):
-                self._ask(process, (np.array(len(parts)), np.array(strip), np.array(background, np.float64)))
-                for part in parts:
-                    self._ask(process, _arrays(part.subset(_near(part, strip))))
-            return np.concatenate([self._answer(process) for process in self._processes])
-
-    def _ask(self, process: subprocess.Popen[bytes], arrays: Sequence[npt.NDArray[Any]]) -> None:
-        try:
-            _send(process.stdin, arrays)
-        except BrokenPipeError:
-            raise _died(process) from None
-
-    def _answer(self, process: subprocess.Popen[bytes]) -> npt.NDArray[Any]:
-        try:
-            (answer,) = _receive(process.stdout, 1)
-        except EOFError:
-            raise _died(process) from None
-        return answer
+                _send_request(process, (np.array(len(groups)), np.array(strip), np.array(background, np.float64)))
+                for group in groups:
+                    _send_request(process, _to_arrays(group.subset(_intersecting_strokes(group, strip))))
+            return np.concatenate([_receive_result(process) for process in self._processes])
 
     def _start(self) -> None:
+        if self._processes:
+            return
         paths = os.pathsep.join(
             str(Path(file).parents[1]) for file in (__file__, sys.modules["artkit.errors"].__file__ or "")
         )
@@ -105,61 +100,79 @@ class Workers:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=environment,
-                process_group=0,  # a terminal's Ctrl-C is for the one who asked
+                process_group=0,  # so that Ctrl-C in a terminal interrupts only the parent process
             )
             for _ in range(self.count)
         ]
-        weakref.finalize(self, _end, self._processes)
+        weakref.finalize(self, _stop, self._processes)
 
 
-def _died(process: subprocess.Popen[bytes]) -> ArtkitError:
-    return ArtkitError(
-        f"a process that paints with MyPaint ended (exit status {process.wait()})",
-        hint="run again with --resume; if it ends again, try another brush",
-    )
-
-
-def _arrays(traces: PenPaths) -> tuple[npt.NDArray[Any], ...]:
-    return traces.points, traces.log_radius, traces.colours, traces.seeds, np.array([traces.zoom])
-
-
-def _near(traces: PenPaths, box: tuple[int, int, int, int]) -> npt.NDArray[np.int64]:
-    """Which strokes may reach into a window, in their order."""
-    x, y, width, height = box
-    reach = MAX_EXTENT_RADII * np.exp(traces.log_radius) + 4
-    low, high = traces.points[..., :2].min(1), traces.points[..., :2].max(1)
-    beside = (high[:, 0] + reach < x) | (low[:, 0] - reach > x + width)
-    above = (high[:, 1] + reach < y) | (low[:, 1] - reach > y + height)
-    return np.flatnonzero(~(beside | above))
-
-
-def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     for process in processes:
         for stream in (process.stdin, process.stdout):
             if stream:
-                with contextlib.suppress(BrokenPipeError):  # of a process that died
+                with contextlib.suppress(BrokenPipeError):  # the process has died
                     stream.close()
     for process in processes:
         process.wait()
 
 
-def _send(stream: Any, arrays: Sequence[npt.NDArray[Any]]) -> None:
-    """Each array as a line with its type and shape, and its bytes."""
-    with contextlib.suppress(BrokenPipeError):  # one that ended is told when its answer is asked for
-        for array in arrays:
-            stream.write(json.dumps([array.dtype.str, array.shape]).encode() + b"\n")
-            stream.write(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
-        stream.flush()
+def _send_request(process: subprocess.Popen[bytes], arrays: Sequence[npt.NDArray[Any]]) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the process has died, which _receive_result reports
+        _write_arrays(process.stdin, arrays)
 
 
-def _receive(stream: Any, count: int) -> list[npt.NDArray[Any]]:
-    """Raises EOFError when the other side has ended."""
+def _receive_result(process: subprocess.Popen[bytes]) -> npt.NDArray[Any]:
+    try:
+        (result,) = _read_arrays(process.stdout, 1)
+    except EOFError:
+        raise ArtkitError(
+            f"a process that paints with MyPaint ended (exit status {process.wait()})",
+            hint="run again with --resume; if it ends again, try another brush",
+        ) from None
+    return result
+
+
+def _to_arrays(paths: PenPaths) -> tuple[npt.NDArray[Any], ...]:
+    return paths.points, paths.log_radius, paths.colours, paths.seeds, np.array([paths.zoom])
+
+
+def _from_arrays(
+    points: npt.NDArray[Any],
+    log_radius: npt.NDArray[Any],
+    colours: npt.NDArray[Any],
+    seeds: npt.NDArray[Any],
+    zoom: npt.NDArray[Any],
+) -> PenPaths:
+    return PenPaths(points, log_radius, colours, seeds, float(zoom[0]))
+
+
+def _intersecting_strokes(paths: PenPaths, box: Box) -> npt.NDArray[np.int64]:
+    """Return the indices, ascending, of the strokes whose paint may lie in a box."""
+    x, y, width, height = box
+    extent = MAX_EXTENT_RADII * np.exp(paths.log_radius) + _EXTENT_SLACK_PX
+    low, high = paths.points[..., :2].min(1), paths.points[..., :2].max(1)
+    outside_x = (high[:, 0] + extent < x) | (low[:, 0] - extent > x + width)
+    outside_y = (high[:, 1] + extent < y) | (low[:, 1] - extent > y + height)
+    return np.flatnonzero(~(outside_x | outside_y))
+
+
+def _write_arrays(stream: Any, arrays: Sequence[npt.NDArray[Any]]) -> None:
+    """Write each array as a line of JSON, its type and shape, followed by its bytes."""
+    for array in arrays:
+        stream.write(json.dumps([array.dtype.str, array.shape]).encode() + b"\n")
+        stream.write(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+    stream.flush()
+
+
+def _read_arrays(stream: Any, count: int) -> list[npt.NDArray[Any]]:
+    """Read arrays written by `_write_arrays`. Raises EOFError if the stream ends."""
     arrays = []
     for _ in range(count):
         if not (line := stream.readline()):
             raise EOFError
-        kind, shape = json.loads(line)
-        array = np.empty(shape, kind)
+        dtype, shape = json.loads(line)
+        array = np.empty(shape, dtype)
         if array.size and stream.readinto(array.data.cast("B")) != array.nbytes:
             raise EOFError
         arrays.append(array)
@@ -167,35 +180,39 @@ def _receive(stream: Any, count: int) -> list[npt.NDArray[Any]]:
 
 
 def _serve(source: BinaryIO, sink: BinaryIO, brush: Brush) -> None:
+    """Answer requests until the source ends. A request starts with its number of groups, 0 for coverages."""
     while True:
         try:
-            (parts,) = _receive(source, 1)
-            if not parts:
-                points, log_radius, colours, seeds, zoom, corners, size = _receive(source, 7)
-                traces = PenPaths(points, log_radius, colours, seeds, float(zoom[0]))
-                answer: npt.NDArray[Any] = paint_coverages(brush, traces, corners, *size.tolist())
-            else:
-                box, background = _receive(source, 2)
-                x, y, width, height = box.tolist()
-                channels = len(background)
-                ground = background.tolist() if channels == 3 else None
-                surface = Surface(x, y, width, height, ground) if height else None
-                for _ in range(int(parts)):
-                    points, log_radius, colours, seeds, zoom = _receive(source, 5)
-                    if surface:
-                        paint_strokes(brush, surface, PenPaths(points, log_radius, colours, seeds, float(zoom[0])))
-                answer = surface.pixels()[..., :channels] if surface else np.empty((0, width, channels), np.float32)
+            (group_count,) = _read_arrays(source, 1)
+            result = _paint_strip(source, brush, int(group_count)) if group_count else _paint_patches(source, brush)
         except EOFError:
             return
-        _send(sink, [answer])
+        _write_arrays(sink, [result])
+
+
+def _paint_patches(source: BinaryIO, brush: Brush) -> npt.NDArray[np.uint16]:
+    *arrays, corners, size = _read_arrays(source, 7)
+    return paint_coverages(brush, _from_arrays(*arrays), corners, *size.tolist())
+
+
+def _paint_strip(source: BinaryIO, brush: Brush, group_count: int) -> npt.NDArray[np.float32]:
+    box, background = _read_arrays(source, 2)
+    x, y, width, height = box.tolist()
+    channels = len(background)
+    surface = Surface(x, y, width, height, background.tolist() if channels == 3 else None) if height else None
+    for _ in range(group_count):
+        paths = _from_arrays(*_read_arrays(source, 5))
+        if surface:
+            paint_strokes(brush, surface, paths)
+    return surface.pixels()[..., :channels] if surface else np.empty((0, width, channels), np.float32)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who asked decides what Ctrl-C means
-    answers = os.fdopen(os.dup(1), "wb")
-    # What the library prints, about roundings of its own, must not get between the answers, nor before anyone's eyes.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
+    results = os.fdopen(os.dup(1), "wb")
+    # libmypaint prints warnings about rounding to standard output, where they would corrupt the results.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     try:
-        _serve(sys.stdin.buffer, answers, Brush(sys.argv[1]))
+        _serve(sys.stdin.buffer, results, Brush(sys.argv[1]))
     except BrokenPipeError:
         os._exit(0)

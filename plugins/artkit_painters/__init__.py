@@ -1,4 +1,4 @@
-"""Neural painters: networks that learn MyPaint's brushes from its strokes, and their trainers (paper §2.2, §2.3)."""
+"""Neural painters of MyPaint's brushes, trained on MyPaint's strokes, and their trainers (paper §2.2, §2.3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def artkit_renderers() -> Sequence[type]:
-    """`gan`, `vae` and `discrete`."""
+    """Return `gan`, `vae` and `discrete`."""
     from artkit_painters.discrete import Discrete
     from artkit_painters.gan import Gan
     from artkit_painters.vae import Vae
@@ -23,7 +23,7 @@ def artkit_renderers() -> Sequence[type]:
 
 @hookimpl
 def artkit_trainers() -> Sequence[type]:
-    """`gan` and `vae`."""
+    """Return `gan` and `vae`."""
     from artkit_painters.gan_trainer import GanTrainer
     from artkit_painters.vae_trainer import VaeTrainer
 
@@ -32,7 +32,7 @@ def artkit_trainers() -> Sequence[type]:
 
 @hookimpl
 def artkit_commands(cli: click.Group) -> None:
-    """`fidelity`."""
+    """Add `fidelity`."""
     from artkit_painters.commands import fidelity
 
     cli.add_command(fidelity)
@@ -40,7 +40,7 @@ def artkit_commands(cli: click.Group) -> None:
 
 @hookimpl
 def artkit_doctor() -> Sequence[tuple[str, str, str]]:
-    """The weights of the shipped painters."""
+    """Report the shipped weights."""
     from artkit_painters import weights
 
     painters = sorted(file.stem for file in weights.SHIPPED.glob("*.safetensors"))

@@ -1,7 +1,7 @@
-"""The networks of the paper's VAE painter (§2.2): an autoencoder of strokes, and one from an action to its latent.
+"""Networks of the paper's VAE painter (§2.2): an autoencoder of strokes, and a network from an action to its latent.
 
-As the released code has them, but for the colours (coverage in one channel; the predictor sees the stroke's shape), and
-for a stronger predictor.
+They differ from the released code in two respects: strokes have no colour (coverage in one channel, and the predictor
+sees the shape of the action), and the predictor is larger.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from torch import Tensor, nn
 from artkit_mypaint.action_spaces import SHAPE_SIZE
 
 SIDE = 64
-"""Px a side of what the decoder paints: a tile, at whose edge its strokes end."""
+"""Side in px of the tiles that the decoder paints. Strokes end at the edge of the tile."""
 
 LATENT = 64
 
 
 class Latent(NamedTuple):
-    """A normal distribution over latents, of mean `mu` and logarithm of variance `spread`, both (m, LATENT)."""
+    """A normal distribution over latents: mean and logarithm of the variance, both (m, LATENT)."""
 
-    mu: Tensor
-    spread: Tensor
+    mean: Tensor
+    log_variance: Tensor
 
-    def at(self, noise: Tensor) -> Tensor:
-        """The latents (m, LATENT) that standard normal noise chooses."""
-        return torch.addcmul(self.mu, (self.spread / 2).exp(), noise)
+    def sample(self, noise: Tensor) -> Tensor:
+        """Return the latents (m, LATENT) for standard normal noise (m, LATENT)."""
+        return torch.addcmul(self.mean, (self.log_variance / 2).exp(), noise)
 
     def divergence(self) -> Tensor:
-        """From the standard normal distribution (Kullback-Leibler), (m,)."""
-        return 0.5 * (self.mu.square() + self.spread.exp() - 1 - self.spread).sum(1)
+        """Compute the Kullback-Leibler divergence from the standard normal distribution, (m,)."""
+        return 0.5 * (self.mean.square() + self.log_variance.exp() - 1 - self.log_variance).sum(1)
 
 
 class Encoder(nn.Module):
-    """Where a stroke may lie among the latents."""
+    """Encodes strokes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,13 +46,15 @@ class Encoder(nn.Module):
         self.leave = nn.Linear(256 * 2 * 2, 2 * LATENT)
 
     def forward(self, coverage: Tensor) -> Latent:
-        """Coverage (m, 1, SIDE, SIDE)."""
+        """Encode coverage (m, 1, SIDE, SIDE)."""
         return _latent(self.leave(self.layers(coverage).flatten(1)))
 
 
 class Predictor(nn.Module):
-    """Where the strokes of an action lie among the latents. Wider than the released code's, and told the action as
-    waves too, of two frequencies: from bare numbers a network hardly learns to tell places as near as two pixels.
+    """Predicts the latents of the strokes of an action.
+
+    It is wider than in the released code and also sees a Fourier encoding of the action with two frequencies. Without
+    it, the network hardly learns to resolve positions to two pixels.
     """
 
     def __init__(self) -> None:
@@ -61,14 +63,14 @@ class Predictor(nn.Module):
         self.leave = nn.Linear(256, 2 * LATENT)
 
     def forward(self, actions: Tensor) -> Latent:
-        """Actions (m, >= 9)."""
+        """Predict the latents of actions (m, >= 9)."""
         shape = actions[:, :SHAPE_SIZE]
-        waves = [wave for turns in (0.5, 1.0) for wave in _wave(shape * (2 * math.pi * turns))]
+        waves = [wave for frequency in (0.5, 1.0) for wave in _sin_cos(shape * (2 * math.pi * frequency))]
         return _latent(self.leave(self.layers(torch.cat([shape, *waves], dim=1))))
 
 
 class Decoder(nn.Module):
-    """Latents to coverage."""
+    """Decodes latents."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,33 +87,36 @@ class Decoder(nn.Module):
         )
 
     def forward(self, latent: Tensor) -> Tensor:
-        """Latents (m, LATENT) -> (m, 1, SIDE, SIDE)."""
-        painted: Tensor = self.layers(self.enter(latent)[:, :, None, None])
-        return painted
+        """Decode latents (m, LATENT) to coverage (m, 1, SIDE, SIDE)."""
+        coverage: Tensor = self.layers(self.enter(latent)[:, :, None, None])
+        return coverage
 
 
 class VaePainter(nn.Module):
-    """From an action to strokes: what is left of the VAE when it is trained."""
+    """Paints strokes from actions: predictor and decoder. The encoder is needed for training only."""
 
     def __init__(self) -> None:
         super().__init__()
         self.predictor, self.decoder = Predictor(), Decoder()
 
     def forward(self, actions: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Actions (m, >= 9) -> (m, 1, SIDE, SIDE): of a latent that noise (m, LATENT) chooses, or of the mean."""
+        """Paint actions (m, >= 9): coverage (m, 1, SIDE, SIDE).
+
+        noise (m, LATENT): standard normal, selects the sample; None for the mean latent.
+        """
         latent = self.predictor(actions)
-        painted: Tensor = self.decoder(latent.mu if noise is None else latent.at(noise))
-        return painted
+        coverage: Tensor = self.decoder(latent.mean if noise is None else latent.sample(noise))
+        return coverage
 
 
-def _wave(angle: Tensor) -> tuple[Tensor, Tensor]:
+def _sin_cos(angle: Tensor) -> tuple[Tensor, Tensor]:
     return angle.sin(), angle.cos()
 
 
-def _latent(both: Tensor) -> Latent:
-    mu, spread = both.chunk(2, dim=1)
-    return Latent(mu, spread.clamp(-12, 8))
+def _latent(outputs: Tensor) -> Latent:
+    mean, log_variance = outputs.chunk(2, dim=1)
+    return Latent(mean, log_variance.clamp(-12, 8))
 
 
 def _stack(widths: Sequence[int], layer: Callable[[int, int], tuple[nn.Module, ...]]) -> nn.Sequential:
-    return nn.Sequential(*(part for a, b in itertools.pairwise(widths) for part in layer(a, b)))
+    return nn.Sequential(*(module for a, b in itertools.pairwise(widths) for module in layer(a, b)))

@@ -1,15 +1,16 @@
-"""A painter that learnt how its brush lays dabs: a row of them along the curve, each moved a little by chance.
+"""Painter that samples the dabs of a stroke: a row of dabs along the curve, each displaced at random.
 
-What is learnt, by two small networks, is what MyPaint's dabs are like at a place of a stroke: how many lie along a
-brush radius of the curve, how far chance moves them, their radius and how much it varies, their opacity, the width of
-their edge, and of nibs their shape. What they know is pressure, size, speed, direction, how far the stroke has come,
-and what the brush's file says of radius and opacity under pressure. A sample of a stroke is then made as MyPaint makes
-it, and laid on sheets of any resolution (`artkit_mypaint.dabs`).
+Two small networks predict the distribution of MyPaint's dabs at a position of a stroke from its features
+(`dab_features`): the number of dabs per brush radius along the curve, their random displacement, radius and opacity,
+the width of their edges and, for nibs, their shape. A sample of a stroke is drawn from this distribution and rasterized
+at any resolution (`artkit_mypaint.dabs`). The networks are trained by the likelihood of recorded dabs
+(`artkit_mypaint.dab_recording`).
+
+The mid-edge radius of a dab is the radius of the middle of its fading edge, ``radius * (1 + hardness) / 2``.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,307 +18,287 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artkit.geometry.place import hash_uint32
 from artkit_mypaint import stroke_geometry
-from artkit_mypaint.action_spaces import MAX_LOG_RADIUS
 from artkit_mypaint.brush import MIN_SOFTNESS_PX
 from artkit_mypaint.dab_recording import SEGMENTS, DabRecords
 from artkit_mypaint.dabs import UPRIGHT, Dabs, rasterize_dabs
+from artkit_painters.dab_distribution import MAX_DEVIATIONS, DabAppearance, DabDistribution, clamped_normal
+from artkit_painters.dab_features import (
+    FEATURES,
+    LOG_SPEED_FEATURE,
+    TYPICAL_LOG_SPEED,
+    CurvePositions,
+    curve_positions,
+)
 
-_KNOWN = 12
-_WIDTH = 32
-_FARTHEST = 4.0  # deviations: chance moves no dab farther, so that it is known how far a stroke's paint may reach
-_LEAST = -7.0  # logarithm of the smallest deviation
-_HARDEST = 0.02  # of a dab's radius: edges that fade over less are taken to be alike
-_NODES = 17  # of the curve, at which is asked how far its paint may reach
-_SPEED = 3.5  # the logarithm of a usual stroke's length, px of a reference tile
-_STROKES = 256  # strokes that are laid at a time
-_EXACT = 20.0  # how much a squared error counts beside a likelihood
+_HIDDEN_UNITS = 32
+_MIN_LOG_STD = -7.0
+_MIN_EDGE_WIDTH = 0.02  # of a dab's mid-edge radius: narrower edges count as equal in the loss
+_EXTENT_NODES = 17  # points on the curve at which the extent of paint is computed
+_CHUNK_STROKES = 256
+_SQUARED_ERROR_WEIGHT = 20.0  # of squared errors relative to negative log-likelihoods
 
 
-class _Row(NamedTuple):
-    """What dabs are like but for chance, (k,) each.
+class RecordedDabs(NamedTuple):
+    """Recorded dabs relative to their positions on the curve, lengths in px.
 
-    rate: the logarithm of their number along a brush radius. ahead, aside: how far they lie from their place, in brush
-    radii, along the curve and to the right of it, and moved: by how much that deviates. seen: the logarithm of their
-    radius, at half of what their edge fades over, over the brush's, and varied: by how much that deviates. faint: by
-    how much their opacity does.
+    positions: on the curve, in tile units. offset (k, 2): from there. radius (k,): mid-edge. brush_radius (k,): at the
+    position. max_brush_radius (k,): at the pressure that makes it largest.
     """
 
-    rate: Tensor
-    ahead: Tensor
-    aside: Tensor
-    moved: Tensor
-    seen: Tensor
-    varied: Tensor
-    faint: Tensor
-
-
-class _Look(NamedTuple):
-    """What a dab of a radius looks like, (k,) each: opacity in [0, 1]; fading, what its edge fades over, over the
-    radius at half of that; long, the logarithm of the aspect; cos and sin of the angle, but for their length.
-    """
-
-    opacity: Tensor
-    fading: Tensor
-    long: Tensor
-    cos: Tensor
-    sin: Tensor
+    positions: CurvePositions
+    offset: Tensor
+    radius: Tensor
+    brush_radius: Tensor
+    max_brush_radius: Tensor
 
 
 class DabPainter(nn.Module):
-    """Samples of strokes, made of dabs as their brush makes them.
+    """Samples of strokes, drawn dab by dab.
 
-    softness, thinnest: of the brush (`engine.Brush`), by which MyPaint softens edges. upright: its dabs are round, and
-    so have no angle. swell, opacity: how pressure changes the brush's radius (`stroke_geometry.radius_at_pressure`) and its dabs' opacity
-    (`scattering.Dab`), as its file has it. sizes: logarithms of the least and the largest radius of its dabs, at
-    half of what their edge fades over; farthest: how far they lie from the curve at most; both over the radius of the
-    brush at its broadest. No dab is laid beyond these.
+    softness: minimum width in px of the dabs' edges (`Brush.softness`). min_radius_ratio: smallest radius of the brush
+    over its largest (`Brush.min_radius_ratio`). upright: whether all dabs are round, so that they have no angle.
+    pressure_radius_curve: how pressure changes the radius (`stroke_geometry.radius_at_pressure`). opacity_curve:
+    opacity of a dab at pressures spaced evenly from 0 to 1. log_radius_range: bounds of the logarithm of the dabs'
+    mid-edge radius over the brush's largest radius. max_offset: bound of the dabs' distance from the curve, in largest
+    radii.
     """
 
     def __init__(
         self,
         softness: float = 1.0,
-        thinnest: float = 1.0,
+        min_radius_ratio: float = 1.0,
         upright: bool = True,
-        swell: Sequence[float] = (),
-        opacity: Sequence[float] = (0.0, 1.0),
-        sizes: tuple[float, float] = (-4.0, 2.0),
-        farthest: float = 8.0,
+        pressure_radius_curve: Sequence[float] = (),
+        opacity_curve: Sequence[float] = (0.0, 1.0),
+        log_radius_range: tuple[float, float] = (-4.0, 2.0),
+        max_offset: float = 8.0,
     ) -> None:
         super().__init__()
-        self.sizes, self.farthest = sizes, farthest
-        self.softness, self.thinnest, self.upright = softness, thinnest, upright
-        self.swell, self.opacity = tuple(swell), tuple(opacity)
-        self.row, self.look = _network(_KNOWN, 7), _network(_KNOWN + 1, 5)
+        self.log_radius_range, self.max_offset = log_radius_range, max_offset
+        self.softness, self.min_radius_ratio, self.upright = softness, min_radius_ratio, upright
+        self.pressure_radius_curve, self.opacity_curve = tuple(pressure_radius_curve), tuple(opacity_curve)
+        self.row, self.look = _network(FEATURES, 7), _network(FEATURES + 1, 5)
+        """Networks that predict `DabDistribution` and `DabAppearance`."""
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> DabPainter:
-        """The painter that `facts` tell of, which has learnt nothing yet. Raises KeyError for a missing fact."""
-        told = float(facts["softness"]), float(facts["thinnest"]), bool(facts["upright"])
-        (least, most), farthest = facts["sizes"], float(facts["farthest"])
-        return cls(*told, facts["swell"], facts["opacity"], (float(least), float(most)), farthest)
+    def from_metadata(cls, metadata: Mapping[str, Any]) -> DabPainter:
+        """Build an untrained painter from the metadata of weights. Raises KeyError for a missing key."""
+        softness, min_radius_ratio = float(metadata["softness"]), float(metadata["thinnest"])
+        upright = bool(metadata["upright"])
+        (low, high), max_offset = metadata["sizes"], float(metadata["farthest"])
+        curves = metadata["swell"], metadata["opacity"]
+        return cls(softness, min_radius_ratio, upright, *curves, (float(low), float(high)), max_offset)
 
-    def facts(self) -> dict[str, Any]:
-        """What `of` must know beside the weights."""
-        told = {"softness": self.softness, "thinnest": self.thinnest, "upright": self.upright}
-        return told | {
-            "swell": self.swell,
-            "opacity": self.opacity,
-            "sizes": self.sizes,
-            "farthest": self.farthest,
+    def metadata(self) -> dict[str, Any]:
+        """Return the arguments of the constructor as `from_metadata` reads them."""
+        return {
+            "softness": self.softness,
+            "thinnest": self.min_radius_ratio,
+            "upright": self.upright,
+            "swell": self.pressure_radius_curve,
+            "opacity": self.opacity_curve,
+            "sizes": self.log_radius_range,
+            "farthest": self.max_offset,
         }
 
     def forward(self, actions: Tensor, side: float, margin: int, seeds: Tensor) -> Tensor:
-        """The sheets of m strokes: their tile of `side` px and `margin` px around it.
+        """Render the patches of m strokes: their tile of `side` px and `margin` px around it.
 
-        actions (m, >= 9) in [0, 1]; seeds (m,) int64, which choose where dabs fall -> (m, 1, S, S) in [0, 1].
+        actions (m, >= 9), in [0, 1]. seeds (m,), int64, select the sample of each stroke. Returns coverage (m, 1, S, S)
+        in [0, 1].
         """
-        edge = round(side + 2 * margin)
-        return self.window(actions, actions.new_full((len(actions), 2), -margin), side, (edge, edge), seeds)
+        size = round(side + 2 * margin)
+        return self.forward_region(actions, actions.new_full((len(actions), 2), -margin), side, (size, size), seeds)
 
-    def window(self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int], seeds: Tensor) -> Tensor:
-        """Windows of the sheets, whose upper left lies at `corner` (m, 2), px from the tile's: (m, 1, height, width)
-        for a size (width, height) in px.
+    def forward_region(
+        self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int], seeds: Tensor
+    ) -> Tensor:
+        """Render windows of the patches: coverage (m, 1, height, width) for a size (width, height) in px.
+
+        corner (m, 2): upper left of each window, px relative to the tile's.
         """
-        pieces = (torch.split(values, _STROKES) for values in (actions, corner, seeds))
-        sheets = [rasterize_dabs(self.dabs(a, c, side, s), len(a), size) for a, c, s in zip(*pieces, strict=True)]
-        return torch.cat(sheets) if sheets else actions.new_zeros(0, 1, size[1], size[0])
+        chunks = zip(*(torch.split(values, _CHUNK_STROKES) for values in (actions, corner, seeds)), strict=True)
+        windows = [rasterize_dabs(self.sample_dabs(a, c, side, s), len(a), size) for a, c, s in chunks]
+        return torch.cat(windows) if windows else actions.new_zeros(0, 1, size[1], size[0])
 
-    def dabs(self, actions: Tensor, corner: Tensor, side: float, seeds: Tensor) -> Dabs:
-        """The dabs of a sample of m strokes on tiles of `side` px, in px from `corner` (m, 2)."""
-        which, turn, t = self._places(actions)
-        # The gradient of an index is a sum in any order; that of an embedding is the same each time.
-        actions, corner = F.embedding(which, actions), corner[which].to(actions)
-        known, place, way, brush = self._known(actions, t)
-        row, brush, broadest = self._row(known), brush * side, stroke_geometry.max_radius(actions) * side
-        right, down, larger, fainter = _normal(seeds[which], turn, actions.dtype)
-        away = (self._off(row, way) + row.moved[:, None] * torch.stack([right, down], dim=1)) * brush[:, None]
-        limit = self.farthest * broadest
-        away = away * (limit / torch.maximum(away.norm(dim=1), limit))[:, None]
-        x, y = (place * side + away - corner).unbind(1)
-        ratio = self._bounded(row.seen + row.varied * larger, brush / broadest)
-        look = self._look(known, ratio)
-        radius, hardness = self._softened(ratio.exp() * brush, look.fading, broadest)
+    def sample_dabs(self, actions: Tensor, corner: Tensor, side: float, seeds: Tensor) -> Dabs:
+        """Sample the dabs of m strokes on tiles of `side` px, in px relative to `corner` (m, 2)."""
+        stroke, index, t = self._dab_positions(actions)
+        # An embedding, since the gradient of indexing is a sum whose order is not deterministic.
+        actions, corner = F.embedding(stroke, actions), corner[stroke].to(actions)
+        positions = self._curve_positions(actions, t)
+        distribution, brush_radius = self._predict_distribution(positions.features), positions.brush_radius * side
+        max_brush_radius = stroke_geometry.max_radius(actions) * side
+        noise_x, noise_y, radius_noise, opacity_noise = clamped_normal(seeds[stroke], index, actions.dtype)
+        offset = distribution.mean_offset(positions.direction) + distribution.offset_std[:, None] * torch.stack(
+            [noise_x, noise_y], dim=1
+        )
+        offset = offset * brush_radius[:, None]
+        limit = self.max_offset * max_brush_radius
+        offset = offset * (limit / torch.maximum(offset.norm(dim=1), limit))[:, None]
+        x, y = (positions.point * side + offset - corner).unbind(1)
+        log_radius = self._clamp_log_radius(
+            distribution.log_radius + distribution.log_radius_std * radius_noise, brush_radius / max_brush_radius
+        )
+        appearance = self._predict_appearance(positions.features, log_radius)
+        radius, hardness = self._soften(log_radius.exp() * brush_radius, appearance.edge_width, max_brush_radius)
         return Dabs(
             x,
             y,
             radius,
-            (look.opacity + row.faint * fainter).clamp(0, 1),
+            (appearance.opacity + distribution.opacity_std * opacity_noise).clamp(0, 1),
             hardness,
-            look.long.exp(),
-            torch.full_like(x, UPRIGHT) if self.upright else torch.atan2(look.sin, look.cos),
-            which,
+            appearance.log_aspect.exp(),
+            torch.full_like(x, UPRIGHT) if self.upright else torch.atan2(appearance.sin, appearance.cos),
+            stroke,
         )
 
     @torch.no_grad()
-    def overshoot(self, actions: Tensor, side: float) -> Tensor:
-        """How far the paint of strokes may run over the edge of their tile of `side` px: (m,) px."""
+    def max_extent(self, actions: Tensor, side: float) -> Tensor:
+        """Return how far the paint of strokes may extend beyond their tile of `side` px: (m,) px."""
         m = len(actions)
-        t = torch.linspace(0, 1, _NODES, device=actions.device, dtype=actions.dtype)
+        t = torch.linspace(0, 1, _EXTENT_NODES, device=actions.device, dtype=actions.dtype)
         nodes = stroke_geometry.curve(actions, t)
-        gap = nodes.diff(dim=1).square().sum(-1).sqrt().amax(1) / 2
-        known, _, _, brush = self._known(actions.repeat_interleave(_NODES, 0), t.repeat(m))
-        row = _Row(*(values.view(m, _NODES) for values in self._row(known)))
-        brush, broadest = brush.view(m, _NODES), stroke_geometry.max_radius(actions)[:, None]
-        away = torch.minimum((row.ahead.hypot(row.aside) + _FARTHEST * row.moved) * brush, self.farthest * broadest)
-        ratio = self._bounded(row.seen + _FARTHEST * row.varied, brush / broadest)
-        # At the most an edge fades over twice the radius at half of that, of which a half lies beyond it.
-        beyond = torch.maximum(-nodes, nodes - 1).amax(-1) + away + 2 * ratio.exp() * brush
-        return (beyond.amax(1) + gap) * side + self.softness / 2 + 1
-
-    def unlikely(self, heard: DabRecords, dabs: Tensor, strokes: Tensor) -> dict[str, Tensor]:
-        """How unlikely dabs are by what is learnt: minus the mean logarithm of their likelihood, or the squared error
-        of what is no matter of chance; by name. dabs (k,), strokes (m,): the numbers of those of which it is asked.
-        """
-        dab = heard.dabs.subset(dabs)
-        known, way, away, seen, brush, broadest = self._beside(heard, dab, heard.t[dabs])
-        row, ratio = self._row(known), (seen / brush).log()
-        away = away / brush[:, None] - self._off(row, way)
-        look = self._look(known, ratio)
-        radius, hardness = self._softened(seen, look.fading, broadest)
-        least = _HARDEST * seen
-        painted, fading = (
-            torch.maximum(r * (1 - h), least) for r, h in ((radius, hardness), (dab.radius, dab.hardness))
+        half_gap = nodes.diff(dim=1).square().sum(-1).sqrt().amax(1) / 2
+        positions = self._curve_positions(actions.repeat_interleave(_EXTENT_NODES, 0), t.repeat(m))
+        predicted = self._predict_distribution(positions.features)
+        distribution = DabDistribution(*(values.view(m, _EXTENT_NODES) for values in predicted))
+        brush_radius = positions.brush_radius.view(m, _EXTENT_NODES)
+        max_brush_radius = stroke_geometry.max_radius(actions)[:, None]
+        max_offset = torch.minimum(
+            (distribution.tangent_offset.hypot(distribution.normal_offset) + MAX_DEVIATIONS * distribution.offset_std)
+            * brush_radius,
+            self.max_offset * max_brush_radius,
         )
-        edge, long = (painted / fading).log(), look.long - dab.aspect.log()
-        cos, sin = look.cos - dab.angle.cos(), look.sin - dab.angle.sin()
-        exact = edge.square() + long.square() + cos.square() + sin.square()
-        rates, lengths = self._rates(heard.actions[strokes])
-        many = rates.exp() * lengths
+        max_log_radius = self._clamp_log_radius(
+            distribution.log_radius + MAX_DEVIATIONS * distribution.log_radius_std, brush_radius / max_brush_radius
+        )
+        # An edge is at most twice as wide as the mid-edge radius, and half of it lies beyond that radius.
+        beyond = torch.maximum(-nodes, nodes - 1).amax(-1) + max_offset + 2 * max_log_radius.exp() * brush_radius
+        return (beyond.amax(1) + half_gap) * side + self.softness / 2 + 1
+
+    def negative_log_likelihood(self, records: DabRecords, dabs: Tensor, strokes: Tensor) -> dict[str, Tensor]:
+        """Compute the losses of recorded dabs and strokes by name.
+
+        dabs (k,), strokes (m,): indices into the records. The losses are mean negative log-likelihoods up to constants,
+        and the weighted squared error of what is deterministic (`look`).
+        """
+        dab = records.dabs.subset(dabs)
+        recorded = self._relate_to_curve(records, dab, records.t[dabs])
+        positions = recorded.positions
+        distribution = self._predict_distribution(positions.features)
+        log_radius = (recorded.radius / recorded.brush_radius).log()
+        offset = recorded.offset / recorded.brush_radius[:, None] - distribution.mean_offset(positions.direction)
+        appearance = self._predict_appearance(positions.features, log_radius)
+        radius, hardness = self._soften(recorded.radius, appearance.edge_width, recorded.max_brush_radius)
+        min_width = _MIN_EDGE_WIDTH * recorded.radius
+        predicted_width, recorded_width = (
+            torch.maximum(r * (1 - h), min_width) for r, h in ((radius, hardness), (dab.radius, dab.hardness))
+        )
+        edge, aspect = (predicted_width / recorded_width).log(), appearance.log_aspect - dab.aspect.log()
+        cos, sin = appearance.cos - dab.angle.cos(), appearance.sin - dab.angle.sin()
+        squared_error = edge.square() + aspect.square() + cos.square() + sin.square()
+        log_density, lengths = self._segment_densities(records.actions[strokes])
+        dab_count = log_density.exp() * lengths
         return {
-            "place": (0.5 * (away / row.moved[:, None]).square().sum(1) + 2 * row.moved.log()).mean(),
-            "radius": (0.5 * ((ratio - row.seen) / row.varied).square() + row.varied.log()).mean(),
-            "opacity": (0.5 * ((dab.opacity - look.opacity) / row.faint).square() + row.faint.log()).mean(),
-            "look": _EXACT * exact.mean(),
-            "number": (many - heard.counts[strokes] * (rates + lengths.log())).mean(),
+            "place": (
+                0.5 * (offset / distribution.offset_std[:, None]).square().sum(1) + 2 * distribution.offset_std.log()
+            ).mean(),
+            "radius": _gaussian_loss(log_radius - distribution.log_radius, distribution.log_radius_std),
+            "opacity": _gaussian_loss(dab.opacity - appearance.opacity, distribution.opacity_std),
+            "look": _SQUARED_ERROR_WEIGHT * squared_error.mean(),
+            "number": (dab_count - records.counts[strokes] * (log_density + lengths.log())).mean(),
         }
 
     @torch.no_grad()
-    def keep_within(self, heard: DabRecords) -> None:
-        """From now on lay no dab that is smaller, larger or farther away than those that were heard."""
-        _, _, away, seen, _, broadest = self._beside(heard, heard.dabs, heard.t)
-        sizes = (seen / broadest).log()
-        self.sizes = float(sizes.min()), float(sizes.max())
-        self.farthest = float((away.norm(dim=1) / broadest).max())
+    def set_limits(self, records: DabRecords) -> None:
+        """Limit the radii and offsets of sampled dabs to the range of recorded ones."""
+        recorded = self._relate_to_curve(records, records.dabs, records.t)
+        log_radius = (recorded.radius / recorded.max_brush_radius).log()
+        self.log_radius_range = float(log_radius.min()), float(log_radius.max())
+        self.max_offset = float((recorded.offset.norm(dim=1) / recorded.max_brush_radius).max())
 
-    def _bounded(self, ratio: Tensor, swollen: Tensor) -> Tensor:
-        """The logarithms of dabs' radii over the brush's, that radius being `swollen` over the broadest."""
-        return (ratio + swollen.log()).clamp(*self.sizes) - swollen.log()
+    def _curve_positions(self, actions: Tensor, t: Tensor) -> CurvePositions:
+        return curve_positions(actions, t, self.pressure_radius_curve, self.opacity_curve)
 
-    def _beside(self, heard: DabRecords, dab: Dabs, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Of heard dabs and where on their curves (k,) they belong: what is known of their places (k, _KNOWN) and the
-        curve's way there (k, 2); and in px how far they lie from them (k, 2), their radius (k,) at half of what their
-        edge fades over, and the radius (k,) of the brush there and at its broadest.
+    def _predict_distribution(self, features: Tensor) -> DabDistribution:
+        predicted = DabDistribution(*self.row(features).unbind(-1))
+        offset_std, log_radius_std, opacity_std = (
+            log_std.clamp(min=_MIN_LOG_STD).exp()
+            for log_std in (predicted.offset_std, predicted.log_radius_std, predicted.opacity_std)
+        )
+        return predicted._replace(offset_std=offset_std, log_radius_std=log_radius_std, opacity_std=opacity_std)
+
+    def _predict_appearance(self, features: Tensor, log_radius: Tensor) -> DabAppearance:
+        outputs = self.look(torch.cat([features, log_radius[:, None]], dim=1))
+        opacity, edge_width, log_aspect, cos, sin = outputs.unbind(1)
+        if self.upright:
+            log_aspect, cos, sin = torch.zeros_like(log_aspect), torch.zeros_like(cos), torch.full_like(sin, -1.0)
+        else:
+            log_aspect = F.softplus(log_aspect)
+        return DabAppearance(torch.sigmoid(opacity), 2 * torch.sigmoid(edge_width), log_aspect, cos, sin)
+
+    def _clamp_log_radius(self, log_radius: Tensor, radius_ratio: Tensor) -> Tensor:
+        """Clamp to `log_radius_range`. radius_ratio: the brush's radius over its largest, to which the range refers."""
+        return (log_radius + radius_ratio.log()).clamp(*self.log_radius_range) - radius_ratio.log()
+
+    def _soften(self, radius: Tensor, edge_width: Tensor, max_brush_radius: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute radius and hardness of dabs of a mid-edge radius in px, with the minimum edge width of the brush.
+
+        MyPaint fades edges over at least `softness` px, which is limited to the width of the stroke where it is
+        thinnest.
         """
-        actions, side = heard.actions[dab.stroke], heard.sides[dab.stroke]
-        known, place, way, brush = self._known(actions, t)
-        away = torch.stack([dab.x, dab.y], dim=1) - place * side[:, None]
-        return (
-            known,
-            way,
-            away,
-            dab.radius * (1 + dab.hardness) / 2,
-            brush * side,
+        min_width = (max_brush_radius * self.min_radius_ratio).clamp(min=MIN_SOFTNESS_PX).clamp(max=self.softness)
+        half_width = torch.maximum(edge_width * radius, min_width) / 2
+        return radius + half_width, (radius - half_width) / (radius + half_width)
+
+    def _relate_to_curve(self, records: DabRecords, dabs: Dabs, t: Tensor) -> RecordedDabs:
+        """Compare recorded dabs with their positions t (k,) on the curves of their strokes."""
+        actions, side = records.actions[dabs.stroke], records.sides[dabs.stroke]
+        positions = self._curve_positions(actions, t)
+        return RecordedDabs(
+            positions,
+            torch.stack([dabs.x, dabs.y], dim=1) - positions.point * side[:, None],
+            dabs.radius * (1 + dabs.hardness) / 2,
+            positions.brush_radius * side,
             stroke_geometry.max_radius(actions) * side,
         )
 
-    def _row(self, known: Tensor) -> _Row:
-        rate, ahead, aside, moved, seen, varied, faint = self.row(known).unbind(-1)
-        moved, varied, faint = (told.clamp(min=_LEAST).exp() for told in (moved, varied, faint))
-        return _Row(rate, ahead, aside, moved, seen, varied, faint)
-
-    @staticmethod
-    def _off(row: _Row, way: Tensor) -> Tensor:
-        """How far dabs lie from their place but for chance, in x and y: (k, 2) brush radii. way (k, 2): the curve's."""
-        aside = torch.stack([-way[:, 1], way[:, 0]], dim=1)
-        return row.ahead[:, None] * way + row.aside[:, None] * aside
-
-    def _look(self, known: Tensor, ratio: Tensor) -> _Look:
-        told = self.look(torch.cat([known, ratio[:, None]], dim=1))
-        opacity, fading, long, cos, sin = told.unbind(1)
-        if self.upright:
-            long, cos, sin = torch.zeros_like(long), torch.zeros_like(cos), torch.full_like(sin, -1.0)
-        else:
-            long = F.softplus(long)
-        return _Look(torch.sigmoid(opacity), 2 * torch.sigmoid(fading), long, cos, sin)
-
-    def _softened(self, seen: Tensor, fading: Tensor, brush: Tensor) -> tuple[Tensor, Tensor]:
-        """Radius and hardness of dabs of a radius of `seen` px at half of what their edge fades over, of brushes of so
-        many px: MyPaint lets an edge fade over some px at least (and `engine` over no more than a stroke is thin).
-        """
-        least = (brush * self.thinnest).clamp(min=MIN_SOFTNESS_PX).clamp(max=self.softness)
-        half = torch.maximum(fading * seen, least) / 2
-        return seen + half, (seen - half) / (seen + half)
-
-    def _rates(self, actions: Tensor) -> tuple[Tensor, Tensor]:
-        """The logarithm of the number of dabs along a brush radius, and the length in brush radii, of each segment of
-        strokes: (m, SEGMENTS) each.
-        """
+    def _segment_densities(self, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log density (`DabDistribution`) and length in brush radii of the segments, (m, SEGMENTS) each."""
         m = len(actions)
         t = (torch.arange(SEGMENTS, device=actions.device, dtype=actions.dtype) + 0.5) / SEGMENTS
-        known, _, _, brush = self._known(actions.repeat_interleave(SEGMENTS, 0), t.repeat(m))
-        lengths = (known[:, 2] + _SPEED).exp() / (SEGMENTS * stroke_geometry.REFERENCE_SIDE) / brush
-        return self._row(known).rate.view(m, SEGMENTS), lengths.view(m, SEGMENTS)
-
-    def _known(self, actions: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What the networks know of places t (k,) on the curves of actions (k, A): (k, _KNOWN); the places (k, 2) in
-        tile units, the curve's way there (k, 2), of length 1, and the brush's radius (k,) in tile units.
-        """
-        a, b, start = stroke_geometry.bezier_coefficients(actions)
-        at = t[:, None]
-        place = (a * at + b) * at + start
-        speed = (2 * a * at + b) * stroke_geometry.REFERENCE_SIDE
-        square = speed.square()
-        fast = square.sum(1) + 1e-6
-        pressure = stroke_geometry.pressure(actions, at)[:, 0]
-        swollen = stroke_geometry.radius_at_pressure(pressure, self.swell) * torch.ones_like(t)
-        # The direction, of which there and back are the same; a nib's breadth and dabs depend on it sharply.
-        cos, sin = (square[:, 0] - square[:, 1]) / fast, 2 * speed[:, 0] * speed[:, 1] / fast
-        directions = [cos, sin]
-        for _ in range(2):
-            cos, sin = cos * cos - sin * sin, 2 * cos * sin
-            directions += [cos, sin]
-        known = [
-            pressure * 2 - 1,
-            actions[:, 8] * MAX_LOG_RADIUS - 1,
-            fast.log() / 2 - _SPEED,
-            t * 2 - 1,
-            swollen.log() + 1,
-            stroke_geometry.interpolate_at_pressure(pressure, self.opacity) * 2 - 1,
-            *directions,
-        ]
-        way = speed / fast.sqrt()[:, None]
-        return torch.stack(known, dim=1), place, way, stroke_geometry.max_radius(actions) * swollen
+        positions = self._curve_positions(actions.repeat_interleave(SEGMENTS, 0), t.repeat(m))
+        speed = (positions.features[:, LOG_SPEED_FEATURE] + TYPICAL_LOG_SPEED).exp()
+        lengths = speed / (SEGMENTS * stroke_geometry.REFERENCE_SIDE) / positions.brush_radius
+        log_density = self._predict_distribution(positions.features).log_density
+        return log_density.view(m, SEGMENTS), lengths.view(m, SEGMENTS)
 
     @torch.no_grad()
-    def _places(self, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Where on their curves the dabs of strokes lie, (k,) each: the number of the stroke, of the dab, and t."""
-        rates, lengths = self._rates(actions)
-        many = rates.exp() * lengths
-        until = F.pad(many.cumsum(1), (1, 0))
-        count = until[:, -1].floor().long()
-        which = torch.repeat_interleave(torch.arange(len(actions), device=actions.device), count)
-        turn = torch.arange(len(which), device=actions.device) - (count.cumsum(0) - count)[which]
-        at = (turn + 1).to(until)
-        segment = (torch.searchsorted(until[which], at[:, None], right=True)[:, 0] - 1).clamp(0, SEGMENTS - 1)
-        share = (at - until[which, segment]) / many[which, segment].clamp(min=1e-9)
-        return which, turn, (segment + share.clamp(0, 1)) / SEGMENTS
+    def _dab_positions(self, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the index of the stroke, the index within the stroke, and t on the curve of all dabs, (k,) each."""
+        log_density, lengths = self._segment_densities(actions)
+        dab_count = log_density.exp() * lengths
+        cumulative = F.pad(dab_count.cumsum(1), (1, 0))
+        per_stroke = cumulative[:, -1].floor().long()
+        stroke = torch.repeat_interleave(torch.arange(len(actions), device=actions.device), per_stroke)
+        index = torch.arange(len(stroke), device=actions.device) - (per_stroke.cumsum(0) - per_stroke)[stroke]
+        quantile = (index + 1).to(cumulative)
+        segment = (torch.searchsorted(cumulative[stroke], quantile[:, None], right=True)[:, 0] - 1).clamp(
+            0, SEGMENTS - 1
+        )
+        fraction = (quantile - cumulative[stroke, segment]) / dab_count[stroke, segment].clamp(min=1e-9)
+        return stroke, index, (segment + fraction.clamp(0, 1)) / SEGMENTS
 
 
 def _network(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Linear(inputs, _WIDTH), nn.SiLU(), nn.Linear(_WIDTH, _WIDTH), nn.SiLU(), nn.Linear(_WIDTH, outputs)
+        *(nn.Linear(inputs, _HIDDEN_UNITS), nn.SiLU()),
+        *(nn.Linear(_HIDDEN_UNITS, _HIDDEN_UNITS), nn.SiLU()),
+        nn.Linear(_HIDDEN_UNITS, outputs),
     )
 
 
-def _normal(seeds: Tensor, turn: Tensor, kind: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Four normal numbers, of `_FARTHEST` at most, for each dab by its stroke's seed and its turn (Box and Muller)."""
-    start = hash_uint32(hash_uint32(seeds) + turn)
-    one, two, three, four = ((hash_uint32(start + number).to(kind) + 0.5) / 2**32 for number in range(4))
-    found = []
-    for far, way in ((one, two), (three, four)):
-        far, way = (-2 * far.log()).sqrt(), 2 * math.pi * way
-        found += [(far * turned).clamp(-_FARTHEST, _FARTHEST) for turned in (way.cos(), way.sin())]
-    one, two, three, four = found
-    return one, two, three, four
+def _gaussian_loss(error: Tensor, std: Tensor) -> Tensor:
+    return (0.5 * (error / std).square() + std.log()).mean()

@@ -1,10 +1,11 @@
-"""``type = "discrete"``: strokes of the action space that the paper tried first (§3.1): ten levels of pressure and
-size, and a flag that lifts the pen.
+"""``type = "discrete"``: strokes of the paper's first action space (§3.1).
 
-MyPaint paints the nearest levels. The gradient passes through the rounding as if it were not there (straight-through),
-and a lifted stroke is painted too, to learn whether it would help: so none gets stuck because it cannot be seen. With
-weights of a painter of such strokes that painter paints instead, as the paper has it, and makes what it will of values
-between the levels (docs/discrete-actions.md).
+Pressure and size have ten levels, and a flag lifts the pen.
+
+MyPaint paints the nearest levels, and the gradient passes through the rounding unchanged (straight-through). Lifted
+strokes are painted too for the gradient, so that a stroke does not stay lifted because it is invisible. With weights of
+a painter of discrete strokes, the painter paints instead, as in the paper; it paints values between the levels too
+(docs/discrete-actions.md).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _PRESSURES = STROKE_SPACE.index("start_pressure", "end_pressure")
 
 
 class Discrete(Renderer):
-    """Strokes of a brush of MyPaint's, of discrete actions."""
+    """Strokes of a MyPaint brush with discrete actions."""
 
     name = "discrete"
     space = DISCRETE_SPACE
@@ -34,10 +35,10 @@ class Discrete(Renderer):
         """Settings."""
 
         brush: str | None = None
-        """The brush, as MyPaint names it; classic/dry_brush unless told, or the one that `weights` are of."""
+        """The brush, as MyPaint names it. The default is the brush of `weights`, or classic/dry_brush."""
         surrogate: str = "gan"
-        """The painter of this brush whose gradient is taken, or "" for none: then nothing can be optimised, only
-        painted again."""
+        """The painter of this brush that provides the gradient, or "" for none: then strokes can be rendered but not
+        optimised."""
         weights: InputFile | None = None
         """Weights of a painter that was trained with `trainer.discrete = true`; it then paints instead of MyPaint."""
 
@@ -48,13 +49,13 @@ class Discrete(Renderer):
         self.brush: MyPaint | None = None
         self.painter: Generator | None = None
         if config.weights:
-            tensors, self.facts, found, file = weights.of_brush(
+            tensors, self.metadata, checksum, file = weights.load_for_brush(
                 "discrete", config.brush, config.weights, space=DISCRETE_SPACE
             )
             self.painter = Generator(discrete=True)
             weights.fill(self.painter, tensors, file)
-            self.provenance["weights"] = found
-            brush = str(self.facts["brush"])
+            self.provenance["weights"] = checksum
+            brush = str(self.metadata["brush"])
         else:
             brush = config.brush or "classic/dry_brush"
             self.brush = MyPaint(MyPaint.Config(brush=brush, surrogate=config.surrogate), scene)
@@ -64,7 +65,7 @@ class Discrete(Renderer):
 
     @property
     def differentiable(self) -> bool:  # type: ignore[override]
-        """With a painter, or with a surrogate."""
+        """Whether there is a painter or a surrogate."""
         return self.brush is None or self.brush.differentiable
 
     def margin(self, side: int) -> int:
@@ -75,22 +76,22 @@ class Discrete(Renderer):
         if self.painter is not None:
             painter = self.painter
             return StrokePatches(
-                colour, paint_tiles_on_patches(lambda some, _: painter(some), actions, place.stroke_index, place)
+                colour, paint_tiles_on_patches(lambda chunk, _: painter(chunk), actions, place.stroke_index, place)
             )
         assert self.brush is not None
         nearest = quantize(actions.detach())
-        through = nearest + (actions - actions.detach())  # the value of the one, the gradient of the other
-        coverage = self.brush(through[:, : len(STROKE_SPACE)], place).coverage
-        down = (1 - actions[:, LIFT])[:, None, None, None]
-        soft = coverage * down
-        painted = coverage.detach() * (1 - nearest[:, LIFT])[:, None, None, None]
-        return StrokePatches(colour, painted + (soft - soft.detach()))
+        straight_through = nearest + (actions - actions.detach())  # the value of `nearest`, the gradient of `actions`
+        coverage = self.brush(straight_through[:, : len(STROKE_SPACE)], place).coverage
+        lowered = (1 - actions[:, LIFT])[:, None, None, None]
+        soft = coverage * lowered
+        hard = coverage.detach() * (1 - nearest[:, LIFT])[:, None, None, None]
+        return StrokePatches(colour, hard + (soft - soft.detach()))
 
     def replay(self, log: StrokeLog, window: Window) -> Tensor:
         if self.brush is None:
             return super().replay(log, window)
         nearest = quantize(log.actions)
         shape = nearest[:, : len(STROKE_SPACE)].clone()
-        shape[:, _PRESSURES] *= 1 - nearest[:, LIFT:]  # without pressure MyPaint leaves no paint
-        plain = replace(log, actions=shape, space=STROKE_SPACE.name, names=STROKE_SPACE.names)
-        return self.brush.replay(plain, window)
+        shape[:, _PRESSURES] *= 1 - nearest[:, LIFT:]  # at pressure 0, MyPaint leaves no paint
+        stroke_log = replace(log, actions=shape, space=STROKE_SPACE.name, names=STROKE_SPACE.names)
+        return self.brush.replay(stroke_log, window)

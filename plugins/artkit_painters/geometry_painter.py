@@ -1,18 +1,18 @@
-"""A painter that knows its geometry: the mean coverage of a stroke from where each pixel lies beside its curve.
+"""Painter of the mean coverage of a stroke, from where each pixel lies relative to the stroke's curve.
 
-For each cell of a few pixels, differentiably from the action: the nearest point of the curve and the offset from
-it in brush radii, pressure there, way to the curve's ends, and how much ink a brush that scatters its dabs would leave.
-A small network, the same at every cell, makes of these what the brush does there: how much paint it leaves for
-certain, how densely it scatters its dabs, and how opaque they are; and how that changes across the curve, which tells
-the cell's pixels apart. Where the dabs fall is chance; what is painted is the mean of all that may happen
-(`artkit_painters.dab_scattering`). Nothing depends on a neighbour: the painter may paint any window at any resolution, and
-paints only the blocks of cells that the brush can reach.
+For each cell of a few px, the features (`geometry_features`) are computed differentiably from the action: the offset
+from the nearest point of the curve in brush radii, the pressure there, the lengths along the curve to its ends, and how
+much ink a brush that scatters its dabs would leave. A small network, the same for every cell, predicts how much solid
+paint the brush leaves, how densely it scatters its dabs, and how both change across the curve, which distinguishes the
+pixels of a cell. The dabs' positions are random; what is rendered is the mean over them (`dab_scattering`).
+
+No cell depends on its neighbours: the painter renders any window at any resolution, and computes only the blocks of
+cells that the brush reaches (`cell_blocks`).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -21,416 +21,222 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from artkit_mypaint import stroke_geometry
-from artkit_painters.dab_scattering import DabShape, expected, expected_square
-from artkit_painters.nearest_point import nearest_point
+from artkit_mypaint.brush_settings import DabSettings
+from artkit_painters import cell_blocks
+from artkit_painters.cell_blocks import BLOCK, patch_size, reached_blocks
+from artkit_painters.dab_scattering import neg_log_mean_square_transmittance, neg_log_mean_transmittance
+from artkit_painters.geometry_features import (
+    FEATURES,
+    INITIAL_SCATTER,
+    BrushFootprint,
+    CellFeatures,
+    cell_centres,
+    cell_features,
+    cell_grid,
+    curve_ink,
+    stroke_parameters,
+    window_features,
+)
 
-FEATURES = 17
-CELL = 2
-"""Pixels a side of a cell."""
+DEFAULT_DAB = DabSettings(hardness=0.5, log_radius_std=0.0, opacity=(0.0, 1.0))
 
-BLOCK = 4
-"""Pixels a side of a cell of a soft and broad stroke, and of a block, the unit in which is chosen what to paint."""
-
-REACH_PX = 2.0
-"""Pixels beyond the brush's reach at which its paint has faded to nothing."""
-
-FLAT = 0.7
-"""The share of the brush's reach over which its paint is not held back at all."""
-
-DAB = DabShape(0.5)
-"""The dabs of a brush that is not told of."""
-
-_SOFT = 2.0  # brush radii: paint that reaches farther is scattered so wide that its mean has no edges; of such brushes
-_BROAD = 2.5  # strokes of so large a radius, px, have cells of a whole block
-_POINTS = 33  # of the curve, from which is found how far its paint reaches
-_TURNING = 0.1  # of the mean speed along a curve: slower than that it has no direction
-_NODES = 24  # pieces of the curve in the sum over all ink
-_STROKES = 256  # strokes, and
-_CELLS = 1 << 16  # cells that are computed at a time: what they take stays near the processor
-_KEPT = 1024  # strokes of which all that leads to the coverage is kept for the gradient; of more, it is computed again
+_CHUNK_STROKES = 256
+_CHUNK_CELLS = 1 << 16  # cells computed at a time: their intermediate results stay in the processor's cache
+_MAX_STORED_STROKES = 1024  # of more strokes, intermediate results are computed again for the gradient
 
 
-class Sight(NamedTuple):
-    """What a painter knows of c cells of each of b strokes.
+class CellPaint(NamedTuple):
+    """Paint at c cells of each of b strokes.
 
-    features (FEATURES, c, b). gate (c, b): 1 near the curve, falling to 0 at the reach of the brush. across (c, b, k):
-    how far each of a cell's k pixels, row by row, lies from the cell's centre, in brush radii, away from the curve.
-    pressure (c, b): at the nearest point of the curve.
+    uncovered (c, b, k): the share of each pixel that solid paint leaves uncovered. density (c, b): dabs per square
+    brush radius. opacity (c, b): of the dabs. density_factor (c, b, k): factor of the density at each pixel. gate (c,
+    b): that of the features.
     """
 
-    features: Tensor
-    gate: Tensor
-    across: Tensor
-    pressure: Tensor
-
-    def maps(self) -> tuple[Tensor, Tensor]:
-        """Features (m, FEATURES, s, s) and gate (m, 1, s, s) as maps, where the cells are those of square windows."""
-        side = math.isqrt(self.gate.shape[0])
-        features, gate = (
-            values.permute(2, 0, 1).reshape(values.shape[2], -1, side, side).contiguous()
-            for values in (self.features, self.gate[None])
-        )
-        return features, gate
-
-
-class Marks(NamedTuple):
-    """What a brush does at c cells of each of b strokes.
-
-    bare (c, b, k): the share of each pixel that its certain paint leaves bare. density (c, b): dabs a square brush
-    radius. opacity (c, b): of a dab. more (c, b, k): times which dabs count at each pixel of a cell. gate (c, b): the
-    sight's.
-    """
-
-    bare: Tensor
+    uncovered: Tensor
     density: Tensor
     opacity: Tensor
-    more: Tensor
+    density_factor: Tensor
     gate: Tensor
 
 
 class GeometryPainter(nn.Module):
     """Mean coverage of strokes from their shape.
 
-    channels: width. reach: brush radii (and `REACH_PX` more) from the curve beyond which there is no paint, at no
-    pressure, and how many more at full pressure. swell: how pressure changes the radius of the brush
-    (`stroke_geometry.radius_at_pressure`). dab: its dabs. by_chance: whether samples of a stroke differ; if not, there are no dabs.
+    channels: width of the network. extent: distance from the curve in brush radii (plus `FADE_PX`) beyond which there
+    is no paint, at pressure 0, and its increase at pressure 1. pressure_radius_curve: how pressure changes the radius
+    (`stroke_geometry.radius_at_pressure`). dab: settings of the brush's dabs. stochastic: whether two strokes of one
+    action differ; if not, there are no scattered dabs.
     """
 
     def __init__(
         self,
         channels: int = 32,
-        reach: tuple[float, float] = (2.0, 2.0),
-        swell: Sequence[float] = (),
-        dab: DabShape = DAB,
-        by_chance: bool = True,
+        extent: tuple[float, float] = (2.0, 2.0),
+        pressure_radius_curve: Sequence[float] = (),
+        dab: DabSettings = DEFAULT_DAB,
+        stochastic: bool = True,
     ) -> None:
         super().__init__()
-        self.reach, self.swell, self.dab, self.by_chance = reach, tuple(swell), dab, by_chance
-        self.spread = nn.Parameter(torch.tensor([[0.4, 1.2], [0.4, 1.2], [0.8, 1.6]]))
-        """Brush radii by which dabs scatter: at no pressure, and how many more at full pressure; for three inks."""
+        self.extent, self.pressure_radius_curve = extent, tuple(pressure_radius_curve)
+        self.dab, self.stochastic = dab, stochastic
+        self.spread = nn.Parameter(torch.tensor(INITIAL_SCATTER))
+        """`BrushFootprint.scatter`."""
         self.enter = nn.Linear(FEATURES, channels)
         self.modulate = nn.Sequential(nn.Linear(6, 32), nn.SiLU(), nn.Linear(32, 2 * channels))
         self.middle = nn.Linear(channels, channels)
         self.leave = nn.Linear(channels, 5)
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> GeometryPainter:
-        """The painter that `facts` tell of, which has learnt nothing yet. Raises KeyError for a missing fact."""
-        low, more = facts["reach"]
-        hardness, vary, opacity = facts["dab"]
-        dab = DabShape(hardness, vary, tuple(opacity))
-        return cls(int(facts["channels"]), (float(low), float(more)), facts["swell"], dab, facts.get("by_chance", True))
+    def from_metadata(cls, metadata: Mapping[str, Any]) -> GeometryPainter:
+        """Build an untrained painter from the metadata of weights. Raises KeyError for a missing key."""
+        low, increase = metadata["reach"]
+        hardness, log_radius_std, opacity = metadata["dab"]
+        return cls(
+            int(metadata["channels"]),
+            (float(low), float(increase)),
+            metadata["swell"],
+            DabSettings(hardness, log_radius_std, tuple(opacity)),
+            metadata.get("by_chance", True),
+        )
 
-    def facts(self) -> dict[str, Any]:
-        """What `of` must know beside the weights."""
-        told = {"channels": self.middle.in_features, "reach": self.reach, "swell": self.swell, "dab": self.dab}
-        return told | {"by_chance": self.by_chance}
+    def metadata(self) -> dict[str, Any]:
+        """Return the arguments of the constructor as `from_metadata` reads them."""
+        return {
+            "channels": self.middle.in_features,
+            "reach": self.extent,
+            "swell": self.pressure_radius_curve,
+            "dab": self.dab,
+            "by_chance": self.stochastic,
+        }
+
+    @property
+    def footprint(self) -> BrushFootprint:
+        """How far from the curve the brush leaves paint."""
+        return BrushFootprint(self.extent, self.pressure_radius_curve, self.spread)
 
     def forward(self, actions: Tensor, side: float, margin: int) -> Tensor:
-        """The sheets of m strokes: their tile of `side` px and `margin` px around it.
+        """Render the patches of m strokes: their tile of `side` px and `margin` px around it.
 
-        actions (m, >= 9) in [0, 1] -> (m, 1, S, S) in [0, 1] with S = `sheet_size(side, margin)`.
+        actions (m, >= 9), in [0, 1]. Returns coverage (m, 1, S, S) in [0, 1] with S = `patch_size(side, margin)`.
         """
-        edge = sheet_size(side, margin)
-        return self.window(actions, actions.new_full((len(actions), 2), -margin), side, (edge, edge))
+        size = patch_size(side, margin)
+        return self.forward_region(actions, actions.new_full((len(actions), 2), -margin), side, (size, size))
 
-    def window(self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int]) -> Tensor:
-        """Windows of the sheets: (m, 1, height, width) for a size (width, height) in px, whole blocks.
+    def forward_region(self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int]) -> Tensor:
+        """Render windows of the patches: coverage (m, 1, height, width) for a size (width, height) in px.
 
-        corner (m, 2): the upper left of each window, px from the tile's, whole blocks too: so cells lie alike in all
-        windows.
+        corner (m, 2): upper left of each window, px relative to the tile's. Size and corner are multiples of `BLOCK`,
+        so that cells have the same positions in all windows.
         """
         m, (width, height) = len(actions), size
-        again = m > _KEPT and torch.is_grad_enabled()
-        reached, painted = [], []
-        for cell, which in self._cells(actions, side):
-            for some in torch.split(which, _STROKES):
-                arguments = (actions[some], corner[some], side, size, cell)
-                (number, *place), blocks = (
+        recompute = m > _MAX_STORED_STROKES and torch.is_grad_enabled()
+        positions, blocks = [], []
+        for cell, indices in cell_blocks.group_by_cell_size(self.footprint, actions, side):
+            for chunk in torch.split(indices, _CHUNK_STROKES):
+                arguments = (actions[chunk], corner[chunk], side, size, cell)
+                (stroke, *row_column), coverage = (
                     checkpoint(self._blocks, *arguments, use_reentrant=False, preserve_rng_state=False)
-                    if again
+                    if recompute
                     else self._blocks(*arguments)
                 )
-                reached.append(torch.stack([some[number], *place]))
-                painted.append(blocks)
-        # Sheets seen as blocks. They are no view of the sheets, since writing into a view costs copies of its gradient.
-        blocked = (m, height // BLOCK, width // BLOCK, BLOCK, BLOCK)
+                positions.append(torch.stack([chunk[stroke], *row_column]))
+                blocks.append(coverage)
+        # Patches laid out as blocks. This is not a view, since writing into a view copies its gradient.
+        shape = (m, height // BLOCK, width // BLOCK, BLOCK, BLOCK)
         strides = (height * width, BLOCK * width, BLOCK, width, 1)
-        sheets = torch.empty_strided(blocked, strides, dtype=actions.dtype, device=actions.device).zero_()
-        if painted:
-            sheets.index_put_(torch.cat(reached, dim=1).unbind(), torch.cat(painted))
-        return sheets.transpose(2, 3).view(m, 1, height, width)
+        patches = torch.empty_strided(shape, strides, dtype=actions.dtype, device=actions.device).zero_()
+        if blocks:
+            patches.index_put_(torch.cat(positions, dim=1).unbind(), torch.cat(blocks))
+        return patches.transpose(2, 3).view(m, 1, height, width)
+
+    def moments(self, actions: Tensor, corner: Tensor, side: float, size: int) -> tuple[Tensor, Tensor]:
+        """Compute the means of the coverage and of its square over all samples, (m, 1, size, size) each.
+
+        The windows are square (see `forward_region`). All cells are computed, whether the brush reaches them or not.
+        """
+        order, moments = [], []
+        for cell, indices in cell_blocks.group_by_cell_size(self.footprint, actions, side):
+            chunk = actions[indices]
+            features = window_features(self.footprint, chunk, corner[indices], side, size, cell)
+            paint = self._predict(features, self._modulation(stroke_parameters(chunk, side)))
+            first, second = (
+                torch.exp(-neg_log(paint.density, paint.opacity, self.dab)[..., None] * paint.density_factor)
+                for neg_log in (neg_log_mean_transmittance, neg_log_mean_square_transmittance)
+            )
+            square = (1 + paint.uncovered * (paint.uncovered * second - 2 * first)) * paint.gate[..., None].square()
+            order.append(indices)
+            moments.append(torch.stack([_unfold(values, size, cell) for values in (self._coverage(paint), square)]))
+        mean, square = torch.cat(moments, dim=1)[:, torch.cat(order).argsort()]
+        return mean, square
+
+    def max_extent(self, actions: Tensor, side: float) -> Tensor:
+        """Return how far the paint of strokes extends beyond their tile of `side` px: (m,) px."""
+        return cell_blocks.max_extent(self.footprint, actions, side)
 
     def _blocks(
         self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int], cell: int
     ) -> tuple[Tensor, Tensor]:
-        """The blocks of windows that the brush reaches, by cells of `cell` px: their stroke, row and column (3, k), and
-        coverage there (k, BLOCK, BLOCK).
+        """Compute the blocks of windows that the brush reaches, in cells of `cell` px.
+
+        Returns their stroke, row and column (3, k), and the coverage (k, BLOCK, BLOCK).
         """
         m, columns, rows, cells = len(actions), size[0] // BLOCK, size[1] // BLOCK, BLOCK // cell
-        reached = self._reached(actions, corner, side, size, cell)
+        footprint = self.footprint
+        reached = reached_blocks(footprint, actions, corner, side, size, cell)
         if not reached.numel():
             return reached, actions.new_zeros(0, BLOCK, BLOCK)
-        shape = _shape(actions, side)
-        change = self._change(shape)
-        across, down = _centres(actions, corner, size, cell)
-        inks = self._ink(actions, side, across, down).view(-1, m, rows, cells, columns, cells)
+        parameters = stroke_parameters(actions, side)
+        modulation = self._modulation(parameters)
+        across, down = cell_centres(actions, corner, size, cell)
+        inks = curve_ink(footprint, actions, side, across, down).view(-1, m, rows, cells, columns, cells)
         inks = inks[:, reached[0], reached[1], :, reached[2]].permute(1, 2, 3, 0).flatten(1, 2)
         across, down = across.view(m, columns, cells), down.view(m, rows, cells)
-        most = _CELLS // cells**2
-        pieces = []
-        for which, ink in zip(torch.split(reached, most, 1), torch.split(inks, most, 2), strict=True):
-            index, row, column = which
-            x, y = _grid(across[index, column], down[index, row])
-            # As embeddings, since the gradient of an index is a sum in any order.
-            sight = self._sight(F.embedding(index, shape.t()).t().contiguous()[:, None], ink, x, y, cell)
-            pieces.append(self._coverage(self._marks(sight, F.embedding(index, change))))
-        return reached, _window(torch.cat(pieces, dim=1), BLOCK, cell)[:, 0]
-
-    @torch.no_grad()
-    def overshoot(self, actions: Tensor, side: float) -> Tensor:
-        """How far the paint of strokes runs over the edge of their tile of `side` px at most: (m,) px."""
-        nodes, reach = self._around(actions, side)
-        beyond = torch.maximum(-nodes, nodes - side).amax(-1)  # of each point, over the nearest edge
-        # A cell is painted whole if its middle is reached.
-        rest = torch.where(self._broad(actions, side), BLOCK - 1, CELL - 1) / 2
-        return (beyond + reach).amax(1) + rest
-
-    @torch.no_grad()
-    def _around(self, actions: Tensor, side: float) -> tuple[Tensor, Tensor]:
-        """Points (m, k, 2) of the curve, px from the tile's corner, and how far from them (m, k), px, there may be
-        paint of theirs or of the curve halfway to the next.
-        """
-        t = torch.linspace(0, 1, _POINTS, device=actions.device, dtype=actions.dtype)
-        nodes = stroke_geometry.curve(actions, t) * side
-        gaps = nodes.diff(dim=1).square().sum(-1).sqrt() / 2
-        gap = torch.maximum(F.pad(gaps, (0, 1)), F.pad(gaps, (1, 0)))
-        pressure = stroke_geometry.pressure(actions, t)
-        radius = (
-            stroke_geometry.max_radius(actions)[:, None]
-            * side
-            * stroke_geometry.radius_at_pressure(pressure, self.swell)
-        )
-        return nodes, (self.reach[0] + self.reach[1] * pressure) * radius + REACH_PX + gap
-
-    def sight(self, actions: Tensor, corner: Tensor, side: float, size: int, cell: int = CELL) -> Sight:
-        """What the painter knows of all cells of `cell` px of square windows (see `window`), whether the brush reaches
-        them or not. The cells come row by row.
-        """
-        x, y = _centres(actions, corner, (size, size), cell)
-        ink = self._ink(actions, side, x, y).flatten(2).transpose(1, 2)
-        return self._sight(_shape(actions, side)[:, None], ink, *_grid(x, y), cell)
-
-    def moments(self, actions: Tensor, corner: Tensor, side: float, size: int) -> tuple[Tensor, Tensor]:
-        """The means over all samples of the coverage and of its square, (m, 1, size, size) each, in square windows (see
-        `window`) of which every cell is computed, whether the brush reaches it or not.
-        """
-        order, found = [], []
-        for cell, which in self._cells(actions, side):
-            some = actions[which]
-            sight = self.sight(some, corner[which], side, size, cell)
-            marks = self._marks(sight, self._change(_shape(some, side)))
-            one, two = (
-                torch.exp(-held(marks.density, marks.opacity, self.dab)[..., None] * marks.more)
-                for held in (expected, expected_square)
-            )
-            square = (1 + marks.bare * (marks.bare * two - 2 * one)) * marks.gate[..., None].square()
-            order.append(which)
-            found.append(torch.stack([_window(values, size, cell) for values in (self._coverage(marks), square)]))
-        mean, square = torch.cat(found, dim=1)[:, torch.cat(order).argsort()]
-        return mean, square
-
-    def _cells(self, actions: Tensor, side: float) -> Iterator[tuple[int, Tensor]]:
-        """How large cells of strokes are, px, and the numbers (k,) of the strokes with such cells."""
-        broad = self._broad(actions, side)
-        for cell, which in ((CELL, ~broad), (BLOCK, broad)):
-            numbers = which.nonzero()[:, 0]
-            if len(numbers):
-                yield cell, numbers
-
-    def _broad(self, actions: Tensor, side: float) -> Tensor:
-        """Which strokes have large cells, (m,)."""
-        return stroke_geometry.max_radius(actions.detach()) * side >= (_BROAD if sum(self.reach) > _SOFT else math.inf)
-
-    @torch.no_grad()
-    def _reached(self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int], cell: int) -> Tensor:
-        """Stroke, row and column (3, k) of the blocks of windows in which the brush may reach the centre of a cell."""
-        nodes, reach = self._around(actions, side)
-        limit = (reach + (BLOCK - cell) * 2**0.5 / 2).square()
-        middles = _centres(actions, corner, size, BLOCK)
-        x, y = ((nodes[:, :, axis, None] - middle[:, None]).square() for axis, middle in enumerate(middles))
-        beyond = ((x - limit[:, :, None])[:, :, None] + y[:, :, :, None]).amin(1)
-        return (beyond < 0).nonzero().t()
-
-    def _change(self, shape: Tensor) -> Tensor:
-        """What the whole of strokes changes in the network: gains and shifts (m, 2 channels). shape: see `_shape`."""
-        bend, radius, start, end, length = shape[:2], shape[6], shape[7], shape[8], shape[9]
-        curvature = (bend.square().sum(0) + 1e-6).sqrt() / length
-        known = [radius.log() - 1, start * 2 - 1, end * 2 - 1, (length / radius / 8).clamp(max=3) - 1, curvature - 0.5]
-        change: Tensor = self.modulate(torch.stack([*known, (length + 1).log() - 3], dim=1))
-        return change
-
-    def _ink(self, actions: Tensor, side: float, x: Tensor, y: Tensor) -> Tensor:
-        """Ink of the whole curve, of two kinds, at the cells of columns x (m, w) and rows y (m, h): (2, m, h, w).
-
-        A brush that scatters its dabs leaves the line integral of a Gaussian along the curve. As a sum over short
-        pieces it is a product of matrices, since a Gaussian is the product of one in x and one in y.
-        """
-        t = torch.linspace(0, 1, _NODES + 1, device=actions.device, dtype=actions.dtype)
-        middle = (t[1:] + t[:-1]) / 2
-        nodes = stroke_geometry.curve(actions, middle) * side
-        length = ((stroke_geometry.curve(actions, t) * side).diff(dim=1).square().sum(-1) + 1e-4).sqrt()
-        pressure = stroke_geometry.pressure(actions, middle)
-        radius = (stroke_geometry.max_radius(actions) * side)[:, None] * stroke_geometry.radius_at_pressure(
-            pressure, self.swell
-        )
-        dx, dy = ((nodes[:, :, axis, None] - way[:, None]).square() for axis, way in ((0, x), (1, y)))
-        inks = []
-        for (least, more), weight in zip(
-            self.spread[1:], (pressure / (0.5 + pressure), pressure.square()), strict=True
+        chunk_blocks = _CHUNK_CELLS // cells**2
+        chunks = []
+        for positions, ink in zip(
+            torch.split(reached, chunk_blocks, 1), torch.split(inks, chunk_blocks, 2), strict=True
         ):
-            # Blurred a little more than dabs scatter, so that the pieces do not show.
-            variance = ((least + more * pressure) * radius).square() + 0.3 * length.square() + 0.25
-            falls = (-0.5 / variance)[..., None]
-            weight = (length * weight / variance.sqrt() * 0.8)[..., None]
-            in_x, in_y = (torch.exp((d * falls).clamp(min=-30)) for d in (dx, dy))
-            inks.append(torch.bmm((in_y * weight).transpose(1, 2), in_x))
-        return torch.stack(inks)
+            stroke, row, column = positions
+            x, y = cell_grid(across[stroke, column], down[stroke, row])
+            # Embeddings, since the gradient of indexing is a sum whose order is not deterministic.
+            own_parameters = F.embedding(stroke, parameters.t()).t().contiguous()[:, None]
+            features = cell_features(footprint, own_parameters, ink, x, y, cell)
+            chunks.append(self._coverage(self._predict(features, F.embedding(stroke, modulation))))
+        return reached, _unfold(torch.cat(chunks, dim=1), BLOCK, cell)[:, 0]
 
-    def _sight(self, shape: Tensor, ink: Tensor, x: Tensor, y: Tensor, cell: int) -> Sight:
-        """Shape (10, 1, b) of strokes (see `_shape`), ink (2, c, b), x and y (c, b) in px from the tile's corner, for
-        cells of `cell` px.
-        """
-        ax, ay, bx, by = shape[:4]
-        pressure, change = shape[7], shape[8] - shape[7]
-        t, ox, oy, vx, vy = nearest_point(shape[:6], x, y)
-        here = torch.addcmul(pressure, change, t)
-        radius = shape[6] * stroke_geometry.radius_at_pressure(here, self.swell)
-        per_radius = 1 / radius
-        speed2 = (vx * vx).addcmul(vy, vy)
-        speed = speed2.add(1e-3).sqrt()
-        heading = 1 / speed2.addcmul(shape[9], shape[9], value=_TURNING**2)
-        square = (ox * ox).addcmul(oy, oy)
-        ratio2 = square * (per_radius * per_radius)
-        with torch.no_grad():
-            at_end = (t == 0) | (t == 1)
-            hand = (oy * vx - ox * vy).sign()
-        inverse = (square + 0.01).rsqrt() * per_radius
-        across = torch.stack([ox * inverse, oy * inverse], dim=-1) @ _offsets(x, cell)
-        # Beyond the ends of the curve there is a way along it; elsewhere there is none, only a side.
-        u = (ox * vx).addcmul(oy, vy) * (per_radius / speed * at_end)
-        side2 = (ratio2 - u * u).clamp(min=0)
-        v = (side2 + 1e-4).sqrt() * hand
-        # Way to the ends along the curve, in radii, by Simpson's rule: exact near the ends, where it matters.
-        done = torch.addcmul(u, _double(bx, by) / 2 + 2 * _double(vx + bx, vy + by) + speed, t * (per_radius / 6))
-        ex, ey = bx + 2 * ax, by + 2 * ay
-        left = torch.addcmul(
-            -u, _double(ex, ey) / 2 + 2 * _double(vx + ex, vy + ey) + speed, (1 - t) * (per_radius / 6)
-        )
-        ratio = (ratio2 + 1e-4).sqrt()
-        # The line integral of a Gaussian along a straight line that is as far away as the curve.
-        scale = 2**-0.5 / (self.spread[0, 0] + self.spread[0, 1] * here)
-        near = torch.exp(-(side2 * (scale * scale)).clamp(max=30))
-        near = near * (torch.erf(done * scale) + torch.erf(left * scale)) * (here / (0.5 + here))
-        one, two = ink
-        features = [
-            ratio.clamp(max=5) / 2,
-            torch.exp(ratio2.clamp(max=50) * -0.5),
-            torch.exp(square.clamp(max=200) * -0.125),
-            u.clamp(-4, 4) / 2,
-            v.clamp(-4, 4) / 2,
-            here * 2 - 1,
-            done.clamp(-4, 8) / 4 - 1,
-            left.clamp(-4, 8) / 4 - 1,
-            near,
-            one,
-            torch.exp(-one),
-            two,
-            torch.exp(-two),
-            speed * (per_radius / 16) - 1,
-            (ratio / (0.3 + here)).clamp(max=6) / 3,
-            # The curve's direction, on which the breadth of a nib depends; there and back are the same. Where the curve
-            # turns on the spot it has none, and its slope would be beyond all bounds.
-            (vx * vx).addcmul(vy, vy, value=-1) * heading,
-            2 * vx * vy * heading,
-        ]
-        reach = (self.reach[0] + self.reach[1] * here) * radius + REACH_PX
-        # Falls from the flat part to the reach, both ends smoothly in value and the outer one in slope.
-        gate = ((1 - square / (reach * reach)) / (1 - FLAT**2)).clamp(0, 1)
-        return Sight(torch.stack(features), gate * gate, across, here)
+    def _modulation(self, parameters: Tensor) -> Tensor:
+        """Compute gains and shifts (m, 2 channels) from the parameters (10, m) of strokes (`stroke_parameters`)."""
+        bend, radius, start, end, length = parameters[:2], parameters[6], parameters[7], parameters[8], parameters[9]
+        curvature = (bend.square().sum(0) + 1e-6).sqrt() / length
+        inputs = [radius.log() - 1, start * 2 - 1, end * 2 - 1, (length / radius / 8).clamp(max=3) - 1, curvature - 0.5]
+        modulation: Tensor = self.modulate(torch.stack([*inputs, (length + 1).log() - 3], dim=1))
+        return modulation
 
-    def _marks(self, sight: Sight, change: Tensor) -> Marks:
-        """What the brush does at the cells of a sight; change (b, 2 channels)."""
-        gain, shift = change.chunk(2, dim=-1)
-        h = self.enter(sight.features.flatten(1).t()).view(*sight.gate.shape, -1)
-        told = self.leave(F.silu(self.middle(F.silu(torch.addcmul(shift, h, gain + 1)))))
-        certain = told[..., 0:1] - 4 + sight.across * (told[..., 1:2] + told[..., 2:3] * sight.across)
-        density = (2 * told[..., 3]).clamp(-8, 3).exp()
-        return Marks(
-            bare=torch.sigmoid(-certain),
-            density=density if self.by_chance else density * 0,
-            opacity=stroke_geometry.interpolate_at_pressure(sight.pressure, self.dab.opacity),
-            more=(told[..., 4:5] * sight.across).clamp(-3, 3).exp(),
-            gate=sight.gate,
+    def _predict(self, features: CellFeatures, modulation: Tensor) -> CellPaint:
+        """Apply the network to cells; modulation (b, 2 channels)."""
+        gain, shift = modulation.chunk(2, dim=-1)
+        h = self.enter(features.features.flatten(1).t()).view(*features.gate.shape, -1)
+        output = self.leave(F.silu(self.middle(F.silu(torch.addcmul(shift, h, gain + 1)))))
+        across = features.across
+        solid_logit = output[..., 0:1] - 4 + across * (output[..., 1:2] + output[..., 2:3] * across)
+        density = (2 * output[..., 3]).clamp(-8, 3).exp()
+        return CellPaint(
+            uncovered=torch.sigmoid(-solid_logit),
+            density=density if self.stochastic else density * 0,
+            opacity=stroke_geometry.interpolate_at_pressure(features.pressure, self.dab.opacity),
+            density_factor=(output[..., 4:5] * across).clamp(-3, 3).exp(),
+            gate=features.gate,
         )
 
-    def _coverage(self, marks: Marks) -> Tensor:
+    def _coverage(self, paint: CellPaint) -> Tensor:
         """Mean coverage (c, b, k) of the pixels of cells."""
-        held = expected(marks.density, marks.opacity, self.dab)[..., None]
-        # What light passes both the paint that is certain and the dabs is not covered.
-        return (1 - marks.bare * torch.exp(-held * marks.more)) * marks.gate[..., None]
+        neg_log = neg_log_mean_transmittance(paint.density, paint.opacity, self.dab)[..., None]
+        # A pixel is uncovered where light passes both the solid paint and the dabs.
+        return (1 - paint.uncovered * torch.exp(-neg_log * paint.density_factor)) * paint.gate[..., None]
 
 
-def in_blocks(length: int) -> int:
-    """The least length of whole blocks, px, that holds a length."""
-    return -(-length // BLOCK) * BLOCK
-
-
-def sheet_size(side: float, margin: int) -> int:
-    """Side in px, of whole blocks, of the sheet that holds a tile of `side` px and a margin around it."""
-    return in_blocks(round(side + 2 * margin))
-
-
-def _shape(actions: Tensor, side: float) -> Tensor:
-    """What strokes are, (10, m), in px: a, b and s of the curve ``(a t + b) t + s``, each x before y; the brush's
-    radius; pressure at the start and at the end; and the curve's length.
-    """
-    a, b, start = (part * side for part in stroke_geometry.bezier_coefficients(actions))
-    speeds = [((b + 2 * t * a).square().sum(1) + 1e-6).sqrt() for t in (0.0, 0.5, 1.0)]
-    length = (speeds[0] + 4 * speeds[1] + speeds[2]) / 6
-    rest = torch.stack([stroke_geometry.max_radius(actions) * side, actions[:, 6], actions[:, 7], length])
-    return torch.cat([a.t(), b.t(), start.t(), rest])
-
-
-def _window(values: Tensor, size: int, cell: int) -> Tensor:
-    """Values (c, b, cell ** 2) of the pixels of square windows' cells as windows (b, 1, size, size)."""
+def _unfold(values: Tensor, size: int, cell: int) -> Tensor:
+    """Rearrange values (c, b, cell ** 2) of the pixels of square windows' cells to windows (b, 1, size, size)."""
     cells = size // cell
     return values.view(cells, cells, -1, cell, cell).permute(2, 0, 3, 1, 4).reshape(-1, 1, size, size)
-
-
-def _centres(actions: Tensor, corner: Tensor, size: tuple[int, int], step: int) -> tuple[Tensor, Tensor]:
-    """The centres of squares of `step` px, such as cells, in windows of a size (width, height): columns' x (m, columns)
-    and rows' y (m, rows), px from the tile's corner.
-    """
-    across, down = (
-        torch.arange(length // step, device=actions.device).to(actions) * step + step / 2 for length in size
-    )
-    return corner[:, :1].to(actions) + across, corner[:, 1:].to(actions) + down
-
-
-def _offsets(like: Tensor, cell: int) -> Tensor:
-    """X and y (2, cell ** 2), px, of a cell's pixels from its centre, row by row; of the kind of a tensor."""
-    way = torch.arange(cell, device=like.device, dtype=like.dtype) - (cell - 1) / 2
-    return torch.stack([way.repeat(cell), way.repeat_interleave(cell)])
-
-
-def _grid(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """X and y of all cells (cells ** 2, m) of columns and rows (m, cells), row by row."""
-    cells = x.shape[1]
-    across = x.t()[None].expand(cells, -1, -1).flatten(0, 1)
-    return across, y.t()[:, None].expand(-1, cells, -1).flatten(0, 1)
-
-
-def _double(x: Tensor, y: Tensor) -> Tensor:
-    """Length of a vector, never quite zero. (That of the sum of two velocities is twice that of their mean.)"""
-    return (x * x).addcmul(y, y).add(1e-3).sqrt()

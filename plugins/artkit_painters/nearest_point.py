@@ -1,4 +1,4 @@
-"""The nearest point of a quadratic Bezier curve, with its exact gradient."""
+"""Nearest point of a quadratic Bezier curve, with its exact gradient."""
 
 from __future__ import annotations
 
@@ -7,57 +7,58 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_PIECES = 8  # straight pieces, evenly in t, from the nearest of which the search sets out
-_NEWTON = 2  # steps from there
-_TURN = 0.05  # of t: nearer to a point where the curve turns back, the gradient is taken as there
+_SEGMENTS = 8  # straight segments, evenly spaced in t; the search starts at the nearest one
+_NEWTON_STEPS = 2
+_TURN_RADIUS = 0.05  # in t: closer to a point where the curve turns back, the gradient is that at this distance
 
 
 def nearest_point(curve: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Where on its curve the point nearest to each of c places lies, for b curves.
+    """Find the nearest point of each of b curves to c places.
 
-    curve (6, 1, b): a, b and s of ``C(t) = (a t + b) t + s``, each x before y. x, y (c, b): the places. -> t in [0, 1],
-    the offset from C(t) to the place in x and y, and the velocity C'(t) in x and y, each (c, b).
+    curve (6, 1, b): the coefficients a, b and s of ``C(t) = (a t + b) t + s``, each x before y. x, y (c, b): the
+    places. Returns t in [0, 1], the offset from C(t) to the place in x and y, and the velocity C'(t) in x and y, each
+    (c, b).
 
-    The gradient to the curve is that of the exact solution (implicit function theorem), where the nearest point is
-    inside the curve; at its ends t stands still. Where the curve turns sharply, and near the middle of its bends, the
-    nearest point leaps, and the exact slope would be beyond all bounds; there it is held back.
+    The gradient with respect to the curve is that of the exact solution (implicit function theorem) where the nearest
+    point is inside the curve; at its ends t is constant. Near sharp turns, and near the centre of curvature, the
+    nearest point jumps and the exact gradient is unbounded; there it is limited.
     """
-    found: tuple[Tensor, Tensor, Tensor, Tensor, Tensor] = _Nearest.apply(curve, x, y)  # type: ignore[no-untyped-call]
-    return found
+    result: tuple[Tensor, Tensor, Tensor, Tensor, Tensor] = _NearestPoint.apply(curve, x, y)  # type: ignore[no-untyped-call]
+    return result
 
 
-def _start(curve: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """T (c, b) of the nearest point of the curve's straight pieces. x, y: from the curve's start."""
+def _initial_t(curve: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Return t (c, b) of the nearest point of the curve's straight segments. x, y: relative to the curve's start."""
     ax, ay, bx, by = curve[:4]
-    best = t = torch.zeros(())
-    for piece in range(_PIECES):
-        low, high = piece / _PIECES, (piece + 1) / _PIECES
+    min_distance = nearest_t = torch.zeros(())
+    for segment in range(_SEGMENTS):
+        low, high = segment / _SEGMENTS, (segment + 1) / _SEGMENTS
         from_x, from_y = (ax * low + bx) * low, (ay * low + by) * low
         along_x, along_y = (ax * high + bx) * high - from_x, (ay * high + by) * high - from_y
         square = along_x * along_x + along_y * along_y + 1e-9
         length = square.sqrt()
-        # Way along the piece, in its lengths, and distance across it: both are linear in x and y.
+        # The position along the segment, in its lengths, and the distance across it: both are linear in x and y.
         ux, uy, vx, vy = along_x / square, along_y / square, along_y / length, -along_x / length
-        way = torch.addcmul(-(from_x * ux + from_y * uy), x, ux).addcmul_(y, uy)
+        along = torch.addcmul(-(from_x * ux + from_y * uy), x, ux).addcmul_(y, uy)
         across = torch.addcmul(-(from_x * vx + from_y * vy), x, vx).addcmul_(y, vy)
-        foot = way.clamp(0, 1)
-        beyond = way.sub_(foot).mul_(length)
+        foot = along.clamp(0, 1)
+        beyond = along.sub_(foot).mul_(length)
         distance = across.mul_(across).addcmul_(beyond, beyond)
-        here = foot.mul_(high - low).add_(low)
-        if piece == 0:
-            best, t = distance, here
+        segment_t = foot.mul_(high - low).add_(low)
+        if segment == 0:
+            min_distance, nearest_t = distance, segment_t
         else:
-            t = torch.where(distance < best, here, t)
-            torch.minimum(best, distance, out=best)
-    return t
+            nearest_t = torch.where(distance < min_distance, segment_t, nearest_t)
+            torch.minimum(min_distance, distance, out=min_distance)
+    return nearest_t
 
 
-class _Nearest(torch.autograd.Function):
+class _NearestPoint(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, curve: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
         ax, ay, bx, by, sx, sy = curve
         x, y = x - sx, y - sy
-        t = _start(curve, x, y)
+        t = _initial_t(curve, x, y)
 
         def offset(t: Tensor) -> tuple[Tensor, Tensor]:
             return (
@@ -66,38 +67,38 @@ class _Nearest(torch.autograd.Function):
             )
 
         ox, oy = offset(t)
-        for _ in range(_NEWTON):
-            vx, vy, slope = _slope(curve, t, ox, oy)
-            closer = torch.addcdiv(t, (ox * vx).addcmul_(oy, vy), slope).clamp_(0, 1)
-            cx, cy = offset(closer)
-            # Where the curve turns sharply a step may lead away; then it is not taken.
-            better = (cx * cx).addcmul_(cy, cy) < (ox * ox).addcmul_(oy, oy)
-            t, ox, oy = (torch.where(better, new, old) for new, old in ((closer, t), (cx, ox), (cy, oy)))
-        vx, vy, slope = _slope(curve, t, ox, oy)
-        least = (2 * _TURN) ** 2 * (ax * ax + ay * ay)
-        moves = torch.where((t > 0) & (t < 1), 1 / torch.maximum(slope, least), 0.0)
-        ctx.save_for_backward(t, ox, oy, vx, vy, moves, ax, ay)
+        for _ in range(_NEWTON_STEPS):
+            vx, vy, slope = _velocity_and_slope(curve, t, ox, oy)
+            next_t = torch.addcdiv(t, (ox * vx).addcmul_(oy, vy), slope).clamp_(0, 1)
+            next_x, next_y = offset(next_t)
+            # At a sharp turn of the curve a Newton step may increase the distance; then it is rejected.
+            closer = (next_x * next_x).addcmul_(next_y, next_y) < (ox * ox).addcmul_(oy, oy)
+            t, ox, oy = (torch.where(closer, new, old) for new, old in ((next_t, t), (next_x, ox), (next_y, oy)))
+        vx, vy, slope = _velocity_and_slope(curve, t, ox, oy)
+        min_slope = (2 * _TURN_RADIUS) ** 2 * (ax * ax + ay * ay)
+        inverse_slope = torch.where((t > 0) & (t < 1), 1 / torch.maximum(slope, min_slope), 0.0)
+        ctx.save_for_backward(t, ox, oy, vx, vy, inverse_slope, ax, ay)
         return t, ox, oy, vx, vy
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        t, ox, oy, vx, vy, moves, ax, ay = ctx.saved_tensors
+        t, ox, oy, vx, vy, inverse_slope, ax, ay = ctx.saved_tensors
         gt, gox, goy, gvx, gvy = gradients
-        # All that depends on t: the offset by -C', the velocity by C'' = 2 a. And t itself follows f = (p - C) C' = 0.
+        # The offset depends on t by -C', the velocity by C'' = 2 a, and t itself solves f = (p - C) C' = 0.
         g = torch.addcmul(gt, gox, vx, value=-1).addcmul_(goy, vy, value=-1)
-        g = g.addcmul_(gvx, ax, value=2).addcmul_(gvy, ay, value=2).mul_(moves)
-        out = []
+        g = g.addcmul_(gvx, ax, value=2).addcmul_(gvy, ay, value=2).mul_(inverse_slope)
+        axes = []
         for o, v, go, gv in ((ox, vx, gox, gvx), (oy, vy, goy, gvy)):
             to_s = torch.addcmul(go, g, v).neg_()
             to_v = torch.addcmul(gv, g, o)
             to_b = torch.addcmul(to_v, to_s, t)
             to_a = (to_b + to_v).mul_(t)
-            out.append([to.sum(0, keepdim=True) for to in (to_a, to_b, to_s)])
-        return torch.stack([to for pair in zip(*out, strict=True) for to in pair]), None, None
+            axes.append([gradient.sum(0, keepdim=True) for gradient in (to_a, to_b, to_s)])
+        return torch.stack([gradient for pair in zip(*axes, strict=True) for gradient in pair]), None, None
 
 
-def _slope(curve: Tensor, t: Tensor, ox: Tensor, oy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The velocity at t, and ``-df/dt = C'C' - (p - C) C''``, kept positive, so that steps go towards a minimum."""
+def _velocity_and_slope(curve: Tensor, t: Tensor, ox: Tensor, oy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the velocity at t, and ``-df/dt = C'C' - (p - C) C''``, kept positive so that steps descend."""
     ax, ay, bx, by = curve[:4]
     vx, vy = torch.addcmul(bx, ax, t, value=2), torch.addcmul(by, ay, t, value=2)
     speed = (vx * vx).addcmul_(vy, vy)

@@ -1,4 +1,4 @@
-"""Sheets of strokes: painted, in figures, and as a picture."""
+"""Stroke patches: painting, comparing and showing them."""
 
 from __future__ import annotations
 
@@ -12,46 +12,52 @@ from torch.utils.checkpoint import checkpoint
 from artkit import Place, Renderer
 
 _COLUMNS = 8
-_BATCH = 250
+_CHUNK_STROKES = 250
 
 
 @torch.no_grad()
-def paint_patches(painter: Renderer, actions: Tensor, side: int, seed: int, first: int = 0) -> Tensor:
-    """The coverages (m, side, side), on the CPU, that a painter gives actions (m, A) on tiles cut at their edge.
+def paint_patches(painter: Renderer, actions: Tensor, side: int, seed: int, first_index: int = 0) -> Tensor:
+    """Paint actions (m, A) on tiles of `side` px, without a margin: coverage (m, side, side), on the CPU.
 
-    first: the number of the first stroke, which with the seed chooses its randomness.
+    first_index: stroke index of the first action, which selects the random sample together with the seed.
     """
-    sheets = []
-    for some in torch.split(torch.arange(len(actions)), _BATCH):
-        place = Place(torch.zeros(len(some), 2), side, 0, some + first, (side, side), seed)
-        sheets.append(painter(actions[some].to(painter.scene.device), place).coverage[:, 0].cpu())
-    return torch.cat(sheets)
+    patches = []
+    for chunk in torch.split(torch.arange(len(actions)), _CHUNK_STROKES):
+        place = Place(torch.zeros(len(chunk), 2), side, 0, chunk + first_index, (side, side), seed)
+        patches.append(painter(actions[chunk].to(painter.scene.device), place).coverage[:, 0].cpu())
+    return torch.cat(patches)
 
 
 def paint_tiles_on_patches(
-    paint: Callable[[Tensor, Tensor], Tensor], actions: Tensor, seeds: Tensor, place: Place
+    paint: Callable[[Tensor, Tensor], Tensor], actions: Tensor, noise: Tensor, place: Place
 ) -> Tensor:
-    """The sheets (m, 1, S, S) of a network that paints tiles of one size: resized, and bare around the tile.
+    """Paint patches (m, 1, S, S) with a network that paints tiles of a fixed size.
 
-    paint: actions (k, A) and what chooses their randomness (k, ...) -> (k, 1, s, s).
+    Tiles are resized and padded with the margin. paint: actions (k, A) and noise (k, ...) -> coverage (k, 1, s, s).
     """
-    sheets = []
-    for some, chosen in zip(torch.split(actions, _BATCH), torch.split(seeds, _BATCH), strict=True):
-        # Of many strokes nothing is kept for the gradient; they are painted again.
-        tiles = checkpoint(paint, some, chosen, use_reentrant=False) if len(actions) > _BATCH else paint(some, chosen)
+    patches = []
+    for chunk, chunk_noise in zip(
+        torch.split(actions, _CHUNK_STROKES), torch.split(noise, _CHUNK_STROKES), strict=True
+    ):
+        # For many strokes, intermediate results are not stored but computed again for the gradient.
+        tiles = (
+            checkpoint(paint, chunk, chunk_noise, use_reentrant=False)
+            if len(actions) > _CHUNK_STROKES
+            else paint(chunk, chunk_noise)
+        )
         if tiles.shape[-1] != place.side:
             tiles = F.interpolate(tiles, size=place.side, mode="bilinear", antialias=True)
-        sheets.append(F.pad(tiles, [place.margin] * 4))
-    return torch.cat(sheets) if sheets else actions.new_zeros(0, 1, place.patch_size, place.patch_size)
+        patches.append(F.pad(tiles, [place.margin] * 4))
+    return torch.cat(patches) if patches else actions.new_zeros(0, 1, place.patch_size, place.patch_size)
 
 
 def gradient_energy(coverage: Tensor) -> Tensor:
-    """Mean squared difference of neighbouring pixels: how much grain there is."""
+    """Compute the mean squared difference of neighbouring pixels, a measure of how noisy strokes are."""
     return coverage.diff(dim=-1).square().mean() + coverage.diff(dim=-2).square().mean()
 
 
 def comparison_image(real: Tensor, painted: Tensor) -> Tensor:
-    """A picture (3, h, w), dark on white, of real strokes (m, S, S), and below each the painted one; rows of eight.
+    """Return an image (3, h, w), dark on white, of real strokes (m, S, S) with each painted one below; rows of eight.
 
     m: a multiple of eight.
     """

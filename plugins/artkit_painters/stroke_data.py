@@ -1,7 +1,7 @@
-"""Stroke data: pairs of random actions and the coverage that the real MyPaint gives them (paper §2).
+"""Stroke data: pairs of random actions and the coverage that MyPaint paints for them (paper §2).
 
-Stroke i of a seed is always the same, whichever process paints it, so data are made by all cores, streamed or stored,
-and go on where they were interrupted.
+Stroke i of a seed is the same whichever process paints it. So data can be made by all cores, streamed or stored, and
+continued after an interruption.
 """
 
 from __future__ import annotations
@@ -26,24 +26,26 @@ from artkit_mypaint.libmypaint import ONE
 from artkit_mypaint.pen_paths import stroke_seeds
 from artkit_mypaint.tracing import trace_actions
 from artkit_mypaint.workers import Workers
-from artkit_painters import geometry_painter
+from artkit_painters import cell_blocks
 
 SHARD_SIZE = 5000
-"""Strokes that are made, and stored, at a time."""
+"""Strokes that are painted and stored at a time."""
 
 CHUNK_SIZE = 256
-"""Strokes of a stream that are painted at a time, and"""
+"""Strokes of a stream that are painted at a time."""
 
 PREFETCHED_CHUNKS = 4
-"""how many such pieces are painted ahead of what is asked for."""
+"""Chunks of a stream that are painted ahead of the requested ones."""
 
-Sheets = npt.NDArray[np.uint8]
+PatchArray = npt.NDArray[np.uint8]
+"""Coverage of stroke patches (m, S, S), 255 for 1."""
 
 
 @dataclass(frozen=True)
 class StrokeSet:
-    """Which strokes: of a brush, on tiles of `side` px and `margin` px around; `count` of the random ones of `seed`.
-    discrete: whether they are of the action space `DISCRETE_SPACE`.
+    """A set of random strokes of a brush: the first `count` strokes of `seed`.
+
+    Patches are tiles of `side` px with `margin` px around them. discrete: whether the actions are of `DISCRETE_SPACE`.
     """
 
     brush: str
@@ -59,120 +61,126 @@ class StrokeSet:
         return DISCRETE_SPACE if self.discrete else STROKE_SPACE
 
     @property
-    def inside(self) -> slice:
-        """Rows, and columns, of a sheet in which its tile lies."""
+    def tile_slice(self) -> slice:
+        """Rows and columns of a patch that are its tile."""
         return slice(self.margin, self.margin + self.side)
 
     def shards(self) -> range:
-        """The numbers of the shards."""
+        """The indices of the shards."""
         return range(-(-self.count // SHARD_SIZE))
 
     def actions(self, shard: int) -> Tensor:
-        """The actions of a shard: (<= SHARD, A), uniform in [0, 1] or among the discrete ones."""
+        """Return the actions of a shard: (<= SHARD_SIZE, A), uniform in [0, 1], quantized if discrete."""
         generator = torch.Generator().manual_seed(hash_seed(self.seed, shard))
         size = min(SHARD_SIZE, self.count - shard * SHARD_SIZE)
         actions = torch.rand(SHARD_SIZE, len(self.space), generator=generator)[:size]
         return quantize(actions) if self.discrete else actions
 
-    def paint(self, shard: int, workers: Workers, grain: int = 0) -> Sheets:
-        """The coverages of a shard: (<= SHARD, S, S) uint8, 255 for 1. Another `grain`, another sample of the brush's
-        randomness for the same actions.
-        """
+    def paint(self, shard: int, workers: Workers, sample: int = 0) -> PatchArray:
+        """Paint a shard: patches (<= SHARD_SIZE, S, S). sample: index of the sample of the brush's randomness."""
         actions = self.actions(shard)
-        size = geometry_painter.sheet_size(self.side, self.margin)
+        size = cell_blocks.patch_size(self.side, self.margin)
         corners = np.full((len(actions), 2), -self.margin)
-        numbers = torch.arange(len(actions)) + shard * SHARD_SIZE
-        traces = trace_actions(
+        indices = torch.arange(len(actions)) + shard * SHARD_SIZE
+        paths = trace_actions(
             actions[:, : len(STROKE_SPACE)],
             torch.zeros(len(actions), 2),
             self.side,
-            numbers,
-            hash_seed(self.seed, grain),
+            indices,
+            hash_seed(self.seed, sample),
         )
-        coverage = workers.paint(traces, corners, size, size)
+        coverage = workers.paint(paths, corners, size, size)
         if self.discrete:
             coverage[actions[:, LIFT].numpy() == 1] = 0
         return ((coverage.astype(np.uint32) * 255 + ONE // 2) // ONE).astype(np.uint8)
 
     def store(self, folder: Path, workers: Workers) -> Iterator[int]:
-        """Paint what is not in `folder` yet, a file a shard; yields how many strokes are there, as it grows.
+        """Paint the shards that `folder` lacks, a file each; yield the number of strokes stored so far.
 
-        Raises ArtkitError if the folder holds the strokes of another brush, seed or size, or if the disk is full.
+        Raises ArtkitError if the folder holds strokes of another brush, seed or size, or if the disk is full.
         """
         self._claim(folder)
-        missing = [shard for shard in self.shards() if self._stored(folder, shard) < len(self.actions(shard))]
-        done = self.count - sum(len(self.actions(shard)) for shard in missing)
-        yield done
+        missing = [shard for shard in self.shards() if self._stored_count(folder, shard) < len(self.actions(shard))]
+        stored = self.count - sum(len(self.actions(shard)) for shard in missing)
+        yield stored
         for shard in missing:
-            sheets = self.paint(shard, workers)
-            with atomic(self.file(folder, shard)) as temporary, temporary.open("wb") as stream:
-                np.save(stream, sheets)
-            done += len(sheets)
-            yield done
+            patches = self.paint(shard, workers)
+            with atomic(self.shard_file(folder, shard)) as temporary, temporary.open("wb") as stream:
+                np.save(stream, patches)
+            stored += len(patches)
+            yield stored
 
-    def _stored(self, folder: Path, shard: int) -> int:
-        """How many strokes of a shard there are; the last one of a smaller set is not whole."""
-        file = self.file(folder, shard)
-        return len(np.load(file, mmap_mode="r", allow_pickle=False)) if file.exists() else 0
+    def load(self, folder: Path) -> tuple[Tensor, list[PatchArray]]:
+        """Load stored strokes: all actions (count, A), and the patches of each shard, memory-mapped."""
+        actions = torch.cat([self.actions(shard) for shard in self.shards()])
+        patches = [
+            np.load(self.shard_file(folder, shard), mmap_mode="r", allow_pickle=False) for shard in self.shards()
+        ]
+        patches[-1] = patches[-1][: self.count - SHARD_SIZE * (len(patches) - 1)]
+        return actions, patches
 
-    def file(self, folder: Path, shard: int) -> Path:
-        """Where a shard is stored."""
+    def shard_file(self, folder: Path, shard: int) -> Path:
+        """Return the file of a shard."""
         return folder / f"shard-{shard:05}.npy"
 
-    def load(self, folder: Path) -> tuple[Tensor, list[Sheets]]:
-        """What `store` stored: all actions (count, A), and the shards' coverages, mapped from the disk."""
-        actions = torch.cat([self.actions(shard) for shard in self.shards()])
-        sheets = [np.load(self.file(folder, shard), mmap_mode="r", allow_pickle=False) for shard in self.shards()]
-        sheets[-1] = sheets[-1][: self.count - SHARD_SIZE * (len(sheets) - 1)]
-        return actions, sheets
+    def _stored_count(self, folder: Path, shard: int) -> int:
+        """Number of stored strokes of a shard; the last shard of a smaller set is incomplete."""
+        file = self.shard_file(folder, shard)
+        return len(np.load(file, mmap_mode="r", allow_pickle=False)) if file.exists() else 0
 
     def _claim(self, folder: Path) -> None:
-        told = folder / "strokes.json"
-        brush = find_brush(self.brush)
-        mine = {**asdict(self), "count": None, "space": self.space.name, "brush_sha256": sha256(brush)}
-        del mine["discrete"]  # the space tells
-        mine["libmypaint"] = libmypaint.version()
-        if told.exists():
-            try:
-                theirs = json.loads(told.read_text())
-            except ValueError:
-                raise ArtkitError(f"{told} is damaged", hint="remove the folder, to paint the strokes anew") from None
-            if different := sorted(key for key in mine if mine[key] != theirs.get(key)):
-                raise ArtkitError(
-                    f"{folder} holds other strokes: {', '.join(f'{k} = {theirs.get(k)}' for k in different)}",
-                    hint="choose another folder, or remove it",
-                )
-        else:
-            write_text(told, json.dumps(mine, indent=1))
+        """Write ``strokes.json``, or check that it describes this set."""
+        file = folder / "strokes.json"
+        expected = {
+            **asdict(self),
+            "count": None,
+            "space": self.space.name,
+            "brush_sha256": sha256(find_brush(self.brush)),
+            "libmypaint": libmypaint.version(),
+        }
+        del expected["discrete"]  # implied by the action space
+        if not file.exists():
+            write_text(file, json.dumps(expected, indent=1))
+            return
+        try:
+            actual = json.loads(file.read_text())
+        except ValueError:
+            raise ArtkitError(f"{file} is damaged", hint="remove the folder to paint the strokes again") from None
+        if different := sorted(key for key in expected if expected[key] != actual.get(key)):
+            raise ArtkitError(
+                f"{folder} holds other strokes: {', '.join(f'{key} = {actual.get(key)}' for key in different)}",
+                hint="choose another folder, or remove it",
+            )
 
 
 class StrokeStream:
-    """Endless strokes that are painted while they are learnt from, each used once: worker processes paint ahead.
+    """Endless strokes, each used once, that worker processes paint ahead during training.
 
-    Stroke i is always the same, so that a training goes on where it was.
+    Stroke i is always the same, so that a resumed training continues with the next strokes.
     """
 
-    def __init__(self, told: StrokeSet, workers: Workers) -> None:
-        self._told, self._workers = told, workers
-        self._painter = ThreadPoolExecutor(max_workers=1)  # it waits for the processes
-        self._pieces: dict[int, Future[tuple[Tensor, Sheets]]] = {}
+    def __init__(self, strokes: StrokeSet, workers: Workers) -> None:
+        self._strokes, self._workers = strokes, workers
+        self._executor = ThreadPoolExecutor(max_workers=1)  # the thread only waits for the worker processes
+        self._chunks: dict[int, Future[tuple[Tensor, PatchArray]]] = {}
 
-    def take(self, first: int, count: int) -> tuple[Tensor, Sheets]:
-        """The strokes `first` to `first + count - 1`: actions (count, A) and coverages (count, S, S)."""
+    def take(self, first: int, count: int) -> tuple[Tensor, PatchArray]:
+        """Return the strokes `first` to `first + count - 1`: actions (count, A) and patches (count, S, S)."""
         start, end = first // CHUNK_SIZE, (first + count - 1) // CHUNK_SIZE
-        self._pieces = {number: piece for number, piece in self._pieces.items() if number >= start}
-        for number in range(start, end + 1 + PREFETCHED_CHUNKS):
-            if number not in self._pieces:
-                self._pieces[number] = self._painter.submit(self._piece, number)
-        parts = [self._pieces[number].result() for number in range(start, end + 1)]
-        wanted = slice(first - start * CHUNK_SIZE, first - start * CHUNK_SIZE + count)
-        return torch.cat([actions for actions, _ in parts])[wanted], np.concatenate([s for _, s in parts])[wanted]
+        self._chunks = {index: chunk for index, chunk in self._chunks.items() if index >= start}
+        for index in range(start, end + 1 + PREFETCHED_CHUNKS):
+            if index not in self._chunks:
+                self._chunks[index] = self._executor.submit(self._paint_chunk, index)
+        chunks = [self._chunks[index].result() for index in range(start, end + 1)]
+        requested = slice(first - start * CHUNK_SIZE, first - start * CHUNK_SIZE + count)
+        actions, patches = zip(*chunks, strict=True)
+        return torch.cat(actions)[requested], np.concatenate(patches)[requested]
 
-    def _piece(self, number: int) -> tuple[Tensor, Sheets]:
-        piece = replace(self._told, count=CHUNK_SIZE, seed=hash_seed(self._told.seed + 1, number))
-        return piece.actions(0), piece.paint(0, self._workers)
+    def _paint_chunk(self, index: int) -> tuple[Tensor, PatchArray]:
+        chunk = replace(self._strokes, count=CHUNK_SIZE, seed=hash_seed(self._strokes.seed + 1, index))
+        return chunk.actions(0), chunk.paint(0, self._workers)
 
 
-def hash_seed(seed: int, number: int) -> int:
-    """A seed for part `number` of what `seed` stands for."""
-    return int(stroke_seeds(np.array([number]), seed)[0])
+def hash_seed(seed: int, index: int) -> int:
+    """Derive the seed of an item from its index."""
+    return int(stroke_seeds(np.array([index]), seed)[0])

@@ -1,4 +1,4 @@
-"""What the trainers of painters have in common: strokes of a brush to learn from, and what is shown of the training."""
+"""Base class of the painters' trainers: strokes of a brush as training data, sample images and TensorBoard."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from torch import Tensor, nn
 
 from artkit import Config as BaseConfig
 from artkit import Scene, Trainer, UsageError
-from artkit.engine.task import Diverged
+from artkit.engine.task import check_finite_gradients
 from artkit_mypaint.workers import Workers
 from artkit_painters import weights
 from artkit_painters.patches import comparison_image
-from artkit_painters.stroke_data import SHARD_SIZE, Sheets, StrokeSet, StrokeStream
+from artkit_painters.stroke_data import SHARD_SIZE, PatchArray, StrokeSet, StrokeStream
 
-Strokes = TypeVar("Strokes", Tensor, Sheets)
+Patches = TypeVar("Patches", Tensor, PatchArray)
 
-_SHOWN = 24  # strokes on the sample sheet
-_PICTURES = 200  # steps between sample sheets in TensorBoard
+_SAMPLE_STROKES = 24
+_IMAGE_INTERVAL_STEPS = 200  # between sample images in TensorBoard
 
 
 class StrokeTrainer(Trainer):
-    """A painter of one brush in the making.
+    """Trains a painter on strokes of one brush.
 
-    A subclass implements `learn` and `painted`, and says what its `weights` are called and what is in them.
+    Subclasses implement `train_step`, `paint`, `kind` and `network_and_metadata`.
     """
 
     class Config(BaseConfig):
@@ -41,13 +41,13 @@ class StrokeTrainer(Trainer):
         brush: str = "classic/dry_brush"
         """The brush to learn, as MyPaint names it, or a path to a .myb file."""
         strokes: int = Field(120_000, ge=0)
-        """How many strokes of the real MyPaint to learn from; they are stored in the run's folder. 0: strokes without
-        end, painted while they are learnt from and each used once, for machines with more cores than two."""
+        """Number of MyPaint strokes to train on; they are stored in the run's folder. 0: endless strokes, painted
+        during the training and used once each, for machines with more than two cores."""
         batch: int = Field(64, ge=1)
-        """Strokes a step."""
+        """Strokes per step."""
         tensorboard: bool = False
-        """Also write losses and sample sheets for TensorBoard, under `tensorboard/` in the run's folder; needs the
-        extra `tensorboard`."""
+        """Also write losses and sample images for TensorBoard, to `tensorboard/` in the run's folder; needs the extra
+        `tensorboard`."""
 
     config: Config
 
@@ -55,129 +55,130 @@ class StrokeTrainer(Trainer):
         super().__init__(config, scene, steps, folder)
         self.workers = Workers(config.brush)
         self.workers.brush.require_coverage_only()
-        self.set = StrokeSet(config.brush, config.strokes, scene.seed, discrete=discrete)
-        self.strokes = folder / "strokes"
-        self._shown = replace(self.set, count=_SHOWN)
-        self._sheets: Sheets | None = None
-        self._stored: tuple[Tensor, list[Sheets]] | None = None
+        self.stroke_set = StrokeSet(config.brush, config.strokes, scene.seed, discrete=discrete)
+        self.strokes_folder = folder / "strokes"
+        self._sample_set = replace(self.stroke_set, count=_SAMPLE_STROKES)
+        self._sample_patches: PatchArray | None = None
+        self._stored: tuple[Tensor, list[PatchArray]] | None = None
         self._stream: StrokeStream | None = None
-        self._board = _Board(folder / "tensorboard") if config.tensorboard else None
+        self._tensorboard = _TensorBoard(folder / "tensorboard") if config.tensorboard else None
 
     def prepare(self) -> None:
-        if self.sees_strokes(0):
-            self._open()
-
-    def _open(self) -> None:
-        """Paint the strokes that are not there yet, and open them."""
-        if not self.config.strokes:
-            self._stream = StrokeStream(self.set, self.workers)
-            return
-        for _ in self.set.store(self.strokes, self.workers):
-            pass
-        self._stored = self.set.load(self.strokes)
+        if self.needs_strokes(0):
+            self._open_strokes()
 
     def step(self, step: int) -> dict[str, float]:
-        if self._stored is None and self._stream is None and self.sees_strokes(step):
-            self._open()
-        with _tensor_cores(self.scene.device):
-            losses = self.learn(step)
-        if self._board:
-            self._board.tell(step, losses, self.sample)
+        if self._stored is None and self._stream is None and self.needs_strokes(step):
+            self._open_strokes()
+        with _tf32_matmul(self.scene.device):
+            losses = self.train_step(step)
+        if self._tensorboard:
+            self._tensorboard.write(step, losses, self.sample)
         return losses
 
-    @staticmethod
-    def improve(optimizer: torch.optim.Optimizer, loss: Tensor, most: float = math.inf) -> None:
-        """Take an optimizer's step down a loss, along a gradient that is at most so long. Raises Diverged, before
-        anything has changed, if that is no number.
-        """
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        if not nn.utils.clip_grad_norm_(parameters, most).isfinite():
-            raise Diverged("the gradient stopped being a number", hint="try a lower learning rate")
-        optimizer.step()
+    @torch.no_grad()
+    def sample(self) -> Tensor:
+        """Return an image of real strokes with each painted one below, in rows of eight."""
+        actions = self._sample_set.actions(0)
+        if self._sample_patches is None:
+            self._sample_patches = self._sample_set.paint(0, self.workers)
+        real = torch.from_numpy(self._sample_patches.astype(np.float32) / 255)
+        was_training = self.training
+        self.eval()  # so that batch normalisation does not change
+        painted = self.paint(actions.to(self.scene.device)).cpu()
+        self.train(was_training)
+        return comparison_image(self.crop(real), painted)
 
-    def sees_strokes(self, step: int) -> bool:
-        """Whether a step learns from strokes as MyPaint painted them, which must be there then."""
-        return True
+    def save(self, folder: Path) -> Path:
+        network, metadata = self.network_and_metadata()
+        file = folder / f"{self.kind}-{self.config.brush.replace('/', '-')}.safetensors"
+        training = self.config.model_dump(mode="json") | {"steps": self.steps, "seed": self.scene.seed}
+        common = {"brush": self.config.brush, "space": self.stroke_set.space.name, "training": training}
+        weights.save(network, metadata | common, file)
+        return file
 
     @abstractmethod
-    def learn(self, step: int) -> dict[str, float]:
-        """Train for one step; the losses by name."""
+    def train_step(self, step: int) -> dict[str, float]:
+        """Train for one step and return the losses by name."""
 
     @abstractmethod
-    def painted(self, actions: Tensor) -> Tensor:
-        """The sheets (m, S, S) of strokes (m, A) as the painter draws them now, cut as `cut` cuts the real ones."""
-
-    def cut(self, sheets: Strokes) -> Strokes:
-        """The tiles of sheets (m, S, S), beyond which the painter does not paint."""
-        return sheets[:, self.set.inside, self.set.inside]
+    def paint(self, actions: Tensor) -> Tensor:
+        """Paint actions (m, A) with the present network: patches (m, S, S), of the size that `crop` returns."""
 
     @property
     @abstractmethod
     def kind(self) -> str:
-        """With which the name of the weights' file begins."""
+        """Kind of painter, with which the name of the weights file starts."""
 
     @abstractmethod
-    def trained(self) -> tuple[nn.Module, dict[str, Any]]:
-        """The painter's network, and what a renderer must know of its weights beside brush and action space."""
+    def network_and_metadata(self) -> tuple[nn.Module, dict[str, Any]]:
+        """Return the network to save, and the metadata that a renderer needs beside the brush and the action space."""
 
-    def draw(self, step: int, size: int) -> tuple[Tensor, Sheets]:
-        """The strokes of a step: actions (size, A) on the CPU and what MyPaint makes of them (size, S, S), uint8."""
+    def needs_strokes(self, step: int) -> bool:
+        """Whether a step trains on painted strokes."""
+        return True
+
+    def crop(self, patches: Patches) -> Patches:
+        """Crop patches (m, S, S) to the area that the painter paints, the tiles by default."""
+        return patches[:, self.stroke_set.tile_slice, self.stroke_set.tile_slice]
+
+    @staticmethod
+    def optimizer_step(optimizer: torch.optim.Optimizer, loss: Tensor, max_norm: float = math.inf) -> None:
+        """Minimise a loss by one step, with the norm of the gradient clipped to `max_norm`.
+
+        Raises Diverged, before any weight changes, if the gradient is not finite.
+        """
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        norm = nn.utils.clip_grad_norm_(parameters, max_norm)
+        check_finite_gradients([norm], hint="try a lower learning rate")
+        optimizer.step()
+
+    def draw_batch(self, step: int, size: int) -> tuple[Tensor, PatchArray]:
+        """Return the strokes of a step: actions (size, A), on the CPU, and patches (size, S, S)."""
         if self._stream is not None:
             return self._stream.take(step * size, size)
         assert self._stored is not None
         actions, shards = self._stored
-        chosen = torch.randint(len(actions), (size,), generator=self.scene.generator)
-        sheets = np.stack([shards[index // SHARD_SIZE][index % SHARD_SIZE] for index in chosen.tolist()])
-        return actions[chosen], sheets
+        indices = torch.randint(len(actions), (size,), generator=self.scene.generator)
+        patches = np.stack([shards[index // SHARD_SIZE][index % SHARD_SIZE] for index in indices.tolist()])
+        return actions[indices], patches
 
-    def tiles(self, step: int, size: int) -> tuple[Tensor, Tensor]:
-        """The strokes of a step, cut at their tile, on the device: actions (m, A), coverage (m, 1, 64, 64)."""
-        actions, sheets = self.draw(step, size)
-        return actions.to(self.scene.device), self.coverage(sheets)
+    def draw_tiles(self, step: int, size: int) -> tuple[Tensor, Tensor]:
+        """Return the tiles of a step, on the device: actions (m, A), coverage (m, 1, 64, 64)."""
+        actions, patches = self.draw_batch(step, size)
+        return actions.to(self.scene.device), self.to_coverage(patches)
 
-    def coverage(self, sheets: Sheets) -> Tensor:
-        """Sheets (m, S, S), uint8, cut at their tile, on the device: (m, 1, 64, 64) in [0, 1]."""
-        cut = torch.from_numpy(np.ascontiguousarray(self.cut(sheets)))[:, None]
-        return cut.to(self.scene.device).float() / 255
+    def to_coverage(self, patches: PatchArray) -> Tensor:
+        """Crop patches (m, S, S) and move them to the device: coverage (m, 1, 64, 64) in [0, 1]."""
+        cropped = torch.from_numpy(np.ascontiguousarray(self.crop(patches)))[:, None]
+        return cropped.to(self.scene.device).float() / 255
 
-    @torch.no_grad()
-    def sample(self) -> Tensor:
-        """Real strokes, below each the painted one, in rows of eight."""
-        actions = self._shown.actions(0)
-        if self._sheets is None:
-            self._sheets = self._shown.paint(0, self.workers)
-        real = torch.from_numpy(self._sheets.astype(np.float32) / 255)
-        was = self.training
-        self.eval()  # no layer may learn from what is only shown
-        painted = self.painted(actions.to(self.scene.device)).cpu()
-        self.train(was)
-        return comparison_image(self.cut(real), painted)
-
-    def save(self, folder: Path) -> Path:
-        network, facts = self.trained()
-        file = folder / f"{self.kind}-{self.config.brush.replace('/', '-')}.safetensors"
-        training = self.config.model_dump(mode="json") | {"steps": self.steps, "seed": self.scene.seed}
-        told = {"brush": self.config.brush, "space": self.set.space.name, "training": training}
-        weights.save(network, facts | told, file)
-        return file
+    def _open_strokes(self) -> None:
+        """Paint the missing strokes and open them, or start the stream."""
+        if not self.config.strokes:
+            self._stream = StrokeStream(self.stroke_set, self.workers)
+            return
+        for _ in self.stroke_set.store(self.strokes_folder, self.workers):
+            pass
+        self._stored = self.stroke_set.load(self.strokes_folder)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set an optimizer's learning rate."""
+    """Set the learning rate of an optimizer."""
     for group in optimizer.param_groups:
         group["lr"] = rate
 
 
 def cosine_decay(progress: float) -> float:
-    """A learning rate's share of its highest, at `progress` in [0, 1] of its steps: up at once, down in a cosine."""
+    """Return the factor of the learning rate at `progress` in [0, 1]: linear warm-up over 2 %, then cosine decay."""
     return min(1.0, progress * 50 + 0.02) * (0.5 + 0.5 * math.cos(math.pi * progress))
 
 
 @contextmanager
-def _tensor_cores(device: torch.device) -> Iterator[None]:
-    """Products of matrices in TF32 on a GPU, whose ten bits of mantissa are plenty for weights; elsewhere nothing."""
+def _tf32_matmul(device: torch.device) -> Iterator[None]:
+    """Compute matrix products in TF32 on a GPU: its ten bits of mantissa suffice for training."""
     if device.type != "cuda":
         yield
         return
@@ -189,8 +190,8 @@ def _tensor_cores(device: torch.device) -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32 = before
 
 
-class _Board:
-    """Losses and sample sheets for TensorBoard. Raises UsageError if it is not installed."""
+class _TensorBoard:
+    """Writes losses and sample images for TensorBoard. Raises UsageError if it is not installed."""
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -202,12 +203,12 @@ class _Board:
         self._open: Callable[[int], Any] = lambda step: SummaryWriter(str(folder), purge_step=step)
         self._writer: Any = None
 
-    def tell(self, step: int, losses: dict[str, float], sample: Callable[[], Tensor]) -> None:
-        """Write a step's losses, and a sheet every so often."""
+    def write(self, step: int, losses: dict[str, float], sample: Callable[[], Tensor]) -> None:
+        """Write the losses of a step, and an image every `_IMAGE_INTERVAL_STEPS`."""
         if self._writer is None:
-            self._writer = self._open(step)  # what an interrupted training wrote beyond this step is void
+            self._writer = self._open(step)  # discards what an interrupted training wrote after this step
         for name, value in losses.items():
             self._writer.add_scalar(name, value, step)
-        if step % _PICTURES == 0:
+        if step % _IMAGE_INTERVAL_STEPS == 0:
             self._writer.add_image("sheet", sample().clamp(0, 1), step)
         self._writer.flush()

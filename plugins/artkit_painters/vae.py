@@ -1,5 +1,7 @@
-"""``type = "vae"``: the paper's first painter (§2.2): the decoder of an autoencoder of strokes, behind a network
-from an action to its latent. It smudges, as the paper says.
+"""``type = "vae"``: the paper's first painter (§2.2).
+
+A network maps an action to the latent of its stroke, which the decoder of an autoencoder of strokes paints. The strokes
+are blurred, as the paper reports.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from artkit_painters.patches import paint_tiles_on_patches
 
 
 class Vae(Renderer):
-    """The strokes of one brush as a VAE decodes them, cut at the edge of their tile; colour is exact."""
+    """The strokes of one brush, decoded by a VAE and cut at the edge of their tile; colour is exact."""
 
     name = "vae"
     space = STROKE_SPACE
@@ -27,40 +29,40 @@ class Vae(Renderer):
         """Settings."""
 
         brush: str | None = None
-        """The brush whose painter to take, among those that artkit ships weights for; classic/dry_brush unless told, or
-        the one that `weights` are of."""
+        """The brush whose painter is used, among those with shipped weights. The default is the brush of `weights`, or
+        classic/dry_brush."""
         grain: bool = True
-        """Stochastic decoding: each stroke is decoded from a latent that is drawn at random among those of its action;
-        without, from their mean."""
+        """Stochastic decoding: each stroke is decoded from a random latent of its action. Otherwise from the mean
+        latent."""
         weights: InputFile | None = None
-        """Weights of your own training instead."""
+        """Your own weights instead."""
         sha256: str = ""
-        """The sha256 these weights must have."""
+        """The sha256 that these weights must have."""
 
     config: Config
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
-        tensors, facts, found, file = weights.of_brush("vae", config.brush, config.weights, config.sha256)
-        self.config = config.model_copy(update={"brush": str(facts["brush"])})
+        tensors, metadata, checksum, file = weights.load_for_brush("vae", config.brush, config.weights, config.sha256)
+        self.config = config.model_copy(update={"brush": str(metadata["brush"])})
         self.painter = VaePainter()
         weights.fill(self.painter, tensors, file)
-        self.facts = facts
-        self.provenance["weights"] = found
+        self.metadata = metadata
+        self.provenance["weights"] = checksum
         self.eval().requires_grad_(False)
 
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         if self.config.grain:
-            noise = normal(place.stroke_index, place.seed).to(actions)
+            noise = latent_noise(place.stroke_index, place.seed).to(actions)
             coverage = paint_tiles_on_patches(self.painter, actions, noise, place)
         else:
-            coverage = paint_tiles_on_patches(lambda some, _: self.painter(some), actions, place.stroke_index, place)
+            coverage = paint_tiles_on_patches(lambda chunk, _: self.painter(chunk), actions, place.stroke_index, place)
         return StrokePatches(actions[:, SHAPE_SIZE:, None, None], coverage)
 
 
-def normal(numbers: Tensor, seed: int) -> Tensor:
-    """Standard normal noise (m, LATENT) of strokes, a function of their numbers (m,) and the seed alone."""
-    counted = numbers.cpu().numpy()[:, None] * LATENT + np.arange(LATENT)
-    uniform = (torch.from_numpy(stroke_seeds(counted, seed)) + 0.5) / (1 << 30)
+def latent_noise(indices: Tensor, seed: int) -> Tensor:
+    """Return standard normal noise (m, LATENT) of strokes, determined by their indices (m,) and the seed alone."""
+    counters = indices.cpu().numpy()[:, None] * LATENT + np.arange(LATENT)
+    uniform = (torch.from_numpy(stroke_seeds(counters, seed)) + 0.5) / (1 << 30)
     noise: Tensor = torch.special.ndtri(uniform.double())
     return noise

@@ -1,5 +1,7 @@
-"""``type = "vae"``: trains the `vae` painter (paper §2.2): an autoencoder of strokes, then a network from an action
-to the latents of its stroke. The colour of a stroke is exact without learning, so both see its coverage alone.
+"""``type = "vae"``: trains the `vae` painter (paper §2.2).
+
+The first stage trains an autoencoder of strokes, the second a network from an action to the latent of its stroke.
+Colour is exact without training, so both see coverage only.
 """
 
 from __future__ import annotations
@@ -15,14 +17,14 @@ from artkit import Scene
 from artkit_painters.autoencoder import LATENT, Encoder, Latent, VaePainter
 from artkit_painters.stroke_trainer import StrokeTrainer, cosine_decay, set_learning_rate
 
-_EARLY = 0.03  # of the first stage, in which painted pixels count more, or all strokes would first turn white
-_EMPHASIS = 10.0
-_PIECE = 512  # strokes that are encoded at a time
-_CODES = 1024  # strokes of a step of the second stage, if all are stored
+_EMPHASIS_SHARE = 0.03  # of the autoencoder's steps, at the start, in which painted pixels have more weight
+_EMPHASIS = 10.0  # that weight; without it, all decoded strokes would turn white at first
+_ENCODING_CHUNK = 512
+_PREDICTOR_BATCH = 1024  # strokes per step of the predictor, if all strokes are stored
 
 
 class VaeTrainer(StrokeTrainer):
-    """A painter of one brush, from its own strokes, in two stages."""
+    """Trains a painter of one brush on the brush's own strokes, in two stages."""
 
     name = "vae"
     kind = "vae"
@@ -31,11 +33,10 @@ class VaeTrainer(StrokeTrainer):
         """Settings."""
 
         autoencoder: float = Field(0.7, gt=0, lt=1)
-        """Share of the steps that train the autoencoder; in the others it stands still, and the network from actions to
-        latents learns."""
+        """Share of the steps that train the autoencoder; the others train the network from actions to latents."""
         free: float = Field(0.5, ge=0)
-        """Bits of nature (nats) a latent that the autoencoder may spend without a loss: its divergence counts only
-        beyond this, times the number of latents."""
+        """Free nats per latent: the autoencoder's divergence is penalised only above this, times the number of
+        latents."""
         lr: float = Field(1e-3, gt=0)
         """Learning rate of the autoencoder."""
         predictor_lr: float = Field(3e-3, gt=0)
@@ -46,60 +47,68 @@ class VaeTrainer(StrokeTrainer):
     def __init__(self, config: Config, scene: Scene, steps: int, folder: Path) -> None:
         super().__init__(config, scene, steps, folder)
         self.encoder, self.painter = Encoder(), VaePainter()
-        both = [*self.encoder.parameters(), *self.painter.decoder.parameters()]
-        self._coding = torch.optim.Adam(both, config.lr)
-        self._predicting = torch.optim.Adam(self.painter.predictor.parameters(), config.predictor_lr)
-        self._codes: tuple[Tensor, Latent] | None = None
+        autoencoder = [*self.encoder.parameters(), *self.painter.decoder.parameters()]
+        self._autoencoder_optimizer = torch.optim.Adam(autoencoder, config.lr)
+        self._predictor_optimizer = torch.optim.Adam(self.painter.predictor.parameters(), config.predictor_lr)
+        self._encoded: tuple[Tensor, Latent] | None = None
         self.to(scene.device)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        return {"coding": self._coding, "predicting": self._predicting}
+        return {"coding": self._autoencoder_optimizer, "predicting": self._predictor_optimizer}
 
-    def learn(self, step: int) -> dict[str, float]:
-        turn = max(1, round(self.steps * self.config.autoencoder))
-        if step < turn:
-            return self._code(self.tiles(step, self.config.batch)[1], step / turn)
-        return self._predict(*self._coded(step), (step - turn) / max(self.steps - turn, 1))
+    def train_step(self, step: int) -> dict[str, float]:
+        autoencoder_steps = max(1, round(self.steps * self.config.autoencoder))
+        if step < autoencoder_steps:
+            _, real = self.draw_tiles(step, self.config.batch)
+            return self._autoencoder_step(real, step / autoencoder_steps)
+        progress = (step - autoencoder_steps) / max(self.steps - autoencoder_steps, 1)
+        return self._predictor_step(*self._draw_latents(step), progress)
 
-    def _code(self, real: Tensor, progress: float) -> dict[str, float]:
-        set_learning_rate(self._coding, self.config.lr * cosine_decay(progress))
+    def _autoencoder_step(self, real: Tensor, progress: float) -> dict[str, float]:
+        set_learning_rate(self._autoencoder_optimizer, self.config.lr * cosine_decay(progress))
         latent = self.encoder(real)
         noise = torch.randn(len(real), LATENT, generator=self.scene.generator).to(real)
-        error = (self.painter.decoder(latent.at(noise)) - real).square()
-        weight = 1 + (_EMPHASIS - 1) * (real > 0) if progress < _EARLY else 1
+        error = (self.painter.decoder(latent.sample(noise)) - real).square()
+        weight = 1 + (_EMPHASIS - 1) * (real > 0) if progress < _EMPHASIS_SHARE else 1
         divergence = latent.divergence().mean()
         loss = (error * weight).sum((1, 2, 3)).mean() + divergence.clamp(min=self.config.free * LATENT)
-        self.improve(self._coding, loss)
+        self.optimizer_step(self._autoencoder_optimizer, loss)
         return {"mse": error.mean().item(), "divergence": divergence.item()}
 
     @torch.no_grad()
-    def _coded(self, step: int) -> tuple[Tensor, Latent]:
-        """Strokes of a step of the second stage and their latents. Those of stored strokes are found once, since the
-        encoder stands still: a step may have many more of them.
+    def _draw_latents(self, step: int) -> tuple[Tensor, Latent]:
+        """Return actions and latents of a step of the predictor.
+
+        The encoder is not trained any more, so stored strokes are encoded once, which allows larger batches.
         """
         if self._stored is None:
-            actions, real = self.tiles(step, self.config.batch)
+            actions, real = self.draw_tiles(step, self.config.batch)
             return actions, self.encoder(real)
-        if self._codes is None:
+        if self._encoded is None:
             actions, shards = self._stored
-            pieces = (shard[first : first + _PIECE] for shard in shards for first in range(0, len(shard), _PIECE))
-            codes = [self.encoder(self.coverage(piece)) for piece in pieces]
-            self._codes = actions.to(self.scene.device), Latent(*(torch.cat(part) for part in zip(*codes, strict=True)))
-        actions, latent = self._codes
-        chosen = torch.randint(len(actions), (_CODES,), generator=self.scene.generator).to(actions.device)
-        return actions[chosen], Latent(latent.mu[chosen], latent.spread[chosen])
+            chunks = (
+                shard[first : first + _ENCODING_CHUNK]
+                for shard in shards
+                for first in range(0, len(shard), _ENCODING_CHUNK)
+            )
+            latents = [self.encoder(self.to_coverage(chunk)) for chunk in chunks]
+            latent = Latent(*(torch.cat(values) for values in zip(*latents, strict=True)))
+            self._encoded = actions.to(self.scene.device), latent
+        actions, latent = self._encoded
+        indices = torch.randint(len(actions), (_PREDICTOR_BATCH,), generator=self.scene.generator).to(actions.device)
+        return actions[indices], Latent(latent.mean[indices], latent.log_variance[indices])
 
-    def _predict(self, actions: Tensor, wanted: Latent, progress: float) -> dict[str, float]:
-        set_learning_rate(self._predicting, self.config.predictor_lr * cosine_decay(progress))
-        latent = self.painter.predictor(actions)
-        mean, spread = (a - b for a, b in zip(latent, wanted, strict=True))
-        loss = mean.square().mean() + spread.square().mean()
-        self.improve(self._predicting, loss)
+    def _predictor_step(self, actions: Tensor, target: Latent, progress: float) -> dict[str, float]:
+        set_learning_rate(self._predictor_optimizer, self.config.predictor_lr * cosine_decay(progress))
+        predicted = self.painter.predictor(actions)
+        mean_error, log_variance_error = (a - b for a, b in zip(predicted, target, strict=True))
+        loss = mean_error.square().mean() + log_variance_error.square().mean()
+        self.optimizer_step(self._predictor_optimizer, loss)
         return {"latent": loss.item()}
 
-    def painted(self, actions: Tensor) -> Tensor:
-        sheets: Tensor = self.painter(actions)
-        return sheets[:, 0]
+    def paint(self, actions: Tensor) -> Tensor:
+        tiles: Tensor = self.painter(actions)
+        return tiles[:, 0]
 
-    def trained(self) -> tuple[nn.Module, dict[str, Any]]:
+    def network_and_metadata(self) -> tuple[nn.Module, dict[str, Any]]:
         return self.painter, {"architecture": "vae", "latent": LATENT}

@@ -11,42 +11,46 @@ from artkit import ActionSpace, UsageError
 from artkit.weights import fill, load, save
 from artkit_mypaint.action_spaces import STROKE_SPACE
 
-__all__ = ["SHIPPED", "fill", "load", "of_brush", "save", "shipped"]
+__all__ = ["SHIPPED", "fill", "load", "load_for_brush", "save", "shipped"]
 
 SHIPPED = Path(__file__).parent / "weights"
-"""The weights that come with artkit; ``sha256.json`` beside them lists their sums."""
+"""Folder of the weights that are part of artkit; ``sha256.json`` in it lists their checksums."""
 
 
-def shipped(painter: str, brush: str) -> Path:
-    """The shipped weights of a painter for a brush. Raises UsageError with the brushes there are."""
-    file = SHIPPED / f"{painter}-{brush.replace('/', '-')}.safetensors"
+def shipped(kind: str, brush: str) -> Path:
+    """Return the shipped weights file of a kind of painter for a brush.
+
+    Raises UsageError with the available brushes if there is none.
+    """
+    file = SHIPPED / f"{kind}-{brush.replace('/', '-')}.safetensors"
     if not file.is_file():
-        there = sorted(f.stem.removeprefix(f"{painter}-").replace("-", "/", 1) for f in SHIPPED.glob(f"{painter}-*"))
+        brushes = sorted(f.stem.removeprefix(f"{kind}-").replace("-", "/", 1) for f in SHIPPED.glob(f"{kind}-*"))
         raise UsageError(
-            f'artkit ships no {painter} painter for the brush "{brush}"',
-            hint=(f"there are: {', '.join(there)}; or " if there else "")
-            + "train one with a [trainer] recipe and name its file as weights",
+            f'artkit ships no {kind} painter for the brush "{brush}"',
+            hint=(f"available: {', '.join(brushes)}; or " if brushes else "")
+            + "train one with a [trainer] recipe and set its file as weights",
         )
     return file
 
 
-def of_brush(
+def load_for_brush(
     kind: str, brush: str | None, file: Path | None, expected: str = "", space: ActionSpace = STROKE_SPACE
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any], str, Path]:
-    """What `load` gives of the weights of a painter for a brush, and their file: `file`, or the shipped ones of `kind`.
+    """Load the weights of a painter: `file`, or the shipped ones of `kind` for the brush.
 
-    brush: the one that a recipe wants; classic/dry_brush or that of the file, if it does not say. Raises UsageError for
-    weights of another brush or action space.
+    brush: of the recipe; None means that of the file, or classic/dry_brush. expected: sha256 of the file, see
+    `artkit.weights.load`. Returns tensors, metadata, the sha256 and the file. Raises UsageError for weights of another
+    brush or action space.
     """
     file = file or shipped(kind, brush or "classic/dry_brush")
-    tensors, facts, found = load(file, expected)
-    if facts.get("space") != space.name:
+    tensors, metadata, checksum = load(file, expected)
+    if metadata.get("space") != space.name:
         raise UsageError(
-            f"{file} are weights for the action space {facts.get('space')}, not {space.name}",
-            hint="train them again with this artkit",
+            f"{file} are weights for the action space {metadata.get('space')}, not {space.name}",
+            hint="train them again with this version of artkit",
         )
-    if "brush" not in facts:
-        raise UsageError(f"{file} do not tell their brush", hint="train them again with this artkit")
-    if brush and facts["brush"] != brush:
-        raise UsageError(f"{file} are weights of the brush {facts['brush']}, not {brush}")
-    return tensors, facts, found, file
+    if "brush" not in metadata:
+        raise UsageError(f"{file} do not name their brush", hint="train them again with this version of artkit")
+    if brush and metadata["brush"] != brush:
+        raise UsageError(f"{file} are weights of the brush {metadata['brush']}, not {brush}")
+    return tensors, metadata, checksum, file

@@ -1,4 +1,4 @@
-"""Objectives that look at a picture, most of them through a pre-trained network."""
+"""Objectives that score a picture, most of them with a pre-trained network."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -8,7 +8,7 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_objectives() -> Sequence[type]:
-    """What networks see, what a text says, a style, pixels, and calm."""
+    """`class-activation`, `content`, `style`, `pixel`, `text` and `total-variation`."""
     from artkit_vision.class_activation import ClassActivation
     from artkit_vision.content import Content
     from artkit_vision.pixel import Pixel

@@ -1,4 +1,4 @@
-"""``type = "class-activation"``: what networks see in the picture is to be of a class (paper §5.1)."""
+"""``type = "class-activation"``: maximise the score of a class in an ensemble of classifiers (paper §5.1)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from torch import Tensor
 from artkit import Objective, RenderedPainting, Scene, View
 from artkit.imaging.pixels import downscale_pixels
 from artkit_vision import networks
-from artkit_vision.views import Views, look, whole
+from artkit_vision.augmentation import AugmentationSettings, augment, resize_central_square
 
-_ENOUGH = 1024
-"""A picture whose shorter side has at least twice as many px is reduced before it is judged."""
+_MIN_EVALUATION_SIDE = 1024  # px; a painting whose shorter side is at least twice as long is downscaled first
 
 
 def _as_table(value: Any) -> Any:
-    """A single class is a table of one."""
+    """Turn a single class into a table of one."""
     if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         return {str(value): 1.0}
     if not isinstance(value, dict):
@@ -27,7 +26,7 @@ def _as_table(value: Any) -> Any:
 
 
 _Weight = Annotated[float, Field(allow_inf_nan=False)]
-_Wanted = Annotated[
+_ClassWeights = Annotated[
     dict[str, _Weight],
     Field(min_length=1),
     BeforeValidator(_as_table),
@@ -44,20 +43,20 @@ _Wanted = Annotated[
 
 
 class ClassActivation(Objective):
-    """An ensemble of classifiers is to see a class in views of the picture.
+    """Negative score of a class, averaged over the networks of an ensemble and over augmented views of the picture.
 
-    Networks that are held out take no part in the painting. At the end they say what they see, which tells whether the
-    picture shows the class or only deceives the networks it was painted with.
+    Held-out networks take no part in the optimisation. They classify the finished painting, which shows whether it
+    depicts the class or is only adversarial to the networks that it was optimised with.
     """
 
     name = "class-activation"
 
-    class Config(Views):
+    class Config(AugmentationSettings):
         """Settings."""
 
-        wanted: _Wanted = Field(alias="class")
+        class_weights: _ClassWeights = Field(alias="class")
         """An ImageNet class by name or index, such as `"starfish"` or `327`; or a table of several with their weights,
-        `{"starfish" = 1.0, "sea urchin" = 0.5}`. A negative weight is for what is not to be seen."""
+        `{"starfish" = 1.0, "sea urchin" = 0.5}`. A negative weight lowers the score of a class."""
         networks: Annotated[tuple[str, ...], Field(min_length=1)] = (
             "efficientnet_lite0",
             "efficientnet_lite1",
@@ -65,15 +64,14 @@ class ClassActivation(Objective):
         )
         """The classifiers: those that come in a package, or any of timm's or torchvision's (torchvision/NAME)."""
         held_out: tuple[str, ...] = ()
-        """Classifiers that only judge the finished picture."""
+        """Classifiers that only evaluate the finished picture."""
         score: Literal["logit", "probability", "log-probability"] = "log-probability"
-        """What is to become large: the network's bare output for the class, its share of the softmax, or the logarithm
-        of that."""
+        """What is maximised: the logit of the class, its softmax probability, or the logarithm of that."""
 
         @model_validator(mode="after")
         def _check(self) -> Self:
             if both := sorted(set(self.networks) & set(self.held_out)):
-                raise ValueError(f"{', '.join(both)} cannot be held out and be one of networks too")
+                raise ValueError(f"{', '.join(both)} cannot be in both networks and held_out")
             return self
 
     config: Config
@@ -81,45 +79,46 @@ class ClassActivation(Objective):
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
         self._generator, self._device = scene.generator, scene.device
-        # In lists, so that the networks, which never change, are no part of this module's state.
+        # In lists, so that the frozen networks are not part of this module's state.
         self._networks = [networks.load(name, scene.device) for name in config.networks]
-        self._judges = [networks.load(name, scene.device) for name in config.held_out]
-        # A name or an index means what it means for the first network, also where others were trained on more classes.
-        known = self._networks[0].classes
-        wanted = {known.keys[known.find(name)]: weight for name, weight in config.wanted.items()}
-        self._wanted = {
-            network: {network.classes.of(key, network.name): weight for key, weight in wanted.items()}
-            for network in (*self._networks, *self._judges)
+        self._held_out = [networks.load(name, scene.device) for name in config.held_out]
+        # The first network resolves names and indices; the others may be trained on different classes.
+        classes = self._networks[0].classes
+        weights = {classes.keys[classes.find(name)]: weight for name, weight in config.class_weights.items()}
+        self._class_weights = {
+            network: {network.classes.index_of_key(key, network.name): weight for key, weight in weights.items()}
+            for network in (*self._networks, *self._held_out)
         }
 
     def forward(self, view: View) -> Tensor:
-        return torch.stack([self._value(view, network) for network in self._networks]).mean(0)
+        return torch.stack([self._loss(view, network) for network in self._networks]).mean(0)
 
-    def _value(self, view: View, network: networks.Network) -> Tensor:
-        """What one network thinks of the pictures, lower is better: (n,)."""
-        told = self.config
-        views = look(view, told, network.side, self._generator)
-        logits = view.cached(("logits", network.name, *told.key()), lambda: network(views.flatten(0, 1)))
-        scores: Tensor = _SCORES[told.score](logits).unflatten(0, views.shape[:2]).mean(0)
-        wanted = self._wanted[network]
-        return -(scores[:, list(wanted)] * scores.new_tensor(list(wanted.values()))).sum(1)
+    def _loss(self, view: View, network: networks.Network) -> Tensor:
+        """Return the negative weighted score of one network, averaged over the augmented views: (n,)."""
+        config = self.config
+        images = augment(view, config, network.side, self._generator)
+        key = ("logits", network.name, *config.augmentation_key())
+        logits = view.cached(key, lambda: network(images.flatten(0, 1)))
+        scores: Tensor = _SCORES[config.score](logits).unflatten(0, images.shape[:2]).mean(0)
+        weights = self._class_weights[network]
+        return -(scores[:, list(weights)] * scores.new_tensor(list(weights.values()))).sum(1)
 
     def evaluate(self, painting: RenderedPainting) -> list[dict[str, Any]]:
-        shrink = min(painting.size) // _ENOUGH
-        picture = downscale_pixels(painting.pixels(), shrink) if shrink > 1 else painting.to_tensor()
-        picture = picture[None].to(self._device)
+        shrink = min(painting.size) // _MIN_EVALUATION_SIDE
+        image = downscale_pixels(painting.pixels(), shrink) if shrink > 1 else painting.to_tensor()
+        image = image[None].to(self._device)
         rows = []
-        for network, wanted in self._wanted.items():
-            chances = network(whole(picture, network.side)).softmax(-1)[0]
-            order = chances.argsort(descending=True).tolist()
-            for index in wanted:
+        for network, weights in self._class_weights.items():
+            probabilities = network(resize_central_square(image, network.side)).softmax(-1)[0]
+            order = probabilities.argsort(descending=True).tolist()
+            for index in weights:
                 rows.append(
                     {
                         "network": network.name,
-                        "held_out": network in self._judges,
+                        "held_out": network in self._held_out,
                         "class": network.classes.name(index),
                         "rank": order.index(index) + 1,
-                        "probability": round(float(chances[index]), 4),
+                        "probability": round(float(probabilities[index]), 4),
                         "sees": network.classes.name(order[0]),
                     }
                 )

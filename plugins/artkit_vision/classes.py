@@ -1,4 +1,4 @@
-"""The names of what a classifier tells apart."""
+"""Names of the classes of a classifier."""
 
 from __future__ import annotations
 
@@ -11,83 +11,84 @@ from artkit import UsageError
 
 
 class Classes:
-    """The classes of a network's outputs, in order.
+    """The classes of a network's outputs, in the order of the outputs.
 
-    keys: what identifies each class in any network, such as its WordNet synset. names: of each class, the usual one
-    first.
+    keys: of each class, the same in all networks, such as its WordNet synset. names: the synonyms of each class, the
+    most common one first.
     """
 
     def __init__(self, keys: Sequence[str], names: Sequence[Sequence[str]]) -> None:
-        self.keys, self.names = tuple(keys), tuple(tuple(several) for several in names)
+        self.keys, self.names = tuple(keys), tuple(tuple(synonyms) for synonyms in names)
         numbered = list(enumerate(self.names))
-        self._usual = _grouped((several[0], index) for index, several in numbered)
-        self._any = _grouped((name, index) for index, several in numbered for name in several)
-        self._whole = _grouped((", ".join(several), index) for index, several in numbered)
-        self._keys = _grouped((key, index) for index, key in enumerate(self.keys))
+        self._by_first_name = _group_by_name((synonyms[0], index) for index, synonyms in numbered)
+        self._by_any_name = _group_by_name((name, index) for index, synonyms in numbered for name in synonyms)
+        self._by_full_name = _group_by_name((", ".join(synonyms), index) for index, synonyms in numbered)
+        self._by_key = _group_by_name((key, index) for index, key in enumerate(self.keys))
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def name(self, index: int) -> str:
-        """The usual name of a class."""
+        """Return the most common name of a class."""
         return self.names[index][0]
 
-    def find(self, wanted: str) -> int:
-        """The index of a class from one of its names, all of them as they are listed, its key, or its index.
+    def find(self, query: str) -> int:
+        """Return the index of a class from one of its names, its comma-separated list of names, its key or its index.
 
-        A name that is the usual one of a single class means that class, though others may go by it too. Raises
-        UsageError with candidates, if no class or several go by the name.
+        If the query is the first name of exactly one class, that class is returned even if other classes list it as a
+        synonym. Raises UsageError with suggestions if no class or more than one matches.
         """
-        if wanted.isdecimal():
-            if int(wanted) < len(self):
-                return int(wanted)
-            raise UsageError(f"there is no class {wanted}", hint=f"indices go from 0 to {len(self) - 1}")
+        if query.isdecimal():
+            if int(query) < len(self):
+                return int(query)
+            raise UsageError(f"there is no class {query}", hint=f"indices go from 0 to {len(self) - 1}")
         candidates: dict[int, None] = {}
-        for names in (self._usual, self._any, self._whole, self._keys):
-            found = names.get(_plain(wanted), [])
-            if len(found) == 1:
-                return found[0]
-            candidates |= dict.fromkeys(found)
+        for lookup in (self._by_first_name, self._by_any_name, self._by_full_name, self._by_key):
+            matches = lookup.get(_normalize(query), [])
+            if len(matches) == 1:
+                return matches[0]
+            candidates |= dict.fromkeys(matches)
         if candidates:
-            told = "; ".join(f"{index} ({', '.join(self.names[index][:3])})" for index in candidates)
-            raise UsageError(f'several classes are called "{wanted}"', hint=f"give the index of one: {told}")
-        raise UsageError(f'there is no class "{wanted}"', hint=self._near(_plain(wanted)))
+            options = "; ".join(f"{index} ({', '.join(self.names[index][:3])})" for index in candidates)
+            raise UsageError(f'several classes are called "{query}"', hint=f"give the index of one: {options}")
+        raise UsageError(f'there is no class "{query}"', hint=self._suggest(_normalize(query)))
 
-    def of(self, key: str, network: str) -> int:
-        """The index of the class with a key. Raises UsageError, in the network's name, if it knows none."""
-        found = self._keys.get(_plain(key))
-        if not found:
-            raise UsageError(f"{network} does not know the class {key} of the first network", hint="leave it out")
-        return found[0]
+    def index_of_key(self, key: str, network: str) -> int:
+        """Return the index of the class with a key. Raises UsageError, naming the network, if there is none."""
+        matches = self._by_key.get(_normalize(key))
+        if not matches:
+            raise UsageError(f"{network} has no class {key}, which the first network has", hint=f"leave {network} out")
+        return matches[0]
 
-    def _near(self, text: str) -> str:
-        inside = sorted((name for name in self._any if set(text.split()) <= set(name.split())), key=len)
-        near = list(dict.fromkeys([*inside, *difflib.get_close_matches(text, self._any, n=5)]))[:5]
-        return f"near it: {', '.join(near)}" if near else "give an ImageNet class, by name or index"
+    def _suggest(self, text: str) -> str:
+        words = set(text.split())
+        containing = sorted((name for name in self._by_any_name if words <= set(name.split())), key=len)
+        similar = difflib.get_close_matches(text, self._by_any_name, n=5)
+        names = list(dict.fromkeys([*containing, *similar]))[:5]
+        return f"similar names: {', '.join(names)}" if names else "give an ImageNet class, by name or index"
 
 
-def _plain(name: str) -> str:
+def _normalize(name: str) -> str:
     return " ".join(name.lower().replace("_", " ").split())
 
 
-def _grouped(pairs: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
-    """The indices that go by each name."""
+def _group_by_name(pairs: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
     grouped: dict[str, list[int]] = {}
     for name, index in pairs:
-        if index not in grouped.setdefault(_plain(name), []):
-            grouped[_plain(name)].append(index)
+        if index not in grouped.setdefault(_normalize(name), []):
+            grouped[_normalize(name)].append(index)
     return grouped
 
 
 @cache
-def imagenet(outputs: int) -> Classes | None:
-    """The ImageNet classes of a network with so many outputs, or None if it was trained on no known part of it."""
+def imagenet_classes(output_count: int) -> Classes | None:
+    """Return the ImageNet classes of a network with `output_count` outputs, or None if timm knows no such subset."""
     import timm.data
 
     data: Any = timm.data
-    subset = data.infer_imagenet_subset({"num_classes": outputs})
+    subset = data.infer_imagenet_subset({"num_classes": output_count})
     if subset is None:
         return None
-    told = data.ImageNetInfo(subset)
-    names = [told.index_to_description(index).split(", ") for index in range(outputs)]
-    return Classes(told.label_names(), names)
+    info = data.ImageNetInfo(subset)
+    names = [info.index_to_description(index).split(", ") for index in range(output_count)]
+    return Classes(info.label_names(), names)

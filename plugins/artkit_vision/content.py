@@ -1,5 +1,6 @@
-"""``type = "content"``: intrinsic style transfer (paper §5.2). Only the content loss of neural style transfer is
-minimised; the medium, brushstrokes, dictates the style.
+"""``type = "content"``: intrinsic style transfer (paper §5.2).
+
+Only the content loss of neural style transfer is minimised; the brush strokes determine the style.
 """
 
 from __future__ import annotations
@@ -11,50 +12,50 @@ from torch import Tensor
 
 from artkit import InputFile, Objective, Scene, View
 from artkit.imaging.loading import Fit, load_target_image
-from artkit_vision.features import Layers, Look, Looks
+from artkit_vision.features import FeatureExtractor, FeatureSettings, Layers
 
 
 class Content(Objective):
-    """Difference between what the layers of a network see in the picture and in the target.
+    """Mean difference between the features of the picture and those of the target.
 
-    Both are moved together. Several of these that look through one network with the same moves share its pass.
+    Both get the same random transform. Objectives with the same network and transform settings share one forward pass.
     """
 
     name = "content"
 
-    class Config(Looks):
+    class Config(FeatureSettings):
         """Settings."""
 
         target: InputFile
         """The image to paint."""
         fit: Fit = "cover"
-        """How the image is brought to the picture's size: cut to its shape, padded, or stretched."""
+        """How the image is fitted to the picture's size: cropped, padded, or stretched."""
         layers: Layers = ("blocks.1", "blocks.2")
-        """Which layers of the network; their losses are averaged."""
+        """Layers of the network; their losses are averaged."""
         norm: Literal["l1", "l2"] = "l1"
-        """Mean absolute difference, as the paper's released code, or mean squared difference, as its text."""
+        """Mean absolute difference, as in the paper's released code, or mean squared difference, as in its text."""
 
     config: Config
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
-        # In a tuple, so that the network, which never changes, is no part of this module's state.
-        self._looks = (Look.of(config, config.layers, scene),)
+        # In a tuple, so that the frozen network is not part of this module's state.
+        self._extractors = (FeatureExtractor.shared(config, config.layers, scene),)
         self.target = load_target_image(config.target, scene.size, config.fit, scene.background.cpu()).to(scene.device)
 
     @property
-    def look(self) -> Look:
-        """The network that looks."""
-        return self._looks[0]
+    def extractor(self) -> FeatureExtractor:
+        """The feature extractor, shared with other objectives."""
+        return self._extractors[0]
 
     def forward(self, view: View) -> Tensor:
         assert view.target is not None
-        seen = self.look.picture(view)
-        wanted = self.look.moved(view, view.target, (self.config.target, self.config.fit))
-        losses = [_distance(seen[layer], wanted[layer], self.config.norm) for layer in self.config.layers]
+        features = self.extractor.picture(view)
+        expected = self.extractor.transformed(view, view.target, (self.config.target, self.config.fit))
+        losses = [_distance(features[layer], expected[layer], self.config.norm) for layer in self.config.layers]
         return torch.stack(losses).mean(0)
 
 
-def _distance(seen: Tensor, wanted: Tensor, norm: str) -> Tensor:
-    difference = seen - wanted
+def _distance(features: Tensor, expected: Tensor, norm: str) -> Tensor:
+    difference = features - expected
     return (difference.abs() if norm == "l1" else difference.square()).flatten(1).mean(1)

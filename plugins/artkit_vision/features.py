@@ -1,12 +1,13 @@
-"""What the layers of a network see in a picture and in images beside it. All objectives that look through one network,
-with the same moves, share its pass, whichever layers each of them asks for.
+"""Features of a picture and of reference images, under the same random transform.
+
+Objectives with the same network and transform settings share one forward pass, whichever layers each of them uses.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import torch
 from pydantic import Field
@@ -16,124 +17,130 @@ from torch.nn import functional as F
 from artkit import Objective, Scene, View
 from artkit_vision import networks
 
-MEMORY = 256 << 20
-"""Bytes that are kept of what a network saw in images that do not change."""
+MAX_CACHE_BYTES = 256 << 20
+"""Limit of the cache of an extractor, which holds the features of reference images."""
 
 Layers = Annotated[tuple[str, ...], Field(min_length=1)]
 
-Seen = dict[str, Tensor]
-"""What layers see, (n, c, h, w), by their names."""
+Features = dict[str, Tensor]
+"""Features (n, c, h, w) by the name of their layer."""
 
 
-class Looks(Objective.Config):
-    """What an objective can be told of how it looks."""
+class FeatureSettings(Objective.Config):
+    """Settings of objectives that compare features."""
 
     network: str = "efficientnet_lite0"
-    """The network that looks: one that comes in a package, or any of timm's or torchvision's (torchvision/NAME)."""
+    """The network: one that comes in a package, or any of timm's or torchvision's (torchvision/NAME)."""
     jitter: Annotated[int, Field(ge=0)] = 4
-    """The picture is shifted by up to so many px, at random each step, so that no stroke can lean on where the
-    network's own grid happens to lie."""
+    """The picture is shifted by up to this many px, at random each step, so that strokes do not overfit to the
+    network's pixel grid."""
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
-    """It is turned by up to so many degrees, at random each step."""
+    """It is rotated by up to this many degrees, at random each step."""
     zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """It is enlarged or reduced by up to this share, at random each step."""
+    """It is enlarged or reduced by up to this fraction, at random each step."""
 
 
-class Look:
-    """A network that looks at pictures moved at random, for all objectives that look alike."""
+class FeatureExtractor:
+    """A network whose features are extracted from randomly transformed images; one transform a step.
 
-    def __init__(self, told: Looks, scene: Scene) -> None:
-        self.network = networks.load(told.network, scene.device)
-        self._told, self._generator = told, scene.generator
+    Use `shared` to get the extractor of a scene.
+    """
+
+    def __init__(self, settings: FeatureSettings, scene: Scene) -> None:
+        self.network = networks.load(settings.network, scene.device)
+        self._settings, self._generator = settings, scene.generator
         self._layers: dict[str, None] = {}
-        self._remembered: OrderedDict[Hashable, Seen] = OrderedDict()
-        self._bytes = 0
+        self._cache: OrderedDict[Hashable, Features] = OrderedDict()
+        self._cache_bytes = 0
 
     @classmethod
-    def of(cls, told: Looks, layers: Sequence[str], scene: Scene) -> Look:
-        """The look of objectives with these settings, which from now on sees these layers too.
+    def shared(cls, settings: FeatureSettings, layers: Sequence[str], scene: Scene) -> FeatureExtractor:
+        """Return the scene's extractor for these settings, and add `layers` to those that it extracts.
 
         Raises UsageError if the network has no such layer.
         """
-        key = ("look", told.network, told.jitter, told.rotate, told.zoom)
-        look = scene.cached(key, lambda: cls(told, scene))
-        look.network.check_layers(layers)
-        look._layers |= dict.fromkeys(layers)
-        return look
+        key = ("feature extractor", settings.network, settings.jitter, settings.rotate, settings.zoom)
+        extractor = scene.cached(key, lambda: cls(settings, scene))
+        extractor.network.check_layers(layers)
+        extractor._layers |= dict.fromkeys(layers)
+        return extractor
 
-    def picture(self, view: View) -> Seen:
-        """What the layers see in a step's pictures (n, 3, h, w)."""
-        move = self._move(view)
-        return view.cached(("seen", self), lambda: self._see(_apply(view.image, move)))
+    def picture(self, view: View) -> Features:
+        """Return the features of a step's pictures (n, 3, h, w), transformed."""
+        transform = self._transform(view)
+        return view.cached(("features", self), lambda: self._extract(_apply(view.image, transform)))
 
     @torch.no_grad()
-    def moved(self, view: View, image: Tensor, name: Hashable) -> Seen:
-        """What the layers see in an image that is moved as the step's pictures are, such as their target.
+    def transformed(self, view: View, image: Tensor, key: Hashable) -> Features:
+        """Return the features of a reference image, such as the target, under the transform of the step's pictures.
 
-        name: what tells the image from others, wherever the window lies. Shifts recur, so what was seen is remembered
-        for them, as far as there is room.
+        key: identifies the image, whichever window of it is passed. Only shifts recur, so features are cached across
+        steps for shifts alone.
         """
-        move = self._move(view)
-        recurs = move[2:] == (0.0, 1.0)
-        key = (name, move, view.window)
-        return view.cached(("seen", self, name), lambda: self._recall(key, image, move, recurs))
+        transform = self._transform(view)
+        recurs = transform.degrees == 0.0 and transform.scale == 1.0
+        cache_key = (key, transform, view.window)
+        return view.cached(("features", self, key), lambda: self._lookup(cache_key, image, transform, recurs))
 
     @torch.no_grad()
-    def still(self, image: Tensor, name: Hashable) -> Seen:
-        """What the layers see in an image as it is."""
-        return self._recall((name, None), image, _STILL, True)
+    def untransformed(self, image: Tensor, key: Hashable) -> Features:
+        """Return the features of a reference image as it is. key: identifies the image."""
+        return self._lookup((key, None), image, _IDENTITY, True)
 
-    def _recall(self, key: Hashable, image: Tensor, move: _Move, recurs: bool) -> Seen:
+    def _lookup(self, key: Hashable, image: Tensor, transform: _Transform, recurs: bool) -> Features:
         key = (key, len(self._layers))
-        if key in self._remembered:
-            self._remembered.move_to_end(key)
-            return self._remembered[key]
-        seen = self._see(_apply(image, move))
-        size = _bytes(seen)
-        if recurs and size <= MEMORY:
-            self._remembered[key] = seen
-            self._bytes += size
-            while self._bytes > MEMORY:
-                _, oldest = self._remembered.popitem(last=False)
-                self._bytes -= _bytes(oldest)
-        return seen
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
+        features = self._extract(_apply(image, transform))
+        size = _bytes(features)
+        if recurs and size <= MAX_CACHE_BYTES:
+            self._cache[key] = features
+            self._cache_bytes += size
+            while self._cache_bytes > MAX_CACHE_BYTES:
+                _, oldest = self._cache.popitem(last=False)
+                self._cache_bytes -= _bytes(oldest)
+        return features
 
-    def _see(self, image: Tensor) -> Seen:
+    def _extract(self, image: Tensor) -> Features:
         return dict(zip(self._layers, self.network.features(image, tuple(self._layers)), strict=True))
 
-    def _move(self, view: View) -> _Move:
-        return view.cached(("move", self), self._draw)
+    def _transform(self, view: View) -> _Transform:
+        return view.cached(("transform", self), self._random_transform)
 
-    def _draw(self) -> _Move:
-        told = self._told
-        shift = torch.randint(-told.jitter, told.jitter + 1, (2,), generator=self._generator)
-        turn, grow = (2 * torch.rand(2, generator=self._generator) - 1).tolist()
+    def _random_transform(self) -> _Transform:
+        settings = self._settings
+        shift = torch.randint(-settings.jitter, settings.jitter + 1, (2,), generator=self._generator)
+        rotation, zoom = (2 * torch.rand(2, generator=self._generator) - 1).tolist()
         x, y = shift.tolist()
-        return (x, y, turn * told.rotate, 1.0 + grow * told.zoom)
+        return _Transform(x, y, rotation * settings.rotate, 1.0 + zoom * settings.zoom)
 
 
-_Move = tuple[int, int, float, float]
-"""A shift in px, a turn in degrees, and a scale."""
-
-_STILL: _Move = (0, 0, 0.0, 1.0)
-
-
-def _bytes(seen: Seen) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in seen.values())
+class _Transform(NamedTuple):
+    x: int  # shift, px
+    y: int
+    degrees: float
+    scale: float
 
 
-def _apply(image: Tensor, move: _Move) -> Tensor:
-    """Images (n, 3, h, w) moved; what comes in at the edges repeats them."""
-    x, y, turn, scale = move
-    if (turn, scale) == (0.0, 1.0):
-        reach = max(abs(x), abs(y))
-        if not reach:
-            return image
-        height, width = image.shape[-2:]
-        padded = F.pad(image, (reach, reach, reach, reach), mode="replicate")
-        return padded[:, :, reach + y : reach + y + height, reach + x : reach + x + width]
+_IDENTITY = _Transform(0, 0, 0.0, 1.0)
+
+
+def _bytes(features: Features) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in features.values())
+
+
+def _apply(image: Tensor, transform: _Transform) -> Tensor:
+    """Transform images (n, 3, h, w), with edge padding."""
+    x, y, degrees, scale = transform
     height, width = image.shape[-2:]
-    angle = torch.tensor(turn * torch.pi / 180)
+    if (degrees, scale) == (0.0, 1.0):
+        pad = max(abs(x), abs(y))
+        if not pad:
+            return image
+        padded = F.pad(image, (pad, pad, pad, pad), mode="replicate")
+        return padded[:, :, pad + y : pad + y + height, pad + x : pad + x + width]
+    angle = torch.tensor(degrees * torch.pi / 180)
     cos, sin = float(angle.cos()) / scale, float(angle.sin()) / scale
     matrix = torch.tensor(
         [[cos, -sin * height / width, 2 * x / width], [sin * width / height, cos, 2 * y / height]],

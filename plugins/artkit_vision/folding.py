@@ -1,7 +1,7 @@
-"""Folding the batch normalisation of a frozen network into its convolutions.
+"""Folding of batch normalisation into the preceding convolution, for frozen networks.
 
-There it is but one more scale and shift of what a convolution gives, which the convolution's own weights can do. That
-saves a network a fifth to a quarter of its time, forward and backward.
+The normalisation of a frozen network is a scale and a shift of each channel, which the convolution's weight and bias
+can include. This saves a fifth to a quarter of a network's time, forward and backward.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 
 @torch.no_grad()
-def fold(model: nn.Module, side: int) -> None:
-    """Fold what can be of a frozen model that takes images of `side` px.
+def fold_batch_norms(model: nn.Module, side: int) -> None:
+    """Fold the batch normalisations of a frozen model in place; `side`: of its input images, px.
 
-    Layers keep their names, and the model's output stays what it was: one that uses a convolution's bare output too
-    keeps its normalisation.
+    Layers keep their names. If the output of the model changes, because it also uses the bare output of a convolution,
+    nothing is folded.
     """
     image = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
-    expected, pairs = _watch(model, image)
-    before = {conv: (conv.weight, conv.bias) for conv, _ in pairs}
+    expected, pairs = _find_pairs(model, image)
+    original = {conv: (conv.weight, conv.bias) for conv, _ in pairs}
     names = {module: name for name, module in model.named_modules()}
     for conv, norm in pairs:
         mean, var = norm.running_mean, norm.running_var
@@ -31,42 +31,44 @@ def fold(model: nn.Module, side: int) -> None:
         assert var is not None
         folded = fuse_conv_bn_weights(conv.weight, conv.bias, mean, var, norm.eps, norm.weight, norm.bias)
         conv.weight, conv.bias = folded
-        model.set_submodule(names[norm], _rest(norm).eval())
+        model.set_submodule(names[norm], _without_norm(norm).eval())
     if pairs and not torch.allclose(model(image), expected, rtol=1e-3, atol=1e-3):
         for conv, norm in pairs:
-            conv.weight, conv.bias = before[conv]
+            conv.weight, conv.bias = original[conv]
             model.set_submodule(names[norm], norm)
 
 
-def _watch(model: nn.Module, image: Tensor) -> tuple[Tensor, list[tuple[nn.Conv2d, nn.BatchNorm2d]]]:
-    """What the model says of an image, and the convolutions whose output is normalised next, each with what does it."""
-    made: dict[int, tuple[nn.Conv2d, Tensor]] = {}  # the outputs are held, so that no other gets their id
+def _find_pairs(model: nn.Module, image: Tensor) -> tuple[Tensor, list[tuple[nn.Conv2d, nn.BatchNorm2d]]]:
+    """Return the model's output, and each convolution with the normalisation that is applied to its output.
+
+    Modules that occur in several pairs are left out.
+    """
+    conv_outputs: dict[int, tuple[nn.Conv2d, Tensor]] = {}  # holds the outputs, so that ids are not reused
     pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
 
-    def after(conv: nn.Conv2d, _input: object, output: Tensor) -> None:
-        made[id(output)] = conv, output
+    def record_output(conv: nn.Conv2d, _input: object, output: Tensor) -> None:
+        conv_outputs[id(output)] = conv, output
 
-    def before(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
-        if (found := made.get(id(inputs[0]))) and norm.running_mean is not None:
-            pairs.append((found[0], norm))
+    def match_input(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
+        if (match := conv_outputs.get(id(inputs[0]))) and norm.running_mean is not None:
+            pairs.append((match[0], norm))
 
     handles = []
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
-            handles.append(module.register_forward_hook(after))
+            handles.append(module.register_forward_hook(record_output))
         elif type(module) in (nn.BatchNorm2d, BatchNormAct2d):
-            handles.append(module.register_forward_pre_hook(before))
+            handles.append(module.register_forward_pre_hook(match_input))
     try:
         output = model(image)
     finally:
         for handle in handles:
             handle.remove()
-    times = Counter(module for pair in pairs for module in pair)
-    return output, [pair for pair in pairs if all(times[module] == 1 for module in pair)]
+    counts = Counter(module for pair in pairs for module in pair)
+    return output, [pair for pair in pairs if all(counts[module] == 1 for module in pair)]
 
 
-def _rest(norm: nn.BatchNorm2d) -> nn.Module:
-    """What a layer does beside normalising."""
+def _without_norm(norm: nn.BatchNorm2d) -> nn.Module:
     if isinstance(norm, BatchNormAct2d):
         return nn.Sequential(OrderedDict(drop=norm.drop, act=norm.act))
     return nn.Identity()

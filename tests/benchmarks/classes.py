@@ -24,7 +24,7 @@ from artkit.output.export import open_painting
 from artkit.recipes.reading import read_recipe
 from artkit.recipes.shipped import shipped_recipes
 from artkit_vision import networks
-from artkit_vision.views import whole
+from artkit_vision.augmentation import resize_central_square
 
 SEED = 2019
 COUNT = 20
@@ -47,7 +47,7 @@ def paint(index: int, folder: Path, settings: list[str]) -> float:
 def judged(picture: torch.Tensor, index: int, judge: str) -> tuple[int, float, str]:
     """The rank and probability of a class in what a network sees in a picture (1, 3, h, w), and what it sees first."""
     network = networks.load(judge, torch.device("cpu"))
-    chances = network(whole(picture, network.side)).softmax(-1)[0]
+    chances = network(resize_central_square(picture, network.side)).softmax(-1)[0]
     order = chances.argsort(descending=True).tolist()
     return order.index(index) + 1, float(chances[index]), network.classes.name(order[0])
 

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from artkit_mypaint.action_spaces import STROKE_SPACE
-from artkit_mypaint.brush import Brush, paint_coverages
+from artkit_mypaint.brush import Brush
+from artkit_mypaint.painting import paint_coverages
 from artkit_mypaint.tracing import trace_actions
 from artkit_mypaint.workers import Workers
 

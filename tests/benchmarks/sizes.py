@@ -1,11 +1,12 @@
-"""What a step of a large picture costs: memory and time against the size of the picture.
+"""Memory and time of an optimisation step, for pictures of several sizes.
 
     python tests/benchmarks/sizes.py [--sides 1024 2048 ...] [--window 512] [--steps 9] [--renderer gan] [--set K=V]
 
-Each side is painted in a process of its own, from the shipped photo: strokes; windows of a sweep; seconds to prepare;
-the seconds of a step, the median of `--steps` after the first; those of a sweep over the whole picture; those a
-megapixel; peak memory of the process when the steps are done, and its ratio to the first side's. `--window 0` takes the
-whole at once, as long as the memory lasts. Sequentially, as the paper's released code paints: see rendering.py.
+Each size is measured in a process of its own, with the shipped photo. The table has the number of strokes; windows in
+an epoch; seconds of preparation; seconds of a step, the median of `--steps` after the first; seconds of an epoch over
+the whole picture, and per megapixel; peak memory of the process after the steps, and its ratio to that of the first
+size. `--window 0` optimises the whole picture in each step, if memory suffices. For the sequential method of the
+paper's released code see rendering.py.
 """
 
 from __future__ import annotations
@@ -28,20 +29,21 @@ from artkit.recipes.shipped import shipped_recipes
 
 
 def measure(side: int, window: int, steps: int, settings: list[str]) -> dict[str, float]:
-    """Prepare a picture and take some steps; what that cost."""
-    told = [f"size=[{side},{side}]", f"window={window or side}", "steps=1000", *settings]
-    began = time.perf_counter()
+    """Prepare a painting and run some steps; return the figures."""
+    options = [f"size=[{side},{side}]", f"window={window or side}", "steps=1000", *settings]
+    start = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        job = PaintingTask(read_recipe([shipped_recipes()["photo"]], told), torch.device("cpu"), Path(folder))
-        prepared = time.perf_counter() - began
+        recipe = read_recipe([shipped_recipes()["photo"]], options)
+        task = PaintingTask(recipe, torch.device("cpu"), Path(folder))
+        prepared = time.perf_counter() - start
         seconds = []
         for step in range(steps + 1):
-            began = time.perf_counter()
-            job.step(step)
-            seconds.append(time.perf_counter() - began)
+            start = time.perf_counter()
+            task.step(step)
+            seconds.append(time.perf_counter() - start)
     return {
-        "strokes": job.canvas.stroke_count,
-        "windows": job.windows.count,
+        "strokes": task.canvas.stroke_count,
+        "windows": task.windows.count,
         "prepared": prepared,
         "step": median(seconds[1:]),
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
@@ -55,26 +57,27 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=9)
     parser.add_argument("--renderer", default="gan")
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
-    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
-    told = parser.parse_args(arguments)
-    settings = [f'renderer={{type="{told.renderer}"}}', *told.settings]
-    if told.one:
-        print(json.dumps(measure(told.one, told.window, told.steps, settings)))
+    parser.add_argument("--only-side", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    settings = [f'renderer={{type="{options.renderer}"}}', *options.settings]
+    if options.only_side:
+        print(json.dumps(measure(options.only_side, options.window, options.steps, settings)))
         return
-    print("   side    strokes windows prepared    step   sweep s/megapixel  peak GB ratio")
+    print("   side    strokes windows prepared    step   epoch s/megapixel  peak GB ratio")
     first = None
-    for side in told.sides:
-        command = [sys.executable, __file__, "--one", str(side), *(arguments or sys.argv[1:])]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-        if done.returncode:
-            print(f"{side:7d} did not end well")
+    for side in options.sides:
+        command = [sys.executable, __file__, "--only-side", str(side), *(arguments or sys.argv[1:])]
+        process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        if process.returncode:
+            print(f"{side:7d} failed with exit status {process.returncode}")
             continue
-        cost = json.loads(done.stdout)
-        first = first or cost["peak"]
-        sweep = cost["step"] * cost["windows"]
+        figures = json.loads(process.stdout)
+        first = first or figures["peak"]
+        epoch = figures["step"] * figures["windows"]
         print(
-            f"{side:7d} {cost['strokes']:10,.0f} {cost['windows']:7.0f} {cost['prepared']:8.1f} {cost['step']:7.2f} "
-            f"{sweep:7.0f} {sweep / side**2 * 1e6:11.1f} {cost['peak'] / 2**30:8.2f} {cost['peak'] / first:5.2f}",
+            f"{side:7d} {figures['strokes']:10,.0f} {figures['windows']:7.0f} {figures['prepared']:8.1f} "
+            f"{figures['step']:7.2f} {epoch:7.0f} {epoch / side**2 * 1e6:11.1f} "
+            f"{figures['peak'] / 2**30:8.2f} {figures['peak'] / first:5.2f}",
             flush=True,
         )
 

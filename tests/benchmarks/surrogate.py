@@ -35,7 +35,7 @@ Network = TypeVar("Network", GeometryPainter, DabPainter)
 def shipped(kind: str, network: type[Network]) -> Network:
     """The one that artkit ships for dry_brush."""
     tensors, facts, _ = weights.load(weights.shipped(kind, "classic/dry_brush"))
-    painter = network.of(facts)
+    painter = network.from_metadata(facts)
     painter.load_state_dict(tensors)
     return painter.eval().requires_grad_(False)
 

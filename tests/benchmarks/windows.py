@@ -1,11 +1,11 @@
-"""What it costs the picture to be painted by windows: content loss against the whole-picture step, and seams.
+"""Quality of windowed optimisation: content loss compared with whole-picture optimisation, and visibility of seams.
 
     python tests/benchmarks/windows.py [PHOTO...] [--side 1024] [--window 512] [--set KEY=VALUE]...
 
-The photo recipe on each photo (unless told: those of photo.py), once with all of the picture in each step and once by
-windows, after the same number of updates of each stroke: content loss as in photo.py, their ratio, minutes of both, and
-the seam ratio of the second: the mean gradient across the borders between tiles over that elsewhere. Beside it,
-the same in the photo, where there are no tiles.
+The photo recipe runs on each photo (by default those of photo.py), once with the whole picture in each step and once by
+windows, with the same number of updates of each stroke. The table has the content loss as in photo.py and the minutes
+of both, the ratio of the losses, and the seam ratio of the windowed painting: the mean gradient across the borders of
+tiles divided by that elsewhere. The last column is the same ratio in the photo, which has no tiles.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from artkit.recipes.shipped import shipped_recipes
 from artkit.strokes.stroke_log import StrokeLog
 
 
-def seams(picture: torch.Tensor, log: StrokeLog) -> float:
-    """Mean gradient across the borders of tiles over that elsewhere, of a picture (3, h, w) at scale 1."""
-    there, elsewhere = [], []
+def seam_ratio(picture: torch.Tensor, log: StrokeLog) -> float:
+    """Return the mean gradient across the borders of tiles divided by that elsewhere, in a picture (3, h, w)."""
+    at_borders, elsewhere = [], []
     for axis, length in ((2, log.size[0]), (1, log.size[1])):
         gradient = picture.diff(dim=axis).abs().mean((0, 3 - axis))
         tiles = log.tiles()
@@ -37,9 +37,9 @@ def seams(picture: torch.Tensor, log: StrokeLog) -> float:
         borders = torch.cat([starts, starts + tiles[:, 2]]).unique()
         mask = torch.zeros(length - 1, dtype=torch.bool)
         mask[borders[(borders > 0) & (borders < length)] - 1] = True
-        there.append(gradient[mask])
+        at_borders.append(gradient[mask])
         elsewhere.append(gradient[~mask])
-    return float(torch.cat(there).mean() / torch.cat(elsewhere).mean())
+    return float(torch.cat(at_borders).mean() / torch.cat(elsewhere).mean())
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -48,29 +48,29 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--side", type=int, default=1024)
     parser.add_argument("--window", type=int, default=512)
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
-    told = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     print("photo           whole  minutes  windows  minutes   ratio   seams of the photo")
     with tempfile.TemporaryDirectory() as temporary:
         base = Path(temporary)
-        for photo in told.photos or photo_benchmark.photos(base):
+        for photo in options.photos or photo_benchmark.photos(base):
             losses, minutes = [], []
-            for window in (told.side, told.window):
+            for window in (options.side, options.window):
                 folder = base / f"{photo.stem}-{window}"
-                settings = [f"size=[{told.side},{told.side}]", f"window={window}", *told.settings]
+                settings = [f"size=[{options.side},{options.side}]", f"window={window}", *options.settings]
                 recipe = read_recipe(
                     [shipped_recipes()["photo"]], [f'objective.look.target="{photo.resolve()}"', *settings]
                 )
-                began = time.perf_counter()
+                start = time.perf_counter()
                 Run(folder, recipe, PaintingTask(recipe, torch.device("cpu"), base)).execute()
-                minutes.append((time.perf_counter() - began) / 60)
+                minutes.append((time.perf_counter() - start) / 60)
                 target = load_target_image(photo, recipe.settings.size).pixels
                 painting = open_painting(folder)
                 picture = painting.to_tensor()
                 losses.append(photo_benchmark.content(picture[None], target))
-            of_picture, of_photo = seams(picture, painting.log), seams(target[0], painting.log)
+            ratios = [seam_ratio(image, painting.log) for image in (picture, target[0])]
             print(
                 f"{photo.stem:<12} {losses[0]:8.3f} {minutes[0]:8.1f} {losses[1]:8.3f} {minutes[1]:8.1f} "
-                f"{losses[1] / losses[0]:7.3f} {of_picture:7.3f} {of_photo:12.3f}",
+                f"{losses[1] / losses[0]:7.3f} {ratios[0]:7.3f} {ratios[1]:12.3f}",
                 flush=True,
             )
 

@@ -1,4 +1,4 @@
-"""Checkpoints: what goes in comes out, and nothing is ever unpickled."""
+"""Checkpoints: states are restored exactly, damaged files are refused, nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ trees = st.recursive(
 
 
 @given(st.dictionaries(st.text(max_size=4) | st.integers(), trees, max_size=4))
-def test_plain_values_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactory, state: dict[Any, Any]) -> None:
+def test_plain_values_are_restored(tmp_path_factory: pytest.TempPathFactory, state: dict[Any, Any]) -> None:
     file = tmp_path_factory.mktemp("c") / "c.safetensors"
     checkpoint.save(state, file)
     assert checkpoint.load(file) == state
-    assert repr(checkpoint.load(file)) == repr(state), "types too: 1 is not True, 1.0 is not 1"
+    assert repr(checkpoint.load(file)) == repr(state), "with their types: 1 is not True, 1.0 is not 1"
 
 
 @pytest.mark.parametrize(
@@ -43,37 +43,37 @@ def test_plain_values_come_back_as_they_were(tmp_path_factory: pytest.TempPathFa
         torch.rand(4).expand(3, 4),
     ],
 )
-def test_tensors_come_back_exactly(tmp_path: Path, tensor: torch.Tensor) -> None:
-    checkpoint.save({"deep": {3: [tensor, None]}}, tmp_path / "c")
-    (back, nothing) = checkpoint.load(tmp_path / "c")["deep"][3]
-    assert nothing is None
-    assert back.dtype == tensor.dtype
-    assert back.shape == tensor.shape
-    assert torch.equal(back, tensor.detach())
-    assert not back.requires_grad
+def test_tensors_are_restored_exactly(tmp_path: Path, tensor: torch.Tensor) -> None:
+    checkpoint.save({"nested": {3: [tensor, None]}}, tmp_path / "c")
+    (loaded, none) = checkpoint.load(tmp_path / "c")["nested"][3]
+    assert none is None
+    assert loaded.dtype == tensor.dtype
+    assert loaded.shape == tensor.shape
+    assert torch.equal(loaded, tensor.detach())
+    assert not loaded.requires_grad
 
 
-def test_tuples_come_back_as_lists(tmp_path: Path) -> None:
+def test_tuples_are_restored_as_lists(tmp_path: Path) -> None:
     checkpoint.save({"betas": (0.9, 0.999), 1: ((), [])}, tmp_path / "c")
     assert checkpoint.load(tmp_path / "c") == {"betas": [0.9, 0.999], 1: [[], []]}
 
 
-def test_dicts_that_look_like_the_format_are_kept_apart(tmp_path: Path) -> None:
+def test_dicts_with_keys_of_the_format(tmp_path: Path) -> None:
     state = {"tensor": "0", "dict": {"tensor": 1}, "list": [{"list": []}], 0: torch.ones(1)}
     checkpoint.save(state, tmp_path / "c")
     assert checkpoint.load(tmp_path / "c") == state
 
 
-def test_one_tensor_in_two_places(tmp_path: Path) -> None:
+def test_a_tensor_that_occurs_twice(tmp_path: Path) -> None:
     tensor = torch.rand(3)
     checkpoint.save({"a": tensor, "b": tensor, "c": tensor[:2]}, tmp_path / "c")
-    back = checkpoint.load(tmp_path / "c")
-    assert torch.equal(back["a"], tensor)
-    assert torch.equal(back["b"], tensor)
-    assert torch.equal(back["c"], tensor[:2])
+    loaded = checkpoint.load(tmp_path / "c")
+    assert torch.equal(loaded["a"], tensor)
+    assert torch.equal(loaded["b"], tensor)
+    assert torch.equal(loaded["c"], tensor[:2])
 
 
-def test_an_optimizer_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
+def test_an_optimizer_resumes_as_without_interruption(tmp_path: Path) -> None:
     def make() -> tuple[torch.nn.Linear, torch.optim.Adam]:
         torch.manual_seed(0)
         layer = torch.nn.Linear(3, 2)
@@ -99,14 +99,14 @@ def test_an_optimizer_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None
     assert not torch.equal(other.weight, make()[0].weight)
 
 
-def test_a_checkpoint_can_be_overwritten_while_its_tensors_are_in_use(tmp_path: Path) -> None:
+def test_overwriting_a_checkpoint_does_not_change_loaded_tensors(tmp_path: Path) -> None:
     checkpoint.save({"a": torch.ones(1000)}, tmp_path / "c")
-    kept = checkpoint.load(tmp_path / "c")["a"]
+    loaded = checkpoint.load(tmp_path / "c")["a"]
     checkpoint.save({"a": torch.zeros(1000)}, tmp_path / "c")
-    assert torch.equal(kept, torch.ones(1000))
+    assert torch.equal(loaded, torch.ones(1000))
 
 
-def _flip(file: Path, at: int) -> None:
+def _flip_byte(file: Path, at: int) -> None:
     content = bytearray(file.read_bytes())
     content[at] ^= 0xFF
     file.write_bytes(bytes(content))
@@ -118,13 +118,13 @@ def _flip(file: Path, at: int) -> None:
         lambda file: file.write_bytes(b""),
         lambda file: file.write_bytes(file.read_bytes()[:-100]),
         lambda file: file.write_bytes(file.read_bytes()[:20]),
-        lambda file: file.write_text("something else altogether"),
-        lambda file: _flip(file, 0),
-        lambda file: _flip(file, 9),
+        lambda file: file.write_text("not a checkpoint"),
+        lambda file: _flip_byte(file, 0),
+        lambda file: _flip_byte(file, 9),
         lambda file: torch.save({"a": 1}, file),
         lambda file: file.unlink(),
     ],
-    ids=["empty", "cut short", "cut in its head", "a text", "another length", "a bad head", "a pickle", "gone"],
+    ids=["empty", "truncated", "truncated header", "text", "wrong length", "damaged header", "pickle", "missing"],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, damage: Any) -> None:
     file = tmp_path / "checkpoint.safetensors"
@@ -137,7 +137,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, damage: Any) -> None:
     assert caught.value.hint
 
 
-def test_a_safetensors_file_of_someone_else_is_refused(tmp_path: Path) -> None:
+def test_a_safetensors_file_that_is_not_a_checkpoint_is_refused(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     for metadata in (None, {"state": "3"}, {"state": '{"a": 3}'}, {"state": '["x"]'}):

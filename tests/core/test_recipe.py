@@ -1,4 +1,4 @@
-"""Recipes: merging, settings, and faults that are all told at once, each with its place."""
+"""Reading recipes: merging, settings, paths, validation errors and the provenance record."""
 
 from __future__ import annotations
 
@@ -32,58 +32,59 @@ def image(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def photo(recipe_file: Write, image: Path) -> Path:
-    """A whole recipe with a relative path in it."""
+    """A complete recipe that contains a relative path."""
     return recipe_file('[objective.look]\ntype = "content"\ntarget = "images/a.png"\n')
 
 
-def _faults(file: Path | list[Path], *settings: str) -> str:
-    with pytest.raises(UsageError) as caught:
-        read_recipe([file] if isinstance(file, Path) else file, settings)
-    assert caught.value.exit_code == 2
-    return str(caught.value)
+def _errors(file: Path, *settings: str) -> str:
+    """Return the error message of an invalid recipe."""
+    with pytest.raises(UsageError) as raised:
+        read_recipe([file], settings)
+    assert raised.value.exit_code == 2
+    return str(raised.value)
 
 
 # ---------------------------------------------------------------------------------------------------------- merging
 def test_defaults_are_filled_in(photo: Path) -> None:
-    told = read_recipe([photo])
-    assert (told.name, told.settings.seed, told.settings.steps) == ("r", 0, 150)
-    assert {kind: block.type for kind, block in told.blocks.items()} == {
+    recipe = read_recipe([photo])
+    assert (recipe.name, recipe.settings.seed, recipe.settings.steps) == ("r", 0, 150)
+    assert {kind: block.type for kind, block in recipe.blocks.items()} == {
         "canvas": "grid",
         "renderer": "mypaint",
         "agent": "free",
     }
-    assert not told.trains_renderer
+    assert not recipe.trains_renderer
 
 
-def test_later_recipes_and_settings_win(photo: Path, recipe_file: Write) -> None:
+def test_later_recipes_and_settings_override(photo: Path, recipe_file: Write) -> None:
     later = recipe_file("steps = 7\nseed = 2\n[canvas]\nstrokes = 2\n[objective.look]\nweight = 3.0\n", "later.toml")
-    told = read_recipe([photo, later], ["seed=3", "canvas.tile=48"])
-    assert (told.settings.steps, told.settings.seed) == (7, 3)
-    assert (told.blocks["canvas"].config.strokes, told.blocks["canvas"].config.tile) == (2, 48)
-    look = told.named["objective"]["look"]
+    recipe = read_recipe([photo, later], ["seed=3", "canvas.tile=48"])
+    assert (recipe.settings.steps, recipe.settings.seed) == (7, 3)
+    assert (recipe.blocks["canvas"].config.strokes, recipe.blocks["canvas"].config.tile) == (2, 48)
+    look = recipe.named["objective"]["look"]
     assert (look.type, look.config.weight, look.config.target.name) == ("content", 3.0, "a.png")
-    assert told.name == "later"
+    assert recipe.name == "later"
 
 
-def test_a_block_without_type_amends_and_one_with_type_replaces(photo: Path, recipe_file: Write) -> None:
+def test_table_without_type_is_merged_and_one_with_type_replaces(photo: Path, recipe_file: Write) -> None:
     first = recipe_file('[canvas]\ntype = "grid"\ntile = 16\noverlap = 8\n', "first.toml")
-    amending = recipe_file("[canvas]\noverlap = 4\n", "amending.toml")
+    merging = recipe_file("[canvas]\noverlap = 4\n", "merging.toml")
     replacing = recipe_file('[canvas]\ntype = "grid"\noverlap = 4\n', "replacing.toml")
-    amended = read_recipe([photo, first, amending]).blocks["canvas"].config
-    assert (amended.tile, amended.overlap) == (16, 4)
+    merged = read_recipe([photo, first, merging]).blocks["canvas"].config
+    assert (merged.tile, merged.overlap) == (16, 4)
     replaced = read_recipe([photo, first, replacing]).blocks["canvas"].config
     assert (replaced.tile, replaced.overlap) == (64, 4)
 
 
-def test_settings_replace_and_amend_as_recipes_do(photo: Path) -> None:
-    told = read_recipe([photo], ["canvas.strokes=9", 'canvas.type="single"', "canvas.strokes=2"])
-    assert (told.blocks["canvas"].type, told.blocks["canvas"].config.strokes) == ("single", 2)
-    told = read_recipe([photo], ['constraint.grey.type="grayscale"'])
-    assert list(told.named["constraint"]) == ["grey"]
-    assert list(told.named["objective"]) == ["look"]
+def test_settings_merge_and_replace_as_recipes_do(photo: Path) -> None:
+    recipe = read_recipe([photo], ["canvas.strokes=9", 'canvas.type="single"', "canvas.strokes=2"])
+    assert (recipe.blocks["canvas"].type, recipe.blocks["canvas"].config.strokes) == ("single", 2)
+    recipe = read_recipe([photo], ['constraint.grey.type="grayscale"'])
+    assert list(recipe.named["constraint"]) == ["grey"]
+    assert list(recipe.named["objective"]) == ["look"]
 
 
-def test_named_parts_keep_the_order_of_the_recipe(photo: Path, recipe_file: Write) -> None:
+def test_named_components_keep_the_order_of_the_recipe(photo: Path, recipe_file: Write) -> None:
     two = recipe_file('[constraint.z]\ntype = "grayscale"\n[constraint.a]\ntype = "grayscale"\n', "two.toml")
     assert list(read_recipe([photo, two]).named["constraint"]) == ["z", "a"]
 
@@ -97,7 +98,7 @@ tables = st.dictionaries(st.sampled_from(["a", "b", "c"]), trees, max_size=3)
 
 
 @given(a=tables, b=tables, c=tables)
-def test_merging_changes_nothing_it_is_given_and_the_last_word_holds(a: Any, b: Any, c: Any) -> None:
+def test_merge_keeps_its_arguments_and_prefers_the_later(a: Any, b: Any, c: Any) -> None:
     before = (repr(a), repr(b))
     merged = merge(a, b)
     assert (repr(a), repr(b)) == before
@@ -110,7 +111,7 @@ def test_merging_changes_nothing_it_is_given_and_the_last_word_holds(a: Any, b: 
     assert merged.keys() == a.keys() | b.keys()
 
 
-def test_a_recipe_trains_or_paints_and_the_later_word_wins(photo: Path, recipe_file: Write) -> None:
+def test_later_recipe_decides_between_training_and_painting(photo: Path, recipe_file: Write) -> None:
     training = recipe_file('[trainer]\ntype = "gan"\n', "training.toml")
     painting = recipe_file('[renderer]\ntype = "mypaint"\n', "painting.toml")
     assert read_recipe([training]).trains_renderer
@@ -118,65 +119,63 @@ def test_a_recipe_trains_or_paints_and_the_later_word_wins(photo: Path, recipe_f
     assert not read_recipe([training, photo, painting]).trains_renderer
 
 
-def test_an_agent_learns_or_a_trainer_trains_and_the_later_word_wins(
-    photo: Path, recipe_file: Write, tmp_path: Path
-) -> None:
+def test_later_recipe_decides_between_data_and_trainer(photo: Path, recipe_file: Write, tmp_path: Path) -> None:
     training = recipe_file('[trainer]\ntype = "gan"\n', "training.toml")
-    learning = recipe_file('[data]\ntype = "folder"\npath = "."\n', "learning.toml")
-    told = read_recipe([training, photo, learning])
-    assert told.trains_agent
-    assert not told.trains_renderer
-    assert set(told.blocks) == {"data", "canvas", "renderer", "agent"}  # all that a painting has
-    assert told.blocks["data"].config.path == tmp_path.resolve()
-    assert "optimizer" in told.resolved()
-    assert told.portable()["data"]["path"] == tmp_path.name
-    assert "data.path" not in told.files()  # a folder has no sum
-    assert not read_recipe([photo, learning, training]).trains_agent
+    with_data = recipe_file('[data]\ntype = "folder"\npath = "."\n', "data.toml")
+    recipe = read_recipe([training, photo, with_data])
+    assert recipe.trains_agent
+    assert not recipe.trains_renderer
+    assert set(recipe.blocks) == {"data", "canvas", "renderer", "agent"}  # as in a painting
+    assert recipe.blocks["data"].config.path == tmp_path.resolve()
+    assert "optimizer" in recipe.resolved()
+    assert recipe.portable()["data"]["path"] == tmp_path.name
+    assert "data.path" not in recipe.files()  # a folder has no checksum
+    assert not read_recipe([photo, with_data, training]).trains_agent
     assert not read_recipe([photo]).trains_agent
     both = recipe_file('[data]\ntype = "folder"\npath = "."\n[trainer]\ntype = "gan"\n', "both.toml")
     with pytest.raises(UsageError, match="data: a trainer has data of its own"):
         read_recipe([both])
     with pytest.raises(UsageError, match="objective: a painting needs one"):
-        read_recipe([learning])
+        read_recipe([with_data])
 
 
 # ------------------------------------------------------------------------------------------------------------ paths
-def test_paths_start_at_the_recipe_that_names_them(
+def test_paths_are_relative_to_the_recipe_that_names_them(
     photo: Path, recipe_file: Write, image: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    # Named in one recipe, merged into another of another folder.
+    # The path is in one recipe; a recipe in another folder is merged over it.
     later = recipe_file("steps = 3\n", "deep/down/later.toml")
-    told = read_recipe([photo, later])
-    assert told.named["objective"]["look"].config.target == image.resolve()
+    recipe = read_recipe([photo, later])
+    assert recipe.named["objective"]["look"].config.target == image.resolve()
     up = recipe_file('[objective.look]\ntarget = "../../images/a.png"\n', "deep/down/up.toml")
     assert read_recipe([photo, up]).named["objective"]["look"].config.target == image.resolve()
 
 
-def test_paths_of_settings_start_at_the_current_folder(
+def test_paths_in_settings_are_relative_to_the_current_folder(
     photo: Path, image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(image.parent)
-    told = read_recipe([photo], ['objective.look.target="a.png"'])
-    assert told.named["objective"]["look"].config.target == image.resolve()
-    assert "there is no file" in _faults(photo, 'objective.look.target="images/a.png"')
+    recipe = read_recipe([photo], ['objective.look.target="a.png"'])
+    assert recipe.named["objective"]["look"].config.target == image.resolve()
+    assert "there is no file" in _errors(photo, 'objective.look.target="images/a.png"')
 
 
-def test_a_relative_recipe_is_found_and_so_is_what_it_names(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_recipe_finds_the_files_it_names(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(photo.parent)
     assert read_recipe([Path("r.toml")]).named["objective"]["look"].config.target.is_file()
 
 
-# ----------------------------------------------------------------------------------------------------------- faults
+# ----------------------------------------------------------------------------------------------------------- errors
 @pytest.mark.parametrize("name", ["loss", "step", "seconds", "verdicts"])
-def test_an_objective_has_a_name_that_the_log_does_not_need(photo: Path, name: str) -> None:
-    assert f"objective.{name}: the log has a {name} of its own" in _faults(photo, f'objective.{name}.type="pixel"')
+def test_objective_cannot_be_named_like_a_key_of_the_log(photo: Path, name: str) -> None:
+    assert f"objective.{name}: the log has a key {name} of its own" in _errors(photo, f'objective.{name}.type="pixel"')
 
 
-def test_all_faults_are_told_at_once_each_with_its_place(recipe_file: Write) -> None:
-    told = _faults(
+def test_all_errors_are_reported_at_once(recipe_file: Write) -> None:
+    message = _errors(
         recipe_file(
             """
             seed = -1
@@ -201,7 +200,7 @@ def test_all_faults_are_told_at_once_each_with_its_place(recipe_file: Write) -> 
             """
         )
     )
-    lines = {line.strip().split(": ")[0]: line for line in told.splitlines()[1:]}
+    lines = {line.strip().split(": ")[0]: line for line in message.splitlines()[1:]}
     assert set(lines) == {
         "stepz",
         "seed",
@@ -216,7 +215,7 @@ def test_all_faults_are_told_at_once_each_with_its_place(recipe_file: Write) -> 
         "objective.other.type",
         "constraint",
     }
-    assert told.splitlines()[0].endswith("has 12 faults:")
+    assert message.splitlines()[0].endswith("has 12 errors:")
     assert 'did you mean "steps"?' in lines["stepz"]
     assert 'did you mean "mypaint"?' in lines["renderer.type"].lower()
     assert "gan" in lines["renderer.type"]
@@ -231,7 +230,7 @@ def test_all_faults_are_told_at_once_each_with_its_place(recipe_file: Write) -> 
 
 
 @pytest.mark.parametrize(
-    ("setting", "place", "told"),
+    ("setting", "place", "text"),
     [
         ("steps=0.5", "steps", "0.5"),
         ("steps=-3", "steps", "0"),
@@ -262,114 +261,116 @@ def test_all_faults_are_told_at_once_each_with_its_place(recipe_file: Write) -> 
         ('background="blue"', "background", "'target'"),
     ],
 )
-def test_a_fault_is_told_with_its_place(photo: Path, setting: str, place: str, told: str) -> None:
-    message = _faults(photo, setting)
+def test_error_names_its_place(photo: Path, setting: str, place: str, text: str) -> None:
+    message = _errors(photo, setting)
     (line, *more) = [line.strip() for line in message.splitlines()[1:]]
-    assert not more, "one fault, one line"
+    assert not more, "one error, one line"
     assert line.startswith(f"{place}: ")
-    assert told in line
+    assert text in line
 
 
-def test_a_painting_needs_an_objective(recipe_file: Write) -> None:
-    assert "objective: a painting needs one" in _faults(recipe_file("steps = 3\n"))
+def test_painting_needs_an_objective(recipe_file: Write) -> None:
+    assert "objective: a painting needs one" in _errors(recipe_file("steps = 3\n"))
 
 
-def test_broken_toml_names_the_file_and_the_line(recipe_file: Write) -> None:
+def test_invalid_toml_names_the_file_and_the_line(recipe_file: Write) -> None:
     file = recipe_file('seed = 1\nsteps = 3\nsize = [1, 2\n[canvas]\ntype = "grid"\n')
-    told = _faults(file)
-    assert str(file) in told
-    assert "line 4" in told
+    message = _errors(file)
+    assert str(file) in message
+    assert "line 4" in message
 
 
 @pytest.mark.parametrize("setting", ["steps", "steps=", "=3", "device=cpu", "a.b.=3"])
-def test_a_setting_that_is_no_toml_tells_how_to_write_it(photo: Path, setting: str) -> None:
-    told = _faults(photo, setting)
-    assert f"--set {setting}" in told
-    assert "line of TOML" in told
+def test_setting_that_is_not_toml_shows_how_to_write_it(photo: Path, setting: str) -> None:
+    message = _errors(photo, setting)
+    assert f"--set {setting}" in message
+    assert "line of TOML" in message
     if setting == "device=cpu":
-        assert "--set 'device=\"cpu\"'" in told
+        assert "--set 'device=\"cpu\"'" in message
 
 
-def test_a_recipe_that_is_not_there(tmp_path: Path) -> None:
-    assert f"there is no recipe {tmp_path / 'no.toml'}" in _faults(tmp_path / "no.toml")
-    assert "is a folder" in _faults(tmp_path)
+def test_recipe_that_does_not_exist(tmp_path: Path) -> None:
+    assert f"there is no recipe {tmp_path / 'no.toml'}" in _errors(tmp_path / "no.toml")
+    assert "is a folder" in _errors(tmp_path)
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    assert "binary.toml" in _faults(tmp_path / "binary.toml")
+    assert "binary.toml" in _errors(tmp_path / "binary.toml")
     with pytest.raises(UsageError, match="no recipe was named"):
         read_recipe([])
 
 
 # ----------------------------------------------------------------------------------------------------------- record
-def test_the_resolved_recipe_reads_back_as_the_same(photo: Path, tmp_path: Path) -> None:
-    told = read_recipe([photo], ["steps=4", 'constraint.ink.type="grayscale"', "canvas.bleed=3", 'background="target"'])
-    tree = told.resolved()
+def test_resolved_recipe_reads_back_unchanged(photo: Path, tmp_path: Path) -> None:
+    recipe = read_recipe(
+        [photo], ["steps=4", 'constraint.ink.type="grayscale"', "canvas.bleed=3", 'background="target"']
+    )
+    tree = recipe.resolved()
     assert tree["canvas"]["overlap"] == 32, "defaults are written out"
     written = tmp_path / "other" / "recipe.toml"
     written.parent.mkdir()
-    written.write_text(tomli_w.dumps({**tree, "record": provenance_record(told, {})}), encoding="utf-8")
+    written.write_text(tomli_w.dumps({**tree, "record": provenance_record(recipe, {})}), encoding="utf-8")
     again = read_recipe([written])
     assert again.resolved() == tree
-    assert again.blocks == told.blocks
-    assert again.named == told.named
-    assert again.settings == told.settings
+    assert again.blocks == recipe.blocks
+    assert again.named == recipe.named
+    assert again.settings == recipe.settings
 
 
-def test_a_training_recipe_reads_back_as_the_same(recipe_file: Write, tmp_path: Path) -> None:
-    told = read_recipe([recipe_file('steps = 5\n[trainer]\ntype = "gan"\nstrokes = 2000\n')])
+def test_training_recipe_reads_back_unchanged(recipe_file: Write, tmp_path: Path) -> None:
+    recipe = read_recipe([recipe_file('steps = 5\n[trainer]\ntype = "gan"\nstrokes = 2000\n')])
     written = tmp_path / "recipe.toml"
-    written.write_text(tomli_w.dumps({**told.resolved(), "record": provenance_record(told, {})}))
-    assert read_recipe([written]).resolved() == told.resolved()
+    written.write_text(tomli_w.dumps({**recipe.resolved(), "record": provenance_record(recipe, {})}))
+    assert read_recipe([written]).resolved() == recipe.resolved()
 
 
-def test_the_record_tells_versions_and_sums(photo: Path, image: Path) -> None:
-    told = provenance_record(read_recipe([photo]), {"renderer.weights": "abc"})
-    assert told["sha256"] == {"objective.look.target": sha256(image), "renderer.weights": "abc"}
-    assert {"neural-artkit", "torch", "numpy", "pillow"} <= told["versions"].keys()
+def test_record_has_versions_and_checksums(photo: Path, image: Path) -> None:
+    record = provenance_record(read_recipe([photo]), {"renderer.weights": "abc"})
+    assert record["sha256"] == {"objective.look.target": sha256(image), "renderer.weights": "abc"}
+    assert {"neural-artkit", "torch", "numpy", "pillow"} <= record["versions"].keys()
 
 
-def test_an_input_that_changed_since_is_refused(photo: Path, image: Path, tmp_path: Path) -> None:
-    told = read_recipe([photo])
+def test_changed_input_file_is_refused(photo: Path, image: Path, tmp_path: Path) -> None:
+    recipe = read_recipe([photo])
     written = tmp_path / "recipe.toml"
-    written.write_text(tomli_w.dumps({**told.resolved(), "record": provenance_record(told, {})}))
+    written.write_text(tomli_w.dumps({**recipe.resolved(), "record": provenance_record(recipe, {})}))
     assert isinstance(read_recipe([written]), Recipe)
     Image.new("RGB", (40, 30), (0, 0, 0)).save(image)
-    message = _faults(written)
+    message = _errors(written)
     assert "objective.look.target: " in message
     assert str(image) in message
     assert "sha256" in message
 
 
 @pytest.mark.parametrize("setting", ["record.sha256=3", 'record.sha256={"objective.look.target"=3}'])
-def test_a_spoilt_record_is_told(photo: Path, setting: str) -> None:
-    told = _faults(photo, setting)
-    assert "record" in told or "sha256" in told
+def test_invalid_record_is_an_error(photo: Path, setting: str) -> None:
+    message = _errors(photo, setting)
+    assert "record" in message or "sha256" in message
 
 
-def test_a_name_with_a_dot_is_told_or_works(photo: Path, image: Path) -> None:
+def test_name_with_a_dot_is_refused_or_works(photo: Path, image: Path) -> None:
     setting = f'objective."a.b" = {{type = "content", target = {str(image)!r}}}'
     try:
-        told = read_recipe([photo], [setting])
+        recipe = read_recipe([photo], [setting])
     except UsageError as error:
         refused = str(error)
     else:
         refused = ""
-        assert provenance_record(told, {})["sha256"].keys() == told.files().keys()
-        assert told.portable()["objective"]["a.b"]["target"] == "a.png"
+        assert provenance_record(recipe, {})["sha256"].keys() == recipe.files().keys()
+        assert recipe.portable()["objective"]["a.b"]["target"] == "a.png"
     assert not refused or "a.b" in refused
 
 
-def test_the_portable_recipe_has_no_folders_in_it(photo: Path, tmp_path: Path) -> None:
-    told = read_recipe([photo])
-    portable = told.portable()
+def test_portable_recipe_contains_no_folders(photo: Path, tmp_path: Path) -> None:
+    recipe = read_recipe([photo])
+    portable = recipe.portable()
     assert portable["objective"]["look"]["target"] == "a.png"
     assert str(tmp_path) not in tomli_w.dumps(portable)
-    portable["objective"]["look"]["target"] = told.resolved()["objective"]["look"]["target"]
-    assert portable == told.resolved()
+    portable["objective"]["look"]["target"] = recipe.resolved()["objective"]["look"]["target"]
+    assert portable == recipe.resolved()
 
 
 # ---------------------------------------------------------------------------------------------------------- shipped
 @pytest.mark.parametrize("name", sorted(shipped_recipes()))
-def test_a_shipped_recipe_is_sound_and_says_what_it_is(name: str) -> None:
+def test_shipped_recipe_is_valid_and_has_a_description(name: str) -> None:
     file = shipped_recipes()[name]
     read_recipe([file])
     assert any(line.startswith("# ") for line in file.read_text(encoding="utf-8").splitlines()[:3])

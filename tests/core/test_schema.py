@@ -1,4 +1,4 @@
-"""The schema of recipes says what recipes are checked by."""
+"""The JSON Schema of recipes accepts what `read_recipe` accepts, and rejects errors."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def told() -> dict[str, Any]:
+def schema() -> dict[str, Any]:
     return recipe_schema()
 
 
-def test_the_schema_in_the_docs_is_current(told: dict[str, Any]) -> None:
-    assert json.loads((ROOT / "docs/recipe.schema.json").read_text()) == told, "artkit schema > docs/recipe.schema.json"
+def test_schema_in_docs_is_current(schema: dict[str, Any]) -> None:
+    current = json.loads((ROOT / "docs/recipe.schema.json").read_text())
+    assert current == schema, "run `artkit schema > docs/recipe.schema.json`"
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
-def test_shipped_recipes_are_valid(told: dict[str, Any], name: str) -> None:
-    jsonschema.Draft202012Validator.check_schema(told)
-    jsonschema.validate(tomllib.loads(shipped_recipes()[name].read_text()), told)
+def test_shipped_recipes_are_valid(schema: dict[str, Any], name: str) -> None:
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(tomllib.loads(shipped_recipes()[name].read_text()), schema)
 
 
 @pytest.mark.parametrize(
@@ -41,12 +42,12 @@ def test_shipped_recipes_are_valid(told: dict[str, Any], name: str) -> None:
         "[objective]\nlook = 3",
     ],
 )
-def test_faults_are_found(told: dict[str, Any], text: str) -> None:
+def test_invalid_recipes_are_rejected(schema: dict[str, Any], text: str) -> None:
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(tomllib.loads(text), told)
+        jsonschema.validate(tomllib.loads(text), schema)
 
 
-def test_every_setting_is_documented(told: dict[str, Any]) -> None:
-    for name, definition in told["$defs"].items():
+def test_every_setting_is_documented(schema: dict[str, Any]) -> None:
+    for name, definition in schema["$defs"].items():
         for key, value in definition.get("properties", {}).items():
             assert value.get("description"), f"{name}.{key}"

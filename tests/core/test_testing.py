@@ -35,134 +35,6 @@ from artkit.rendering.stroke_renderer import StrokePatches
 from artkit.strokes.action_space import ActionSpace, Dimension
 from artkit.testing.scene import Quarters, Spots, Waves
 
-# ------------------------------------------------------------------------------------------------------ our own parts
-PACKAGE = "neural-artkit"
-
-CHECKS: dict[str, Callable[..., None]] = {kind: getattr(testing, f"check_{kind}") for kind in KIND_HOOKS}
-
-SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
-    ("agent", "lstm"): {"view": 16, "channels": 4, "cells": 16},
-    ("canvas", "grid"): {"tile": 16, "overlap": 8, "strokes": 2},
-    ("canvas", "single"): {"strokes": 5},
-    ("canvas", "pyramid"): {"tiles": [32, 16], "strokes": [1, 2]},
-    ("constraint", "palette"): {"colours": [[0.1, 0.2, 0.3], [0.9, 0.8, 0.7]]},
-    ("constraint", "mask"): {"image": "picture.png"},
-    ("constraint", "strokes"): {"most": 3},
-    ("data", "celeba"): {"path": "celeba"},
-    ("data", "folder"): {"path": "pictures"},
-    ("data", "kmnist"): {"path": "kmnist"},
-    ("data", "mnist"): {"path": "mnist.tgz"},
-    ("data", "omniglot"): {"path": "omniglot.zip"},
-    ("objective", "adversarial"): {"view": 16, "channels": 4},
-    ("objective", "class-activation"): {"class": "starfish"},
-    ("objective", "content"): {"target": "picture.png", "rotate": 3.0, "zoom": 0.1},
-    ("objective", "pixel"): {"target": "picture.png"},
-    ("objective", "preconditioning"): {"examples": "strokes.toml"},
-    ("objective", "style"): {"image": "picture.png"},
-    ("objective", "total-variation"): {"numbers": ["radius", "red", "green", "blue"]},
-    ("objective", "text"): {"text": "a bee", "model": "tiny", "pretrained": "toy", "views": 2},
-    ("renderer", "vae"): {"weights": "vae.safetensors"},
-    ("trainer", "gan"): {"strokes": 1000, "batch": 4, "regression": 0.5},
-    ("trainer", "vae"): {"strokes": 1000, "batch": 4},
-}
-"""Settings that a part needs, or that make it quick."""
-
-
-def brush() -> Scene:
-    """The scene of a brush, whose strokes are lines and have a size and a pressure."""
-    return testing.scene(renderer="gan", target=True)
-
-
-OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
-    ("renderer", "gan"): {"exact_gradient": False},  # grain jumps as the brush grows; below it is checked without
-    ("renderer", "mypaint"): {"exact_gradient": False},  # it takes its surrogate's
-    ("renderer", "discrete"): {"exact_gradient": False},  # that of the nearest steps, and of their surrogate
-    ("constraint", "mask"): {"exact_gradient": False, "scene": brush},  # it passes what it moves
-    ("exporter", "svg"): {"scene": brush},
-    ("objective", "adversarial"): {"scene": lambda: testing.scene(data=Waves)},
-    ("objective", "preconditioning"): {"scene": lambda: testing.scene(renderer="gan", canvas="single", data=Waves)},
-} | {("constraint", name): {"scene": brush} for name in ("connected", "opaque", "pressure", "size", "strokes")}
-
-NEEDS = {
-    ("data", "celeba"): "pictures",
-    ("data", "folder"): "pictures",
-    ("data", "kmnist"): "pictures",
-    ("data", "mnist"): "pictures",
-    ("data", "omniglot"): "pictures",
-    ("objective", "preconditioning"): "strokes",
-    ("renderer", "mypaint"): "mypaint",
-    ("renderer", "discrete"): "mypaint",
-    ("renderer", "vae"): "untrained",
-    ("trainer", "gan"): "mypaint",
-    ("trainer", "vae"): "mypaint",
-    ("objective", "text"): "tiny",
-}
-"""Fixtures of parts that are not whole in themselves."""
-
-
-@pytest.fixture
-def untrained(tmp_path: Path) -> None:
-    """Weights of a `vae` that has learnt nothing."""
-    from artkit_mypaint.action_spaces import STROKE_SPACE
-    from artkit_painters import weights
-    from artkit_painters.autoencoder import LATENT, VaePainter
-
-    facts = {"architecture": "vae", "latent": LATENT, "brush": "classic/dry_brush", "space": STROKE_SPACE.name}
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        weights.save(VaePainter(), facts, tmp_path / "vae.safetensors")
-
-
-@pytest.fixture
-def strokes(tmp_path: Path) -> None:
-    """An example made by hand."""
-    (tmp_path / "strokes.toml").write_text("[[example]]\nstrokes = [{ from = [0.2, 0.3], to = [0.7, 0.8] }]\n")
-
-
-@pytest.fixture
-def pictures(tmp_path: Path, data_files: Any) -> None:
-    """Small data sets, and a folder of images in two subfolders."""
-    data_files.write_celeba(tmp_path / "celeba", 5)
-    data_files.write_mnist(tmp_path / "kmnist", "t10k", data_files.characters(20), ".gz")
-    data_files.write_npm(tmp_path / "mnist.tgz", data_files.characters(20).reshape(10, 2, 28, 28))
-    data_files.write_omniglot(tmp_path / "omniglot.zip", data_files.omniglot(2, 3, 2))
-    for number in range(12):
-        file = tmp_path / "pictures" / "ab"[number % 2] / f"{number}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        save_png(testing.picture((20, 30), number)[0], file)
-
-
-@pytest.mark.parametrize(
-    ("kind", "name"),
-    [
-        (kind, name)
-        for kind in KIND_HOOKS
-        for name, found in get_registry().components(kind).items()
-        if found.package == PACKAGE
-    ],
-)
-def test_parts_that_come_with_artkit_pass(
-    kind: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
-    if (kind, name) in NEEDS:
-        request.getfixturevalue(NEEDS[kind, name])
-    monkeypatch.chdir(tmp_path)
-    save_png(testing.picture()[0], tmp_path / "picture.png")
-    told = dict(OPTIONS.get((kind, name), {}))
-    if kind == "trainer":
-        told["folder"] = tmp_path
-    CHECKS[kind](name, SETTINGS.get((kind, name)), **told)
-
-
-def test_the_painter_of_the_mean_passes() -> None:
-    testing.check_renderer("gan", {"grain": False})
-
-
-@pytest.mark.parametrize(("kind", "name"), [("agent", "free"), ("constraint", "grayscale")])
-def test_they_pass_in_the_scene_of_a_brush_too(kind: str, name: str) -> None:
-    CHECKS[kind](name, scene=brush)
-
-
 # ----------------------------------------------------------------------------------------------- parts that are right
 class Mean(Objective):
     """How far the mean of a picture is from a half."""
@@ -249,15 +121,15 @@ class Shades(Data):
     def __len__(self) -> int:
         return 6
 
-    def images(self, numbers: Tensor) -> Tensor:
+    def images(self, indices: Tensor) -> Tensor:
         width, height = self._scene.size
         ramp = torch.linspace(0, 1, width).expand(3, height, width)
-        depth = ((numbers + self._shift + 1) / 8)[:, None, None, None]
-        right = (numbers % 2 == 1)[:, None, None, None]
+        depth = ((indices + self._shift + 1) / 8)[:, None, None, None]
+        right = (indices % 2 == 1)[:, None, None, None]
         return (depth * torch.where(right, ramp, 1 - ramp)).to(self._scene.device)
 
-    def labels(self, numbers: Tensor) -> Tensor | None:
-        return numbers % 2
+    def labels(self, indices: Tensor) -> Tensor | None:
+        return indices % 2
 
 
 RIGHT = {
@@ -568,8 +440,8 @@ class Forgets:
 
 @mistake("agent", "some")
 class OutOfOrder:
-    def forward_subset(self, scene: Any, numbers: Tensor, targets: Tensor | None = None) -> Tensor:
-        return self(scene)[:, numbers.sort().values]  # type: ignore[operator,no-any-return]
+    def forward_subset(self, scene: Any, indices: Tensor, targets: Tensor | None = None) -> Tensor:
+        return self(scene)[:, indices.sort().values]  # type: ignore[operator,no-any-return]
 
 
 @mistake("agent", "looking")
@@ -744,51 +616,51 @@ class WithoutPart:
 
 @mistake("data", "pictures")
 class OfItsOwnSize:
-    def images(self, numbers: Tensor) -> Tensor:
-        return torch.rand(len(numbers), 3, 28, 28, generator=torch.Generator().manual_seed(int(numbers.sum())))
+    def images(self, indices: Tensor) -> Tensor:
+        return torch.rand(len(indices), 3, 28, 28, generator=torch.Generator().manual_seed(int(indices.sum())))
 
 
 @mistake("data", "pictures")
 class InBytes:
-    def images(self, numbers: Tensor) -> Tensor:
-        return 255 * Shades.images(self, numbers)  # type: ignore[arg-type]
+    def images(self, indices: Tensor) -> Tensor:
+        return 255 * Shades.images(self, indices)  # type: ignore[arg-type]
 
 
 @mistake("data", "pictures")
 class White:
-    def images(self, numbers: Tensor) -> Tensor:
-        return torch.ones_like(Shades.images(self, numbers))  # type: ignore[arg-type]
+    def images(self, indices: Tensor) -> Tensor:
+        return torch.ones_like(Shades.images(self, indices))  # type: ignore[arg-type]
 
 
 @mistake("data", "labels")
 class CountsFromOne:
-    def labels(self, numbers: Tensor) -> Tensor:
-        return numbers % 2 + 1
+    def labels(self, indices: Tensor) -> Tensor:
+        return indices % 2 + 1
 
 
 @mistake("data", "labels")
 class Withholds:
-    def labels(self, numbers: Tensor) -> None:
+    def labels(self, indices: Tensor) -> None:
         return None
 
 
 @mistake("data", "together")
 class Normalises:
-    def images(self, numbers: Tensor) -> Tensor:
-        seen = Shades.images(self, numbers)  # type: ignore[arg-type]
+    def images(self, indices: Tensor) -> Tensor:
+        seen = Shades.images(self, indices)  # type: ignore[arg-type]
         return seen / seen.max()
 
 
 @mistake("data", "together")
 class MixesUp:
-    def labels(self, numbers: Tensor) -> Tensor:
-        return torch.arange(len(numbers)) % 2
+    def labels(self, indices: Tensor) -> Tensor:
+        return torch.arange(len(indices)) % 2
 
 
 @mistake("data", "determinism")
 class Augments:
-    def images(self, numbers: Tensor) -> Tensor:
-        return Shades.images(self, numbers) * (1 - 0.1 * torch.rand(()))  # type: ignore[arg-type]
+    def images(self, indices: Tensor) -> Tensor:
+        return Shades.images(self, indices) * (1 - 0.1 * torch.rand(()))  # type: ignore[arg-type]
 
 
 @mistake("data", "parts")

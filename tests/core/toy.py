@@ -1,6 +1,6 @@
-"""A plugin for tests: parts that are quick, have a true gradient, and need nothing but torch.
+"""A plugin for tests: components that are fast, differentiable, and need nothing but torch.
 
-Tests install it as a stranger's plugin would be; see `install` and `toy` in conftest.py.
+Tests install it as a third-party plugin; see `install` and `toy` in conftest.py.
 """
 
 from __future__ import annotations
@@ -13,20 +13,22 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from artkit import hookimpl
-from artkit.config import Colour
-from artkit.config import Config as BaseConfig
-from artkit.errors import ArtkitError
-from artkit.geometry.place import Place
+from artkit import (
+    ActionSpace,
+    ArtkitError,
+    Colour,
+    Dimension,
+    Objective,
+    Place,
+    Renderer,
+    Scene,
+    StrokePatches,
+    Trainer,
+    View,
+    hookimpl,
+)
+from artkit import Config as BaseConfig
 from artkit.imaging.png import save_png
-from artkit.interfaces.component import Component
-from artkit.interfaces.objective import Objective
-from artkit.interfaces.renderer import Renderer
-from artkit.interfaces.scene import Scene
-from artkit.interfaces.trainer import Trainer
-from artkit.interfaces.view import View
-from artkit.rendering.stroke_renderer import StrokePatches
-from artkit.strokes.action_space import ActionSpace, Dimension
 
 SPACE = ActionSpace(
     "toy-blob-1",
@@ -42,7 +44,7 @@ SPACE = ActionSpace(
 
 
 class Blob(Renderer):
-    """A soft spot that covers all of its sheet, right into the corners, so that each pixel of each sheet matters."""
+    """A soft spot that covers its whole patch, up to the corners, so that each pixel of each patch matters."""
 
     name = "toy-blob"
     space = SPACE
@@ -51,9 +53,9 @@ class Blob(Renderer):
         """Settings."""
 
         reach: float = 0.25
-        """How far paint runs over the edge of a tile, in tiles."""
+        """The margin, in tiles."""
         per_pixel: bool = False
-        """Whether the colour changes across a stroke."""
+        """Whether the colour varies within a stroke."""
 
     config: Config
 
@@ -61,13 +63,13 @@ class Blob(Renderer):
         return round(self.config.reach * side / 2) * 2
 
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
-        at = (torch.arange(place.patch_size, dtype=actions.dtype) + 0.5 - place.margin) / place.side
-        dx = at[None, None, :] - actions[:, 0, None, None]
-        dy = at[None, :, None] - actions[:, 1, None, None]
+        pixel = (torch.arange(place.patch_size, dtype=actions.dtype) + 0.5 - place.margin) / place.side
+        dx = pixel[None, None, :] - actions[:, 0, None, None]
+        dy = pixel[None, :, None] - actions[:, 1, None, None]
         spread = 0.3 + actions[:, 2, None, None]
-        # Like the grain of a brush: another one for each stroke of the picture.
-        grain = torch.sin(place.stroke_index.to(actions) * 1.7 + place.seed % 100 + 1) * 0.2 + 0.75
-        coverage = torch.exp(-(dx.square() + dy.square()) / spread.square()) * grain[:, None, None]
+        # Depends on the stroke's index, as the noise of a brush does.
+        opacity = torch.sin(place.stroke_index.to(actions) * 1.7 + place.seed % 100 + 1) * 0.2 + 0.75
+        coverage = torch.exp(-(dx.square() + dy.square()) / spread.square()) * opacity[:, None, None]
         colour = actions[:, 3:, None, None]
         if self.config.per_pixel:
             colour = colour * (0.5 + 0.5 * torch.cos(3 * dx + 2 * dy)[:, None].square())
@@ -75,7 +77,7 @@ class Blob(Renderer):
 
 
 class Flat(Objective):
-    """Distance from a single colour, up to a random shift of it in each step."""
+    """Distance from a single colour that is shifted at random in each step."""
 
     name = "toy-flat"
 
@@ -83,13 +85,13 @@ class Flat(Objective):
         """Settings."""
 
         colour: Colour = (0.2, 0.4, 0.6)
-        """The colour that is wanted."""
+        """The target colour."""
         shift: float = 0.2
-        """How far that colour is shifted at random in each step."""
+        """The range of the random shift of the colour."""
         nan_from: float = 2.0
-        """The progress from which on the value is not a number."""
+        """The progress from which on the value is NaN."""
         pause: float = 0.0
-        """Seconds that a look at the picture takes."""
+        """Seconds that each evaluation waits."""
 
     config: Config
 
@@ -100,19 +102,19 @@ class Flat(Objective):
 
     def forward(self, view: View) -> Tensor:
         time.sleep(self.config.pause)
-        wanted = self._colour + self.config.shift * (torch.rand(1, 3, 1, 1, generator=self._generator) - 0.5)
-        value = (view.image - wanted).square().mean((1, 2, 3))
+        target = self._colour + self.config.shift * (torch.rand(1, 3, 1, 1, generator=self._generator) - 0.5)
+        value = (view.image - target).square().mean((1, 2, 3))
         return value * (float("nan") if view.progress >= self.config.nan_from else 1.0)
 
 
 class Line(Trainer):
-    """Learns a straight line from random points."""
+    """Fits a straight line to random points."""
 
     name = "toy-line"
 
-    def __init__(self, config: Component.Config, scene: Scene, steps: int, folder: Path) -> None:
+    def __init__(self, config: BaseConfig, scene: Scene, steps: int, folder: Path) -> None:
         super().__init__(config, scene, steps, folder)
-        self.line = nn.Linear(1, 1)  # which starts from torch's own generator, as a stranger's part may
+        self.line = nn.Linear(1, 1)  # initialised by torch's default generator, as layers of plugins are
         self._optimizer = torch.optim.Adam(self.parameters(), 0.1)
 
     def step(self, step: int) -> dict[str, float]:
@@ -137,7 +139,7 @@ class Line(Trainer):
 
 
 class Greedy(Objective):
-    """Cannot be built."""
+    """Raises an ArtkitError in its constructor."""
 
     name = "toy-greedy"
 
@@ -149,7 +151,7 @@ class Greedy(Objective):
 
 
 class Buggy(Objective):
-    """Has a bug."""
+    """Raises a LookupError when it is evaluated."""
 
     name = "toy-buggy"
 
@@ -165,7 +167,7 @@ def artkit_renderers() -> Sequence[type]:
 
 @hookimpl
 def artkit_objectives() -> Sequence[type]:
-    """`toy-flat`, and two that fail."""
+    """`toy-flat`, and two that raise."""
     return (Flat, Greedy, Buggy)
 
 

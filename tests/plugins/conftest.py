@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the built-in plugins."""
+"""Fixtures for the tests of the built-in plugins."""
 
 from __future__ import annotations
 
@@ -25,51 +25,33 @@ from artkit.rendering.rendered_painting import RenderedPainting
 from artkit.strokes.stroke_log import StrokeLog
 from artkit_mypaint import libmypaint
 from artkit_mypaint.action_spaces import STROKE_SPACE
-from artkit_mypaint.brush import Brush, paint_coverages
+from artkit_mypaint.brush import Brush
 from artkit_mypaint.brush_files import brush_names
 from artkit_mypaint.libmypaint import ONE
+from artkit_mypaint.painting import paint_coverages
+from artkit_mypaint.pen_paths import PenPaths
 from artkit_mypaint.tracing import trace_actions
 
 MARGIN = 64
-"""Pixels around the tile on the sheets of `coverage`: no stroke reaches beyond."""
+"""Margin in px around a tile of 64 px in the patches of `coverage`: no stroke extends beyond it."""
 
 
 @pytest.fixture(scope="session")
-def mypaint() -> None:
-    """Skips where the real MyPaint is not installed."""
-    if libmypaint.find() is None:
-        pytest.skip("libmypaint is not installed")
+def mypaint(mypaint: None) -> None:
+    """Skip the test if libmypaint or its brushes are not installed."""
     if not brush_names():
         pytest.skip("the brushes of MyPaint are not installed")
 
 
 @pytest.fixture(scope="session")
 def dry_brush(mypaint: None) -> Brush:
-    """One brush for all tests: what it painted before must not matter."""
+    """One brush for all tests: strokes must not depend on what it painted before."""
     return Brush("classic/dry_brush")
 
 
-@pytest.fixture(scope="session")
-def train() -> Callable[..., Run]:
-    """A training of a recipe's file in a folder, which Ctrl-C may stop after some steps."""
-
-    def make(file: Path, folder: Path, resume: bool = False, stop_after: int | None = None) -> Run:
-        told = read_recipe([file])
-        made = Run(folder, told, RendererTrainingTask(told, torch.device("cpu"), folder), resume)
-
-        def progress(step: int, _losses: dict[str, float]) -> None:
-            if step == stop_after:
-                signal.raise_signal(signal.SIGINT)
-
-        made.progress = progress
-        return made.execute()
-
-    return make
-
-
 @pytest.fixture
-def no_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A machine without libmypaint."""
+def no_libmypaint(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Simulate a machine without libmypaint."""
     monkeypatch.setenv("ARTKIT_LIBMYPAINT", "/nowhere/libmypaint.so")
     monkeypatch.setattr(libmypaint, "find", lambda: None)
     libmypaint.library.cache_clear()
@@ -80,11 +62,14 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def random_actions() -> Callable[..., Tensor]:
-    """Actions (count, 12), uniform in [0, 1]; numbers of an action can be given by name."""
+    """Return random actions: ``random_actions(count, seed=0, **values)``, (count, 12), uniform in [0, 1].
 
-    def make(count: int, seed: int = 0, **given: float) -> Tensor:
+    values: numbers of the action that are the same for all, by name.
+    """
+
+    def make(count: int, seed: int = 0, **values: float) -> Tensor:
         actions = torch.rand(count, len(STROKE_SPACE), generator=torch.Generator().manual_seed(seed))
-        for name, value in given.items():
+        for name, value in values.items():
             actions[:, STROKE_SPACE.index(name)] = value
         return actions
 
@@ -92,24 +77,69 @@ def random_actions() -> Callable[..., Tensor]:
 
 
 @pytest.fixture(scope="session")
+def scattered_origins() -> Callable[[Tensor], Tensor]:
+    """Return scattered origins of tiles for strokes of some indices: (m, 2)."""
+
+    def make(indices: Tensor) -> Tensor:
+        return torch.stack([indices * 389 % 1000 - 300, indices * 571 % 900 - 200], dim=1)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def pen_paths() -> Callable[..., PenPaths]:
+    """Return the pen paths of actions on tiles of 64 px: ``pen_paths(actions, indices, origins)``.
+
+    By default the indices are 0, 1, 2, ... and all tiles lie at the origin.
+    """
+
+    def make(actions: Tensor, indices: Tensor | None = None, origins: Tensor | None = None) -> PenPaths:
+        indices = torch.arange(len(actions)) if indices is None else indices
+        return trace_actions(actions, torch.zeros(len(actions), 2) if origins is None else origins, 64.0, indices, 0)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def coverage() -> Callable[..., npt.NDArray[np.float64]]:
-    """What MyPaint makes of each action on a sheet of its own: (m, S, S) in [0, 1], `MARGIN` px around its tile."""
+    """Paint each action on a patch of its own, its tile of `side` px and `MARGIN` around it: (m, S, S) in [0, 1]."""
 
     def make(
-        brush: Brush, actions: Tensor, seed: int = 0, numbers: Tensor | None = None, side: int = 64
+        brush: Brush, actions: Tensor, seed: int = 0, indices: Tensor | None = None, side: int = 64
     ) -> npt.NDArray[np.float64]:
-        numbers = torch.arange(len(actions)) if numbers is None else numbers
-        traces = trace_actions(actions, torch.zeros(len(actions), 2), side, numbers, seed)
+        indices = torch.arange(len(actions)) if indices is None else indices
+        paths = trace_actions(actions, torch.zeros(len(actions), 2), side, indices, seed)
         margin = MARGIN * side // 64
         corners = np.full((len(actions), 2), -margin)
-        return paint_coverages(brush, traces, corners, side + 2 * margin, side + 2 * margin) / ONE
+        return paint_coverages(brush, paths, corners, side + 2 * margin, side + 2 * margin) / ONE
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def train() -> Callable[..., Run]:
+    """Train a renderer by a recipe file in a folder: ``train(file, folder, resume, stop_after)``.
+
+    stop_after: the step after which the training is interrupted as by Ctrl-C.
+    """
+
+    def make(file: Path, folder: Path, resume: bool = False, stop_after: int | None = None) -> Run:
+        recipe = read_recipe([file])
+        run = Run(folder, recipe, RendererTrainingTask(recipe, torch.device("cpu"), folder), resume)
+
+        def interrupt(step: int, _losses: dict[str, float]) -> None:
+            if step == stop_after:
+                signal.raise_signal(signal.SIGINT)
+
+        run.progress = interrupt
+        return run.execute()
 
     return make
 
 
 @pytest.fixture
 def scene() -> Callable[..., Scene]:
-    """A scene on the CPU whose parts are the installed ones."""
+    """Return a scene on the CPU that makes the installed components."""
 
     def make(
         size: tuple[int, int] = (64, 64),
@@ -117,22 +147,22 @@ def scene() -> Callable[..., Scene]:
         background: tuple[float, float, float] = (1.0, 1.0, 1.0),
         target: TargetImage | None = None,
     ) -> Scene:
-        made = artkit.scene(size, seed=seed, background=background, device="cpu")
-        made.target = target
-        return made
+        scene = artkit.scene(size, seed=seed, background=background, device="cpu")
+        scene.target = target
+        return scene
 
     return make
 
 
 @pytest.fixture
 def paint(scene: Callable[..., Scene], random_actions: Callable[..., Tensor]) -> Callable[..., RenderedPainting]:
-    """A painting of random strokes, 75 x 50 px: ``paint(scale)``."""
+    """Return a painting of random strokes, 75 x 50 px: ``paint(scale, strokes)``."""
 
     def make(scale: float = 1.0, strokes: int = 1, **settings: Any) -> RenderedPainting:
-        made = scene((75, 50))
-        renderer = made.make("renderer", "gan")
-        made.renderer = renderer
-        canvas: Canvas = made.make("canvas", "grid", strokes=strokes)
+        new_scene = scene((75, 50))
+        renderer = new_scene.make("renderer", "gan")
+        new_scene.renderer = renderer
+        canvas: Canvas = new_scene.make("canvas", "grid", strokes=strokes)
         log = StrokeLog(
             size=(75, 50),
             background=(0.2, 0.9, 0.4),
@@ -151,7 +181,7 @@ def paint(scene: Callable[..., Scene], random_actions: Callable[..., Tensor]) ->
 
 @pytest.fixture
 def picture_file(tmp_path: Path) -> Path:
-    """An image file, 96 x 64 px, whose every part is different from its mirror image."""
+    """Return an image file, 96 x 64 px, without symmetry."""
     x, y = torch.linspace(0, 1, 96)[None, :].expand(64, 96), torch.linspace(0, 1, 64)[:, None].expand(64, 96)
     waves = 0.5 + 0.5 * torch.sin(9 * x + 5 * y * y)
     file = tmp_path / "picture.png"

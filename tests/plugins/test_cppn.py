@@ -1,4 +1,4 @@
-"""Pictures as functions of place: any part of one, at any resolution, is that part of the whole."""
+"""Coordinate renderers: any window, at any scale, equals the same window of the whole picture."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from artkit import Scene, StrokeLog, UsageError, Window, open_painting
 from artkit.engine.painting_task import PaintingTask
 from artkit.engine.run import Run
-from artkit.geometry.window import Window
-from artkit.interfaces.scene import Scene
-from artkit.output.export import open_painting
 from artkit.recipes.reading import read_recipe
 from artkit.registry.plugin_registry import get_registry
-from artkit.strokes.stroke_log import StrokeLog
-from artkit_cppn import field
+from artkit_cppn import coordinate_renderer
 
 SIZE = (72, 50)
-KINDS = {"cppn": {}, "fourier": {"waves": 7}, "pixels": {"side": 12}}
+RENDERERS = {"cppn": {}, "fourier": {"waves": 7}, "pixels": {"side": 12}}
 CANVASES = {
     "single": {"strokes": 1},
     "grid": {"tile": 24, "overlap": 8, "strokes": 2},
@@ -32,61 +29,60 @@ CANVASES = {
 
 @pytest.fixture
 def build(scene: Callable[..., Scene]) -> Callable[..., Scene]:
-    """A scene with one of the renderers, on a canvas."""
+    """Build a scene with one of the renderers and a canvas."""
 
-    def make(kind: str, canvas: str = "single", size: tuple[int, int] = SIZE) -> Scene:
-        made = scene(size)
-        made.renderer = made.make("renderer", kind, **KINDS[kind])
-        made.canvas = made.make("canvas", canvas, **CANVASES[canvas])
-        return made
+    def make(renderer: str, canvas: str = "single", size: tuple[int, int] = SIZE) -> Scene:
+        new_scene = scene(size)
+        new_scene.renderer = new_scene.make("renderer", renderer, **RENDERERS[renderer])
+        new_scene.canvas = new_scene.make("canvas", canvas, **CANVASES[canvas])
+        return new_scene
 
     return make
 
 
-def action(scene: Scene, seed: int = 0) -> Tensor:
+def random_action(scene: Scene, seed: int = 0) -> Tensor:
     assert scene.renderer is not None
-    numbers = len(scene.renderer.space)
-    return torch.rand(1, 1, numbers, generator=torch.Generator().manual_seed(seed)) * 0.96 + 0.02
+    return torch.rand(1, 1, len(scene.renderer.space), generator=torch.Generator().manual_seed(seed)) * 0.96 + 0.02
 
 
-def log_of(scene: Scene) -> StrokeLog:
+def stroke_log(scene: Scene) -> StrokeLog:
     assert scene.renderer is not None
     assert scene.canvas is not None
     space = scene.renderer.space
-    return StrokeLog(
-        SIZE, (1, 1, 1), 0, {"type": "x"}, space.name, space.names, action(scene)[0], scene.canvas.phases
-    )  # fmt: skip
+    action = random_action(scene)[0]
+    return StrokeLog(SIZE, (1, 1, 1), 0, {"type": "x"}, space.name, space.names, action, scene.canvas.phases)
 
 
 def replay(scene: Scene, window: Window) -> Tensor:
     assert scene.renderer is not None
     with torch.no_grad():
-        return scene.renderer.replay(log_of(scene), window)
+        return scene.renderer.replay(stroke_log(scene), window)
 
 
-def each() -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("kind", KINDS)
+def every_renderer() -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("renderer", RENDERERS)
 
 
-@each()
+@every_renderer()
 @pytest.mark.parametrize("canvas", CANVASES)
-def test_every_canvas_shows_the_same_picture(build: Callable[..., Scene], kind: str, canvas: str) -> None:
-    scene = build(kind, canvas)
+def test_every_canvas_shows_the_same_picture(build: Callable[..., Scene], renderer: str, canvas: str) -> None:
+    scene = build(renderer, canvas)
     assert scene.action_count == 1
     assert scene.canvas is not None
     assert scene.renderer is not None
     with torch.no_grad():
-        painted = scene.canvas.render(scene.renderer, action(scene), torch.rand(3))[0]
-        part = scene.canvas.render(scene.renderer, action(scene), torch.rand(3), window=Window(30, 11, 20, 17))[0]
+        picture = scene.canvas.render(scene.renderer, random_action(scene), torch.rand(3))[0]
+        window = Window(30, 11, 20, 17)
+        part = scene.canvas.render(scene.renderer, random_action(scene), torch.rand(3), window=window)[0]
     whole = replay(scene, Window(0, 0, *SIZE))
     assert whole.std() > 0.02
-    torch.testing.assert_close(painted, whole, atol=1e-5, rtol=0)
+    torch.testing.assert_close(picture, whole, atol=1e-5, rtol=0)
     torch.testing.assert_close(part, whole[:, 11:28, 30:50], atol=1e-5, rtol=0)
 
 
-@each()
-def test_a_window_is_that_part_of_the_whole(build: Callable[..., Scene], kind: str) -> None:
-    scene = build(kind)
+@every_renderer()
+def test_window_equals_that_part_of_the_whole(build: Callable[..., Scene], renderer: str) -> None:
+    scene = build(renderer)
     for scale in (1, 2.5):
         width, height = (round(side * scale) for side in SIZE)
         whole = replay(scene, Window(0, 0, width, height, scale))
@@ -94,10 +90,10 @@ def test_a_window_is_that_part_of_the_whole(build: Callable[..., Scene], kind: s
         torch.testing.assert_close(part, whole[:, 20:37, 33:64], atol=1e-5, rtol=0)
 
 
-@each()
-def test_a_larger_picture_is_the_same_one_finer(build: Callable[..., Scene], kind: str) -> None:
-    """At three times the size the middle of each three pixels is where the one of the smaller picture is."""
-    scene = build(kind)
+@every_renderer()
+def test_larger_scale_renders_the_same_picture_with_more_detail(build: Callable[..., Scene], renderer: str) -> None:
+    """At scale 3 the middle one of three pixels has the coordinates of a pixel at scale 1."""
+    scene = build(renderer)
     small, large = replay(scene, Window(0, 0, *SIZE)), replay(scene, Window(0, 0, *(3 * side for side in SIZE), 3))
     torch.testing.assert_close(large[:, 1::3, 1::3], small, atol=1e-5, rtol=0)
     assert float((large[:, :, 1:] - large[:, :, :-1]).abs().max()) < float(
@@ -106,43 +102,43 @@ def test_a_larger_picture_is_the_same_one_finer(build: Callable[..., Scene], kin
 
 
 def test_shapes_are_not_distorted(build: Callable[..., Scene]) -> None:
-    """The middle square of a wide picture and of a tall one is the same: places are told from the middle."""
+    """The central squares of a wide and a tall picture are equal: coordinates are relative to the centre."""
     squares = []
     for size, window in (((90, 60), Window(15, 0, 60, 60)), ((60, 90), Window(0, 15, 60, 60))):
         scene = build("cppn", size=size)
         assert scene.canvas is not None
         with torch.no_grad():
-            squares.append(scene.canvas.render(scene.renderer, action(scene), torch.zeros(3), window=window))
+            squares.append(scene.canvas.render(scene.renderer, random_action(scene), torch.zeros(3), window=window))
     torch.testing.assert_close(*squares, atol=1e-5, rtol=0)
 
 
-@each()
-def test_large_windows_are_computed_in_pieces(
-    build: Callable[..., Scene], kind: str, monkeypatch: pytest.MonkeyPatch
+@every_renderer()
+def test_large_windows_are_computed_in_chunks(
+    build: Callable[..., Scene], renderer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scene = build(kind)
+    scene = build(renderer)
     whole = replay(scene, Window(0, 0, *SIZE))
-    renderer = scene.renderer
-    assert isinstance(renderer, field.Field)
+    assert isinstance(scene.renderer, coordinate_renderer.CoordinateRenderer)
     sizes = []
-    colours = renderer.colours
+    colours_at = scene.renderer.colours_at
 
-    def counted(actions: Tensor, x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
+    def record_size(actions: Tensor, x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
         sizes.append(len(actions) * x.shape[1] * y.shape[1])
-        return colours(actions, x, y, size)
+        return colours_at(actions, x, y, size)
 
-    monkeypatch.setattr(renderer, "colours", counted)
-    monkeypatch.setattr(field, "_CHUNK", 300)
+    monkeypatch.setattr(scene.renderer, "colours_at", record_size)
+    monkeypatch.setattr(coordinate_renderer, "_MAX_CHUNK_PIXELS", 300)
     torch.testing.assert_close(replay(scene, Window(0, 0, *SIZE)), whole, atol=1e-5, rtol=0)
     assert max(sizes) <= 300
     assert sum(sizes) == SIZE[0] * SIZE[1]
 
 
-@each()
-def test_any_image_can_be_learnt(build: Callable[..., Scene], kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a gradient through the pieces."""
-    monkeypatch.setattr(field, "_CHUNK", 500)
-    scene = build(kind, size=(32, 24))
+@every_renderer()
+def test_picture_can_be_optimised_through_chunks(
+    build: Callable[..., Scene], renderer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coordinate_renderer, "_MAX_CHUNK_PIXELS", 500)
+    scene = build(renderer, size=(32, 24))
     assert scene.canvas is not None
     agent = scene.make("agent", "free")
     target = torch.linspace(0, 1, 32).expand(1, 3, 24, 32) * torch.tensor([1.0, 0.3, 0.7]).view(1, 3, 1, 1)
@@ -158,21 +154,21 @@ def test_any_image_can_be_learnt(build: Callable[..., Scene], kind: str, monkeyp
     assert losses[-1] < 0.25 * losses[0]
 
 
-def test_a_recipe_paints_and_its_run_exports(tmp_path: Path, picture_file: Path) -> None:
+def test_run_of_a_recipe_can_be_exported(tmp_path: Path, picture_file: Path) -> None:
     recipe = tmp_path / "light.toml"
     recipe.write_text(
         f'steps = 3\nsize = [48, 40]\n[canvas]\ntype = "grid"\ntile = 32\noverlap = 8\nstrokes = 1\n'
         f'[renderer]\ntype = "cppn"\n[objective.o]\ntype = "pixel"\ntarget = "{picture_file}"\n'
     )
-    told = read_recipe([recipe])
-    Run(tmp_path / "run", told, PaintingTask(told, torch.device("cpu"))).execute()
+    resolved = read_recipe([recipe])
+    Run(tmp_path / "run", resolved, PaintingTask(resolved, torch.device("cpu"))).execute()
     strokes = json.loads((tmp_path / "run" / "strokes.json").read_text())["strokes"]
     assert len(strokes) == 1
     small, large = (open_painting(tmp_path / "run", scale).to_tensor() for scale in (1, 3))
     torch.testing.assert_close(large[:, 1::3, 1::3], small, atol=1e-5, rtol=0)
 
 
-def test_a_shared_action_takes_the_room_of_one(
+def test_shared_action_is_counted_once_in_the_disk_forecast(
     tmp_path: Path, picture_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = tmp_path / "light.toml"
@@ -184,15 +180,13 @@ def test_a_shared_action_takes_the_room_of_one(
     PaintingTask(read_recipe([recipe]), torch.device("cpu"), tmp_path).forecast()
 
 
-@each()
-def test_constraints_on_strokes_do_not_fit(build: Callable[..., Any], kind: str) -> None:
-    from artkit.errors import UsageError
-
+@every_renderer()
+def test_stroke_constraints_are_rejected(build: Callable[..., Any], renderer: str) -> None:
     with pytest.raises(UsageError, match="colour"):
-        build(kind).make("constraint", "grayscale")
+        build(renderer).make("constraint", "grayscale")
 
 
-def test_their_spaces_differ_by_what_they_are() -> None:
-    part = get_registry().component("renderer", "fourier")
-    names = {part(part.Config(waves=waves), None).space.name for waves in (3, 4)}
+def test_name_of_the_action_space_depends_on_its_size() -> None:
+    fourier = get_registry().component("renderer", "fourier")
+    names = {fourier(fourier.Config(waves=waves), None).space.name for waves in (3, 4)}
     assert len(names) == 2

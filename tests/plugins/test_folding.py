@@ -1,4 +1,4 @@
-"""Batch normalisation goes into convolutions, and networks say what they said before."""
+"""Folding of batch normalisation: which layers are folded, and that outputs do not change."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from artkit.torchvision_compat import declare_missing_operators
 
 declare_missing_operators()
 
-from artkit_vision.folding import fold  # noqa: E402
+from artkit_vision.folding import fold_batch_norms  # noqa: E402
 
 SIDE = 16
 IMAGES = torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
 
 
 class Net(nn.Module):
-    """A convolution and a normalisation that has seen something."""
+    """A convolution and a normalisation with random statistics."""
 
     def __init__(self, **settings: object) -> None:
         super().__init__()
@@ -35,56 +35,58 @@ class Net(nn.Module):
         return out
 
 
-class Bare(Net):
-    """Uses what the convolution gives twice, once as it is."""
+class Residual(Net):
+    """Also uses the bare output of the convolution."""
 
     def forward(self, image: Tensor) -> Tensor:
-        plain = self.conv(image)
-        out: Tensor = plain + self.norm(plain)
+        features = self.conv(image)
+        out: Tensor = features + self.norm(features)
         return out
 
 
-class Twice(Net):
-    """Convolves twice and normalises once."""
+class RepeatedConv(Net):
+    """Convolves twice with the same weights and normalises once."""
 
     def forward(self, image: Tensor) -> Tensor:
         out: Tensor = self.norm(self.conv(self.conv(image)))
         return out
 
 
-class Shared(Net):
-    """Normalises twice what one convolution gives."""
+class RepeatedPair(Net):
+    """Applies the same convolution and normalisation twice."""
 
     def forward(self, image: Tensor) -> Tensor:
         out: Tensor = self.norm(self.conv(image)) + self.norm(self.conv(image / 2))
         return out
 
 
-def norms(model: nn.Module) -> int:
+def norm_count(model: nn.Module) -> int:
     return sum(isinstance(module, nn.BatchNorm2d) for module in model.modules())
 
 
 @pytest.mark.parametrize(
-    ("kind", "settings", "left"),
-    [(Net, {}, 0), (Net, {"bias": False}, 0), (Bare, {}, 1), (Twice, {}, 1), (Shared, {}, 1)],
+    ("architecture", "settings", "remaining"),
+    [(Net, {}, 0), (Net, {"bias": False}, 0), (Residual, {}, 1), (RepeatedConv, {}, 1), (RepeatedPair, {}, 1)],
 )
-def test_folds_what_it_can_and_changes_nothing(kind: type[Net], settings: dict[str, object], left: int) -> None:
-    model = kind(**settings).eval().requires_grad_(False)
+def test_folding_does_not_change_the_output(
+    architecture: type[Net], settings: dict[str, object], remaining: int
+) -> None:
+    model = architecture(**settings).eval().requires_grad_(False)
     before = copy.deepcopy(model)
-    fold(model, SIDE)
-    assert norms(model) == left
+    fold_batch_norms(model, SIDE)
+    assert norm_count(model) == remaining
     torch.testing.assert_close(model(IMAGES), before(IMAGES), atol=1e-5, rtol=1e-4)
     assert not any(parameter.requires_grad for parameter in model.parameters())
 
 
-def test_a_model_of_timm_keeps_its_activations_and_the_names_of_its_layers() -> None:
+def test_a_timm_model_keeps_its_activations_and_layer_names() -> None:
     import timm
 
     model = timm.create_model("efficientnet_lite0", pretrained=False).eval().requires_grad_(False)
     before = copy.deepcopy(model)
-    fold(model, 64)
-    assert norms(before) == 49
-    assert norms(model) == 0
+    fold_batch_norms(model, 64)
+    assert norm_count(before) == 49
+    assert norm_count(model) == 0
     images = torch.rand(2, 3, 64, 64)
     torch.testing.assert_close(model(images), before(images), atol=1e-4, rtol=1e-3)
     assert {name for name, _ in model.named_modules()} == {name for name, _ in before.named_modules()}

@@ -1,4 +1,4 @@
-"""The `free` agent: where strokes start."""
+"""The `free` agent: initialisation of strokes, gradients of subsets, and selection of the best candidate."""
 
 from __future__ import annotations
 
@@ -32,28 +32,29 @@ CANVASES: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.fixture
 def agent(scene: Callable[..., Scene]) -> Callable[..., tuple[Tensor, Canvas]]:
-    """The actions (n, N, 12) that an agent starts with, and the canvas they are for."""
+    """Make an agent; return its initial actions (n, N, 12) and the canvas."""
 
     def make(
-        which: str = "grid", seed: int = 0, target: TargetImage | None = None, **settings: Any
+        canvas_name: str = "grid", seed: int = 0, target: TargetImage | None = None, **settings: Any
     ) -> tuple[Tensor, Canvas]:
-        made = scene(SIZE, seed, target=target)
-        made.renderer = made.make("renderer", "gan")
-        kind, told = CANVASES[which]
-        canvas = made.make("canvas", kind, **told)
-        made.canvas = canvas
-        free = Free(Free.Config(**settings), made)
-        actions = free(made)
+        stroke_scene = scene(SIZE, seed, target=target)
+        stroke_scene.renderer = stroke_scene.make("renderer", "gan")
+        canvas_type, canvas_settings = CANVASES[canvas_name]
+        canvas = stroke_scene.make("canvas", canvas_type, **canvas_settings)
+        stroke_scene.canvas = canvas
+        free = Free(Free.Config(**settings), stroke_scene)
+        actions = free(stroke_scene)
         assert actions.requires_grad
         return actions.detach(), canvas
 
     return make
 
 
-Agent = Callable[..., tuple[Tensor, Canvas]]
+MakeAgent = Callable[..., tuple[Tensor, Canvas]]
 
 
-def of(actions: Tensor, *names: str) -> Tensor:
+def values(actions: Tensor, *names: str) -> Tensor:
+    """The dimensions of actions with the given names."""
     return actions[..., STROKE_SPACE.index(*names)]
 
 
@@ -65,38 +66,38 @@ def half_red_half_blue() -> TargetImage:
 
 
 @pytest.mark.parametrize("start", ["auto", "random"])
-@pytest.mark.parametrize("which", CANVASES)
-def test_actions_are_actions(agent: Agent, which: str, start: str) -> None:
-    actions, canvas = agent(which, target=half_red_half_blue(), start=start, drafts=2)
+@pytest.mark.parametrize("canvas_name", CANVASES)
+def test_initial_actions_are_valid(agent: MakeAgent, canvas_name: str, start: str) -> None:
+    actions, canvas = agent(canvas_name, target=half_red_half_blue(), start=start, drafts=2)
     assert actions.shape == (2, canvas.stroke_count, 12)
     assert actions.min() > 0
     assert actions.max() < 1
-    # None lies where the sigmoid is flat and no gradient would move it.
+    # The sigmoid has a gradient everywhere.
     assert (actions * (1 - actions)).min() > 0.01
 
 
-def test_the_seed_chooses_the_start(agent: Agent) -> None:
+def test_the_initialisation_depends_on_the_seed_alone(agent: MakeAgent) -> None:
     target = half_red_half_blue()
     torch.manual_seed(0)
-    one, _ = agent(seed=3, target=target)
+    first, _ = agent(seed=3, target=target)
     torch.manual_seed(1)
     again, _ = agent(seed=3, target=target)
-    assert torch.equal(one, again)
-    assert (agent(seed=4, target=target)[0] - one).abs().max() > 0.1
+    assert torch.equal(first, again)
+    assert (agent(seed=4, target=target)[0] - first).abs().max() > 0.1
 
 
-def test_several_pictures_start_apart(agent: Agent) -> None:
+def test_candidates_have_different_initialisations(agent: MakeAgent) -> None:
     actions, _ = agent(drafts=3)
     assert (actions[0] - actions[1]).abs().max() > 0.1
     assert (actions[1] - actions[2]).abs().max() > 0.1
 
 
-@pytest.mark.parametrize("which", CANVASES)
-def test_strokes_take_the_colour_of_what_they_lie_on(agent: Agent, which: str) -> None:
-    actions, canvas = agent(which, target=half_red_half_blue())
+@pytest.mark.parametrize("canvas_name", CANVASES)
+def test_strokes_start_with_the_colour_of_the_target(agent: MakeAgent, canvas_name: str) -> None:
+    actions, canvas = agent(canvas_name, target=half_red_half_blue())
     tiles = canvas.tiles()
-    x = tiles[:, 0] + of(actions, "middle_x")[0, :, 0] * tiles[:, 2]
-    colour = of(actions, "red", "green", "blue")[0]
+    x = tiles[:, 0] + values(actions, "middle_x")[0, :, 0] * tiles[:, 2]
+    colour = values(actions, "red", "green", "blue")[0]
     left, right = x < SIZE[0] / 2 - 4, x > SIZE[0] / 2 + 4
     assert left.any()
     assert right.any()
@@ -104,106 +105,103 @@ def test_strokes_take_the_colour_of_what_they_lie_on(agent: Agent, which: str) -
     assert (colour[right] - torch.tensor([0.02, 0.02, 0.8])).abs().max() < 0.03
 
 
-def test_strokes_follow_the_edges(agent: Agent) -> None:
-    """Along the border of red and blue, strokes start upright."""
+def test_strokes_start_along_the_edges_of_the_target(agent: MakeAgent) -> None:
+    """Strokes on the border of red and blue are vertical."""
     actions, canvas = agent("single", target=half_red_half_blue(), start="target")
     tiles = canvas.tiles()
-    x = tiles[:, 0] + of(actions, "middle_x")[0, :, 0] * tiles[:, 2]
-    near = (x - SIZE[0] / 2).abs() < 6
-    along = (of(actions, "end_x", "end_y") - of(actions, "start_x", "start_y"))[0]
-    assert near.any()
-    assert (along[near, 1].abs() > along[near, 0].abs()).all()
+    x = tiles[:, 0] + values(actions, "middle_x")[0, :, 0] * tiles[:, 2]
+    on_edge = (x - SIZE[0] / 2).abs() < 6
+    direction = (values(actions, "end_x", "end_y") - values(actions, "start_x", "start_y"))[0]
+    assert on_edge.any()
+    assert (direction[on_edge, 1].abs() > direction[on_edge, 0].abs()).all()
 
 
-def test_a_random_start_does_not_look(agent: Agent) -> None:
+def test_a_random_start_does_not_depend_on_the_target(agent: MakeAgent) -> None:
     actions, _ = agent(target=half_red_half_blue(), start="random")
     assert torch.equal(actions, agent(target=None, start="random")[0])
-    assert of(actions, "green").std() > 0.08
-    assert (of(actions, "red", "green", "blue") - 0.5).abs().max() <= 0.2, "near grey"
+    assert values(actions, "green").std() > 0.08
+    assert (values(actions, "red", "green", "blue") - 0.5).abs().max() <= 0.2, "close to grey"
 
 
-@pytest.mark.parametrize("which", CANVASES)
-def test_the_strokes_of_a_tile_are_spread(agent: Agent, which: str) -> None:
-    actions, canvas = agent(which)
-    middles = of(actions, "middle_x", "middle_y")[0]
-    tiles, of_tile = torch.unique(canvas.tiles(), dim=0, return_inverse=True)
+@pytest.mark.parametrize("canvas_name", CANVASES)
+def test_the_strokes_of_a_tile_are_evenly_distributed(agent: MakeAgent, canvas_name: str) -> None:
+    actions, canvas = agent(canvas_name)
+    middles = values(actions, "middle_x", "middle_y")[0]
+    tiles, tile_of_stroke = torch.unique(canvas.tiles(), dim=0, return_inverse=True)
     for index in range(len(tiles)):
-        mine = middles[of_tile == index]
-        apart = torch.cdist(mine, mine) + 9 * torch.eye(len(mine))
-        # Clamping at the tile's edge may bring two a little nearer, on top of each other they never are.
-        assert apart.min() > 0.3 / len(mine)
+        points = middles[tile_of_stroke == index]
+        distances = torch.cdist(points, points) + 9 * torch.eye(len(points))
+        # Clamping at the tile's edge may reduce distances a little, but not to 0.
+        assert distances.min() > 0.3 / len(points)
 
 
-def test_every_tile_is_painted_and_all_of_it(agent: Agent) -> None:
-    """Each quarter of the tiles' area gets its share of the middles."""
+def test_strokes_cover_the_picture(agent: MakeAgent) -> None:
+    """Each quarter of the tiles, and each square of 32 px of the picture, contains middle points."""
     actions, canvas = agent("grid")
     tiles = canvas.tiles()
     assert len(torch.unique(tiles, dim=0)) * 4 == canvas.stroke_count
-    middles = of(actions, "middle_x", "middle_y")[0]
+    middles = values(actions, "middle_x", "middle_y")[0]
     quarter = (middles > 0.5).long() @ torch.tensor([1, 2])
     shares = torch.bincount(quarter, minlength=4) / len(quarter)
     assert shares.min() > 0.15
-    where = tiles[:, :2] + middles * tiles[:, 2:]
-    for x in range(0, SIZE[0] - 31, 32):
-        for y in range(0, SIZE[1] - 31, 32):
-            inside = (where[:, 0] >= x) & (where[:, 0] < x + 32) & (where[:, 1] >= y) & (where[:, 1] < y + 32)
-            assert inside.any(), (x, y)
+    squares = ((tiles[:, :2] + middles * tiles[:, 2:]) // 32).long().tolist()
+    assert {(x, y) for x in range(SIZE[0] // 32) for y in range(SIZE[1] // 32)} <= {tuple(square) for square in squares}
 
 
-def test_large_strokes_lie_below_small_ones(agent: Agent) -> None:
+def test_large_strokes_are_below_small_ones(agent: MakeAgent) -> None:
     actions, canvas = agent("grid")
-    sizes = of(actions, "size")[0, :, 0]
+    sizes = values(actions, "size")[0, :, 0]
     quarter = canvas.stroke_count // 4
     assert sizes[:quarter].mean() > sizes[-quarter:].mean() + 0.1
 
 
-def test_lengths_are_as_told(agent: Agent) -> None:
+def test_initial_lengths_follow_the_setting(agent: MakeAgent) -> None:
     actions, _ = agent("single", length=(0.3, 0.1), start="random")
-    lengths = (of(actions, "end_x", "end_y") - of(actions, "start_x", "start_y"))[0].norm(dim=1)
+    lengths = (values(actions, "end_x", "end_y") - values(actions, "start_x", "start_y"))[0].norm(dim=1)
     assert lengths.max() < 0.3 * 1.31
     assert lengths[:8].mean() > 1.5 * lengths[-8:].mean()
 
 
-def test_strokes_learn_the_same_whether_all_are_asked_for_or_these_alone(scene: Callable[..., Scene]) -> None:
-    made = scene(SIZE)
-    made.renderer = made.make("renderer", "gan")
-    made.canvas = made.make("canvas", "grid", tile=64, overlap=32, strokes=2)
-    start = Free(Free.Config(drafts=2), made).state_dict()
-    every = torch.arange(made.action_count)
-    learnt = []
-    for ask in (Free.forward, lambda agent, scene: agent.forward_subset(scene, every)):
-        agent = Free(Free.Config(drafts=2), made)
+def test_all_strokes_as_a_subset_get_the_same_updates(scene: Callable[..., Scene]) -> None:
+    stroke_scene = scene(SIZE)
+    stroke_scene.renderer = stroke_scene.make("renderer", "gan")
+    stroke_scene.canvas = stroke_scene.make("canvas", "grid", tile=64, overlap=32, strokes=2)
+    start = Free(Free.Config(drafts=2), stroke_scene).state_dict()
+    all_indices = torch.arange(stroke_scene.action_count)
+    results = []
+    for get_actions in (Free.forward, lambda agent, scene: agent.forward_subset(scene, all_indices)):
+        agent = Free(Free.Config(drafts=2), stroke_scene)
         agent.load_state_dict(start)
         optimizer = LazyAdam(agent.parameters(), 0.1)
         for step in range(3):
             optimizer.zero_grad()
-            (ask(agent, made) - 0.1 * step).square().sum().backward()
+            (get_actions(agent, stroke_scene) - 0.1 * step).square().sum().backward()
             optimizer.step()
-        learnt.append(agent(made))
-    assert torch.equal(*learnt)
-    some = torch.tensor([3, 1])
-    torch.testing.assert_close(agent.forward_subset(made, some), agent(made)[:, some])
+        results.append(agent(stroke_scene))
+    assert torch.equal(*results)
+    subset = torch.tensor([3, 1])
+    torch.testing.assert_close(agent.forward_subset(stroke_scene, subset), agent(stroke_scene)[:, subset])
 
 
-def test_of_several_drafts_the_best_goes_on(scene: Callable[..., Scene]) -> None:
-    made = scene(SIZE)
-    made.renderer = made.make("renderer", "gan")
-    made.canvas = made.make("canvas", "single", strokes=5)
-    agent = Free(Free.Config(drafts=3, choose=0.5), made)
-    drafts = agent(made)
+def test_only_the_best_candidate_continues(scene: Callable[..., Scene]) -> None:
+    stroke_scene = scene(SIZE)
+    stroke_scene.renderer = stroke_scene.make("renderer", "gan")
+    stroke_scene.canvas = stroke_scene.make("canvas", "single", strokes=5)
+    agent = Free(Free.Config(drafts=3, choose=0.5), stroke_scene)
+    candidates = agent(stroke_scene)
     agent.on_step_end(torch.tensor([3.0, 1.0, 2.0]), 0.1)
-    agent.on_step_end(torch.tensor([3.0, 1.0, 0.9]), 0.4)  # a lucky step decides nothing
-    torch.testing.assert_close(agent(made), drafts)
+    agent.on_step_end(torch.tensor([3.0, 1.0, 0.9]), 0.4)  # a single step does not decide
+    torch.testing.assert_close(agent(stroke_scene), candidates)
     agent.on_step_end(torch.tensor([3.0, 1.0, 2.0]), 0.5)
-    torch.testing.assert_close(agent(made), drafts[1:2])
+    torch.testing.assert_close(agent(stroke_scene), candidates[1:2])
     agent.on_step_end(torch.tensor([0.0]), 0.6)
-    torch.testing.assert_close(agent.forward_subset(made, torch.tensor([4, 2])), drafts[1:2, [4, 2]])
-    again = Free(Free.Config(drafts=3, choose=0.5), made)
+    torch.testing.assert_close(agent.forward_subset(stroke_scene, torch.tensor([4, 2])), candidates[1:2, [4, 2]])
+    again = Free(Free.Config(drafts=3, choose=0.5), stroke_scene)
     again.load_state_dict(agent.state_dict())
-    torch.testing.assert_close(again(made), drafts[1:2])
+    torch.testing.assert_close(again(stroke_scene), candidates[1:2])
 
 
-def test_a_painting_goes_on_with_the_draft_that_is_nearest_its_target(tmp_path: Path) -> None:
+def test_a_painting_continues_with_the_candidate_closest_to_its_target(tmp_path: Path) -> None:
     Image.linear_gradient("L").resize((48, 48)).save(tmp_path / "target.png")
     (tmp_path / "r.toml").write_text(
         'steps = 8\nsize = [48, 48]\n[canvas]\ntype = "single"\nstrokes = 3\n[renderer]\ntype = "gan"\n'
@@ -211,19 +209,19 @@ def test_a_painting_goes_on_with_the_draft_that_is_nearest_its_target(tmp_path: 
         '[objective.look]\ntype = "pixel"\ntarget = "target.png"\n'
     )
     recipe = read_recipe([tmp_path / "r.toml"])
-    job = PaintingTask(recipe, torch.device("cpu"))
+    task = PaintingTask(recipe, torch.device("cpu"))
     target = torch.linspace(0, 1, 48).view(1, 1, 48, 1)
     for step in range(4):
-        job.step(step)
-    drafts = job.canvas.render(job.renderer, job.actions(1.0), job.scene.background, job.scene.seed)
-    far = (drafts - target).square().mean((1, 2, 3))
-    assert len(far) == 3
-    assert far.std() > 0.005
-    other = PaintingTask(recipe, torch.device("cpu"))
-    other.load_state_dict(copy.deepcopy(job.state_dict()))
+        task.step(step)
+    candidates = task.canvas.render(task.renderer, task.actions(1.0), task.scene.background, task.scene.seed)
+    errors = (candidates - target).square().mean((1, 2, 3))
+    assert len(errors) == 3
+    assert errors.std() > 0.005
+    resumed = PaintingTask(recipe, torch.device("cpu"))
+    resumed.load_state_dict(copy.deepcopy(task.state_dict()))
     for step in range(4, 8):
-        assert other.step(step) == job.step(step)
-    (going_on,) = job.canvas.render(job.renderer, job.actions(1.0), job.scene.background, job.scene.seed)
-    nearest = (going_on - drafts).square().mean((1, 2, 3)).argmin()
-    assert nearest == far.argmin()
-    assert torch.equal(other.log().actions, job.log().actions)
+        assert resumed.step(step) == task.step(step)
+    (continued,) = task.canvas.render(task.renderer, task.actions(1.0), task.scene.background, task.scene.seed)
+    closest = (continued - candidates).square().mean((1, 2, 3)).argmin()
+    assert closest == errors.argmin()
+    assert torch.equal(resumed.log().actions, task.log().actions)

@@ -1,4 +1,4 @@
-"""The agent that looks: strokes of a tile from what is seen of it, alone or beside the painting so far."""
+"""The `lstm` agent: tiles, its inputs, revision, weights files, and the weights that come with artkit."""
 
 from __future__ import annotations
 
@@ -10,114 +10,108 @@ import pytest
 import torch
 from torch import Tensor
 
-from artkit import weights
+from artkit import testing, weights
 from artkit.errors import UsageError
 from artkit.files import sha256
 from artkit.imaging.loading import load_target_image
 from artkit.recipes.shipped import recipe_folder
-from artkit.testing import check_agent, scene
+from artkit_agents.lstm import SHIPPED
 
 SMALL = {"view": 16, "channels": 4, "cells": 16}
 
 
-@pytest.mark.parametrize("told", [{}, {"see": "both"}, {"at_once": 3}, {"see": "both", "at_once": 2}, {"revise": 1}])
-def test_it_is_an_agent(told: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "settings", [{}, {"see": "both"}, {"at_once": 3}, {"see": "both", "at_once": 2}, {"revise": 1}]
+)
+def test_it_is_an_agent(settings: dict[str, Any]) -> None:
     def four_strokes() -> Any:
-        made = scene()
-        made.canvas = made.make("canvas", "single", strokes=4)
-        return made
+        scene = testing.scene()
+        scene.canvas = scene.make("canvas", "single", strokes=4)
+        return scene
 
-    check_agent("lstm", {**SMALL, **told}, exact_gradient=not {"see", "revise"} & set(told), scene=four_strokes)
-
-
-def of(told: dict[str, Any], **of_scene: Any) -> tuple[Any, Any]:
-    made = scene(renderer="gan", **of_scene)
-    return made.make("agent", "lstm", **{**SMALL, **told}), made
+    exact_gradient = not {"see", "revise"} & set(settings)
+    testing.check_agent("lstm", {**SMALL, **settings}, exact_gradient=exact_gradient, scene=four_strokes)
 
 
-@pytest.mark.parametrize("told", [{}, {"see": "both"}, {"revise": 2}])
-def test_each_tile_is_a_picture_of_its_own(told: dict[str, Any]) -> None:
-    """A page of pictures is painted as each of them would be."""
-    agent, page = of(told, size=(64, 32))
+def single_tile(strokes: int, **settings: Any) -> tuple[Any, Any]:
+    """An agent and its scene, a single tile of 32 px."""
+    scene = testing.scene((32, 32), renderer="gan")
+    scene.canvas = scene.make("canvas", "single", strokes=strokes)
+    return scene.make("agent", "lstm", **SMALL, **settings), scene
+
+
+def random_target(width: int = 32) -> Tensor:
+    return torch.rand(1, 3, 32, width, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("settings", [{}, {"see": "both"}, {"revise": 2}])
+def test_each_tile_is_a_separate_image(settings: dict[str, Any]) -> None:
+    """A page of two images is painted as each of them alone."""
+    page = testing.scene((64, 32), renderer="gan")
     page.canvas = page.make("canvas", "grid", tile=32, overlap=0, strokes=4)
-    agent = page.make("agent", "lstm", **SMALL, **told)
-    shown = torch.rand(1, 3, 32, 64, generator=torch.Generator().manual_seed(0))
+    page_agent = page.make("agent", "lstm", **SMALL, **settings)
+    target = random_target(64)
     with torch.no_grad():
-        both = agent(page, shown)
-    _, one = of({}, size=(32, 32))
-    one.canvas = one.make("canvas", "single", strokes=4)
-    single = one.make("agent", "lstm", **SMALL, **told)
-    single.load_state_dict(agent.state_dict())
+        page_actions = page_agent(page, target)
+    agent, single = single_tile(4, **settings)
+    agent.load_state_dict(page_agent.state_dict())
     tiles = page.canvas.tiles()
     for column in range(2):
-        mine = tiles[:, 0] == 32 * column
+        in_column = tiles[:, 0] == 32 * column
         with torch.no_grad():
-            alone = single(one, shown[..., 32 * column : 32 * (column + 1)])
-        # What it sees of its own painting is the same but for rounding, which its first layers make more of.
-        torch.testing.assert_close(both[:, mine], alone, atol=5e-4, rtol=0)
+            actions = agent(single, target[..., 32 * column : 32 * (column + 1)])
+        # Rounding errors of the painted input are amplified by the encoder.
+        torch.testing.assert_close(page_actions[:, in_column], actions, atol=5e-4, rtol=0)
 
 
-def test_it_sees_what_the_constraints_leave_of_its_strokes() -> None:
-    """Two agents whose strokes differ in nothing but what a constraint takes away propose the same next stroke."""
-    agent, made = of({"see": "both"}, size=(32, 32))
-    made.canvas = made.make("canvas", "single", strokes=3)
-    agent = made.make("agent", "lstm", **SMALL, see="both")
-    shown = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    free = agent(made, shown)
-    made.constraints = (made.make("constraint", "colour", colour=(0.0, 0.0, 0.0)),)
-    black = agent(made, shown)
-    assert torch.equal(free[:, 0], black[:, 0])
-    assert not torch.equal(free[:, 1], black[:, 1])
+def test_constraints_apply_to_the_painting_it_gets_as_input() -> None:
+    agent, scene = single_tile(3, see="both")
+    target = random_target()
+    unconstrained = agent(scene, target)
+    scene.constraints = (scene.make("constraint", "colour", colour=(0.0, 0.0, 0.0)),)
+    black = agent(scene, target)
+    assert torch.equal(unconstrained[:, 0], black[:, 0])
+    assert not torch.equal(unconstrained[:, 1], black[:, 1])
 
 
-def test_no_gradient_goes_through_what_it_has_painted() -> None:
-    agent, made = of({"see": "both"}, size=(32, 32))
-    made.canvas = made.make("canvas", "single", strokes=2)
-    agent = made.make("agent", "lstm", **SMALL, see="both")
-    painted: list[Tensor] = []
-    inner = agent.hand.look_at.forward
-
-    def spy(seen: Tensor) -> Tensor:
-        painted.append(seen)
-        found: Tensor = inner(seen)
-        return found
-
-    agent.hand.look_at.forward = spy
-    agent(made, torch.rand(1, 3, 32, 32))
-    assert len(painted) == 2
-    assert not torch.equal(painted[0], painted[1])
-    assert not painted[1].requires_grad
+def test_no_gradient_flows_through_the_painting_it_gets_as_input() -> None:
+    agent, scene = single_tile(2, see="both")
+    inputs: list[Tensor] = []
+    agent.hand.look_at.register_forward_pre_hook(lambda _module, args: inputs.append(args[0]))
+    agent(scene, torch.rand(1, 3, 32, 32))
+    assert len(inputs) == 2
+    assert not torch.equal(inputs[0], inputs[1])
+    assert not inputs[1].requires_grad
 
 
-def test_it_revises_what_it_has_painted() -> None:
-    """Corrections depend on what the strokes look like: the same proposals in black are corrected otherwise."""
-    agent, made = of({"revise": 1}, size=(32, 32))
-    made.canvas = made.make("canvas", "single", strokes=3)
-    agent = made.make("agent", "lstm", **SMALL, revise=1)
-    shown = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    free = agent(made, shown)
-    made.constraints = (made.make("constraint", "colour", colour=(0.0, 0.0, 0.0)),)
-    black = agent(made, shown)
-    assert not torch.equal(free, black)
-    rough = made.make("agent", "lstm", **SMALL)
-    rough.load_state_dict(agent.state_dict(), strict=False)
-    assert not torch.equal(rough(made, shown), black)
+def test_revision_depends_on_the_painting() -> None:
+    """If a constraint makes the strokes black, the corrections differ."""
+    agent, scene = single_tile(3, revise=1)
+    target = random_target()
+    unconstrained = agent(scene, target)
+    scene.constraints = (scene.make("constraint", "colour", colour=(0.0, 0.0, 0.0)),)
+    black = agent(scene, target)
+    assert not torch.equal(unconstrained, black)
+    without_revision = scene.make("agent", "lstm", **SMALL)
+    without_revision.load_state_dict(agent.state_dict(), strict=False)
+    assert not torch.equal(without_revision(scene, target), black)
 
 
-def test_weights_bring_their_settings_and_their_strokes(tmp_path: Path) -> None:
-    agent, made = of({"see": "both"}, size=(32, 32))
-    facts = {"agent": {"type": "lstm", **SMALL, "see": "both"}, "space": made.renderer.space.name}
-    weights.save(agent, facts, tmp_path / "mine.safetensors")
-    again = made.make("agent", "lstm", weights=str(tmp_path / "mine.safetensors"))
-    assert again.config.see == "both"
-    assert again.config.cells == 16
-    assert set(again.provenance) == {"weights"}
-    shown = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(again(made, shown), agent(made, shown), atol=0.01, rtol=0)  # half precision
+# -------------------------------------------------------------------------------------------------------------- weights
+def test_a_weights_file_determines_the_settings(tmp_path: Path) -> None:
+    agent, scene = single_tile(5, see="both")
+    metadata = {"agent": {"type": "lstm", **SMALL, "see": "both"}, "space": scene.renderer.space.name}
+    weights.save(agent, metadata, tmp_path / "agent.safetensors")
+    loaded = scene.make("agent", "lstm", weights=str(tmp_path / "agent.safetensors"))
+    assert loaded.config.see == "both"
+    assert loaded.config.cells == 16
+    assert set(loaded.provenance) == {"weights"}
+    target = random_target()
+    torch.testing.assert_close(loaded(scene, target), agent(scene, target), atol=0.01, rtol=0)  # half precision
 
 
 @pytest.mark.parametrize(
-    ("facts", "told"),
+    ("metadata", "message"),
     [
         ({"agent": {"type": "free"}, "space": "mypaint-stroke-1"}, "does not hold weights of an lstm"),
         ({"agent": {"type": "lstm", **SMALL}, "space": "spray-9"}, "action space spray-9"),
@@ -125,51 +119,43 @@ def test_weights_bring_their_settings_and_their_strokes(tmp_path: Path) -> None:
         ({}, "does not hold weights of an lstm"),
     ],
 )
-def test_weights_of_something_else_are_refused(tmp_path: Path, facts: dict[str, Any], told: str) -> None:
-    agent, made = of({}, size=(32, 32))
-    weights.save(agent, facts, tmp_path / "mine.safetensors")
-    with pytest.raises(UsageError, match=told):
-        made.make("agent", "lstm", weights=str(tmp_path / "mine.safetensors"))
+def test_other_weights_are_rejected(tmp_path: Path, metadata: dict[str, Any], message: str) -> None:
+    agent, scene = single_tile(5)
+    weights.save(agent, metadata, tmp_path / "agent.safetensors")
+    with pytest.raises(UsageError, match=message):
+        scene.make("agent", "lstm", weights=str(tmp_path / "agent.safetensors"))
 
 
-def test_unknown_shipped_weights_are_refused_by_their_name() -> None:
-    with pytest.raises(UsageError, match='none of the name "runes"'):
-        of({"weights": "runes"})
+def test_an_unknown_name_of_shipped_weights_is_an_error() -> None:
+    with pytest.raises(UsageError, match='no weights called "runes"') as raised:
+        testing.scene(renderer="gan").make("agent", "lstm", weights="runes")
+    assert "digits" in raised.value.hint
 
 
-def test_it_paints_strokes_and_no_fields() -> None:
-    made = scene(renderer="pixels")
-    with pytest.raises(UsageError, match="paints strokes"):
-        made.make("agent", "lstm")
+def test_it_needs_a_renderer_of_strokes() -> None:
+    with pytest.raises(UsageError, match="needs a renderer of strokes"):
+        testing.scene(renderer="pixels").make("agent", "lstm")
 
 
-# ------------------------------------------------------------------------------------------------------ what ships
-def test_shipped_weights_are_those_that_were_released() -> None:
-    folder = weights_that_ship()
-    files = sorted(folder.glob("*.safetensors"))
+def test_shipped_weights_have_their_released_checksums() -> None:
+    files = sorted(SHIPPED.glob("*.safetensors"))
     assert files
-    assert {file.name: sha256(file) for file in files} == json.loads((folder / weights.SUMS).read_text())
+    assert {file.name: sha256(file) for file in files} == json.loads((SHIPPED / weights.SUMS).read_text())
     assert sum(file.stat().st_size for file in files) < 8 << 20
 
 
-@pytest.mark.parametrize(("name", "share"), [("digits", 0.16), ("handwriting", 0.2)])
-def test_digits_are_written_at_a_glance(name: str, share: float) -> None:
-    """The page that ships with artkit, by the painter: most of its ink lies where it should."""
+@pytest.mark.parametrize(("name", "max_error"), [("digits", 0.16), ("handwriting", 0.2)])
+def test_shipped_weights_paint_digits_in_one_step(name: str, max_error: float) -> None:
+    """The error on the shipped page of digits is a small fraction of that of a blank canvas."""
     page = load_target_image(recipe_folder() / "targets/digits.png", (320, 128))
-    made = scene((320, 128), renderer="gan")
-    made.background = torch.ones(3)
-    made.canvas = made.make("canvas", "grid", tile=64, overlap=0, strokes=6)
-    made.constraints = tuple(made.make("constraint", name) for name in ("colour", "connected"))
-    made.constraints += (made.make("constraint", "size", largest=0.5),)
-    agent = made.make("agent", "lstm", weights=name)
+    scene = testing.scene((320, 128), renderer="gan")
+    scene.background = torch.ones(3)
+    scene.canvas = scene.make("canvas", "grid", tile=64, overlap=0, strokes=6)
+    scene.constraints = tuple(scene.make("constraint", name) for name in ("colour", "connected"))
+    scene.constraints += (scene.make("constraint", "size", largest=0.5),)
+    agent = scene.make("agent", "lstm", weights=name)
     with torch.no_grad():
-        actions = made.constrain(agent(made, page.pixels), 1.0)
-        painted = made.canvas.render(made.renderer, actions, made.background)
-    error = (painted - page.pixels).square().mean()
-    assert error < share * (1 - page.pixels).square().mean(), error / (1 - page.pixels).square().mean()
-
-
-def weights_that_ship() -> Path:
-    from artkit_agents import lstm
-
-    return lstm.SHIPPED
+        actions = scene.constrain(agent(scene, page.pixels), 1.0)
+        painted = scene.canvas.render(scene.renderer, actions, scene.background)
+    error = (painted - page.pixels).square().mean() / (1 - page.pixels).square().mean()
+    assert error < max_error

@@ -1,4 +1,4 @@
-"""Pre-trained networks: the weights are the right ones, and layers are what they are called."""
+"""Pre-trained networks: mapping of the weights, features of layers, and gradients."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def photo() -> Tensor:
-    """A coffee cup, 224 px."""
+    """A photo of a coffee cup, 224 px."""
     data = pytest.importorskip("skimage.data")
     pixels = torch.from_numpy(data.coffee().copy()).permute(2, 0, 1)[None].float() / 255
     return F.interpolate(pixels[..., :400, 100:500], (224, 224), mode="bilinear", antialias=True)
 
 
-def test_the_packaged_network_knows_what_it_sees(photo: Tensor) -> None:
-    """Its weights are mapped onto timm's layers by their order; a mistake there would leave it guessing."""
+def test_the_packaged_network_classifies_a_photo(photo: Tensor) -> None:
+    """The weights are mapped to timm's layers by their order; with a wrong order the classes would be random."""
     scores = networks.load("efficientnet_lite0", CPU)(photo)[0]
     espresso, cup = 967, 968
     assert scores.shape == (1000,)
     assert set(scores.topk(3).indices.tolist()) & {espresso, cup}
 
 
-def test_layers_are_those_of_a_whole_pass(photo: Tensor) -> None:
+def test_features_are_those_of_a_full_forward_pass(photo: Tensor) -> None:
     network = networks.load("efficientnet_lite0", CPU)
-    seen: dict[str, Tensor] = {}
+    expected: dict[str, Tensor] = {}
     names = ["blocks.2", "blocks.0", "conv_stem"]
     modules = dict(network.model.named_modules())
     handles = [
-        modules[name].register_forward_hook(lambda _m, _i, output, name=name: seen.update({name: output.clone()}))
+        modules[name].register_forward_hook(lambda _m, _i, output, name=name: expected.update({name: output.clone()}))
         for name in names
     ]
     network(photo)
@@ -43,29 +43,29 @@ def test_layers_are_those_of_a_whole_pass(photo: Tensor) -> None:
         handle.remove()
     features = network.features(photo, names)
     for name, feature in zip(names, features, strict=True):
-        torch.testing.assert_close(feature, seen[name])
-    (alone,) = network.features(photo, ["conv_stem"])  # what comes behind it writes into what it gave
-    torch.testing.assert_close(alone, features[2])
-    twice = network.features(photo, ["blocks.0", "blocks.0"])
-    assert torch.equal(twice[0], twice[1])
+        torch.testing.assert_close(feature, expected[name])
+    (stem,) = network.features(photo, ["conv_stem"])  # the next layer works in place on its output
+    torch.testing.assert_close(stem, features[2])
+    repeated = network.features(photo, ["blocks.0", "blocks.0"])
+    assert torch.equal(*repeated)
 
 
-def test_the_network_runs_no_further_than_it_must(photo: Tensor) -> None:
+def test_the_forward_pass_stops_after_the_last_layer(photo: Tensor) -> None:
     network = networks.load("efficientnet_lite0", CPU)
-    ran: list[str] = []
+    executed: list[str] = []
     handles = [
-        module.register_forward_hook(lambda *_, name=name: ran.append(name))
+        module.register_forward_hook(lambda *_, name=name: executed.append(name))
         for name, module in network.model.named_modules()
         if name in ("blocks.1", "blocks.2", "blocks.5")
     ]
     network.features(photo, ["blocks.1"])
     for handle in handles:
         handle.remove()
-    assert ran == ["blocks.1"]
+    assert executed == ["blocks.1"]
     assert not any(module._forward_hooks for module in network.model.modules())
 
 
-def test_networks_are_frozen_but_let_gradients_through(photo: Tensor) -> None:
+def test_networks_are_frozen_but_differentiable(photo: Tensor) -> None:
     network = networks.load("efficientnet_lite0", CPU)
     assert not any(module.training for module in network.model.modules())
     assert not any(parameter.requires_grad for parameter in network.parameters())
@@ -76,7 +76,7 @@ def test_networks_are_frozen_but_let_gradients_through(photo: Tensor) -> None:
     assert image.grad.abs().max() > 0
 
 
-def test_every_packaged_network_has_a_way_to_be_had() -> None:
+def test_packages_are_named_like_their_modules() -> None:
     assert "efficientnet_lite0" in PACKAGED
     for package in PACKAGED.values():
         assert package.distribution.replace("-", "_") == package.module

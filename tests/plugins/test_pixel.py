@@ -1,4 +1,4 @@
-"""The pixel objective: colours, pixel by pixel, or of squares of pixels."""
+"""The pixel objective: differences of pixels and of the means of squares."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def view_of(objective: Pixel, offset: float, window: Window = WHOLE) -> View:
 
 
 @pytest.mark.parametrize("scales", [(1,), (1, 4, 8), (7,)])
-@pytest.mark.parametrize(("norm", "wanted"), [("l1", 0.2), ("l2", 0.04)])
+@pytest.mark.parametrize(("norm", "expected"), [("l1", 0.2), ("l2", 0.04)])
 @pytest.mark.parametrize("window", [Window(0, 0, *SIZE), Window(10, 3, 33, 5)])
 def test_a_uniform_difference(
-    pixel: Callable[..., Pixel], norm: str, wanted: float, scales: tuple[int, ...], window: Window
+    pixel: Callable[..., Pixel], norm: str, expected: float, scales: tuple[int, ...], window: Window
 ) -> None:
     objective = pixel(norm=norm, scales=scales)
-    assert float(objective(view_of(objective, 0.2, window))) == pytest.approx(wanted, rel=1e-4)
+    assert float(objective(view_of(objective, 0.2, window))) == pytest.approx(expected, rel=1e-4)
     assert float(objective(view_of(objective, 0.0, window))) == 0
 
 
-def test_large_squares_do_not_see_what_is_small(pixel: Callable[..., Pixel]) -> None:
-    grain = torch.arange(64)[:, None].add(torch.arange(96)) % 2 * 0.4 - 0.2
+def test_large_squares_average_out_fine_patterns(pixel: Callable[..., Pixel]) -> None:
+    pattern = torch.arange(64)[:, None].add(torch.arange(96)) % 2 * 0.4 - 0.2
     fine, coarse = pixel(), pixel(scales=(8,))
     view = view_of(fine, 0.0)
-    view.image = view.image + grain
+    view.image = view.image + pattern
     assert float(fine(view)) == pytest.approx(0.04, rel=1e-4)
     assert float(coarse(view)) == pytest.approx(0, abs=1e-9)

@@ -1,4 +1,4 @@
-"""Learning to paint: an agent that looks paints batch after batch of a data set's pictures (paper §3, §4)."""
+"""AgentTrainingTask: train an agent to paint the images of a data set (paper §3, §4)."""
 
 from __future__ import annotations
 
@@ -27,137 +27,139 @@ from artkit.registry.plugin_registry import get_registry
 AGENT_FILE = "agent.safetensors"
 SAMPLES_FILE = "sheet.png"
 
-_SAMPLE_COUNT = 16  # pictures on the sheet
-_SAMPLE_BORDER = 2  # px between them
+_SAMPLE_COUNT = 16  # images in the sample grid
+_SAMPLE_BORDER = 2  # px around each
 
 
 class AgentTrainingTask(OptimizationTask):
-    """An agent in the making.
+    """Train an agent with `uses_targets` on a data set.
 
-    Each step paints the pictures of a batch. All pictures come once, in a random order, before any comes again. The
-    grain of strokes is another one in each step: an agent that learnt it by heart would paint well with no other.
+    A step renders the agent's actions for a batch of images. Each epoch draws all images once, in random order. The
+    stroke noise has a new seed in each step, so that the agent does not overfit to one sample of it.
     """
 
     def _plan(self) -> None:
         block = self.recipe.blocks["data"]
         assert self.data is not None
         self.dataset: Data = self.data
-        self.batch: int = block.config.batch
-        self._vary: float = block.config.vary
+        self.batch_size: int = block.config.batch
+        self._augmentation: float = block.config.vary
         self.steps = self.recipe.settings.steps
-        self._left = torch.zeros(0, dtype=torch.int64)  # numbers of the pictures that are still to come in this pass
-        self._real: Renderer | None = None
+        self._remaining = torch.zeros(0, dtype=torch.int64)  # indices of the images that are left in this epoch
+        self._mypaint: Renderer | None = None
         margin = max(o.margin for o in self.objectives.values())
-        self._bytes = self.batch * MemoryPlan(self.canvas, self.renderer, margin).bytes(*self.scene.size)
+        self._step_bytes = self.batch_size * MemoryPlan(self.canvas, self.renderer, margin).bytes(*self.scene.size)
         check_memory(
-            self._bytes,
-            f"a step of {self.batch} pictures with {self.canvas.stroke_count:,} strokes each would take",
+            self._step_bytes,
+            f"a step of {self.batch_size} pictures with {self.canvas.stroke_count:,} strokes each would take",
             hint="set a smaller data.batch, or fewer strokes",
         )
         name = self.recipe.blocks["agent"].type
         if not get_registry().component("agent", name).uses_targets:
-            raise UsageError(f'the agent "{name}" does not look at what it paints', hint='take agent.type = "lstm"')
+            raise UsageError(f'the agent "{name}" does not use targets', hint='set agent.type = "lstm"')
 
     def forecast(self) -> str:
-        """What the training will take, in words, measured by trying a step, which changes nothing."""
+        """See `Task.forecast`; the time is measured by a step that changes nothing."""
         generator = self.scene.generator.get_state()
-        some = torch.arange(self.batch) % len(self.dataset)
+        indices = torch.arange(self.batch_size) % len(self.dataset)
         seconds = 0.0
-        for _ in range(2):  # the first time much is made ready
-            began = time.perf_counter()
-            self._score(self.view(some, 0.0))[1].mean().backward()  # type: ignore[no-untyped-call]
-            seconds = (time.perf_counter() - began) * self.steps
+        for _ in range(2):  # the first step initialises caches
+            started = time.perf_counter()
+            self._score(self.view(indices, 0.0))[1].mean().backward()  # type: ignore[no-untyped-call]
+            seconds = (time.perf_counter() - started) * self.steps
         self.optimizer.zero_grad(set_to_none=True)
         self.scene.generator.set_state(generator)
         return (
-            f"{len(self.dataset):,} pictures, {self.steps:,} steps of {self.batch} with {self.canvas.stroke_count:,} strokes "
-            f"each, about {self._bytes / 2**30:.1f} GB of memory, about {format_duration(seconds)}"
+            f"{len(self.dataset):,} pictures, {self.steps:,} steps of {self.batch_size} with "
+            f"{self.canvas.stroke_count:,} strokes each, about {self._step_bytes / 2**30:.1f} GB of memory, "
+            f"about {format_duration(seconds)}"
         )
 
     def step(self, step: int) -> dict[str, float]:
-        numbers = self._draw()
-        targets = _augment(self.dataset.images(numbers), self._vary, self.scene.generator)
-        grain = int(torch.randint(1 << 62, (), generator=self.scene.generator))
-        seen = self._view(numbers, targets, step / max(self.steps - 1, 1), grain)
-        losses, each, views = self._score(seen)
+        indices = self._next_batch()
+        targets = _augment(self.dataset.images(indices), self._augmentation, self.scene.generator)
+        noise_seed = int(torch.randint(1 << 62, (), generator=self.scene.generator))
+        view = self._view(indices, targets, step / max(self.steps - 1, 1), noise_seed)
+        losses, per_image_loss, views = self._score(view)
         check_finite(losses)
-        self._improve(step, each.mean())
-        for name, view in views.items():
-            self.objectives[name].training_step(view)
+        self._optimizer_step(step, per_image_loss.mean())
+        for name, objective_view in views.items():
+            self.objectives[name].training_step(objective_view)
         return losses
 
-    def _draw(self) -> Tensor:
-        """The numbers (batch,) of the next pictures."""
-        while len(self._left) < self.batch:
-            again = torch.randperm(len(self.dataset), generator=self.scene.generator)
-            self._left = torch.cat([self._left, again])
-        drawn, self._left = self._left[: self.batch], self._left[self.batch :]
-        return drawn
+    def _next_batch(self) -> Tensor:
+        """Return the indices (batch_size,) of the next images."""
+        while len(self._remaining) < self.batch_size:
+            permutation = torch.randperm(len(self.dataset), generator=self.scene.generator)
+            self._remaining = torch.cat([self._remaining, permutation])
+        batch, self._remaining = self._remaining[: self.batch_size], self._remaining[self.batch_size :]
+        return batch
 
-    def view(self, numbers: Tensor, progress: float = 1.0) -> View:
-        """The pictures with these numbers (n,) as they are, and what the agent makes of them."""
-        return self._view(numbers, self.dataset.images(numbers), progress)
+    def view(self, indices: Tensor, progress: float = 1.0) -> View:
+        """Return the agent's pictures of the images with these indices (n,), without augmentation."""
+        return self._view(indices, self.dataset.images(indices), progress)
 
-    def _view(self, numbers: Tensor, targets: Tensor, progress: float, seed: int = 0) -> View:
-        """What the agent makes of targets (n, 3, h, w), which show the pictures with these numbers, with the grain that
-        a seed gives.
-        """
+    def _view(self, indices: Tensor, targets: Tensor, progress: float, noise_seed: int = 0) -> View:
+        """Render the agent's actions for targets (n, 3, h, w), the images with these indices (n,)."""
         scene = self.scene
-        proposed = self.agent(scene, targets)
-        actions = scene.constrain(proposed, progress)
-        image = self.canvas.render(self.renderer, actions, scene.background, seed)
+        raw_actions = self.agent(scene, targets)
+        actions = scene.constrain(raw_actions, progress)
+        image = self.canvas.render(self.renderer, actions, scene.background, noise_seed)
         window = Window(0, 0, *scene.size)
-        return View(image, targets, window, progress, actions, proposed, self.dataset.labels(numbers))
+        return View(image, targets, window, progress, actions, raw_actions, self.dataset.labels(indices))
 
     def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "left": self._left}
+        return {**super().state_dict(), "left": self._remaining}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
-        self._left = state["left"]
+        self._remaining = state["left"]
 
     def write_outputs(self, folder: Path) -> list[Path]:
-        tree = self.recipe.portable()
-        facts = {key: tree[key] for key in ("canvas", "renderer", "data", "steps", "seed", "size")}
-        # An agent that began with weights has their settings, whatever the recipe says.
-        own = self.agent.config.model_dump(mode="json", exclude_none=True, exclude={"weights"})
-        told = {"constraint": tree.get("constraint", {}), "space": self.renderer.space.name}
-        weights.save(self.agent, {**facts, **told, "agent": {"type": self.agent.name, **own}}, folder / AGENT_FILE)
-        save_png(self.sheet(), folder / SAMPLES_FILE)
+        recipe = self.recipe.portable()
+        metadata = {key: recipe[key] for key in ("canvas", "renderer", "data", "steps", "seed", "size")}
+        metadata |= {"constraint": recipe.get("constraint", {}), "space": self.renderer.space.name}
+        # An agent that started from weights keeps their settings, which may differ from the recipe's.
+        settings = self.agent.config.model_dump(mode="json", exclude_none=True, exclude={"weights"})
+        metadata["agent"] = {"type": self.agent.name, **settings}
+        weights.save(self.agent, metadata, folder / AGENT_FILE)
+        save_png(self.sample_grid(), folder / SAMPLES_FILE)
         return [folder / AGENT_FILE, folder / SAMPLES_FILE]
 
     @torch.no_grad()
-    def sheet(self) -> Tensor:
-        """Some pictures, below each what was painted of it and, if that was not MyPaint's work, what MyPaint makes of
-        the strokes, if it is there: (3, h, w).
+    def sample_grid(self) -> Tensor:
+        """Return a grid (3, h, w) with images in the first row and the agent's pictures in the second.
+
+        If another renderer than MyPaint is trained with, and MyPaint is installed and has the same action space, the
+        third row shows the strokes rendered by it.
         """
-        numbers = torch.linspace(0, len(self.dataset) - 1, min(_SAMPLE_COUNT, len(self.dataset))).long()
-        view = self.view(numbers)
+        indices = torch.linspace(0, len(self.dataset) - 1, min(_SAMPLE_COUNT, len(self.dataset))).long()
+        view = self.view(indices)
         assert view.target is not None
         assert view.actions is not None
         rows = [view.target, view.image]
-        if self.recipe.blocks["renderer"].type != "mypaint" and (real := self._mypaint()):
-            rows.append(self.canvas.render(real, view.actions, self.scene.background))
-        framed = [F.pad(row.cpu().clamp(0, 1), (_SAMPLE_BORDER,) * 4, value=0.5) for row in rows]
-        return torch.cat([torch.cat(list(row), dim=2) for row in framed], dim=1)
+        if self.recipe.blocks["renderer"].type != "mypaint" and (mypaint := self._mypaint_renderer()):
+            rows.append(self.canvas.render(mypaint, view.actions, self.scene.background))
+        padded = [F.pad(row.cpu().clamp(0, 1), (_SAMPLE_BORDER,) * 4, value=0.5) for row in rows]
+        return torch.cat([torch.cat(list(row), dim=2) for row in padded], dim=1)
 
-    def _mypaint(self) -> Renderer | None:
-        """The real program, if it is installed and its strokes are those of the renderer."""
-        if self._real is None and "mypaint" in get_registry().components("renderer"):
+    def _mypaint_renderer(self) -> Renderer | None:
+        """Return MyPaint with the brush of the renderer, or None if it is missing or has another action space."""
+        if self._mypaint is None and "mypaint" in get_registry().components("renderer"):
             brush = getattr(self.renderer.config, "brush", None)
             try:
-                made = self.scene.make("renderer", "mypaint", surrogate="", **({"brush": brush} if brush else {}))
+                mypaint = self.scene.make("renderer", "mypaint", surrogate="", **({"brush": brush} if brush else {}))
             except ArtkitError:
                 return None
-            if made.space.name == self.renderer.space.name:
-                self._real = made
-        return self._real
+            if mypaint.space.name == self.renderer.space.name:
+                self._mypaint = mypaint
+        return self._mypaint
 
 
-def _augment(pictures: Tensor, amount: float, generator: torch.Generator) -> Tensor:
-    """Pictures (n, 3, h, w) shifted, scaled, slanted and turned at random, each in a way of its own."""
+def _augment(images: Tensor, amount: float, generator: torch.Generator) -> Tensor:
+    """Apply a random affine transform to each image (n, 3, h, w); amount: see `Data.Config.vary`."""
     if not amount:
-        return pictures
-    change = amount * (2 * torch.rand(len(pictures), 2, 3, generator=generator) - 1)
-    grid = F.affine_grid((torch.eye(2, 3) + change).to(pictures), list(pictures.shape), align_corners=False)
-    return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+        return images
+    offset = amount * (2 * torch.rand(len(images), 2, 3, generator=generator) - 1)
+    grid = F.affine_grid((torch.eye(2, 3) + offset).to(images), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)

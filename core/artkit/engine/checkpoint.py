@@ -1,4 +1,21 @@
-"""Checkpoints: the state of a run in a safetensors file; nothing is ever unpickled."""
+"""Checkpoints: the state of a run in a safetensors file, read without unpickling.
+
+Contents of a checkpoint; `Run` writes the two keys, the task writes the state:
+
+    step             number of executed steps
+    state
+      generator      state of the scene's random generator, the source of all randomness
+      agent          parameters of the agent
+      optimizer      moments and step counts of `LazyAdam`, and the learning rate
+      objectives     state of each objective by name, such as a critic and its optimizer, without frozen networks
+      windows        painting: the window grid (`WindowGrid`)
+      sweep          painting: the current epoch: order of the windows, shift of their borders, thumbnail
+      left           agent training: indices of the images that are left in the current epoch
+      trainer        renderer training, instead of agent and objectives: the trainer's state
+      optimizers     renderer training, instead of optimizer: the state of each optimizer by name
+
+The tensors are those of the file; the tree of dicts and lists around them is JSON in the file's metadata.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +32,7 @@ from artkit import memmap
 from artkit.errors import ArtkitError
 from artkit.files import atomic
 
-_TYPES = {
+_DTYPE_NAMES = {
     torch.float64: "F64",
     torch.float32: "F32",
     torch.float16: "F16",
@@ -30,60 +47,62 @@ _TYPES = {
 
 
 def save(state: dict[str, Any], file: Path) -> None:
-    """Write a tree of dicts, lists, tensors, numbers, texts and None, atomically. Tensors go to the disk as they are
-    and may be larger than the memory.
+    """Write a tree of dicts, lists, tensors, numbers, strings and None atomically.
+
+    Memory-mapped tensors are written without being copied, so they may be larger than the memory.
     """
     tensors: dict[str, Tensor] = {}
-    told = _pack(state, tensors)
-    # As safetensors has it: widest types first, so that each tensor is aligned.
+    tree = _pack(state, tensors)
+    # In the order of safetensors: widest types first, so that each tensor is aligned.
     names = sorted(tensors, key=lambda name: -tensors[name].element_size())
-    head: dict[str, Any] = {"__metadata__": {"state": json.dumps(told)}}
+    header: dict[str, Any] = {"__metadata__": {"state": json.dumps(tree)}}
     end = 0
     for name in names:
-        begin, end = end, end + tensors[name].numel() * tensors[name].element_size()
-        kind = _TYPES[tensors[name].dtype]
-        head[name] = {"dtype": kind, "shape": list(tensors[name].shape), "data_offsets": [begin, end]}
-    text = json.dumps(head).encode()
-    text += b" " * (-len(text) % 8)
+        start, end = end, end + tensors[name].numel() * tensors[name].element_size()
+        dtype = _DTYPE_NAMES[tensors[name].dtype]
+        header[name] = {"dtype": dtype, "shape": list(tensors[name].shape), "data_offsets": [start, end]}
+    encoded = json.dumps(header).encode()
+    encoded += b" " * (-len(encoded) % 8)
     with atomic(file) as temporary, temporary.open("wb") as stream:
-        stream.write(struct.pack("<Q", len(text)) + text)
+        stream.write(struct.pack("<Q", len(encoded)) + encoded)
         for name in names:
             stream.write(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
             memmap.release()
 
 
 def load(file: Path) -> dict[str, Any]:
-    """What `save` wrote. Raises ArtkitError if the file is damaged."""
+    """Read what `save` wrote; tuples come back as lists. Raises ArtkitError if the file is damaged."""
     try:
         with safe_open(file, framework="pt") as opened:
-            told = json.loads((opened.metadata() or {})["state"])
+            tree = json.loads((opened.metadata() or {})["state"])
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        state = _unpack(told, tensors)
+        state = _unpack(tree, tensors)
         if not isinstance(state, dict):
-            raise ValueError("it holds no state")
+            raise ValueError("it contains no state")
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise ArtkitError(f"the checkpoint {file} is damaged ({error})", hint="run again without --resume") from None
     return state
 
 
 def _pack(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """Return a tree as JSON values; add its tensors to `tensors` by the names that stand for them in the tree."""
     if isinstance(value, Tensor):
         name = str(len(tensors))
         tensors[name] = value.detach().to("cpu").contiguous()
         return {"tensor": name}
     if isinstance(value, dict):
-        # Keys may be numbers, as in an optimizer's state, which JSON's objects cannot have.
-        return {"dict": [[key, _pack(inner, tensors)] for key, inner in value.items()]}
+        # As pairs, because keys may be integers, as in an optimizer's state, which JSON objects do not allow.
+        return {"dict": [[key, _pack(item, tensors)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
-        return {"list": [_pack(inner, tensors) for inner in value]}
+        return {"list": [_pack(item, tensors) for item in value]}
     return value
 
 
-def _unpack(told: Any, tensors: dict[str, Tensor]) -> Any:
-    if isinstance(told, dict):
-        if "tensor" in told:
-            return tensors[told["tensor"]]
-        if "dict" in told:
-            return {key: _unpack(inner, tensors) for key, inner in told["dict"]}
-        return [_unpack(inner, tensors) for inner in told["list"]]
-    return told
+def _unpack(tree: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(tree, dict):
+        if "tensor" in tree:
+            return tensors[tree["tensor"]]
+        if "dict" in tree:
+            return {key: _unpack(item, tensors) for key, item in tree["dict"]}
+        return [_unpack(item, tensors) for item in tree["list"]]
+    return tree

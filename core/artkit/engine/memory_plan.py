@@ -1,4 +1,9 @@
-"""What a step costs: the memory that a window of a picture takes, and how large windows may therefore be."""
+"""Memory planning: estimate the memory of an optimisation step and choose the window size.
+
+What limits memory: a step renders all strokes of a window and keeps their patches, and the activations of the networks,
+for the backward pass. `MemoryPlan.bytes` estimates both; `MemoryPlan.windows` chooses windows of which a step takes a
+quarter of the machine's memory at most.
+"""
 
 from __future__ import annotations
 
@@ -12,48 +17,51 @@ from artkit.geometry.window_grid import WindowGrid
 from artkit.interfaces.canvas import Canvas
 from artkit.interfaces.renderer import Renderer
 
-_BYTES_PER_PATCH_PIXEL = 56  # bytes a px of a sheet: coverage, what lay below it, and what their gradients keep
-
-
-_BYTES_PER_WINDOW_PIXEL = 700  # bytes a px of a window: what the networks keep of it
-
-
-_MEMORY_DIVISOR = 4
-"""The share of the machine's memory, one over this, that a step may take."""
+_BYTES_PER_PATCH_PIXEL = 56  # coverage, the pixels below it, and what the backward pass keeps of both
+_BYTES_PER_WINDOW_PIXEL = 700  # activations of the networks
+_MEMORY_DIVISOR = 4  # a step may take this fraction of the memory: 1 / 4
+_BYTES_PER_ACTION_VALUE = 4
 
 
 class MemoryPlan:
-    """The cost of a canvas's steps with a renderer. margin: px that the objectives need around what they score."""
+    """Memory and disk space of the steps of a canvas with a renderer.
+
+    margin: px that the objectives need around the part of a picture that they score.
+    """
 
     def __init__(self, canvas: Canvas, renderer: Renderer, margin: int) -> None:
         self._canvas = canvas
-        self._sheets = [(phase, phase.side + 2 * canvas.margin(renderer, phase.side)) for phase in canvas.phases]
-        # Of a stroke whose tile's centre lies at the border of a core, at least the tile is seen, and its surroundings.
+        self._patch_sizes = [(phase, phase.side + 2 * canvas.margin(renderer, phase.side)) for phase in canvas.phases]
+        # A stroke belongs to the core that contains its tile's centre, so its tile may extend beyond by half a side.
         self.margin = margin + max(phase.side for phase in canvas.phases) // 2
 
     def bytes(self, width: int, height: int) -> int:
-        """Memory that a step with a window of so many px takes, about."""
+        """Estimate the memory of a step with a window of `width` x `height` px, in bytes."""
         pixels = 0
-        for phase, sheet in self._sheets:
-            rows = min(phase.rows, -(-(height + sheet) // phase.pitch))
-            columns = min(phase.columns, -(-(width + sheet) // phase.pitch))
-            pixels += rows * columns * sheet**2
+        for phase, patch_size in self._patch_sizes:
+            rows = min(phase.rows, -(-(height + patch_size) // phase.pitch))
+            columns = min(phase.columns, -(-(width + patch_size) // phase.pitch))
+            pixels += rows * columns * patch_size**2
         return pixels * _BYTES_PER_PATCH_PIXEL + width * height * _BYTES_PER_WINDOW_PIXEL
 
-    def windows(self, told: int | Literal["auto"]) -> WindowGrid:
-        """The windows of a recipe's `window`. Raises UsageError where none are large enough and fit into memory."""
-        width, height = self._canvas.size
-        if told != "auto":
-            return self._of(told)
-        if self.bytes(width, height) <= memory.total_memory() // _MEMORY_DIVISOR:
-            return self._of(max(width, height))
-        # Of ten margins' length four fifths are core. In four there would be more margin than core.
-        side = 10 * self.margin
-        while side > 4 * self.margin and self.bytes(side, side) > memory.total_memory() // _MEMORY_DIVISOR:
-            side -= self.margin // 2
-        return self._of(side)
+    def windows(self, side: int | Literal["auto"]) -> WindowGrid:
+        """Return the windows for a recipe's `window`: their side in px, or "auto".
 
-    def _of(self, side: int) -> WindowGrid:
+        Raises UsageError if no windows are larger than their margins and fit into memory.
+        """
+        width, height = self._canvas.size
+        if side != "auto":
+            return self._grid(side)
+        budget = memory.total_memory() // _MEMORY_DIVISOR
+        if self.bytes(width, height) <= budget:
+            return self._grid(max(width, height))
+        # Of a window of ten margins four fifths are core; of one of four margins only half.
+        side = 10 * self.margin
+        while side > 4 * self.margin and self.bytes(side, side) > budget:
+            side -= self.margin // 2
+        return self._grid(side)
+
+    def _grid(self, side: int) -> WindowGrid:
         try:
             windows = WindowGrid.covering(self._canvas.size, side, self.margin)
         except ValueError as error:
@@ -65,15 +73,15 @@ class MemoryPlan:
         )
         return windows
 
-    def check_disk(self, actions: int, numbers: int, folder: Path) -> None:
-        """Raises UsageError if `folder` has no room for what a run keeps there of its actions of so many numbers."""
-        strokes = actions * numbers * 4
+    def check_disk(self, action_count: int, action_size: int, folder: Path) -> None:
+        """Raise UsageError if `folder` has no room for the files of a run with actions (action_count, action_size)."""
+        actions = action_count * action_size * _BYTES_PER_ACTION_VALUE
         width, height = self._canvas.size
-        # Parameters and moments, twice a checkpoint of them, the log twice, and the picture twice.
-        need = strokes * (3 + 2 * 3 + 2) + 2 * 3 * width * height
-        if need > (free := shutil.disk_usage(folder).free):
+        # Memory-mapped parameters and two moments; the checkpoint, stroke log and picture, each beside its new version.
+        required = actions * (3 + 2 * 3 + 2) + 2 * 3 * width * height
+        if required > (free := shutil.disk_usage(folder).free):
             raise UsageError(
-                f"{self._canvas.stroke_count:,} strokes on {width} x {height} px would take about {need / 2**30:.0f} GB of "
-                f"the disk; {folder} has {free / 2**30:.0f} GB",
+                f"{self._canvas.stroke_count:,} strokes on {width} x {height} px would take about "
+                f"{required / 2**30:.0f} GB of the disk; {folder} has {free / 2**30:.0f} GB",
                 hint="paint a smaller size, larger tiles, or fewer strokes, or choose another disk with --out",
             )

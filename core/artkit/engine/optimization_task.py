@@ -1,4 +1,7 @@
-"""What painting a picture and learning to paint have in common: the parts of a recipe, and how an agent improves."""
+"""OptimizationTask: what painting and agent training share.
+
+Building the components of a recipe, the weighted sum of the objectives, the learning rate and the optimizer's step.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ import torch
 from torch import Tensor
 
 from artkit.engine.optimizer import LazyAdam
-from artkit.engine.task import Diverged, Task
+from artkit.engine.task import Task, check_finite_gradients
 from artkit.errors import UsageError
 from artkit.interfaces.agent import Agent
 from artkit.interfaces.canvas import Canvas
+from artkit.interfaces.component import Component
 from artkit.interfaces.constraint import Constraint, check_compatible
 from artkit.interfaces.data import Data
 from artkit.interfaces.objective import Objective
@@ -23,15 +27,17 @@ from artkit.interfaces.view import View
 from artkit.recipes.building import build_component, scene_from_recipe, seeded
 from artkit.recipes.recipe import Recipe
 
+_BACKGROUND_PIXELS = 1 << 20  # px of the target, at most, from which its mean colour is computed
+
 
 class OptimizationTask(Task):
-    """The work of an agent: its actions become pictures, the objectives score them, the optimizer moves it.
+    """Optimise the parameters of an agent: its actions are rendered and the objectives score the picture.
 
-    folder: the run's, where what is too large for memory may lie.
+    folder: where arrays that do not fit into memory are stored.
     """
 
-    sweep: int = 1
-    """How many steps it takes until every stroke has learnt once."""
+    steps_per_epoch: int = 1
+    """The number of steps after which every stroke was updated once."""
 
     def __init__(self, recipe: Recipe, device: torch.device, folder: Path | None = None) -> None:
         self.recipe = recipe
@@ -39,97 +45,115 @@ class OptimizationTask(Task):
             self._build(device, folder)
 
     def _build(self, device: torch.device, folder: Path | None) -> None:
+        """Build the components; each finds in the scene those that were built before it."""
         recipe = self.recipe
         self.scene = scene = scene_from_recipe(recipe, device)
+        self.notes = scene.notes
         scene.folder = folder
-        self.renderer: Renderer = self._part("renderer").to(device)
+        self.renderer: Renderer = self._build_block("renderer").to(device)
         if not self.renderer.differentiable:
             raise UsageError(
-                f'the renderer "{recipe.blocks["renderer"].type}" has no gradient, so nothing can be learnt through it',
-                hint='give it a surrogate, such as surrogate = "gan"',
+                f'the renderer "{recipe.blocks["renderer"].type}" is not differentiable',
+                hint='set a surrogate for its gradient, such as surrogate = "gan"',
             )
         scene.renderer = self.renderer
-        scene.canvas = self.canvas = cast(Canvas, self._part("canvas"))
-        self.data: Data | None = self._part("data") if "data" in recipe.blocks else None
+        scene.canvas = self.canvas = cast(Canvas, self._build_block("canvas"))
+        self.data: Data | None = self._build_block("data") if "data" in recipe.blocks else None
         scene.data = self.data
-        self.objectives: dict[str, Objective] = {
-            name: build_component("objective", block.type, block.config, scene).to(device)
-            for name, block in recipe.named["objective"].items()
-        }
+        self.objectives: dict[str, Objective] = self._build_named_blocks("objective")
         scene.target = next((o.target for o in self.objectives.values() if o.target), None)
         if recipe.settings.background == "target":
-            if scene.target is None:
-                raise UsageError('background: "target" needs an objective that has a target', hint="give a colour")
-            scene.background = scene.target.thumbnail(1 << 20)[0].mean((0, 2, 3))
-        self.constraints: dict[str, Constraint] = {
-            name: build_component("constraint", block.type, block.config, scene).to(device)
-            for name, block in recipe.named["constraint"].items()
-        }
+            scene.background = self._target_colour()
+        self.constraints: dict[str, Constraint] = self._build_named_blocks("constraint")
         if self.constraints:
-            some = torch.rand(
-                1, scene.action_count, len(self.renderer.space), generator=torch.Generator().manual_seed(0)
-            )
-            check_compatible(self.constraints, some.to(device))
+            shape = (1, scene.action_count, len(self.renderer.space))
+            actions = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+            check_compatible(self.constraints, actions.to(device))
         scene.constraints = tuple(self.constraints.values())
         for constraint in self.constraints.values():
             scene.background = constraint.transform_background(scene.background)
         self._plan()
-        self.agent: Agent = self._part("agent").to(device)
+        self.agent: Agent = self._build_block("agent").to(device)
         self.optimizer = LazyAdam(self.agent.parameters(), recipe.settings.optimizer.lr, folder)
-        self.notes = scene.notes
-        parts = {"renderer": self.renderer, "agent": self.agent} | {
-            f"objective.{k}": o for k, o in self.objectives.items()
-        }
-        if self.data:
-            parts["data"] = self.data
-        self.provenance = {f"{place}.{what}": s for place, part in parts.items() for what, s in part.provenance.items()}
+        self.provenance = self._collect_provenance()
 
-    def _part(self, kind: str) -> Any:
+    def _build_block(self, kind: str) -> Any:
         block = self.recipe.blocks[kind]
         return build_component(kind, block.type, block.config, self.scene)
 
+    def _build_named_blocks(self, kind: str) -> dict[str, Any]:
+        return {
+            name: build_component(kind, block.type, block.config, self.scene).to(self.scene.device)
+            for name, block in self.recipe.named[kind].items()
+        }
+
+    def _target_colour(self) -> Tensor:
+        """Return the mean colour (3,) of the target. Raises UsageError if no objective has a target."""
+        if self.scene.target is None:
+            raise UsageError(
+                'background: "target" needs an objective that has a target', hint="set the background to a colour"
+            )
+        return self.scene.target.thumbnail(_BACKGROUND_PIXELS)[0].mean((0, 2, 3))
+
+    def _collect_provenance(self) -> dict[str, str]:
+        components: dict[str, Component] = {"renderer": self.renderer, "agent": self.agent}
+        components |= {f"objective.{name}": objective for name, objective in self.objectives.items()}
+        if self.data:
+            components["data"] = self.data
+        return {
+            f"{place}.{key}": checksum
+            for place, component in components.items()
+            for key, checksum in component.provenance.items()
+        }
+
     @abstractmethod
     def _plan(self) -> None:
-        """Set what depends on the canvas and the objectives, such as `steps`, and refuse what is too large, before the
-        agent is built.
+        """Set `steps` and what else follows from canvas and objectives, before the agent is built.
+
+        Raises UsageError if a step does not fit into memory.
         """
 
-    def _score(self, seen: View) -> tuple[dict[str, float], Tensor, dict[str, View]]:
-        """The losses by name, the whole one of each picture (n,), and what each objective that takes part saw."""
+    def _score(self, view: View) -> tuple[dict[str, float], Tensor, dict[str, View]]:
+        """Compute the weighted sum of the objectives that are active at the view's progress.
+
+        Returns the losses by name, their mean over the images; the total of each image (n,), with gradient; and the
+        view of each active objective, with its target.
+        """
         views = {
-            name: seen.with_target(o.target.window(seen.window)) if o.target else seen
+            name: view.with_target(o.target.window(view.window)) if o.target else view
             for name, o in self.objectives.items()
-            if o.weight(seen.progress) is not None
+            if o.weight(view.progress) is not None
         }
         if not views:
             raise UsageError(
-                f"no objective takes part at {seen.progress:.0%} of the run", hint="change their schedules of weights"
+                f"no objective is active at {view.progress:.0%} of the run",
+                hint="change the schedules of their weights",
             )
         losses: dict[str, float] = {}
-        each = seen.image.new_zeros(len(seen.image))
-        for name, view in views.items():
+        per_image_loss = view.image.new_zeros(len(view.image))
+        for name, objective_view in views.items():
             objective = self.objectives[name]
-            value = objective(view)
-            each = each + (objective.weight(seen.progress) or 0.0) * value
+            value = objective(objective_view)
+            per_image_loss = per_image_loss + (objective.weight(view.progress) or 0.0) * value
             losses[name] = value.mean().item()
-        return {"loss": each.mean().item(), **losses}, each, views
+        return {"loss": per_image_loss.mean().item(), **losses}, per_image_loss, views
 
-    def _improve(self, step: int, loss: Tensor) -> None:
-        """Move the agent's parameters along the gradient. Raises `Diverged` before it changes anything."""
+    def _optimizer_step(self, step: int, loss: Tensor) -> None:
+        """Update the agent's parameters. Raises `Diverged` before anything changes if a gradient is not finite."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self._rate(step)
+            group["lr"] = self._learning_rate(step)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        if not all(_is_finite(p.grad) for p in self.agent.parameters() if p.grad is not None):
-            raise Diverged("the gradient stopped being a number", hint="try a lower optimizer.lr")
+        check_finite_gradients(p.grad for p in self.agent.parameters() if p.grad is not None)
         self.optimizer.step()
 
-    def _rate(self, step: int) -> float:
+    def _learning_rate(self, step: int) -> float:
+        """Return the learning rate of a step: linear warm-up over epochs, then constant or cosine decay."""
         settings = self.recipe.settings.optimizer
-        rate = settings.lr * min(1.0, (step // self.sweep + 1) / (settings.warmup + 1))
+        rate = settings.lr * min(1.0, (step // self.steps_per_epoch + 1) / (settings.warmup + 1))
         if settings.decay == "cosine":
-            fall = 0.5 + 0.5 * math.cos(math.pi * step / max(self.steps, 1))
-            rate *= settings.floor + (1 - settings.floor) * fall
+            cosine = 0.5 + 0.5 * math.cos(math.pi * step / max(self.steps, 1))
+            rate *= settings.floor + (1 - settings.floor) * cosine
         return rate
 
     def state_dict(self) -> dict[str, Any]:
@@ -146,7 +170,3 @@ class OptimizationTask(Task):
         for name, objective in self.objectives.items():
             objective.load_state_dict(state["objectives"][name])
         self.scene.generator.set_state(state["generator"])
-
-
-def _is_finite(gradient: Tensor) -> bool:
-    return bool((gradient.coalesce().values() if gradient.is_sparse else gradient).isfinite().all())

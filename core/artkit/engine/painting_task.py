@@ -1,4 +1,7 @@
-"""Painting: agent, constraints, renderer, canvas, objectives and optimizer, in that order, again and again."""
+"""PaintingTask: optimise the strokes of one painting.
+
+A step: agent -> constraints -> renderer and canvas -> objectives -> gradient -> optimizer.
+"""
 
 from __future__ import annotations
 
@@ -25,160 +28,170 @@ from artkit.imaging.pixels import downscale_pixels
 from artkit.imaging.png import save_png, write_png
 from artkit.interfaces.view import View
 from artkit.rendering.rendered_painting import RenderedPainting
-from artkit.rendering.window_rendering import ActionLookup
+from artkit.rendering.patch_rendering import ActionLookup
 from artkit.strokes.stroke_log import STROKES_FILE, StrokeLog
 
 PAINTING_FILE = "painting.png"
 PREVIEW_FILE = "preview.png"
 
-_THUMBNAIL_SIDE = 512  # px of the longer side of a large picture as it is scored as a whole
-_MIN_TIMED_STEPS = 20  # steps of the shortest run of which it is told how long it will take
-_SHORT_RUN_SECONDS = 120  # seconds
-_MAX_TARGET_PIXELS = 1 << 22  # px of a target that an agent looks at, at most
-_THUMBNAIL_INTERVAL_STEPS = 8  # steps from one look at the whole to the next
+_MAX_TARGET_PIXELS = 1 << 22  # px of the target that an agent with `uses_targets` gets
+_THUMBNAIL_SIDE = 512  # px of the longer side of the thumbnail of a large picture
+_THUMBNAIL_INTERVAL_STEPS = 8  # the objectives score the thumbnail every so many steps
+_MIN_TIMED_STEPS = 20  # shorter runs are not timed by a forecast
+_SHORT_RUN_SECONDS = 120  # shorter runs of a single window have no forecast
+_ACTION_CHUNK = 1 << 18  # strokes whose final actions are computed at a time
 
 
 class PaintingTask(OptimizationTask):
-    """A painting in the making.
+    """Optimise the strokes of one painting.
 
-    A step renders, scores and improves one window of the picture. A picture that fits into memory is a single window,
-    so a step is of the whole; a larger one is gone over window by window, in a new random order each time, and its
-    recipe's `steps` say how often (`artkit.geometry.window_grid`).
+    A step renders one window, scores it and updates the strokes of its core. A picture that fits into memory is a
+    single window; of a larger one each epoch visits all windows (`artkit.geometry.window_grid`) in a new random order,
+    and the recipe's `steps` are epochs. Every 8th step after the first epoch the objectives also score a thumbnail of
+    the whole picture: the current window is pasted into the thumbnail of the last step.
     """
 
     def _plan(self) -> None:
-        self.cost = MemoryPlan(self.canvas, self.renderer, max(o.margin for o in self.objectives.values()))
-        self._go_over(self.cost.windows(self.recipe.settings.window))
-        self._seen: Tensor | None = None
+        self.memory_plan = MemoryPlan(self.canvas, self.renderer, max(o.margin for o in self.objectives.values()))
+        self._plan_windows(self.memory_plan.windows(self.recipe.settings.window))
+        self._cached_targets: Tensor | None = None
+
+    def _plan_windows(self, windows: WindowGrid) -> None:
+        """Set the windows, the number of steps, and the state of the first epoch."""
+        self.windows, self.steps_per_epoch = windows, windows.count
+        self.steps = self.recipe.settings.steps * windows.count
+        self._steps_done = 0
+        self._window_order, self._border_shift = torch.zeros(1, dtype=torch.int64), torch.zeros(2)
+        width, height = self.scene.size
+        self._thumbnail_divisor = 2 ** max(1, math.ceil(math.log2(max(width, height) / _THUMBNAIL_SIDE)))
+        size = (height // self._thumbnail_divisor, width // self._thumbnail_divisor) if windows.count > 1 else (0, 0)
+        self._thumbnail = self.scene.background.cpu().view(3, 1, 1).repeat(1, *size)
 
     @property
     def targets(self) -> Tensor | None:
-        """What an agent that looks is shown of the picture to paint, (1, 3, h, w), reduced if it is large."""
-        if self._seen is None and self.agent.uses_targets and self.scene.target is not None:
-            self._seen = self.scene.target.thumbnail(_MAX_TARGET_PIXELS)[0]
-        return self._seen
+        """The target (1, 3, h, w), downscaled if it is large, for an agent with `uses_targets`; None for others."""
+        if self._cached_targets is None and self.agent.uses_targets and self.scene.target is not None:
+            self._cached_targets = self.scene.target.thumbnail(_MAX_TARGET_PIXELS)[0]
+        return self._cached_targets
 
     def forecast(self) -> str:
-        """What the run will take, in words, measured by trying a window, which changes nothing. "" for a picture that
-        is seen whole and will soon be done.
+        """See `Task.forecast`; the time is measured by a step that changes nothing.
 
-        Raises UsageError if the disk has no room for it.
+        Raises UsageError if the disk has no room for the run.
         """
-        self.cost.check_disk(self.scene.action_count, len(self.renderer.space), self.scene.folder or Path.cwd())
-        windows, generator = self.windows, self.scene.generator.get_state()
-        seconds = 0.0
-        if self.steps >= _MIN_TIMED_STEPS:
-            window, core = windows.at(windows.count // 2, (0.0, 0.0))
-            for _ in range(2):  # the first time much is made ready
-                began = time.perf_counter()
-                self._score(self._view(window, core, 0.0))[1].sum().backward()  # type: ignore[no-untyped-call]
-                seconds = (time.perf_counter() - began) * self.steps
-            self.optimizer.zero_grad(set_to_none=True)
-            self.scene.generator.set_state(generator)
+        folder = self.scene.folder or Path.cwd()
+        self.memory_plan.check_disk(self.scene.action_count, len(self.renderer.space), folder)
+        windows, seconds = self.windows, self._measure_run_seconds()
         if windows.count == 1 and seconds < _SHORT_RUN_SECONDS:
             return ""
-        gigabytes = self.cost.bytes(windows.width, windows.height) / 2**30
+        gigabytes = self.memory_plan.bytes(windows.width, windows.height) / 2**30
         return (
             f"{self.canvas.stroke_count:,} strokes, {self.steps:,} steps of {windows.width} x {windows.height} px, "
             f"about {gigabytes:.1f} GB of memory" + (f", about {format_duration(seconds)}" if seconds else "")
         )
 
-    def _go_over(self, windows: WindowGrid) -> None:
-        """Take these windows: as many steps as it takes to see each of them as often as the recipe says."""
-        self.windows, self.sweep = windows, windows.count
-        self.steps = self.recipe.settings.steps * windows.count
-        self._done = 0
-        self._order, self._shift = torch.zeros(1, dtype=torch.int64), torch.zeros(2)
-        width, height = self.scene.size
-        # The whole picture, so small that it can be scored along with a window of it.
-        self._shrink = 2 ** max(1, math.ceil(math.log2(max(width, height) / _THUMBNAIL_SIDE)))
-        small = (height // self._shrink, width // self._shrink) if windows.count > 1 else (0, 0)
-        self._coarse = self.scene.background.cpu().view(3, 1, 1).repeat(1, *small)
+    def _measure_run_seconds(self) -> float:
+        """Estimate the seconds of the whole run from one step; 0 for a run of few steps."""
+        if self.steps < _MIN_TIMED_STEPS:
+            return 0.0
+        seconds, generator = 0.0, self.scene.generator.get_state()
+        window, core = self.windows.at(self.windows.count // 2, (0.0, 0.0))
+        for _ in range(2):  # the first step initialises caches
+            started = time.perf_counter()
+            self._score(self._view(window, core, 0.0))[1].sum().backward()  # type: ignore[no-untyped-call]
+            seconds = (time.perf_counter() - started) * self.steps
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scene.generator.set_state(generator)
+        return seconds
 
     def step(self, step: int) -> dict[str, float]:
-        sweep, place = divmod(step, self.windows.count)
-        if self.windows.count > 1 and not place:
-            self._order = torch.randperm(self.windows.count, generator=self.scene.generator)
-            self._shift = 2 * torch.rand(2, generator=self.scene.generator) - 1
-        x, y = self._shift.tolist()
-        window, core = self.windows.at(int(self._order[place]), (x, y))
+        epoch, index = divmod(step, self.windows.count)
+        if self.windows.count > 1 and index == 0:
+            self._window_order = torch.randperm(self.windows.count, generator=self.scene.generator)
+            self._border_shift = 2 * torch.rand(2, generator=self.scene.generator) - 1
+        x, y = self._border_shift.tolist()
+        window, core = self.windows.at(int(self._window_order[index]), (x, y))
         progress = step / max(self.steps - 1, 1)
-        seen = self._view(window, core, progress)
-        losses, each, views = self._score(seen)
-        loss = each.sum()  # several pictures have nothing to do with each other
+        view = self._view(window, core, progress)
+        losses, per_image_loss, views = self._score(view)
+        loss = per_image_loss.sum()  # a sum, so that the gradient of one picture does not depend on the others
         if self.windows.count > 1:
-            whole = self._with_window(seen.image, window)
-            if sweep and step % _THUMBNAIL_INTERVAL_STEPS == 0:
-                height, width = whole.shape[-2:]
-                _, coarse, _ = self._score(View(whole, None, Window(0, 0, width, height, 1 / self._shrink), progress))
-                # Of a mean over the whole the window has its share; that is to weigh as much as the window alone.
-                share = window.width * window.height / (self.scene.size[0] * self.scene.size[1])
-                loss = loss + coarse.sum() / share
-            self._coarse = whole[0].detach().cpu()
+            thumbnail = self._paste_window(view.image, window)
+            if epoch and step % _THUMBNAIL_INTERVAL_STEPS == 0:
+                loss = loss + self._thumbnail_loss(thumbnail, window, progress)
+            self._thumbnail = thumbnail[0].detach().cpu()
         losses = {"loss": losses.pop("loss"), **losses}
         check_finite(losses)
-        self._improve(step, loss)
-        self.agent.on_step_end(each.detach(), progress)
-        for name, view in views.items():
-            self.objectives[name].training_step(view)
-        self._done = step + 1
+        self._optimizer_step(step, loss)
+        self.agent.on_step_end(per_image_loss.detach(), progress)
+        for name, objective_view in views.items():
+            self.objectives[name].training_step(objective_view)
+        self._steps_done = step + 1
         memmap.release()
         return losses
 
     def _view(self, window: Window, core: Window, progress: float) -> View:
-        """A window of the picture as it is now."""
-        scene, whole = self.scene, self.windows.count == 1
-        proposed = self.agent(scene, self.targets) if whole else None
-        strokes = scene.constrain(proposed, progress) if proposed is not None else self._strokes(progress)
+        """Render a window; gradients reach the strokes of its core."""
+        scene, single = self.scene, self.windows.count == 1
+        raw_actions = self.agent(scene, self.targets) if single else None
+        actions = scene.constrain(raw_actions, progress) if raw_actions is not None else self._actions(progress)
         image = self.canvas.render(
-            self.renderer, strokes, scene.background, scene.seed, window, None if whole else core
+            self.renderer, actions, scene.background, scene.seed, window, None if single else core
         )
-        painted = strokes if whole and isinstance(strokes, Tensor) else None
-        return View(image, None, window, progress, painted, proposed)
+        all_actions = actions if single and isinstance(actions, Tensor) else None
+        return View(image, None, window, progress, all_actions, raw_actions)
 
-    def _with_window(self, image: Tensor, window: Window) -> Tensor:
-        """The whole picture as it was last seen, reduced, with a window as it is now: (n, 3, h, w)."""
-        k = self._shrink
-        height, width = self._coarse.shape[-2:]
+    def _paste_window(self, image: Tensor, window: Window) -> Tensor:
+        """Return the thumbnail of the last step with the image of a window pasted into it: (n, 3, h, w)."""
+        k = self._thumbnail_divisor
+        height, width = self._thumbnail.shape[-2:]
         left, top = -(-window.x // k), -(-window.y // k)
         right, bottom = min((window.x + window.width) // k, width), min((window.y + window.height) // k, height)
         x, y = left * k - window.x, top * k - window.y
-        part = F.avg_pool2d(image[:, :, y : y + (bottom - top) * k, x : x + (right - left) * k], k)
-        whole = self._coarse.to(image).repeat(len(image), 1, 1, 1)
-        whole[:, :, top:bottom, left:right] = part
-        return whole
+        pasted = F.avg_pool2d(image[:, :, y : y + (bottom - top) * k, x : x + (right - left) * k], k)
+        thumbnail = self._thumbnail.to(image).repeat(len(image), 1, 1, 1)
+        thumbnail[:, :, top:bottom, left:right] = pasted
+        return thumbnail
+
+    def _thumbnail_loss(self, thumbnail: Tensor, window: Window, progress: float) -> Tensor:
+        height, width = thumbnail.shape[-2:]
+        whole = Window(0, 0, width, height, 1 / self._thumbnail_divisor)
+        _, per_image_loss, _ = self._score(View(thumbnail, None, whole, progress))
+        # In a mean over the picture the window counts by its area; divided by it, as much as in the window's own loss.
+        area = window.width * window.height / (self.scene.size[0] * self.scene.size[1])
+        return per_image_loss.sum() / area
 
     def actions(self, progress: float) -> Tensor:
-        """The actions that the agent proposes and the constraints allow: (n, N, A)."""
+        """Return the constrained actions of all strokes: (n, N, A)."""
         return self.scene.constrain(self.agent(self.scene, self.targets), progress)
 
-    def _strokes(self, progress: float) -> ActionLookup | Tensor:
-        """All actions, or what gives those of some strokes if the picture is too large to ask for all."""
+    def _actions(self, progress: float) -> ActionLookup | Tensor:
+        """Return all actions, or, for a picture of several windows, a function that computes those of a subset."""
         if self.windows.count == 1:
             return self.actions(progress)
 
-        def ask(numbers: Tensor) -> Tensor:
-            return self.scene.constrain(self.agent.forward_subset(self.scene, numbers, self.targets), progress)
+        def get_actions(indices: Tensor) -> Tensor:
+            return self.scene.constrain(self.agent.forward_subset(self.scene, indices, self.targets), progress)
 
         if all(constraint.elementwise for constraint in self.constraints.values()):
-            return ask
-        return ask(torch.arange(self.scene.action_count))
+            return get_actions
+        return get_actions(torch.arange(self.scene.action_count))
 
     def state_dict(self) -> dict[str, Any]:
-        sweep = {"order": self._order, "shift": self._shift, "coarse": self._coarse}
-        return {**super().state_dict(), "windows": asdict(self.windows), "sweep": sweep}
+        epoch = {"order": self._window_order, "shift": self._border_shift, "coarse": self._thumbnail}
+        return {**super().state_dict(), "windows": asdict(self.windows), "sweep": epoch}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        told = state["windows"]
-        # Those it began with, also on a machine that would choose others.
-        self._go_over(WindowGrid(**{**told, "size": tuple(told["size"])}))
+        windows = state["windows"]
+        # A run keeps its windows, even on a machine whose memory would suggest others.
+        self._plan_windows(WindowGrid(**{**windows, "size": tuple(windows["size"])}))
         super().load_state_dict(state)
-        self._order, self._shift = state["sweep"]["order"], state["sweep"]["shift"]
-        self._coarse = state["sweep"]["coarse"]
+        self._window_order, self._border_shift = state["sweep"]["order"], state["sweep"]["shift"]
+        self._thumbnail = state["sweep"]["coarse"]
 
     @torch.no_grad()
     def log(self) -> StrokeLog:
-        """The strokes as they are now."""
+        """Return the current strokes as a stroke log."""
         block = self.recipe.blocks["renderer"]
         red, green, blue = self.scene.background.tolist()
         return StrokeLog(
@@ -188,10 +201,22 @@ class PaintingTask(OptimizationTask):
             renderer={"type": block.type, **self.renderer.config.model_dump(mode="json", exclude_none=True)},
             space=self.renderer.space.name,
             names=self.renderer.space.names,
-            actions=self._final(),
+            actions=self._final_actions(),
             phases=self.canvas.phases,
             clip=self.canvas.clip,
         )
+
+    def _final_actions(self) -> Tensor:
+        """Return the actions (N, A) of the first picture on the CPU, memory-mapped if they are large."""
+        constrained = self._actions(1.0)
+        if isinstance(constrained, Tensor):
+            return constrained[0].float().cpu()
+        shape = (self.scene.action_count, len(self.renderer.space))
+        actions = torch.from_numpy(memmap.zeros(shape, "float32", self.scene.folder))
+        for indices in torch.split(torch.arange(len(actions)), _ACTION_CHUNK):
+            actions[indices] = constrained(indices)[0].float().cpu()
+            memmap.release()
+        return actions
 
     @torch.no_grad()
     def evaluate(self) -> list[dict[str, Any]]:
@@ -202,33 +227,22 @@ class PaintingTask(OptimizationTask):
             for row in objective.evaluate(painting)
         ]
 
-    def _final(self) -> Tensor:
-        strokes = self._strokes(1.0)
-        if isinstance(strokes, Tensor):
-            return strokes[0].float().cpu()
-        shape = (self.scene.action_count, len(self.renderer.space))
-        actions = torch.from_numpy(memmap.zeros(shape, "float32", self.scene.folder))
-        for some in torch.split(torch.arange(len(actions)), 1 << 18):
-            actions[some] = strokes(some)[0].float().cpu()
-            memmap.release()
-        return actions
-
     def write_outputs(self, folder: Path) -> list[Path]:
-        if self.windows.count > 1 and self._done < self.steps:
-            # To paint all of it takes long, so until it is done there is only this to look at.
-            save_png(self._coarse, folder / PREVIEW_FILE)
+        if self.windows.count > 1 and self._steps_done < self.steps:
+            # Rendering all of a large picture takes long; an unfinished one only gets a preview.
+            save_png(self._thumbnail, folder / PREVIEW_FILE)
             return [folder / PREVIEW_FILE]
         log = self.log()
         log.save(folder / STROKES_FILE)
-        texts = {
+        metadata = {
             "Software": "artkit",
             "artkit:recipe": tomli_w.dumps(self.recipe.portable()),
             "artkit:seed": str(self.recipe.settings.seed),
         }
         pixels = RenderedPainting(log, self.renderer, folder=folder).pixels()
         with atomic(folder / PAINTING_FILE) as temporary, temporary.open("wb") as stream:
-            write_png(pixels, stream, texts)
+            write_png(pixels, stream, metadata)
         if self.windows.count == 1:
             return [folder / PAINTING_FILE, folder / STROKES_FILE]
-        save_png(downscale_pixels(pixels, self._shrink), folder / PREVIEW_FILE)
+        save_png(downscale_pixels(pixels, self._thumbnail_divisor), folder / PREVIEW_FILE)
         return [folder / PAINTING_FILE, folder / STROKES_FILE, folder / PREVIEW_FILE]

@@ -1,4 +1,4 @@
-"""Training: the job of a recipe with a trainer."""
+"""Renderer training: run the trainer of a recipe."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ from artkit.recipes.building import scene_from_recipe, seeded
 from artkit.recipes.recipe import Recipe
 from artkit.registry.plugin_registry import get_registry
 
+SAMPLES_FILE = "sheet.png"
+
 
 class RendererTrainingTask(Task):
-    """Weights in the making."""
+    """Train the weights of a renderer with the trainer of a recipe.
+
+    folder: of the run, where the trainer stores its training data.
+    """
 
     def __init__(self, recipe: Recipe, device: torch.device, folder: Path) -> None:
         self.steps = recipe.settings.steps
@@ -51,5 +56,5 @@ class RendererTrainingTask(Task):
 
     def write_outputs(self, folder: Path) -> list[Path]:
         weights = self.trainer.save(folder)
-        save_png(self.trainer.sample()[:3], folder / "sheet.png")
-        return [weights, folder / "sheet.png"]
+        save_png(self.trainer.sample()[:3], folder / SAMPLES_FILE)
+        return [weights, folder / SAMPLES_FILE]

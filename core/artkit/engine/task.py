@@ -1,65 +1,83 @@
-"""TODO: artkit.engine.task."""
+"""Task: the work of a run, executed step by step."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from artkit.engine import checkpoint as checkpoint
+from torch import Tensor
+
 from artkit.errors import ArtkitError
-from artkit.output import report as report
 
 
 class Task(ABC):
-    """Work that a recipe asks for, done a step at a time."""
+    """The work of a run, executed step by step.
+
+    steps: their number. provenance: sha256 of input files and weights by name, for the record in the run's recipe.
+    notes: messages for the user, a line each.
+    """
 
     steps: int
     provenance: dict[str, str]
     notes: list[str]
 
     def prepare(self) -> None:  # noqa: B027
-        """What must happen once before the first step, in a new or a resumed run."""
+        """Prepare the first step of a new or a resumed run, such as by rendering training data."""
 
     def forecast(self) -> str:
-        """What the run will take, in words, if that is worth telling."""
+        """Return an estimate of time and memory as text, or "" for a short run."""
         return ""
 
     @abstractmethod
     def step(self, step: int) -> dict[str, float]:
-        """Do a step; the losses by name, the whole one as ``loss``. Raises `Diverged` before it changes anything, if
-        the loss is not a number.
+        """Execute a step and return the losses by name; the total is ``loss``.
+
+        Raises `Diverged` before anything changes if a loss is not finite.
         """
 
     def evaluate(self) -> list[dict[str, Any]]:
-        """What judges say of the finished work, a row each; see `Objective.evaluate`."""
+        """Return the evaluation of the finished result as rows of a table; see `Objective.evaluate`."""
         return []
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """All that later steps depend on."""
+        """Return all state that later steps depend on."""
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Restore a state."""
 
     @abstractmethod
     def write_outputs(self, folder: Path) -> list[Path]:
-        """Write what there is to show so far into the run's folder; the files, the main one first. Of the pictures
-        among them (.png) the last is what a page or a notebook shows.
+        """Write the current results into a folder and return the files, the main one first.
+
+        The last .png file is the one that reports and notebooks show.
         """
 
 
 class Diverged(ArtkitError):  # noqa: N818
-    """The loss is no longer a number."""
+    """A loss or a gradient is not finite."""
 
 
 class Interrupted(ArtkitError):  # noqa: N818
-    """The user stopped the run; what it has is saved."""
+    """The user stopped the run, whose state is saved."""
 
 
 def check_finite(losses: dict[str, float]) -> None:
-    """Raises Diverged if a loss is not a finite number."""
-    if bad := [name for name, value in losses.items() if not math.isfinite(value)]:
-        raise Diverged(f"the loss stopped being a number ({', '.join(bad)})", hint="try a lower optimizer.lr")
+    """Raise `Diverged` if a loss is not finite."""
+    if names := [name for name, value in losses.items() if not math.isfinite(value)]:
+        raise Diverged(f"the loss is not finite ({', '.join(names)})", hint="try a lower optimizer.lr")
+
+
+def check_finite_gradients(gradients: Iterable[Tensor], hint: str = "try a lower optimizer.lr") -> None:
+    """Raise `Diverged` if a gradient is not finite; call it before the optimizer's step.
+
+    gradients: dense or sparse tensors; instead of all gradients, their norm will do.
+    """
+    for gradient in gradients:
+        values = gradient.coalesce().values() if gradient.is_sparse else gradient
+        if not values.isfinite().all():
+            raise Diverged("the gradient is not finite", hint=hint)

@@ -1,1 +1,1 @@
-"""Rectangles of a picture, tiles of strokes, and where they lie. Lengths are px."""
+"""Rectangles, stroke tiles and their layout in a picture. x runs to the right, y down; lengths are in px."""

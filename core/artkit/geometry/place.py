@@ -1,4 +1,4 @@
-"""TODO: artkit.geometry.place."""
+"""The places at which strokes are rendered, and random numbers for each stroke."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Place:
-    """Where the tiles of m strokes lie in a picture, and with how many px they are drawn.
+    """The tiles of m strokes in a picture, and the size of the patches on which they are rendered.
 
-    origin (m, 2): upper left of each tile, px of the (enlarged) picture, whole numbers. side: of every tile, px.
-    margin: px around a tile that are drawn too, for paint that runs over its edge. number (m,) int64: the place of each
-    stroke in the order of painting, which chooses its randomness together with `seed`. size: the picture's width and
-    height in px. scale: px a px of the recipe.
+    origin (m, 2): upper left of each tile in px of the scaled picture, whole numbers. side: of every tile, px. margin:
+    px around a tile that are rendered too, for paint that extends beyond the tile. stroke_index (m,) int64: index of
+    each stroke in painting order; together with `seed` it determines the stroke's random numbers. size: width and
+    height of the scaled picture in px. scale: px per px of the recipe.
     """
 
     origin: Tensor
@@ -28,25 +28,27 @@ class Place:
 
     @property
     def patch_size(self) -> int:
-        """Side in px of what a renderer draws of a tile: the tile and its margin."""
+        """Side of a patch (a tile and its margin) in px."""
         return self.side + 2 * self.margin
 
     def subset(self, which: slice) -> Place:
-        """The place of some of the strokes."""
+        """Return the place of a slice of the strokes."""
         return replace(self, origin=self.origin[which], stroke_index=self.stroke_index[which])
 
     def random(self, count: int) -> Tensor:
-        """For each stroke `count` numbers, even in [0, 1): (m, count) float32. They follow from the seed and the
-        stroke's number alone, so that a stroke looks the same in any window, at any step, in any process.
+        """Return `count` uniform random numbers in [0, 1) for each stroke: (m, count) float32.
+
+        They depend only on the seed and the stroke's index, so a stroke looks the same in any window, at any step and
+        in any process.
         """
         which = torch.arange(count, device=self.stroke_index.device) * 0x85EBCA6B
         mixed = hash_uint32(hash_uint32(self.stroke_index + 0x9E3779B9) + self.seed % 2**32)[:, None]
         return (hash_uint32(mixed + (self.seed >> 32) + which) >> 8).float() / 2**24
 
 
-def hash_uint32(h: Tensor) -> Tensor:
-    """32-bit integer hash (Wellons' lowbias32) of int64 numbers, kept in int64 for lack of unsigned integers."""
-    h = h & 0xFFFFFFFF
+def hash_uint32(values: Tensor) -> Tensor:
+    """Return a 32-bit hash (lowbias32 by Chris Wellons) of int64 values, as int64 in [0, 2**32)."""
+    h = values & 0xFFFFFFFF
     h = ((h ^ (h >> 16)) * 0x21F0AAAD) & 0xFFFFFFFF
     h = ((h ^ (h >> 15)) * 0x735A2D97) & 0xFFFFFFFF
     return h ^ (h >> 15)

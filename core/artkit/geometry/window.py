@@ -1,4 +1,4 @@
-"""Rectangles of a picture, and where tiles lie in it. x runs to the right, y down; lengths are px."""
+"""Rectangular windows of a picture."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of a picture that is drawn `scale` times as large as its recipe says.
+    """A rectangle of a picture that is rendered at `scale` times the size in its recipe.
 
-    x, y, width and height are px of the enlarged picture.
+    x, y, width and height are in px of the scaled picture.
     """
 
     x: int

@@ -1,4 +1,4 @@
-"""How a picture that is too large for one step is gone over: window after window, until every stroke has learnt."""
+"""Division of a large picture into windows that are optimised one after the other."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from artkit.geometry.window import Window
 
 _UNBOUNDED = 1 << 40
+"""Px by which cores at the edges of the picture extend beyond it."""
 
 
 @dataclass(frozen=True)
 class WindowGrid:
-    """Rows and columns of windows that make up a picture of `size` (width, height) px.
+    """Rows and columns of windows that cover a picture of `size` (width, height) px.
 
-    Each window has a core, and the cores divide the strokes among them, by the centres of their tiles: a *sweep* over
-    all windows lets every stroke learn once. Around its core a window shows `margin` px and more, so that strokes are
-    seen whole, and objectives see what is around them. All windows have the same `width` and `height`. A picture that
-    is seen whole is a single window.
+    Each window has a core. A stroke belongs to the core that contains the centre of its tile, so one *epoch* over all
+    windows optimises every stroke once. A window extends at least `margin` px beyond its core: strokes are rendered
+    whole, and objectives see their surroundings. All windows have the same `width` and `height`. A picture that fits
+    in one step is a single window.
     """
 
     size: tuple[int, int]
@@ -29,7 +30,7 @@ class WindowGrid:
 
     @classmethod
     def covering(cls, size: tuple[int, int], side: int, margin: int) -> WindowGrid:
-        """The fewest windows of `side` px a side. Raises ValueError if they are lost in their margins."""
+        """Cover a picture with the fewest windows of `side` px. Raises ValueError if `side` is less than 3 margins."""
         counts: list[int] = []
         lengths: list[int] = []
         for length in size:
@@ -44,22 +45,24 @@ class WindowGrid:
 
     @property
     def count(self) -> int:
-        """How many windows there are."""
+        """The number of windows."""
         return self.columns * self.rows
 
     def at(self, index: int, shift: tuple[float, float]) -> tuple[Window, Window]:
-        """A window, and its core, px. shift: by which share of the margin, from -1 to 1, the borders between the cores
-        are moved in x and y: their places change from sweep to sweep.
+        """Return a window and its core in px.
+
+        shift: how far the borders between cores are moved in x and y, as a fraction of the margin in [-1, 1]. It
+        changes from epoch to epoch, so that the borders do not stay in the same place.
         """
         row, column = divmod(index, self.columns)
-        spans = []
-        for length, count, place, seen, moved in (
-            (self.size[0], self.columns, column, self.width, shift[0]),
-            (self.size[1], self.rows, row, self.height, shift[1]),
-        ):
-            low, high = (index * length / count + moved * self.margin for index in (place, place + 1))
-            start = min(max(round((low + high - seen) / 2), 0), length - seen)
-            inner = place > 0, place < count - 1  # there are no borders at the edges of the picture
-            spans.append((start, round(low) if inner[0] else -_UNBOUNDED, round(high) if inner[1] else _UNBOUNDED))
-        (x, left, right), (y, top, bottom) = spans
+        x, left, right = self._span(self.size[0], self.columns, column, self.width, shift[0])
+        y, top, bottom = self._span(self.size[1], self.rows, row, self.height, shift[1])
         return Window(x, y, self.width, self.height), Window(left, top, right - left, bottom - top)
+
+    def _span(self, length: int, count: int, index: int, side: int, shift: float) -> tuple[int, int, int]:
+        """Return the start of a window along one axis, and the start and end of its core, px."""
+        low, high = (i * length / count + shift * self.margin for i in (index, index + 1))
+        start = min(max(round((low + high - side) / 2), 0), length - side)
+        core_start = round(low) if index > 0 else -_UNBOUNDED
+        core_end = round(high) if index < count - 1 else _UNBOUNDED
+        return start, core_start, core_end

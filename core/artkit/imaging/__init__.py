@@ -1,1 +1,1 @@
-"""Images in and out: loading, fitting, pixels and PNG files."""
+"""Loading and writing of images: target images, conversion of pixels, PNG files."""

@@ -1,4 +1,4 @@
-"""Agents: which actions? (paper §3 to §5)"""
+"""Agents: propose the actions of a painting (paper §3 to §5)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from artkit.interfaces.scene import Scene
 
 
 class Agent(Component, nn.Module, ABC):
-    """Proposes the actions of a picture. Its parameters are what a run optimises.
+    """Proposes the actions of a painting. Its parameters are what a run optimises.
 
-    uses_targets: whether what it proposes depends on what it is shown, so that it can learn to paint pictures that it has not
-    seen.
+    uses_targets: whether the actions depend on the targets passed to `forward`. Only such an agent can be trained on
+    `[data]`, and paint images that it was not trained on.
     """
 
     uses_targets: ClassVar[bool] = False
@@ -27,23 +27,27 @@ class Agent(Component, nn.Module, ABC):
 
     @abstractmethod
     def forward(self, scene: Scene, targets: Tensor | None = None) -> Tensor:
-        """Actions (n, N, A) in [0, 1] for the N strokes of the scene's canvas, in the order of painting; N is
-        `Scene.actions`, which is 1 where the renderer shares one.
+        """Return the actions of n paintings: (n, N, A) in [0, 1], strokes in painting order.
 
-        targets (n, 3, h, w) in [0, 1]: what is to be painted, of the shape of the picture and perhaps smaller; None if
-        there is no picture of it, or the agent does not look.
+        N is `scene.action_count`, which is 1 if the renderer shares one action; A is ``len(scene.renderer.space)``.
+        targets (n, 3, h, w), sRGB in [0, 1]: the images to paint; they have the shape of the painting and may be
+        smaller. None if there is no target, or if the agent has not set `uses_targets`.
         """
 
-    def forward_subset(self, scene: Scene, numbers: Tensor, targets: Tensor | None = None) -> Tensor:
-        """The actions (n, m, A) of the strokes with the numbers (m,) alone, for pictures whose strokes are too many to
-        be proposed in each step. An agent with parameters of each stroke should see to it that only theirs get a
-        gradient, a sparse one, as `torch.nn.functional.embedding` gives.
+    def forward_subset(self, scene: Scene, indices: Tensor, targets: Tensor | None = None) -> Tensor:
+        """Return the actions (n, m, A) of the strokes with the given indices (m,), int64.
+
+        Called for paintings that are too large for a step with all strokes. The default calls `forward` and selects. An
+        agent that has parameters of each stroke should override this and return a sparse gradient, as
+        ``torch.nn.functional.embedding(..., sparse=True)`` does.
         """
         actions: Tensor = self(scene, targets)
-        return actions[:, numbers]
+        return actions[:, indices]
 
     def on_step_end(self, losses: Tensor, progress: float) -> None:
-        """Hear after a step of a painting what its pictures cost, (n,), lower is better. progress: of the run, 0 to 1.
+        """Called after each optimisation step of a painting. Does nothing by default.
 
-        An agent that proposes several pictures may choose among them by that. What it knows must be in its state.
+        losses (n,): the loss of each painting that `forward` returned; an agent that returns several candidates can
+        choose the best by it. progress: 0 at the first step, 1 at the last. Whatever is remembered must be part of the
+        agent's ``state_dict``.
         """

@@ -1,4 +1,4 @@
-"""Canvas: where do the strokes lie? (paper, Figure 13)
+"""Canvases: where the strokes lie (paper, Figure 13).
 
 A canvas is a layout and holds no pixels. Its strokes come in phases: the tiles of a phase are so far apart that their
 patches (tile and margin) never overlap, so each phase is composited in one operation.
@@ -16,7 +16,10 @@ from artkit.rendering.layout import StrokeLayout
 
 
 class Canvas(Component, StrokeLayout, ABC):
-    """A layout of strokes on the picture of a scene. Subclasses implement `layout` and may set `clip`."""
+    """Lays out strokes on the picture of a scene. Subclasses implement `layout` and may set `clip`.
+
+    clip: whether paint ends at the edge of its tile; False by default.
+    """
 
     def __init__(self, config: Config, scene: Scene) -> None:
         self.config, self.provenance = config, {}
@@ -25,7 +28,8 @@ class Canvas(Component, StrokeLayout, ABC):
 
     @abstractmethod
     def layout(self, scene: Scene) -> tuple[Phase, ...]:
-        """Return the phases in painting order; stroke indices start at 0 and have no gaps.
+        """Return the phases in painting order. Stroke indices start at 0 and have no gaps.
 
-        `scene.renderer` gives the margins.
+        ``self.margin(scene.renderer, side)`` is the margin, px, around a tile of `side` px: tiles of the same phase
+        must be at least two margins apart.
         """

@@ -1,4 +1,4 @@
-"""The base of all components: a name, a Config, and the provenance of what the component was built from."""
+"""The base class of all components."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class NoConfig(BaseConfig):
 
 
 class Component:
-    """Something that a recipe selects by its ``type``: a renderer, a canvas, an objective, ...
+    """A renderer, canvas, agent, constraint, objective, data set, exporter or trainer that a recipe selects.
 
-    `name` is the value of the recipe's ``type``. `Config` holds the settings that a recipe may give. `provenance` maps
-    each file that the component was built from, such as its weights, to the file's sha256; it is saved in the run's
-    recipe.
+    name: the value of the recipe's ``type``. Config: the settings of its table in the recipe. provenance: the sha256 of
+    each file that the component was built from, such as ``{"weights": "6ae0..."}``; it is saved in the run's recipe.
+    The first paragraph of the class docstring is the summary that ``artkit plugins`` and editors show.
     """
 
     name: ClassVar[str]

@@ -1,4 +1,4 @@
-"""Constraints: which actions are allowed? (paper §5.2)"""
+"""Constraints: map actions to allowed actions (paper §5.2)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from artkit.interfaces.scene import Scene
 
 
 class Constraint(Component, nn.Module, ABC):
-    """Maps actions to allowed ones, differentiably. Constraints of a recipe apply in its order.
+    """Maps actions to allowed actions, differentiably. The constraints of a recipe apply in its order.
 
-    elementwise: whether it looks at each stroke alone, so that it may be given the actions of some strokes instead of all.
+    elementwise: whether each stroke is mapped independently of the others. If all constraints of a recipe are
+    elementwise, a step of a large picture computes only the strokes that it needs.
     """
 
     elementwise: ClassVar[bool] = False
@@ -28,34 +29,37 @@ class Constraint(Component, nn.Module, ABC):
 
     @abstractmethod
     def forward(self, actions: Tensor, progress: float) -> Tensor:
-        """Actions (n, N, A) in [0, 1] -> allowed actions of the same shape. progress: 0 at the first step of a run,
-        1 at the last.
+        """Return the allowed actions for actions (n, N, A) in [0, 1]; same shape and range.
+
+        progress: 0 at the first step of a run, 1 at the last. The input must not be modified in place.
         """
 
     def transform_background(self, colour: Tensor) -> Tensor:
-        """What it makes of the bare canvas's colour, RGB (3,) in [0, 1]. Nothing unless told."""
+        """Return the background colour, RGB (3,) in [0, 1], under this constraint. Unchanged by default."""
         return colour
 
     def is_satisfied(self, actions: Tensor) -> bool:
-        """Whether the actions (n, N, A) of a finished picture are as it wants them, also after other constraints have
-        changed them. True unless told.
+        """Return whether the actions (n, N, A) of a finished painting satisfy this constraint. True by default.
+
+        Used by `check_compatible` to find constraints that undo each other.
         """
         return True
 
 
 def check_compatible(constraints: Mapping[str, Constraint], actions: Tensor) -> None:
-    """Raises UsageError if a constraint of a recipe, by its name there, undoes what an earlier one has done to actions
-    (n, N, A), any ones.
+    """Raise UsageError if a constraint undoes an earlier one.
+
+    constraints: by their names in the recipe, in its order. actions (n, N, A): any actions to try them on.
     """
-    done: list[str] = []
+    applied: list[str] = []
     for name, constraint in constraints.items():
         actions = constraint(actions, 1.0)
-        for earlier in done:
+        for earlier in applied:
             if not constraints[earlier].is_satisfied(actions):
-                other_way = constraints[earlier](actions, 1.0)
-                mends = all(constraints[each].is_satisfied(other_way) for each in (*done, name))
+                reordered = constraints[earlier](actions, 1.0)
+                reordering_helps = all(constraints[other].is_satisfied(reordered) for other in (*applied, name))
                 raise UsageError(
                     f"constraint.{name} undoes what constraint.{earlier} has done",
-                    hint=f"put [constraint.{earlier}] after it" if mends else "remove one of them",
+                    hint=f"put [constraint.{earlier}] after it" if reordering_helps else "remove one of them",
                 )
-        done.append(name)
+        applied.append(name)

@@ -1,4 +1,4 @@
-"""Data: what is there to learn from? (paper §3, §4)"""
+"""Data: images that an agent is trained on (paper §3, §4)."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from artkit.interfaces.scene import Scene
 
 
 class Data(Component, ABC):
-    """Pictures that an agent learns to paint, by their numbers from 0.
+    """A data set of images, by indices from 0. Its Config is a subclass of `Data.Config`.
 
-    classes: the names of what they show, in the order of their labels; none if the pictures have no labels.
+    classes: the names of the classes, in the order of the labels; empty if the images have no labels.
     """
 
     class Config(BaseConfig):
-        """What every data set can be told."""
+        """Settings of every data set."""
 
         part: Literal["train", "test"] = "train"
-        """Which pictures: those to learn from, or those held back to judge by, which `train` never has."""
+        """The split: images to train on, or held-out images that `train` never contains."""
         batch: int = Field(32, ge=1, le=4096)
-        """How many pictures a step sees."""
+        """Images per step."""
         vary: float = Field(0.0, ge=0, le=0.5)
-        """Pictures are shifted by up to this share of half their side each time they are learnt from, and enlarged,
-        reduced, slanted and turned as much: fewer of them then go further. Beyond a picture its edge goes on."""
+        """Data augmentation: each training image is shifted by up to this share of half its side, and scaled, sheared
+        and rotated by as much. Helps when there are few images. The area outside an image repeats its edge."""
 
     classes: tuple[str, ...] = ()
 
@@ -37,14 +37,18 @@ class Data(Component, ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many pictures there are; at least one."""
+        """Return the number of images; at least one."""
 
     @abstractmethod
-    def images(self, numbers: Tensor) -> Tensor:
-        """The pictures with the numbers (n,), int64 on the CPU: (n, 3, h, w) in [0, 1], of the scene's size and on its
-        device. The same number is always the same picture.
+    def images(self, indices: Tensor) -> Tensor:
+        """Return the images with the given indices (n,), int64 on the CPU: (n, 3, h, w), sRGB in [0, 1].
+
+        They have the scene's size and are on its device. The same index always gives the same image.
         """
 
-    def labels(self, numbers: Tensor) -> Tensor | None:
-        """Which of the classes each of these pictures (n,) shows: (n,), int64 on the CPU. None if nobody knows."""
+    def labels(self, indices: Tensor) -> Tensor | None:
+        """Return the class of each of these images: (n,) int64 on the CPU, indices into `classes`.
+
+        None, the default, if the images have no labels.
+        """
         return None

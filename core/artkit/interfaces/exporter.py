@@ -1,4 +1,4 @@
-"""Exporters: what leaves a run? Chosen by the extension of the file."""
+"""Exporters: write a painting to a file, chosen by its extension."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 class Exporter(Component, ABC):
-    """Writes a painting to a file whose name ends in one of `suffixes` (with the dot, lower case).
+    """Writes a painting to a file. The fields of its Config are the settings of ``artkit export --set``.
 
-    companions: what it may write beside the file, by what takes the place of the file's suffix: ``("_files", ".html")``
-    are the folder NAME_files and the file NAME.html beside NAME.dzi.
+    suffixes: the extensions that it writes, lower case with the dot: ``(".tif", ".tiff")``. companions: what it may
+    write beside the file, as endings that replace the suffix: ``("_files", ".html")`` stands for the folder NAME_files
+    and the file NAME.html beside NAME.dzi.
     """
 
     suffixes: ClassVar[tuple[str, ...]]
@@ -28,6 +29,9 @@ class Exporter(Component, ABC):
 
     @abstractmethod
     def write(self, painting: RenderedPainting, file: Path) -> None:
-        """Write the painting to `file`, which lies in an empty folder. All that is in this folder once this returns
-        moves to where the user wants the file, which comes last.
+        """Write the painting to `file`, a path in an empty temporary folder.
+
+        When this returns, everything in that folder is moved to the destination, `file` last; if it raises, the folder
+        is removed and the destination is unchanged. ``painting.pixels(bits)`` is the whole picture, (h, w, 3);
+        ``painting.window(x, y, width, height)`` renders a part of it.
         """

@@ -1,4 +1,4 @@
-"""Objectives: how good is the picture? (paper §3, §5.1, §5.2)"""
+"""Objectives: score the picture (paper §3, §5.1, §5.2)."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from artkit.config import FiniteFloat, Schedule
 from artkit.imaging.target_image import TargetImage
 from artkit.interfaces.component import Component
 from artkit.interfaces.scene import Scene
+from artkit.interfaces.view import View
 
 if TYPE_CHECKING:
     from artkit.rendering.rendered_painting import RenderedPainting
-from artkit.interfaces.view import View
 
 
 class Objective(Component, nn.Module, ABC):
-    """Scores a picture; lower is better.
+    """Scores pictures; lower is better. The loss of a run is the weighted sum of its objectives.
 
-    target: the picture to paint, if this objective has one; the loop cuts each view's target from it. margin: px around
-    a part of a picture that matter for how it is scored there.
+    Its Config is a subclass of `Objective.Config`. target: the image to paint, if this objective has one; None by
+    default. margin: px around a window that influence its score; windows of a large picture overlap by it.
     """
 
     margin: ClassVar[int] = 32
 
     class Config(BaseConfig):
-        """What every objective can be told."""
+        """Settings of every objective."""
 
         weight: FiniteFloat | Schedule = 1.0
-        """Times which the objective's value enters the loss. Or a schedule, `[[0.2, 0.0], [0.3, 1.0]]`: pairs of a
-        share of the run and the weight there; in between it changes evenly, before the first and after the last pair it
-        stays. While a schedule says 0 the objective takes no part."""
+        """Factor of the objective's value in the loss. Or a schedule, `[[0.2, 0.0], [0.3, 1.0]]`: pairs of the progress
+        of the run, in [0, 1], and the weight there. The weight is interpolated between pairs and constant before the
+        first and after the last. While a schedule gives 0, the objective is not computed."""
 
     target: TargetImage | None = None
 
@@ -43,24 +43,30 @@ class Objective(Component, nn.Module, ABC):
         self.config, self.provenance = config, {}
 
     def weight(self, progress: float) -> float | None:
-        """Times which its value enters the loss at this share of the run; None while it takes no part."""
-        told = self.config.weight  # type: ignore[attr-defined]
-        if isinstance(told, float):
-            return told
-        places, weights = zip(*told, strict=True)
-        return float(np.interp(progress, places, weights)) or None
+        """Return the weight at this progress in [0, 1]; None while a schedule gives 0."""
+        weight = self.config.weight  # type: ignore[attr-defined]
+        if isinstance(weight, float):
+            return weight
+        positions, weights = zip(*weight, strict=True)
+        return float(np.interp(progress, positions, weights)) or None
 
     @abstractmethod
     def forward(self, view: View) -> Tensor:
-        """How far each of the n pictures of a view is from what is wanted: (n,)."""
+        """Return the value of each picture of a view: (n,), differentiable with respect to ``view.image``.
+
+        The value of a picture must not depend on the other pictures, and the view must not be modified in place.
+        """
 
     def training_step(self, view: View) -> None:
-        """Learn from a step's pictures, without gradient to them. Nothing by default; an
-        adversarial objective trains its critic.
+        """Train the objective's own networks on the pictures of a step. Does nothing by default.
+
+        Called after the optimiser step of the agent; an adversarial objective updates its critic here. No gradient
+        reaches the agent. Networks and optimiser state must be part of the ``state_dict``.
         """
 
     def evaluate(self, painting: RenderedPainting) -> list[dict[str, Any]]:
-        """What judges that took no part say of the finished painting, a row each: names of columns to texts, numbers or
-        booleans. They go into the run's log and report. None by default.
+        """Evaluate a finished painting with held-out networks: one row each, from column names to str, numbers or bool.
+
+        The rows are written to the run's log and report. Empty by default.
         """
         return []

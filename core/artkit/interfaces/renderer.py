@@ -1,4 +1,4 @@
-"""Renderer: what does an action look like? (paper §2)"""
+"""Renderers: draw actions as strokes (paper §2)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from artkit.strokes.stroke_log import StrokeLog
 
 
 class Renderer(Component, nn.Module, ABC):
-    """Renders actions as coverage and colour.
+    """Renders actions as colour and coverage. Subclasses set `space` and implement `forward`.
 
-    Subclasses set `space` and implement `forward`; their constructor takes their Config and the Scene. `shared`: the
-    picture has a single action, rendered on every tile according to the tile's place.
+    space: the action space, which gives names and units to the A numbers of an action. differentiable: whether
+    gradients flow through `forward`; otherwise the renderer can only export. shared: whether a picture has a single
+    action, which is rendered on every tile according to the tile's place.
     """
 
     space: ActionSpace
@@ -41,25 +42,34 @@ class Renderer(Component, nn.Module, ABC):
         return self.scene.device
 
     def margin(self, side: int) -> int:
-        """How far paint may extend beyond a tile of `side` px, in px."""
+        """Return how far paint may extend beyond a tile of `side` px, in px. 0 by default.
+
+        Coverage must fall to 0 within the margin, or seams become visible.
+        """
         return 0
 
     def max_extent(self, actions: Tensor, side: int) -> Tensor | None:
-        """How far beyond their tiles of `side` px the paint of m actions (m, A), or its gradient, extends: (m,) px.
+        """Return how far the paint of actions (m, A), or its gradient, extends beyond tiles of `side` px: (m,) px.
 
-        Patches are cropped to it before they are composited. None, the default, means: up to the margin.
+        Patches are cropped to it before they are composited. None, the default, means up to the margin.
         """
         return None
 
     @abstractmethod
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
-        """Render m actions (m, A), each on a patch of its own as described by `place`."""
+        """Render actions (m, A) in [0, 1], each on a patch of its own of ``place.patch_size`` px, S.
+
+        Return `StrokePatches`: colour (m, 3, S, S) or (m, 3, 1, 1), sRGB in [0, 1], and coverage (m, 1, S, S) in
+        [0, 1]. Random numbers come from ``place.random(count)``. A stroke must look the same whichever strokes are
+        rendered with it.
+        """
 
     def forward_region(self, actions: Tensor, place: Place, region: Window) -> StrokePatches:
-        """Render a region of the patches, in px of the patch: (m, ..., region.height, region.width).
+        """Render a region of the patches: (m, ..., region.height, region.width).
 
-        Called for strokes that are much larger than the window. The default renders whole patches and crops them;
-        renderers that can render a region alone override it. Raises UsageError if the patches do not fit into memory.
+        region: in px of the patch. Called for strokes that are much larger than the window. The default renders whole
+        patches and crops them; renderers that can render a region alone should override it. Raises UsageError if the
+        patches do not fit into memory.
         """
         memory.check_memory(
             16 * len(actions) * place.patch_size**2,

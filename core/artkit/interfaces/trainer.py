@@ -1,4 +1,4 @@
-"""Trainers: where do a renderer's weights come from? (paper §2.2, §2.3)"""
+"""Trainers: train the weights of a renderer (paper §2.2, §2.3)."""
 
 from __future__ import annotations
 
@@ -14,29 +14,33 @@ from artkit.interfaces.scene import Scene
 
 
 class Trainer(Component, nn.Module, ABC):
-    """Trains weights, a step at a time. All it needs to go on later is in its `state`."""
+    """Trains weights step by step.
+
+    A checkpoint holds its ``state_dict``, the state of its `optimizers` and the scene's generator; training that
+    resumes from them must give the same results.
+    """
 
     def __init__(self, config: Config, scene: Scene, steps: int, folder: Path) -> None:
-        """steps: of the whole training; folder: of the run, for what the trainer keeps beside its weights."""
+        """steps: the number of steps of the whole training. folder: of the run, for files such as cached data."""
         nn.Module.__init__(self)
         self.config, self.scene, self.steps, self.folder = config, scene, steps, folder
         self.provenance = {}
 
     def prepare(self) -> None:
-        """What must be there before the first step, in a new or a resumed run, such as data."""
+        """Prepare the first step of a new or resumed run, for example generate the data. Does nothing by default."""
 
     @abstractmethod
     def step(self, step: int) -> dict[str, float]:
-        """Train for step `step` of `self.steps`; the losses by name."""
+        """Run step `step` of `self.steps`, counted from 0. Return the losses by name."""
 
     @abstractmethod
     def optimizers(self) -> dict[str, Optimizer]:
-        """The optimizers by name, whose state is saved with the module's own."""
+        """Return the optimisers by name. Their state is saved with the module's own."""
 
     @abstractmethod
     def sample(self) -> Tensor:
-        """A sheet (3, h, w) in [0, 1] that shows what was learnt, real beside painted."""
+        """Return a contact sheet (3, h, w), sRGB in [0, 1]: training data beside the output of the network."""
 
     @abstractmethod
     def save(self, folder: Path) -> Path:
-        """Write the trained weights into `folder`; the file."""
+        """Write the trained weights into `folder`. Return the file."""

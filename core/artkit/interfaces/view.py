@@ -1,31 +1,27 @@
-"""TODO: artkit.interfaces.view."""
+"""The view of a picture that objectives score in one step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from artkit.geometry.window import Window
-
-if TYPE_CHECKING:
-    pass
-
 
 T = TypeVar("T")
 
 
 @dataclass
 class View:
-    """What an objective sees of a picture in a step.
+    """The input of an objective in one step: n pictures, or a window of each.
 
-    image (n, 3, h, w) in [0, 1]: the window of the painting, which is all of it or, of a large picture, a part, or all
-    of it much smaller. target (n or 1, 3, h, w): the same window of what is to be
-    painted, or None. progress: 0 at the first step, 1 at the last. actions (n, N, A): the strokes of the picture as
-    they were painted. raw_actions (n, N, A): what the agent raw_actions, before the constraints. Both are None where a step
-    does not ask for all strokes. labels (n,) int64: the classes of the targets, or None if they have none.
+    image (n, 3, h, w), sRGB in [0, 1]: the whole picture or, if it is large, a window of it or all of it downscaled.
+    target (n or 1, 3, h, w): the same window of the target, or None. window: the rectangle that `image` shows and its
+    scale. progress: 0 at the first step, 1 at the last. actions (n, N, A): the constrained actions of all strokes.
+    raw_actions (n, N, A): the actions before the constraints. Both are None in steps that render a subset of the
+    strokes. labels (n,) int64: the classes of the targets, or None if they have none.
     """
 
     image: Tensor
@@ -38,13 +34,14 @@ class View:
     _cache: dict[Hashable, Any] = field(default_factory=dict)
 
     def cached(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What `make` returns, called once a step for all objectives that ask with the same key: those that look at
-        the picture through one network share one pass of it.
+        """Return ``make()``, called once a step for all objectives that use the same key.
+
+        Objectives that use the same network share one forward pass in this way.
         """
         if key not in self._cache:
             self._cache[key] = make()
         return self._cache[key]  # type: ignore[no-any-return]
 
     def with_target(self, target: Tensor | None) -> View:
-        """The same view with another target; what was made for it is shared."""
+        """Return the same view with another target; both share the cache."""
         return replace(self, target=target)

@@ -1,1 +1,1 @@
-"""What leaves a run: exports and reports."""
+"""Output of finished runs: exported files and reports."""

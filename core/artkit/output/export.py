@@ -1,4 +1,4 @@
-"""Exporting a finished run: its painting, and the exporters of the files that are wanted."""
+"""Export of finished runs: open the painting in a run's folder, and write it to files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 
+from artkit.config import Colour
 from artkit.errors import ArtkitError, UsageError
+from artkit.files import staged
 from artkit.geometry.window import Window
 from artkit.interfaces.component import Component
 from artkit.interfaces.exporter import Exporter
@@ -30,37 +32,57 @@ def open_painting(
     renderer: str | None = None,
     brush: str | None = None,
     device: str = "auto",
-    background: tuple[float, float, float] | None = None,
-    part: Window | None = None,
+    background: Colour | None = None,
+    region: Window | None = None,
 ) -> RenderedPainting:
-    """The painting of a run's folder or a part of it: by its own renderer or another, with its own brush or another, on
-    its own ground or another.
+    """Open the painting in a run's folder.
 
-    part: px of the recipe's picture. Raises ArtkitError if the folder holds no painting, UsageError for a renderer of
-    another action space or a part that does not lie in the picture.
+    scale: times the size of the recipe. renderer, brush, background: replace those of the run. region: the part of the
+    picture to export, px of the recipe's picture. Raises ArtkitError if the folder holds no painting; UsageError for a
+    renderer of another action space, or a region that does not lie in the picture.
     """
     log = StrokeLog.load(run / STROKES_FILE)
     if background:
         log = replace(log, background=background)
-    if part and not (
-        0 <= part.x < part.x + part.width <= log.size[0] and 0 <= part.y < part.y + part.height <= log.size[1]
-    ):
+    if region and not _lies_in(region, log.size):
         raise UsageError(f"the picture of {run} has {log.size[0]} x {log.size[1]} px; the window does not lie in it")
+    kind = renderer or str(log.renderer["type"])
+    settings = _renderer_settings(log, kind, brush)
+    built = _build_renderer(log, kind, settings, device)
+    if built.space.name != log.space:
+        raise UsageError(
+            f"the strokes of {run} are of the action space {log.space}; {kind} paints {built.space.name}",
+            hint="choose a renderer of the same action space",
+        )
+    metadata = {
+        "Software": "artkit",
+        "artkit:seed": str(log.seed),
+        "artkit:renderer": json.dumps({"type": kind, **settings}),
+    }
+    return RenderedPainting(log, built, scale, metadata, region)
+
+
+def _lies_in(region: Window, size: tuple[int, int]) -> bool:
+    return 0 <= region.x < region.x + region.width <= size[0] and 0 <= region.y < region.y + region.height <= size[1]
+
+
+def _renderer_settings(log: StrokeLog, kind: str, brush: str | None) -> dict[str, Any]:
+    """Return the settings of the renderer to export with: those of the run or, for another one, the same brush."""
+    known = get_registry().component("renderer", kind).Config.model_fields
     settings: dict[str, Any] = dict(log.renderer)
-    own = str(settings.pop("type"))
-    kind = renderer or own
-    chosen = get_registry().component("renderer", kind)
-    if kind != own:
-        settings = {
-            key: value for key, value in settings.items() if key in chosen.Config.model_fields and key == "brush"
-        }
+    if kind != settings.pop("type"):
+        settings = {key: value for key, value in settings.items() if key == "brush" and key in known}
     if brush:
-        if "brush" not in chosen.Config.model_fields:
+        if "brush" not in known:
             raise UsageError(f"the renderer {kind} has no brushes")
         settings["brush"] = brush
-    if "surrogate" in chosen.Config.model_fields:
-        settings["surrogate"] = ""  # nothing is learnt here
+    if "surrogate" in known:
+        settings["surrogate"] = ""  # it is only needed for gradients
         settings.pop("surrogate_weights", None)
+    return settings
+
+
+def _build_renderer(log: StrokeLog, kind: str, settings: dict[str, Any], device: str) -> Renderer:
     scene = Scene(
         log.size,
         choose_device(device),
@@ -69,57 +91,62 @@ def open_painting(
         torch.tensor(log.background),
         _refuse_component,
     )
-    made: Renderer = chosen(build_config(chosen, settings, f"renderer {kind}"), scene)
-    if made.space.name != log.space:
-        raise UsageError(
-            f"the strokes of {run} are of the action space {log.space}; {kind} paints {made.space.name}",
-            hint="choose a renderer of the same action space",
-        )
-    texts = {
-        "Software": "artkit",
-        "artkit:seed": str(log.seed),
-        "artkit:renderer": json.dumps({"type": kind, **settings}),
-    }
-    return RenderedPainting(log, made.to(scene.device), scale, texts, part)
-
-
-def exporters(files: Sequence[Path], settings: Sequence[str] = ()) -> list[Exporter]:
-    """The exporter of each file, chosen by its extension. settings: lines of TOML, such as ``bits=16``, each for those
-    exporters that know it. Raises UsageError for an extension or a setting that none knows.
-    """
-    there = {
-        suffix: found.component
-        for found in get_registry().components("exporter").values()
-        for suffix in found.component.suffixes
-    }
-    for file in files:
-        if file.suffix.lower() not in there:
-            raise UsageError(
-                f'no exporter writes "{file.suffix or file.name}"',
-                hint=f"extensions there are: {', '.join(sorted(there))}",
-            )
-    parts = [there[file.suffix.lower()] for file in files]
-    told: dict[str, Any] = {}
-    for setting in settings:
-        try:
-            told |= tomllib.loads(setting)
-        except tomllib.TOMLDecodeError as error:
-            raise UsageError(f"--set {setting}: {error}", hint="write it as in TOML: --set bits=16") from None
-    known = {key for part in parts for key in part.Config.model_fields}
-    if unknown := sorted(told.keys() - known):
-        raise UsageError(
-            f"--set {unknown[0]}: no file to be written has this setting",
-            hint=f"settings there are: {', '.join(sorted(known)) or 'none'}",
-        )
-    return [
-        part(
-            build_config(
-                part, {k: v for k, v in told.items() if k in part.Config.model_fields}, f"the exporter {part.name}"
-            )
-        )
-        for part in parts
-    ]
+    component = get_registry().component("renderer", kind)
+    renderer: Renderer = component(build_config(component, settings, f"renderer {kind}"), scene)
+    return renderer.to(scene.device)
 
 
 def _refuse_component(*_: Any, **__: Any) -> Component:
-    raise ArtkitError("a renderer that exports needs no other part")
+    raise ArtkitError("a renderer cannot build other components during export")
+
+
+def exporters(files: Sequence[Path], settings: Sequence[str] = ()) -> list[Exporter]:
+    """Return the exporter of each file, chosen by its extension.
+
+    settings: lines of TOML, such as ``bits=16``; each applies to all exporters that have it. Raises UsageError for an
+    extension or a setting that no exporter has.
+    """
+    by_suffix = {
+        suffix: registered.component
+        for registered in get_registry().components("exporter").values()
+        for suffix in registered.component.suffixes
+    }
+    for file in files:
+        if file.suffix.lower() not in by_suffix:
+            raise UsageError(
+                f'no exporter writes "{file.suffix or file.name}"',
+                hint=f"there are: {', '.join(sorted(by_suffix))}",
+            )
+    components = [by_suffix[file.suffix.lower()] for file in files]
+    values = _parse_settings(settings)
+    known = {key for component in components for key in component.Config.model_fields}
+    if unknown := sorted(values.keys() - known):
+        raise UsageError(
+            f"--set {unknown[0]}: none of these formats has this setting",
+            hint=f"there are: {', '.join(sorted(known)) or 'none'}",
+        )
+    return [_build_exporter(component, values) for component in components]
+
+
+def _parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for setting in settings:
+        try:
+            values |= tomllib.loads(setting)
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"--set {setting}: {error}", hint="write it as in TOML: --set bits=16") from None
+    return values
+
+
+def _build_exporter(component: type[Exporter], values: dict[str, Any]) -> Exporter:
+    own = {key: value for key, value in values.items() if key in component.Config.model_fields}
+    return component(build_config(component, own, f"the exporter {component.name}"))
+
+
+def write_painting(painting: RenderedPainting, exporter: Exporter, file: Path) -> None:
+    """Write a painting to a file. An existing file is replaced once the new one is complete.
+
+    Raises ArtkitError if the folder cannot be written or the disk is full.
+    """
+    with staged(file) as temporary:
+        exporter.write(replace(painting, folder=file.parent), temporary)

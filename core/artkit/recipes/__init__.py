@@ -1,1 +1,1 @@
-"""Recipes: reading, validating, and building the components that they name."""
+"""Recipes: read and validate them, and build the components that they name."""

@@ -1,4 +1,4 @@
-"""Scenes, and the parts that are built in them."""
+"""Build scenes, and the components of a recipe."""
 
 from __future__ import annotations
 
@@ -18,51 +18,60 @@ from artkit.registry.plugin_registry import get_registry
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Parts built in this block start from the recipe's seed, also where they draw from torch's own generator."""
+    """Seed torch's global CPU generator inside this block, and restore its state afterwards.
+
+    Components are built in it, so that modules that torch initialises depend on the recipe's seed too.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
 
 
 def build_component(kind: str, block_type: str, config: Any, *arguments: Any) -> Any:
-    """A part from its type and Config."""
-    part = get_registry().component(kind, block_type)
-    return part(config, *arguments)
+    """Build a component from its kind, type and Config. Raises UsageError if there is none of that type."""
+    component = get_registry().component(kind, block_type)
+    return component(config, *arguments)
 
 
 def scene_from_recipe(recipe: Recipe, device: torch.device) -> Scene:
-    """The scene of a recipe, still without renderer and canvas."""
-    head = recipe.settings
-    # The ground's colour may follow from the target, which objectives bring; until then it is white.
-    background = (1.0, 1.0, 1.0) if head.background == "target" else head.background
-    return new_scene(head.size, head.seed, background, device)
+    """Return the scene of a recipe, without renderer and canvas.
+
+    If the background is ``"target"``, it is white until an objective has loaded the target.
+    """
+    settings = recipe.settings
+    background = (1.0, 1.0, 1.0) if settings.background == "target" else settings.background
+    return new_scene(settings.size, settings.seed, background, device)
 
 
 def new_scene(size: tuple[int, int], seed: int, background: Colour, device: torch.device) -> Scene:
-    """A scene for which parts can be built, still without renderer and canvas."""
+    """Return a scene without renderer and canvas. Its `make` builds components for it."""
 
-    def make(kind: str, part: str | type[Any], /, **settings: Any) -> Any:
-        chosen = get_registry().component(kind, part) if isinstance(part, str) else part
-        config = build_config(chosen, settings, f"{kind} {chosen.name}")
-        made = chosen(config) if kind == "exporter" else chosen(config, scene)
-        return made.to(device) if isinstance(made, torch.nn.Module) else made
+    def make(kind: str, component: str | type[Any], /, **settings: Any) -> Any:
+        cls = get_registry().component(kind, component) if isinstance(component, str) else component
+        config = build_config(cls, settings, f"{kind} {cls.name}")
+        built = cls(config) if kind == "exporter" else cls(config, scene)
+        return built.to(device) if isinstance(built, torch.nn.Module) else built
 
     generator = torch.Generator().manual_seed(seed)
     scene = Scene(size, device, seed, generator, torch.tensor(background, device=device), make)
     return scene
 
 
-def choose_device(wanted: str) -> torch.device:
-    """The device that a recipe or the command line asks for. Raises UsageError if it is not there."""
-    if wanted == "auto":
+def choose_device(name: str) -> torch.device:
+    """Return a device by its name; ``"auto"`` is a CUDA GPU if there is one, else the CPU.
+
+    Raises UsageError if torch cannot use the device.
+    """
+    if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        if wanted.split(":")[0] == "meta":
-            raise RuntimeError("it holds no numbers")
-        device = torch.device(wanted)
+        if name.split(":")[0] == "meta":
+            raise RuntimeError("tensors on the meta device have no values")
+        device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError):
         raise UsageError(
-            f'the device "{wanted}" is not there', hint="`artkit doctor` tells what is; --device cpu always works"
+            f'the device "{name}" is not available',
+            hint="`artkit doctor` shows what is; --device cpu always works",
         ) from None
     return device

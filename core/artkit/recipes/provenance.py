@@ -1,4 +1,4 @@
-"""TODO: artkit.recipes.provenance."""
+"""The provenance record of a run: versions of packages, and checksums of input files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from artkit.registry.plugin_registry import get_registry
 
 
 def provenance_record(recipe: Recipe, provenance: Mapping[str, str]) -> Tree:
-    """What a run was made with: versions of the packages, those of its parts' plugins too, and the sha256 of inputs and
-    weights by their place.
+    """Return the record of a run: the versions of artkit's main dependencies and of the packages of its plugins, and
+    the sha256 of the files that the recipe names.
+
+    provenance: further checksums, such as of weights, by place in the recipe: ``{"renderer.weights": "6ae0..."}``.
     """
     packages = ["neural-artkit", "torch", "torchvision", "timm", "numpy", "pillow"]
     packages += sorted({get_registry().components(block.kind)[block.type].package for _, block in recipe.components()})
@@ -22,5 +24,5 @@ def provenance_record(recipe: Recipe, provenance: Mapping[str, str]) -> Tree:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    sums = {place: sha256(path) for place, path in recipe.files().items()}
-    return {"versions": versions, "sha256": {**sums, **provenance}}
+    checksums = {place: sha256(path) for place, path in recipe.files().items()}
+    return {"versions": versions, "sha256": {**checksums, **provenance}}

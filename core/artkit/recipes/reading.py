@@ -1,4 +1,4 @@
-"""TODO: artkit.recipes.reading."""
+"""Read recipe files and settings, and merge them into one recipe."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from artkit.recipes.validation import validate_recipe
 
 
 def read_recipe(recipes: Sequence[Path | Tree], settings: Sequence[str | Tree] = ()) -> Recipe:
-    """Read recipes and settings, later ones over earlier ones, and check the whole.
+    """Read recipes and settings, merge later ones over earlier ones, and validate the result.
 
-    recipes: files, or trees as files would hold them. settings: lines of TOML such as ``steps=300``, or trees. A block
-    that names its `type` replaces the earlier one, otherwise it amends it. Relative paths start at the file that names
-    them, those of settings and trees at the current folder. Raises UsageError with all faults.
+    recipes: files, or trees as files would hold them. settings: lines of TOML such as ``steps=300``, or trees. Relative
+    paths start at the file that names them; those of settings and trees at the current folder. Raises UsageError with
+    all errors of the recipe.
     """
     if not recipes:
         raise UsageError("no recipe was named", hint="`artkit recipes` lists those that ship with artkit")
@@ -28,22 +28,16 @@ def read_recipe(recipes: Sequence[Path | Tree], settings: Sequence[str | Tree] =
         tree = merge(tree, _read_file(recipe) if isinstance(recipe, Path) else _locate(recipe, Path.cwd()))
     for setting in settings:
         tree = merge(tree, _read_setting(setting) if isinstance(setting, str) else _locate(setting, Path.cwd()))
-    return validate_recipe(
-        tree, next((recipe.stem for recipe in reversed(recipes) if isinstance(recipe, Path)), "painting")
-    )
+    name = next((recipe.stem for recipe in reversed(recipes) if isinstance(recipe, Path)), "painting")
+    return validate_recipe(tree, name)
 
 
 def _read_file(file: Path) -> Tree:
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        shipped = shipped_recipes()
-        known = (
-            f"; `artkit recipes --copy {file.stem}` copies the one that ships with artkit"
-            if file.stem in shipped
-            else ""
-        )
-        raise UsageError(f"there is no recipe {file}", hint=f"`artkit recipes` lists recipes{known}") from None
+        copy = f"; `artkit recipes --copy {file.stem}` copies that recipe" if file.stem in shipped_recipes() else ""
+        raise UsageError(f"there is no recipe {file}", hint=f"`artkit recipes` lists recipes{copy}") from None
     except IsADirectoryError:
         raise UsageError(f"{file} is a folder, not a recipe") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -63,14 +57,15 @@ def _read_setting(setting: str) -> Tree:
         key, _, value = setting.partition("=")
         raise UsageError(
             f"--set {setting}: not a line of TOML",
-            hint=f"texts need quotes: --set '{key.strip()}=\"{value.strip()}\"'" if value else "write --set KEY=VALUE",
+            hint=f"strings need quotes: --set '{key.strip()}=\"{value.strip()}\"'" if value else "use --set KEY=VALUE",
         ) from None
     return tree
 
 
 def _locate(value: Any, folder: Path) -> Any:
-    """A tree whose texts remember the folder that a relative path starts at. Tuples and paths, which only a tree from
-    Python has, become what TOML would have.
+    """Replace the strings in a tree by `LocatedStr`, which store the folder that relative paths start at.
+
+    Tuples and paths, which only trees from Python contain, become lists and strings, as TOML has them.
     """
     if isinstance(value, Mapping):
         return {key: _locate(inner, folder) for key, inner in value.items()}
@@ -82,21 +77,24 @@ def _locate(value: Any, folder: Path) -> Any:
 
 
 def merge(earlier: Tree, later: Tree) -> Tree:
-    """`later` over `earlier`: tables are amended, unless the later one names its `type`, which replaces them."""
+    """Merge `later` over `earlier`; neither is modified.
+
+    Tables are merged recursively; a table with a `type` replaces the earlier one. A recipe either trains a renderer
+    (`trainer`) or paints (`renderer`, `data`): the later one removes the tables of the other.
+    """
     merged = dict(earlier)
-    # A recipe trains a renderer, or it paints or learns to: the later word wins.
     if "trainer" in later:
         merged.pop("renderer", None)
         merged.pop("data", None)
     elif "renderer" in later or "data" in later:
         merged.pop("trainer", None)
-    return _amend(merged, later)
+    return _merge_tables(merged, later)
 
 
-def _amend(earlier: Tree, later: Tree) -> Tree:
+def _merge_tables(earlier: Tree, later: Tree) -> Tree:
     merged = dict(earlier)
     for key, value in later.items():
         old = merged.get(key)
-        amends = isinstance(value, dict) and isinstance(old, dict) and "type" not in value
-        merged[key] = _amend(old, value) if amends else value  # type: ignore[arg-type]
+        both_tables = isinstance(value, dict) and isinstance(old, dict)
+        merged[key] = _merge_tables(old, value) if both_tables and "type" not in value else value  # type: ignore[arg-type]
     return merged

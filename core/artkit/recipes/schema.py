@@ -1,4 +1,4 @@
-"""The JSON Schema of recipes, with the parts that are installed: for completion and checks in editors."""
+"""The JSON Schema of recipes with all installed components, for completion and validation in editors."""
 
 from __future__ import annotations
 
@@ -9,23 +9,18 @@ from artkit.registry.plugin_registry import get_registry
 
 
 def recipe_schema() -> dict[str, Any]:
-    """The schema: draft 2020-12, every key with its documentation and default."""
-    whole = RunSettings.model_json_schema()
-    definitions: dict[str, Any] = dict(whole.pop("$defs", {}))
-    properties = whole["properties"]
+    """Return the schema (draft 2020-12): every key with its documentation and default."""
+    schema = RunSettings.model_json_schema()
+    definitions: dict[str, Any] = dict(schema.pop("$defs", {}))
+    properties = schema["properties"]
     for kind in (*BLOCKS, *NAMED_BLOCKS):
         choices = []
-        for name, found in get_registry().components(kind).items():
-            told = found.component.Config.model_json_schema()
-            definitions.update(told.pop("$defs", {}))
-            summary = (found.component.__doc__ or "").strip().split("\n\n")[0]
-            told["title"], told["description"] = f"{kind} {name}", " ".join(summary.split())
-            kind_type = {"const": name, "title": "type", "description": told["description"]}
-            told["properties"] = {"type": kind_type, **told.get("properties", {})}
-            told["required"] = ["type", *told.get("required", [])]
-            definitions[f"{kind}.{name}"] = told
+        for name, registered in get_registry().components(kind).items():
+            component = _component_schema(kind, name, registered.component)
+            definitions.update(component.pop("$defs", {}))
+            definitions[f"{kind}.{name}"] = component
             choices.append({"$ref": f"#/$defs/{kind}.{name}"})
-        block = {"oneOf": choices, "description": f"Which {kind}, and its settings."}
+        block = {"oneOf": choices, "description": f"The {kind} and its settings."}
         properties[kind] = (
             block
             if kind in BLOCKS
@@ -35,10 +30,21 @@ def recipe_schema() -> dict[str, Any]:
                 "description": f"Each {kind}, by a name of your choice.",
             }
         )
-    properties[RECORD] = {"type": "object", "description": "What a run was made with; written by artkit."}
+    properties[RECORD] = {"type": "object", "description": "Versions and checksums of a run; written by artkit."}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "artkit recipe",
-        **{key: value for key, value in whole.items() if key not in ("title", "description")},
+        **{key: value for key, value in schema.items() if key not in ("title", "description")},
         "$defs": definitions,
     }
+
+
+def _component_schema(kind: str, name: str, component: type[Any]) -> dict[str, Any]:
+    """Return the schema of a component's Config, with its `type` as the first property."""
+    schema: dict[str, Any] = component.Config.model_json_schema()
+    summary = " ".join((component.__doc__ or "").strip().split("\n\n")[0].split())
+    schema["title"], schema["description"] = f"{kind} {name}", summary
+    type_property = {"const": name, "title": "type", "description": summary}
+    schema["properties"] = {"type": type_property, **schema.get("properties", {})}
+    schema["required"] = ["type", *schema.get("required", [])]
+    return schema

@@ -1,4 +1,4 @@
-"""TODO: artkit.recipes.shipped."""
+"""The recipes that ship with artkit."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from pathlib import Path
 
 
 def recipe_folder() -> Path:
-    """Where the recipes that ship with artkit lie: inside the installed package, or at the root of a checkout."""
-    inside = Path(__file__).parents[1] / "shipped_recipes"
-    return inside if inside.is_dir() else Path(__file__).parents[3] / "recipes"
+    """Return the folder of the shipped recipes: inside the installed package, or at the root of a checkout."""
+    installed = Path(__file__).parents[1] / "shipped_recipes"
+    return installed if installed.is_dir() else Path(__file__).parents[3] / "recipes"
 
 
 def shipped_recipes() -> dict[str, Path]:
-    """The recipes that ship with artkit by name, such as ``photo`` or ``train/gan``. What they name lies in
-    the folder ``targets``.
+    """Return the shipped recipes by name, such as ``photo`` or ``train/gan``.
+
+    The folder ``targets`` holds files that recipes name, and no recipes.
     """
     base = recipe_folder()
     names = {file.relative_to(base).with_suffix("").as_posix(): file for file in sorted(base.rglob("*.toml"))}
@@ -21,7 +22,7 @@ def shipped_recipes() -> dict[str, Path]:
 
 
 def find_recipe(recipe: Path) -> Path:
-    """A recipe's file; a bare name that is no file here is one that ships with artkit."""
+    """Return the file of a recipe. A bare name that is not a file is looked up among the shipped recipes."""
     if recipe.is_file() or recipe.suffix:
         return recipe
     return shipped_recipes().get(recipe.as_posix(), recipe)

@@ -1,10 +1,13 @@
-"""TODO: artkit.recipes.validation."""
+"""Validation of recipes. All errors of a recipe are reported at once.
+
+Each error is one line with its place in the recipe, what is allowed there and, for a misspelt key, the closest name.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,119 +26,131 @@ from artkit.recipes.recipe import (
 )
 from artkit.registry.plugin_registry import get_registry
 
-_NUMBER_TYPES = ("int", "float")
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 def validate_recipe(tree: Tree, name: str) -> Recipe:
-    """The recipe that a tree of TOML stands for. Raises UsageError with all its faults."""
-    faults: list[str] = []
-    known = [*RunSettings.model_fields, *BLOCKS, *NAMED_BLOCKS]
-    plain = {key: value for key, value in tree.items() if key in RunSettings.model_fields}
-    faults += [f"{key}: {_unknown_key(key, known)}" for key in tree if key not in known and key != RECORD]
-    head = _validate_model(RunSettings, plain, "", faults)
-    blocks: dict[str, Block] = {}
-    named: dict[str, dict[str, Block]] = {kind: {} for kind in NAMED_BLOCKS}
+    """Return the recipe of a TOML tree. Raises UsageError with all errors."""
     trains = "trainer" in tree
+    known = [*RunSettings.model_fields, *BLOCKS, *NAMED_BLOCKS]
+    errors = [f"{key}: {_unknown_key(key, known)}" for key in tree if key not in known and key != RECORD]
+    values = {key: value for key, value in tree.items() if key in RunSettings.model_fields}
+    settings = _validate_model(RunSettings, values, "", errors)
     if trains and "data" in tree:
-        faults.append("data: a trainer has data of its own; leave out either [data] or [trainer]")
-    for kind in BLOCKS:
-        if kind in tree or (kind in DEFAULT_TYPES and not trains):
-            default = DEFAULT_TYPES.get(kind)
-            if block := _validate_block(kind, kind, tree.get(kind, {}), faults, default):
-                blocks[kind] = block
-    for kind in NAMED_BLOCKS:
-        group = tree.get(kind, {})
-        if not isinstance(group, dict) or "type" in group:
-            faults.append(f"{kind}: write one table a {kind}, with a name of your choice: [{kind}.NAME]")
-            continue
-        for label, value in group.items():
-            if kind == "objective" and label in LOG_KEYS:
-                faults.append(f"objective.{label}: the log has a {label} of its own; choose another name")
-            if block := _validate_block(kind, f"{kind}.{label}", value, faults):
-                named[kind][label] = block
+        errors.append("data: a trainer has data of its own; leave out either [data] or [trainer]")
+    needed = [kind for kind in BLOCKS if kind in tree or (kind in DEFAULT_TYPES and not trains)]
+    blocks = {
+        kind: block
+        for kind in needed
+        if (block := _validate_block(kind, kind, tree.get(kind, {}), errors, DEFAULT_TYPES.get(kind)))
+    }
+    named = {kind: _validate_named_blocks(kind, tree.get(kind, {}), errors) for kind in NAMED_BLOCKS}
     if not trains and not tree.get("objective"):
-        faults.append('objective: a painting needs one, such as [objective.look] with type = "content"')
-    if isinstance(head, RunSettings) and head.steps == 0 and (trains or "data" in tree):
-        faults.append("steps: to learn takes at least 1 (it is 0)")
-    if not faults:
-        recipe = Recipe(name, head, blocks, named)  # type: ignore[arg-type]
-        faults += _changed_files(tree.get(RECORD, {}), recipe)
-        if not faults:
+        errors.append('objective: a painting needs one, such as [objective.look] with type = "content"')
+    if isinstance(settings, RunSettings) and settings.steps == 0 and (trains or "data" in tree):
+        errors.append("steps: training needs at least 1 (it is 0)")
+    if not errors:
+        recipe = Recipe(name, settings, blocks, named)  # type: ignore[arg-type]
+        errors += _changed_files(tree.get(RECORD, {}), recipe)
+        if not errors:
             return recipe
-    raise UsageError(f"the recipe {name} has {len(faults)} fault{'s' * (len(faults) > 1)}:\n  " + "\n  ".join(faults))
+    raise UsageError(f"the recipe {name} has {len(errors)} error{'s' * (len(errors) > 1)}:\n  " + "\n  ".join(errors))
 
 
-def _changed_files(told: Any, recipe: Recipe) -> list[str]:
-    sums = told.get("sha256", {}) if isinstance(told, dict) else {}
-    if not isinstance(sums, dict):
-        return [f"{RECORD}.sha256: write a table"]
-    return [
-        f"{place}: {path} is not the file this run was made with (its sha256 differs); restore it, or remove the "
-        f"line from [record.sha256]"
-        for place, path in recipe.files().items()
-        if place in sums and sums[place] != sha256(path)
-    ]
+def build_config(component: type[Any], settings: Mapping[str, Any], place: str) -> Any:
+    """Return a component's Config. Raises UsageError with all errors; `place` begins the message."""
+    errors: list[str] = []
+    config = _validate_model(component.Config, settings, "", errors)
+    if config is None:
+        raise UsageError(f"{place}: " + "; ".join(errors))
+    return config
 
 
-def _validate_block(kind: str, place: str, value: Any, faults: list[str], default: str | None = None) -> Block | None:
+def _validate_block(kind: str, place: str, value: Any, errors: list[str], default: str | None = None) -> Block | None:
+    """Validate the table of one component. Append errors and return None if it is not valid."""
     if not isinstance(value, dict):
-        faults.append(f"{place}: write a table, [{place}]")
+        errors.append(f"{place}: write a table, [{place}]")
         return None
     settings = dict(value)
     name = settings.pop("type", default)
-    known = ", ".join(sorted(get_registry().components(kind)))
     if not isinstance(name, str):
-        faults.append(f"{place}.type: is missing; there are: {known}")
+        known = ", ".join(sorted(get_registry().components(kind)))
+        errors.append(f"{place}.type: is missing; there are: {known}")
         return None
     try:
-        part = get_registry().component(kind, name)
+        component = get_registry().component(kind, name)
     except UsageError as error:
-        faults.append(f"{place}.type: {error.message} {error.hint}")
+        errors.append(f"{place}.type: {error.message} {error.hint}")
         return None
-    config = _validate_model(part.Config, settings, f"{place}.", faults)
+    config = _validate_model(component.Config, settings, f"{place}.", errors)
     return Block(kind, str(name), config) if config is not None else None
 
 
+def _validate_named_blocks(kind: str, group: Any, errors: list[str]) -> dict[str, Block]:
+    if not isinstance(group, dict) or "type" in group:
+        errors.append(f"{kind}: write one table a {kind}, with a name of your choice: [{kind}.NAME]")
+        return {}
+    blocks = {}
+    for name, value in group.items():
+        if kind == "objective" and name in LOG_KEYS:
+            errors.append(f"objective.{name}: the log has a key {name} of its own; choose another name")
+        if block := _validate_block(kind, f"{kind}.{name}", value, errors):
+            blocks[name] = block
+    return blocks
+
+
 def _validate_model(
-    model: type[BaseModel], values: Mapping[str, Any], place: str, faults: list[str]
+    model: type[BaseModel], values: Mapping[str, Any], prefix: str, errors: list[str]
 ) -> BaseModel | None:
+    """Validate values. Append errors, with `prefix` before the keys, and return None if they are not valid."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        seen = set()
-        told_of = error.errors()
-        for fault in told_of:
-            # A value that may be one of several things has a fault for each; the place is the value's own.
-            of_union = len(fault["loc"]) > 1 and (
-                fault["loc"][1] in _NUMBER_TYPES or any(mark in str(fault["loc"][1]) for mark in "[(")
-            )
-            where = str(fault["loc"][0]) if of_union else ".".join(str(step) for step in fault["loc"])
-            if of_union:
-                if where in seen:
-                    continue
-                seen.add(where)
-                same = [f["msg"] for f in told_of if f["loc"][0] == fault["loc"][0]]
-                fault["msg"] = ", or ".join(same)
-            if fault["type"] == "extra_forbidden":
-                faults.append(
-                    f"{place}{where}: {_unknown_key(str(fault['loc'][-1]), _allowed_keys(model, fault['loc'][:-1]))}"
-                )
-            elif fault["type"] == "missing":
-                faults.append(f"{place}{where}: is missing")
-            else:
-                message = fault["msg"].removeprefix("Value error, ")
-                given = fault["input"]
-                told = (
-                    f" (it is {given!r})"
-                    if isinstance(given, (str, int, float, bool)) and "there is no" not in message
-                    else ""
-                )
-                at = (place + where).rstrip(".")
-                faults.append(f"{at}{': ' if at else ''}{message[0].lower()}{message[1:]}{told}")
+        errors += _messages(model, error.errors(), prefix)
         return None
 
 
-def _allowed_keys(model: type[BaseModel], path: Sequence[Any]) -> list[str]:
+def _messages(model: type[BaseModel], details: Sequence[ErrorDetails], prefix: str) -> Iterator[str]:
+    """Yield one message for each invalid value: pydantic's errors for the members of a union are joined."""
+    reported = set()
+    for detail in details:
+        path, message = detail["loc"], detail["msg"]
+        if _is_union_member(path):
+            if path[0] in reported:
+                continue
+            reported.add(path[0])
+            message = ", or ".join(other["msg"] for other in details if other["loc"][:1] == path[:1])
+            path = path[:1]
+        place = prefix + ".".join(str(step) for step in path)
+        if detail["type"] == "extra_forbidden":
+            yield f"{place}: {_unknown_key(str(path[-1]), _allowed_keys(model, path[:-1]))}"
+        elif detail["type"] == "missing":
+            yield f"{place}: is missing"
+        else:
+            yield _invalid_value(place.rstrip("."), message.removeprefix("Value error, "), detail["input"])
+
+
+def _is_union_member(path: tuple[int | str, ...]) -> bool:
+    """Return whether an error is of one member of a union: then the path has the member's type, as in `tuple[...]`."""
+    return len(path) > 1 and (path[1] in ("int", "float") or any(mark in str(path[1]) for mark in "[("))
+
+
+def _invalid_value(place: str, message: str, value: Any) -> str:
+    """Return a message with place and value. The place is empty for errors of a whole Config without prefix."""
+    show_value = isinstance(value, (str, int, float, bool)) and "there is no" not in message
+    text = message[0].lower() + message[1:] + (f" (it is {value!r})" if show_value else "")
+    return f"{place}: {text}" if place else text
+
+
+def _unknown_key(key: str, known: Sequence[str]) -> str:
+    matches = difflib.get_close_matches(key, known, n=1)
+    guess = f'did you mean "{matches[0]}"? ' if matches else ""
+    return f"unknown key; {guess}allowed: {', '.join(known) or 'none'}"
+
+
+def _allowed_keys(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
+    """Return the keys of the model at a path inside another model."""
     for step in path:
         inner = model.model_fields.get(str(step))
         if inner is None or not (isinstance(inner.annotation, type) and issubclass(inner.annotation, BaseModel)):
@@ -144,16 +159,14 @@ def _allowed_keys(model: type[BaseModel], path: Sequence[Any]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _unknown_key(key: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
-    guess = f'did you mean "{near[0]}"? ' if near else ""
-    return f"unknown key; {guess}allowed: {', '.join(known) or 'none'}"
-
-
-def build_config(part: type[Any], settings: Mapping[str, Any], place: str) -> Any:
-    """A part's Config from settings. Raises UsageError with all faults."""
-    faults: list[str] = []
-    config = _validate_model(part.Config, settings, "", faults)
-    if config is None:
-        raise UsageError(f"{place}: " + "; ".join(faults))
-    return config
+def _changed_files(record: Any, recipe: Recipe) -> list[str]:
+    """Return an error for each file whose sha256 differs from the one in the record."""
+    checksums = record.get("sha256", {}) if isinstance(record, dict) else {}
+    if not isinstance(checksums, dict):
+        return [f"{RECORD}.sha256: write a table"]
+    return [
+        f"{place}: {path} is not the file of this run (its sha256 differs); restore it, or remove the line from "
+        f"[{RECORD}.sha256]"
+        for place, path in recipe.files().items()
+        if place in checksums and checksums[place] != sha256(path)
+    ]

@@ -1,1 +1,1 @@
-"""Finding plugins and the components that they provide."""
+"""Plugin discovery, hooks, and the templates of `artkit new-plugin`."""

@@ -1,7 +1,7 @@
-"""The hooks of artkit, for built-in plugins and anyone's.
+"""The hooks of artkit, for built-in and third-party plugins.
 
-A plugin is a module that an entry point of the group ``artkit`` names. It marks its functions with `hookimpl`, and
-imports its parts inside them, so that discovering plugins stays quick.
+A plugin is a module named by an entry point of the group ``artkit``. It marks its hook functions with `hookimpl`, and
+imports its components inside them so that discovery stays fast.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from artkit.interfaces.trainer import Trainer
 
 GROUP = "artkit"
-"""The entry-point group, and the name of the project in pluggy."""
+"""The entry-point group, and the project name of pluggy."""
 
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
@@ -32,63 +32,70 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 @hookspec
 def artkit_renderers() -> Sequence[type[Renderer]]:
-    """Renderer classes that this plugin brings."""
+    """Return the renderer classes of this plugin."""
     return ()
 
 
 @hookspec
 def artkit_canvases() -> Sequence[type[Canvas]]:
-    """Canvas classes that this plugin brings."""
+    """Return the canvas classes of this plugin."""
     return ()
 
 
 @hookspec
 def artkit_objectives() -> Sequence[type[Objective]]:
-    """Objective classes that this plugin brings."""
+    """Return the objective classes of this plugin."""
     return ()
 
 
 @hookspec
 def artkit_agents() -> Sequence[type[Agent]]:
-    """Agent classes that this plugin brings."""
+    """Return the agent classes of this plugin."""
     return ()
 
 
 @hookspec
 def artkit_constraints() -> Sequence[type[Constraint]]:
-    """Constraint classes that this plugin brings."""
+    """Return the constraint classes of this plugin."""
     return ()
 
 
 @hookspec
 def artkit_data() -> Sequence[type[Data]]:
-    """Data classes that this plugin brings."""
+    """Return the data classes of this plugin."""
     return ()
 
 
 @hookspec
 def artkit_exporters() -> Sequence[type[Exporter]]:
-    """Exporter classes that this plugin brings."""
+    """Return the exporter classes of this plugin."""
     return ()
 
 
 @hookspec
 def artkit_trainers() -> Sequence[type[Trainer]]:
-    """Trainer classes that this plugin brings."""
+    """Return the trainer classes of this plugin."""
     return ()
 
 
 @hookspec
 def artkit_step(run: Any, step: int, losses: dict[str, float]) -> None:
-    """Called after each step of a run: `run` is its `artkit.engine.run.Run`, `losses` the loss and each objective's value."""
+    """Called after each step of a run.
+
+    run: the `artkit.engine.run.Run`. step: the index of the finished step, from 0. losses: the loss, and the value of
+    each objective by its name.
+    """
 
 
 @hookspec
 def artkit_commands(cli: click.Group) -> None:
-    """Add commands to the command line; import what they need inside them."""
+    """Add commands to the command line. What a command needs should be imported inside it."""
 
 
 @hookspec
 def artkit_doctor() -> Sequence[tuple[str, str, str]]:
-    """What this plugin needs on the machine, for ``artkit doctor``: (what, what was found or "", remedy)."""
+    """Return the system requirements of this plugin, for ``artkit doctor``.
+
+    One tuple for each: its name, what was found ("" if it is missing), and a hint how to install it.
+    """
     return ()

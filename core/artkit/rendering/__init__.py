@@ -1,1 +1,1 @@
-"""From strokes to pixels: compositing, window by window."""
+"""Rendering of strokes: layouts, patches, compositing and windows of a picture."""

@@ -1,4 +1,4 @@
-"""TODO: artkit.rendering.blocks."""
+"""Blocks: the tiles of a phase that overlap a window."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from artkit.rendering.compositing import TileLattice
 
 @dataclass(frozen=True)
 class TileBlock:
-    """The part of a phase that touches a window: rows and columns from `row` and `column` on.
+    """A rectangle of the tiles of a phase: `rows` rows from `row` on and `columns` columns from `column` on.
 
-    margin: around its tiles, px. learnt: whether a gradient of its strokes is wanted.
+    margin: px around its tiles that are rendered too. trainable: whether its strokes get a gradient.
     """
 
     phase: Phase
@@ -27,62 +27,65 @@ class TileBlock:
     column: int
     rows: int
     columns: int
-    learnt: bool = True
+    trainable: bool = True
 
     @property
-    def sheet(self) -> int:
+    def stroke_count(self) -> int:
+        """The number of strokes."""
+        return self.rows * self.columns
+
+    @property
+    def patch_size(self) -> int:
+        """Side of a patch (a tile and its margin) in px."""
         return self.phase.side + 2 * self.margin
 
     @property
     def x(self) -> int:
+        """Left edge of the first patch in px."""
         return self.phase.x + self.column * self.phase.pitch - self.margin
 
     @property
     def y(self) -> int:
+        """Upper edge of the first patch in px."""
         return self.phase.y + self.row * self.phase.pitch - self.margin
 
     @property
     def right(self) -> int:
-        return self.x + (self.columns - 1) * self.phase.pitch + self.sheet
+        """Right edge of the last patch in px."""
+        return self.x + (self.columns - 1) * self.phase.pitch + self.patch_size
 
     @property
     def bottom(self) -> int:
-        return self.y + (self.rows - 1) * self.phase.pitch + self.sheet
+        """Lower edge of the last patch in px."""
+        return self.y + (self.rows - 1) * self.phase.pitch + self.patch_size
 
-    def numbers(self) -> Tensor:
-        """Which strokes of the painting these are: (rows * columns,) int64."""
+    def stroke_indices(self) -> Tensor:
+        """Return the indices of its strokes in painting order: (stroke_count,) int64."""
         row = torch.arange(self.row, self.row + self.rows)[:, None] * self.phase.columns
         return (self.phase.first + row + torch.arange(self.column, self.column + self.columns)).reshape(-1)
 
     def origins(self) -> Tensor:
-        return self.phase.origins_at(self.numbers() - self.phase.first)
+        """Return the upper left (x, y) of its tiles in px: (stroke_count, 2) int64."""
+        return self.phase.origins_at(self.stroke_indices() - self.phase.first)
 
-    def shows(self, window: Window) -> int:
-        """How far beyond its tiles a window shows what they leave: of the tile that has most around it, px."""
-        sides = (
-            self.x + (self.columns - 1) * self.phase.pitch + self.margin - window.x,
-            self.y + (self.rows - 1) * self.phase.pitch + self.margin - window.y,
+    def visible_margin(self, window: Window) -> int:
+        """Return the width in px of the widest margin around a tile that lies in the window."""
+        return max(
+            0,
+            self.right - self.margin - self.phase.side - window.x,
+            self.bottom - self.margin - self.phase.side - window.y,
             window.x + window.width - (self.x + self.margin + self.phase.side),
             window.y + window.height - (self.y + self.margin + self.phase.side),
         )
-        return max(0, *sides)
 
-    def layer(self, left: int, top: int) -> TileLattice:
-        """The block in a buffer whose upper left lies at (left, top)."""
-        return TileLattice(self.y - top, self.x - left, self.phase.pitch, self.rows, self.columns, self.sheet)
+    def lattice(self, left: int, top: int) -> TileLattice:
+        """Return its patches as a lattice in a buffer whose upper left is at (left, top)."""
+        return TileLattice(self.y - top, self.x - left, self.phase.pitch, self.rows, self.columns, self.patch_size)
 
-    def split(self, learnt: Window) -> Iterator[TileBlock]:
-        """The tiles whose centre lies in a window, and those above, below and beside them."""
-        half = self.phase.side / 2
-        spans = []
-        for start, length, first, begin, count in (
-            (learnt.y, learnt.height, self.phase.y + half, self.row, self.rows),
-            (learnt.x, learnt.width, self.phase.x + half, self.column, self.columns),
-        ):
-            low = min(max(math.ceil((start - first) / self.phase.pitch), begin), begin + count)
-            high = min(max(math.ceil((start + length - first) / self.phase.pitch), low), begin + count)
-            spans.append((begin, low, high, begin + count))
-        (y0, y1, y2, y3), (x0, x1, x2, x3) = spans
+    def split(self, trainable: Window) -> Iterator[TileBlock]:
+        """Split the block into the tiles whose centre lies in a window, which are trainable, and those around them."""
+        x0, x1, x2, x3 = self._split_span(trainable.x, trainable.width, self.phase.x, self.column, self.columns)
+        y0, y1, y2, y3 = self._split_span(trainable.y, trainable.height, self.phase.y, self.row, self.rows)
         for rows, columns, inside in (
             ((y0, y1), (x0, x3), False),
             ((y1, y2), (x0, x1), False),
@@ -97,19 +100,26 @@ class TileBlock:
                     column=columns[0],
                     rows=rows[1] - rows[0],
                     columns=columns[1] - columns[0],
-                    learnt=inside,
+                    trainable=inside,
                 )
+
+    def _split_span(self, start: int, length: int, origin: int, first: int, count: int) -> tuple[int, int, int, int]:
+        """Divide tiles along one axis, from `first` on: those before, in and after a span of `length` px."""
+        centre, pitch, end = origin + self.phase.side / 2, self.phase.pitch, first + count
+        low = min(max(math.ceil((start - centre) / pitch), first), end)
+        high = min(max(math.ceil((start + length - centre) / pitch), low), end)
+        return first, low, high, end
 
 
 def block_in_window(phase: Phase, margin: int, window: Window) -> TileBlock | None:
-    """The block of a phase whose sheets overlap a window."""
+    """Return the block of a phase whose patches overlap a window, or None."""
     spans = []
-    for start, length, first, count in (
+    for start, length, origin, count in (
         (window.y, window.height, phase.y, phase.rows),
         (window.x, window.width, phase.x, phase.columns),
     ):
-        low = first - margin
-        # Sheet i covers [low + i pitch, low + i pitch + side + 2 margin).
+        low = origin - margin
+        # Patch i covers [low + i pitch, low + i pitch + side + 2 margin).
         begin = max(0, math.floor((start - low - phase.side - 2 * margin) / phase.pitch) + 1)
         end = min(count, math.ceil((start + length - low) / phase.pitch))
         if end <= begin:

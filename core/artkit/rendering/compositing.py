@@ -1,4 +1,4 @@
-"""TODO: artkit.rendering.compositing."""
+"""Differentiable compositing of stroke patches, one layer of patches at a time."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class TileLattice:
-    """A lattice of sheets in a buffer: rows and columns of squares of `sheet` px, the first at (top, left), `pitch`
-    px apart; `pitch` >= `sheet` unless there is only one.
+    """Rows and columns of square patches in a buffer, in px.
+
+    The first patch lies at (top, left); its neighbours are `pitch` px apart, at least `patch_size` so that patches do
+    not overlap.
     """
 
     top: int
@@ -21,66 +23,70 @@ class TileLattice:
     pitch: int
     rows: int
     columns: int
-    sheet: int
+    patch_size: int
 
-    def of(self, buffer: Tensor) -> Tensor:
-        """The layer's pixels in a contiguous buffer (n, c, h, w), as a view (n, rows, columns, c, sheet, sheet)."""
+    def view(self, buffer: Tensor) -> Tensor:
+        """Return the patches in a contiguous buffer (n, c, h, w) as a view (n, rows, columns, c, S, S)."""
         n, channels, height, width = buffer.shape
         return buffer.as_strided(
-            (n, self.rows, self.columns, channels, self.sheet, self.sheet),
+            (n, self.rows, self.columns, channels, self.patch_size, self.patch_size),
             (channels * height * width, self.pitch * width, self.pitch, height * width, width, 1),
             self.top * width + self.left,
         )
 
 
-def composite(ground: Tensor, layers: Sequence[TileLattice], paints: Sequence[Tensor]) -> Tensor:
-    """Paint layers over a ground, each one over what lies there: ``canvas = canvas + coverage (colour - canvas)``.
+def composite(base: Tensor, layers: Sequence[TileLattice], patches: Sequence[Tensor]) -> Tensor:
+    """Composite layers of patches over a base, in order: ``base + coverage * (colour - base)``.
 
-    ground (n, c, h, w); paints: colour (n, m, c, S or 1, S or 1) and coverage (n, m, 1, S, S) of each layer in turn.
+    base: (n, c, h, w). patches: for each layer in turn its colour (n, m, c, S or 1, S or 1) and its coverage
+    (n, m, 1, S, S), with m = rows * columns. Returns (n, c, h, w); `base` is not changed.
     """
-    painted: Tensor = _Composite.apply(ground, list(layers), *paints)  # type: ignore[no-untyped-call]
-    return painted
+    composited: Tensor = _Composite.apply(base, list(layers), *patches)  # type: ignore[no-untyped-call]
+    return composited
 
 
 class _Composite(torch.autograd.Function):
-    """Keeps of each layer only what its gradient needs: its coverage and, for a coverage that has a gradient itself,
-    the difference between its colour and what lay below.
+    """Compositing that saves only what the gradient needs of each layer: its coverage and, if the coverage requires a
+    gradient, the difference between its colour and the canvas below.
     """
 
     @staticmethod
-    def forward(ctx: Any, ground: Tensor, layers: list[TileLattice], *paints: Tensor) -> Tensor:
-        buffer = ground.contiguous().clone()
-        wanted = ctx.needs_input_grad[3::2]
-        overs: list[Tensor | None] = []
-        covers = []
-        for layer, colour, coverage, learnt in zip(layers, paints[::2], paints[1::2], wanted, strict=True):
-            view = layer.of(buffer)
-            over = colour.reshape(len(buffer), layer.rows, layer.columns, *colour.shape[2:]) - view
-            cover = coverage.reshape(len(buffer), layer.rows, layer.columns, *coverage.shape[2:])
-            view.addcmul_(cover, over)
+    def forward(ctx: Any, base: Tensor, layers: list[TileLattice], *patches: Tensor) -> Tensor:
+        canvas = base.contiguous().clone()
+        coverage_needs_gradient = ctx.needs_input_grad[3::2]
+        differences: list[Tensor | None] = []
+        coverages = []
+        for layer, colour, coverage, needed in zip(
+            layers, patches[::2], patches[1::2], coverage_needs_gradient, strict=True
+        ):
+            view = layer.view(canvas)
+            lattice = (len(canvas), layer.rows, layer.columns)
+            difference = colour.reshape(*lattice, *colour.shape[2:]) - view
+            cover = coverage.reshape(*lattice, *coverage.shape[2:])
+            view.addcmul_(cover, difference)
             if any(ctx.needs_input_grad):
-                overs.append(over if learnt else None)
-                covers.append(cover)
-        ctx.layers, ctx.shapes = layers, [paint.shape for paint in paints]
-        ctx.save_for_backward(*overs, *covers)
-        return buffer
+                differences.append(difference if needed else None)
+                coverages.append(cover)
+        ctx.layers, ctx.shapes = layers, [patch.shape for patch in patches]
+        ctx.save_for_backward(*differences, *coverages)
+        return canvas
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        gradient = gradients[0].contiguous().clone()
+        gradient = gradients[0].contiguous().clone()  # with respect to the canvas below the layer
         count = len(ctx.layers)
-        overs, covers = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
-        out: list[Tensor | None] = [None] * (2 * count)
+        differences, coverages = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+        patch_gradients: list[Tensor | None] = [None] * (2 * count)
         for index in range(count - 1, -1, -1):
-            over, cover = overs[index], covers[index]
-            view = ctx.layers[index].of(gradient)
-            colour_shape, cover_shape = ctx.shapes[2 * index : 2 * index + 2]
+            difference, cover = differences[index], coverages[index]
+            view = ctx.layers[index].view(gradient)
+            colour_shape, coverage_shape = ctx.shapes[2 * index : 2 * index + 2]
             if ctx.needs_input_grad[2 + 2 * index]:
-                colour = view * cover
+                colour_gradient = view * cover
                 if colour_shape[-1] == 1:
-                    colour = colour.sum((-2, -1))
-                out[2 * index] = colour.reshape(colour_shape)
+                    colour_gradient = colour_gradient.sum((-2, -1))
+                patch_gradients[2 * index] = colour_gradient.reshape(colour_shape)
             if ctx.needs_input_grad[3 + 2 * index]:
-                out[2 * index + 1] = (view * over).sum(-3).reshape(cover_shape)
+                patch_gradients[2 * index + 1] = (view * difference).sum(-3).reshape(coverage_shape)
             view.mul_(1 - cover)
-        return (gradient if ctx.needs_input_grad[0] else None, None, *out)
+        return (gradient if ctx.needs_input_grad[0] else None, None, *patch_gradients)

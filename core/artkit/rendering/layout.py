@@ -1,4 +1,4 @@
-"""Where the strokes of a picture lie, and rendering them: the whole picture or any window of it."""
+"""The layout of the strokes of a picture, and their rendering."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from torch import Tensor
 
 from artkit.geometry.phase import Phase, stroke_tiles
 from artkit.geometry.window import Window
+from artkit.rendering.patch_rendering import ActionLookup
 from artkit.rendering.stroke_renderer import StrokeRenderer
-from artkit.rendering.window_rendering import ActionLookup, render_window
+from artkit.rendering.window_rendering import render_window
 
 
 class StrokeLayout:
     """A layout of strokes on a picture of `size` (width, height) px.
 
-    phases: which strokes lie on which tiles, in painting order. clip: whether paint ends at the edge of its tile, as in
-    the released code of the paper; otherwise it continues into the margin, as in MyPaint.
+    phases: the tiles of the strokes, in painting order. clip: whether paint ends at the edge of its tile, as in the
+    released code of the paper; otherwise it continues into the margin, as in MyPaint.
     """
 
     size: tuple[int, int]
@@ -27,7 +28,7 @@ class StrokeLayout:
         self.size, self.phases, self.clip = size, tuple(phases), clip
 
     def margin(self, renderer: StrokeRenderer, side: int) -> int:
-        """Pixels around a tile of `side` px that are rendered too."""
+        """Return how many px around a tile of `side` px are rendered too."""
         return 0 if self.clip else renderer.margin(side)
 
     @property
@@ -36,7 +37,7 @@ class StrokeLayout:
         return sum(phase.stroke_count for phase in self.phases)
 
     def tiles(self) -> Tensor:
-        """The tile of each stroke in painting order: x, y and side in px, (N, 3) int64."""
+        """Return the tile of each stroke in painting order: x, y and side in px, (N, 3) int64."""
         return stroke_tiles(self.phases)
 
     def render(

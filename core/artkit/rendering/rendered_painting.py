@@ -1,4 +1,4 @@
-"""A painting to export: a stroke log and a renderer, from which any window can be had at any scale."""
+"""A painting to export: a stroke log and a renderer, which render any window at any scale."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from artkit.rendering.stroke_renderer import StrokeRenderer
 from artkit.strokes.stroke_log import StrokeLog
 
 WINDOW_SIDE = 2048
-"""Side in px of the windows in which a picture is painted when it leaves whole: memory does not grow with it."""
+"""Side in px of the windows in which a whole picture is rendered, so that memory does not depend on its size."""
 
 
 @dataclass(frozen=True)
 class RenderedPainting:
-    """What an exporter gets.
+    """A painting as exporters get it.
 
-    scale: times the size that the recipe says. metadata: what the file should tell of itself. part: what leaves, in px of
-    the recipe's picture; the whole unless told. folder: where what is too large for memory is kept meanwhile.
+    scale: size relative to the recipe's. metadata: key and value of texts to write into the file. region: the part to
+    export, in px of the recipe; None means the whole picture. folder: where large temporary files are created.
     """
 
     log: StrokeLog
@@ -36,86 +36,93 @@ class RenderedPainting:
     metadata: dict[str, str] = field(default_factory=dict)
     region: Window | None = None
     folder: Path | None = None
-    _painted: dict[int, Pixels] = field(default_factory=dict, repr=False)
+    _pixel_cache: dict[int, Pixels] = field(default_factory=dict, repr=False)
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in px."""
-        part = self.region or Window(0, 0, *self.log.size)
+        region = self.region or Window(0, 0, *self.log.size)
         left, top = self._corner
-        return round((part.x + part.width) * self.scale) - left, round((part.y + part.height) * self.scale) - top
+        return round((region.x + region.width) * self.scale) - left, round(
+            (region.y + region.height) * self.scale
+        ) - top
 
     @property
     def _corner(self) -> tuple[int, int]:
+        """Upper left of the region in px of the scaled picture."""
         return (round(self.region.x * self.scale), round(self.region.y * self.scale)) if self.region else (0, 0)
 
     @torch.no_grad()
     def window(self, x: int, y: int, width: int, height: int) -> Tensor:
-        """The pixels of a rectangle: (3, height, width), sRGB in [0, 1]."""
-        left, top = self._corner
-        picture = self.renderer.replay(self.log, Window(left + x, top + y, width, height, self.scale))
-        return picture.clamp(0, 1).cpu()
+        """Render a rectangle: (3, height, width), sRGB in [0, 1]."""
+        return self._replay(self.log, x, y, width, height)
 
     def windows(self) -> Iterator[tuple[int, int, int, int]]:
-        """Rectangles x, y, width, height of at most `WINDOW_SIDE` px a side that make up the picture, row by row."""
+        """Yield rectangles (x, y, width, height) of at most `WINDOW_SIDE` px a side that cover the picture."""
         width, height = self.size
         for y in range(0, height, WINDOW_SIDE):
             for x in range(0, width, WINDOW_SIDE):
                 yield x, y, min(WINDOW_SIDE, width - x), min(WINDOW_SIDE, height - y)
 
     def pixels(self, bits: int = 8) -> Pixels:
-        """The whole picture, (h, w, 3), as whole numbers of 8 or 16 bits. It is painted once, window by window, and
-        lies on the disk if it is large, for all exporters that ask.
+        """Return the picture as integers of 8 or 16 bits: (h, w, 3).
+
+        It is rendered once, window by window, and cached for all exporters; a large picture is memory-mapped.
         """
-        if bits not in self._painted:
+        if bits not in self._pixel_cache:
             width, height = self.size
-            whole = memmap.zeros((height, width, 3), np.dtype(f"u{bits // 8}"), self.folder)
+            pixels = memmap.zeros((height, width, 3), np.dtype(f"u{bits // 8}"), self.folder)
             for x, y, w, h in self.windows():
-                whole[y : y + h, x : x + w] = tensor_to_pixels(self.window(x, y, w, h), bits)
+                pixels[y : y + h, x : x + w] = tensor_to_pixels(self.window(x, y, w, h), bits)
                 memmap.release()
-            self._painted[bits] = whole
-        return self._painted[bits]
+            self._pixel_cache[bits] = pixels
+        return self._pixel_cache[bits]
 
     def to_tensor(self) -> Tensor:
-        """The whole picture: (3, h, w), sRGB in [0, 1]."""
-        whole = torch.empty(3, *reversed(self.size))
+        """Return the picture: (3, h, w), sRGB in [0, 1]."""
+        picture = torch.empty(3, *reversed(self.size))
         for x, y, w, h in self.windows():
-            whole[:, y : y + h, x : x + w] = self.window(x, y, w, h)
-        return whole
+            picture[:, y : y + h, x : x + w] = self.window(x, y, w, h)
+        return picture
 
     @torch.no_grad()
     def render_phases(self, phases: Sequence[Phase], x: int, y: int, width: int, height: int) -> Tensor:
-        """What the strokes of some phases alone leave on a rectangle: red, green and blue times coverage, and
-        coverage, (4, height, width) in [0, 1].
-        """
-        left, top = self._corner
+        """Render only the strokes of some phases, on a transparent rectangle: premultiplied RGBA, (4, h, w)."""
         log = replace(self.log, phases=tuple(phases), background=(0.0, 0.0, 0.0, 0.0))
-        return self.renderer.replay(log, Window(left + x, top + y, width, height, self.scale)).clamp(0, 1).cpu()
+        return self._replay(log, x, y, width, height)
 
-    def passes(self, most: int) -> list[tuple[Phase, ...]]:
-        """The phases in the passes in which the picture is gone over, as every tile gets its next stroke; at most so
-        many, neighbouring ones together.
+    def _replay(self, log: StrokeLog, x: int, y: int, width: int, height: int) -> Tensor:
+        left, top = self._corner
+        picture = self.renderer.replay(log, Window(left + x, top + y, width, height, self.scale))
+        return picture.clamp(0, 1).cpu()
+
+    def passes(self, max_count: int) -> list[tuple[Phase, ...]]:
+        """Group the phases into passes, each of which paints at most one stroke on every tile.
+
+        If there are more than `max_count` passes, consecutive ones are merged.
         """
-        made: list[list[Phase]] = []
-        seen: set[tuple[int, ...]] = set()
+        passes: list[list[Phase]] = []
+        painted: set[tuple[int, ...]] = set()
         for phase in self.log.phases:
-            place = (phase.x, phase.y, phase.side)
-            if place in seen or not made or made[-1][-1].side != phase.side:
-                made.append([])
-                seen.clear()
-            seen.add(place)
-            made[-1].append(phase)
-        ends = [len(made) * (index + 1) // min(most, len(made)) for index in range(min(most, len(made)))]
+            lattice = (phase.x, phase.y, phase.side)
+            if lattice in painted or not passes or passes[-1][-1].side != phase.side:
+                passes.append([])
+                painted.clear()
+            painted.add(lattice)
+            passes[-1].append(phase)
+        count = min(max_count, len(passes))
+        ends = [len(passes) * (index + 1) // count for index in range(count)]
         starts = [0, *ends[:-1]]
-        return [tuple(p for one in made[a:b] for p in one) for a, b in zip(starts, ends, strict=True)]
+        return [tuple(phase for p in passes[a:b] for phase in p) for a, b in zip(starts, ends, strict=True)]
 
     def downscaled(self, longest: int) -> RenderedPainting:
-        """The painting at the least scale, halved again and again, at which its longer side has `longest` px or more
-        and its renderer paints it; or as it is.
+        """Return the painting with its scale halved as long as its longer side has at least `longest` px.
+
+        Halving stops at a scale at which the renderer cannot render it.
         """
         painting = self
         while max(painting.size) >= 2 * longest:
-            smaller = replace(painting, scale=painting.scale / 2, _painted={})
+            smaller = replace(painting, scale=painting.scale / 2, _pixel_cache={})
             try:
                 smaller.window(0, 0, 1, 1)
             except UsageError:

@@ -1,4 +1,4 @@
-"""What compositing needs of a renderer, so that this package does not depend on the interfaces of plugins."""
+"""The interface of a renderer as this package uses it, so that it does not import the interfaces of plugins."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from artkit.strokes.stroke_log import StrokeLog
 
 
 class StrokePatches(NamedTuple):
-    """m strokes, each rendered on a patch of its own: its tile and the margin around it, S px a side. Straight alpha.
+    """m strokes, each rendered on a patch: its tile and the margin around it, S px a side. Straight alpha.
 
-    colour (m, 3, S, S), or (m, 3, 1, 1) where a stroke has one colour: sRGB in [0, 1]. coverage (m, 1, S, S) in [0, 1].
+    colour: (m, 3, S, S), or (m, 3, 1, 1) for one colour per stroke; sRGB in [0, 1]. coverage: (m, 1, S, S) in [0, 1].
     """
 
     colour: Tensor
@@ -24,26 +24,35 @@ class StrokePatches(NamedTuple):
 
 
 class StrokeRenderer(Protocol):
-    """The methods of `artkit.interfaces.renderer.Renderer`, where they are documented."""
+    """The members of `artkit.Renderer` that rendering needs. See there for the full documentation."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name of the component."""
 
     @property
-    def device(self) -> torch.device: ...
+    def device(self) -> torch.device:
+        """The device of the scene."""
 
     @property
-    def space(self) -> ActionSpace: ...
+    def space(self) -> ActionSpace:
+        """The space of its actions."""
 
     @property
-    def shared(self) -> bool: ...
+    def shared(self) -> bool:
+        """Whether all strokes share a single action."""
 
-    def margin(self, side: int) -> int: ...
+    def margin(self, side: int) -> int:
+        """Return how far paint may extend beyond a tile of `side` px, in px."""
 
-    def max_extent(self, actions: Tensor, side: int) -> Tensor | None: ...
+    def max_extent(self, actions: Tensor, side: int) -> Tensor | None:
+        """Return how far the paint of actions (m, A) extends beyond their tiles: (m,) px, or None if unknown."""
 
-    def __call__(self, actions: Tensor, place: Place) -> StrokePatches: ...
+    def __call__(self, actions: Tensor, place: Place) -> StrokePatches:
+        """Render actions (m, A) on patches."""
 
-    def forward_region(self, actions: Tensor, place: Place, region: Window) -> StrokePatches: ...
+    def forward_region(self, actions: Tensor, place: Place, region: Window) -> StrokePatches:
+        """Render a region of the patches of actions (m, A), in px of the patch."""
 
-    def replay(self, log: StrokeLog, window: Window) -> Tensor: ...
+    def replay(self, log: StrokeLog, window: Window) -> Tensor:
+        """Render a window of a stroke log: (3 or 4, h, w)."""

@@ -1,1 +1,1 @@
-"""Strokes as data: action spaces, the stroke log, and strokes made by hand."""
+"""Strokes as data: action spaces, the stroke log, and examples of strokes drawn by hand."""

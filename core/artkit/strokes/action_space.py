@@ -1,4 +1,4 @@
-"""Action spaces: what the numbers of an action are called, and what they mean."""
+"""Action spaces: the names, units and ranges of the numbers of an action."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Dimension:
-    """One number of an action. It always lies in [0, 1]; `low` and `high` are what 0 and 1 mean, in `unit`."""
+    """One number of an action. It lies in [0, 1]; 0 means `low` and 1 means `high`, in `unit`."""
 
     name: str
     unit: str = ""
@@ -17,7 +17,7 @@ class Dimension:
 
 @dataclass(frozen=True)
 class ActionSpace:
-    """The order, names and units of an action's A numbers, all in [0, 1].
+    """The order, names and units of the A numbers of an action, all in [0, 1].
 
     `name` identifies the space: weights trained in one space do not fit a renderer of another.
     """
@@ -30,14 +30,14 @@ class ActionSpace:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the numbers in order."""
-        return tuple(number.name for number in self.dimensions)
+        """The names of the dimensions in order."""
+        return tuple(dimension.name for dimension in self.dimensions)
 
     def index(self, *names: str) -> list[int]:
-        """Where the numbers of these names lie in an action. Raises KeyError for a name that is not in the space."""
-        places = {name: place for place, name in enumerate(self.names)}
-        return [places[name] for name in names]
+        """Return the indices of the dimensions with these names. Raises KeyError for an unknown name."""
+        indices = {name: index for index, name in enumerate(self.names)}
+        return [indices[name] for name in names]
 
     def has(self, *names: str) -> bool:
-        """Whether the space has numbers of all these names."""
+        """Return whether the space has dimensions with all these names."""
         return set(names) <= set(self.names)

@@ -1,4 +1,6 @@
-"""Examples: strokes made by hand, from which an agent may learn how a person draws (paper §4). A file of them is TOML:
+"""Examples of strokes drawn by hand, from which an agent can learn a style of drawing (paper §4).
+
+A file of examples is TOML:
 
     [[example]]
     class = "4"
@@ -9,10 +11,10 @@
       { through = [0.62, 0.6], to = [0.6, 0.9] },
     ]
 
-Places are x and y in tiles, from 0 to 1. A stroke begins where the one before it ended, unless `from` says otherwise,
-and is straight, unless it goes `through` a point, halfway in time. `pressure` is one number, or those at the beginning
-and the end; where it is 0 the pen is lifted. `size` is that of the action. What is not said is left to the painter.
-There may be several examples of a class, or of none.
+Points are x and y in tiles, from 0 to 1. Without `from`, a stroke begins where the previous one ends. It is straight,
+or passes `through` a point halfway. `pressure` is one number, or two for the beginning and the end; with pressure 0 the
+pen is lifted. `size` is the action's. The agent chooses what an example does not specify. A class may have several
+examples or none.
 """
 
 from __future__ import annotations
@@ -34,17 +36,14 @@ from artkit.strokes.action_space import ActionSpace
 from artkit.strokes.stroke_log import StrokeLog
 
 MAX_EXAMPLES = 10_000
-"""The most examples of a file."""
+"""The most examples in a file."""
 
 POINT_NAMES = ("start_x", "start_y", "middle_x", "middle_y", "end_x", "end_y")
-"""The numbers of an action that an example always tells, of strokes that are not lifted."""
+"""The dimensions of an action that every stroke of an example specifies."""
 
-_PRESSURES = ("start_pressure", "end_pressure")
-_DRAWING_DEFAULTS = {
-    "start_pressure": 0.5,
-    "end_pressure": 0.5,
-    "size": 0.4,
-}  # what is not said, where examples are drawn
+_PRESSURE_NAMES = ("start_pressure", "end_pressure")
+_DRAWING_DEFAULTS = {"start_pressure": 0.5, "end_pressure": 0.5, "size": 0.4}
+"""Values of unspecified dimensions when examples are drawn."""
 
 Point = tuple[UnitFloat, UnitFloat]
 
@@ -60,16 +59,17 @@ class ExampleStroke(Config):
 
 
 class StrokeExample(Config):
-    """Strokes in the order in which they are drawn, and the name of what they show, "" if it has none."""
+    """Strokes in drawing order, and the name of the class that they show ("" for none)."""
 
     label: str = Field("", alias="class")
     strokes: tuple[ExampleStroke, ...] = Field(min_length=1, max_length=256)
 
     def actions(self, space: ActionSpace, strokes: int | None = None) -> Tensor:
-        """The example's strokes as actions (strokes, A), NaN where it says nothing.
+        """Return the strokes as actions (strokes, A), NaN where the example specifies nothing.
 
-        strokes: how many there should be; the example's own unless told. Those that it has not are lifted, and stay
-        where it ended. Raises UsageError if it has more, or if the actions are not those of strokes.
+        strokes: number of actions, by default that of the example's strokes. Missing strokes are lifted and stay at the
+        end of the last one. Raises UsageError if the example has more strokes, or if the actions of the space are not
+        strokes.
         """
         if not space.has(*POINT_NAMES):
             raise UsageError(f"examples are strokes; the actions of {space.name} are not")
@@ -79,17 +79,17 @@ class StrokeExample(Config):
                 f'the example of "{self.label}" has {len(self.strokes)} strokes, and the canvas {count}',
                 hint=f"give the canvas {len(self.strokes)} strokes",
             )
-        last = self.strokes[-1].to
-        rest = [ExampleStroke.model_validate({"to": last, "pressure": 0.0})] * (count - len(self.strokes))
+        lifted = ExampleStroke.model_validate({"to": self.strokes[-1].to, "pressure": 0.0})
+        padded = (*self.strokes, *[lifted] * (count - len(self.strokes)))
         actions = torch.full((count, len(space)), math.nan)
         pen = self.strokes[0].start or self.strokes[0].to
-        for row, stroke in zip(actions, (*self.strokes, *rest), strict=True):
+        for row, stroke in zip(actions, padded, strict=True):
             start, end = stroke.start or pen, stroke.to
             middle = stroke.through or tuple((a + b) / 2 for a, b in zip(start, end, strict=True))
             row[space.index(*POINT_NAMES)] = torch.tensor([*start, *middle, *end])
-            if stroke.pressure is not None and space.has(*_PRESSURES):
-                pair = stroke.pressure if isinstance(stroke.pressure, tuple) else (stroke.pressure, stroke.pressure)
-                row[space.index(*_PRESSURES)] = torch.tensor(pair)
+            if stroke.pressure is not None and space.has(*_PRESSURE_NAMES):
+                pressures = stroke.pressure if isinstance(stroke.pressure, tuple) else (stroke.pressure,) * 2
+                row[space.index(*_PRESSURE_NAMES)] = torch.tensor(pressures)
             if stroke.size is not None and space.has("size"):
                 row[space.index("size")] = stroke.size
             pen = end
@@ -101,10 +101,9 @@ class _ExamplesFile(Config):
 
 
 def read_examples(file: Path) -> tuple[StrokeExample, ...]:
-    """The examples in a file. Raises UsageError with the place of the first thing that is wrong."""
+    """Read a file of examples. Raises UsageError with the place of the first error."""
     try:
-        told = tomllib.loads(file.read_text(encoding="utf-8"))
-        return _ExamplesFile.model_validate(told).example
+        return _ExamplesFile.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).example
     except ValidationError as error:
         raise UsageError(f"{file}: {_describe_error(error)}") from None
     except (OSError, ValueError) as error:
@@ -112,33 +111,38 @@ def read_examples(file: Path) -> tuple[StrokeExample, ...]:
 
 
 def _describe_error(error: ValidationError) -> str:
-    """Where the first fault lies, counted from 1, and what it is."""
-    fault = error.errors()[0]
+    """Return the place of the first error, counted from 1, and its message."""
+    first = error.errors()[0]
     words: list[str] = []
-    for step in fault["loc"]:
+    for step in first["loc"]:
         if isinstance(step, int):
             words[-1] = f"{words[-1].removesuffix('s')} {step + 1}"
-        elif not any(mark in step for mark in "[("):  # of a value that may be one of several things
+        elif not any(mark in step for mark in "[("):  # pydantic's name of a member of a union
             words.append(step)
-    message = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"]
+    message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
     return f"{', '.join(words)}: {message[0].lower()}{message[1:]}"
 
 
 def examples_to_log(
     examples: Sequence[StrokeExample], space: ActionSpace, renderer: dict[str, Any], side: int = 64
 ) -> StrokeLog:
-    """A painting of examples, black on white, row by row, each on a tile of `side` px.
+    """Return a painting of examples, black on white, row by row, each on a tile of `side` px.
 
-    renderer: its type and settings. Where an example says nothing its strokes are of medium pressure and size.
+    renderer: its type and settings. Unspecified pressures and sizes are medium.
     """
     columns = math.ceil(math.sqrt(len(examples)))
     rows = math.ceil(len(examples) / columns)
-    most = max(len(example.strokes) for example in examples)
-    actions = torch.cat([e.actions(space, most)[:, None] for e in examples], dim=1).flatten(0, 1)
-    for place, name in enumerate(space.names):
-        actions[:, place] = actions[:, place].nan_to_num(_DRAWING_DEFAULTS.get(name, 0.0))
-    spans = [(number * len(examples), (number + 1) * len(examples)) for number in range(most)]
-    lattices = [(Phase(first, 0, 0, side, rows, columns, side), first, last) for first, last in spans]
+    stroke_count = max(len(example.strokes) for example in examples)
+    actions = torch.cat([e.actions(space, stroke_count)[:, None] for e in examples], dim=1).flatten(0, 1)
+    for index, name in enumerate(space.names):
+        actions[:, index] = actions[:, index].nan_to_num(_DRAWING_DEFAULTS.get(name, 0.0))
+    firsts = [index * len(examples) for index in range(stroke_count)]
+    # A lattice has rows * columns tiles; the last row may have fewer examples.
+    phases = [
+        phase
+        for first in firsts
+        for phase in Phase(first, 0, 0, side, rows, columns, side).subphases(first, first + len(examples))
+    ]
     return StrokeLog(
         size=(columns * side, rows * side),
         background=(1.0, 1.0, 1.0),
@@ -147,6 +151,6 @@ def examples_to_log(
         space=space.name,
         names=space.names,
         actions=actions,
-        phases=tuple(phase for lattice, first, last in lattices for phase in lattice.subphases(first, last)),
+        phases=tuple(phases),
         clip=True,
     )

@@ -1,4 +1,4 @@
-"""The stroke log: the one source of everything that leaves a run."""
+"""The stroke log: the strokes of a painting and everything needed to render them again."""
 
 from __future__ import annotations
 
@@ -22,20 +22,22 @@ from artkit.geometry.phase import Phase, stroke_tiles
 from artkit.geometry.window import Window
 
 FORMAT = "artkit-strokes"
-STROKES_FILE = "strokes.json"
-"""The log's name in a run's folder."""
-MAX_INLINE_STROKES = 200_000
-"""Strokes from which on a log's numbers lie in a file of their own, of numpy's, beside it."""
 VERSION = 1
+STROKES_FILE = "strokes.json"
+"""Name of the log in a run folder."""
+MAX_INLINE_STROKES = 200_000
+"""Logs with this many strokes or more store their actions in a NumPy file beside the JSON file."""
+_CHUNK_STROKES = 1 << 14
+"""Strokes that are converted to JSON at a time."""
 
 
 @dataclass(frozen=True)
 class StrokeLog:
-    """The strokes of a painting in the order of painting, and all that is needed to paint them again.
+    """The strokes of a painting in painting order, and everything needed to render them again.
 
-    size: width and height, px. background: RGB in [0, 1], or four zeros for paint without its ground. seed: of the
-    strokes' randomness. renderer: its type and settings. space: name of the action space; names: of an action's A
-    numbers. actions (N, A) in [0, 1], or (1, A) where all strokes share one. phases: which strokes lie on which tiles.
+    size: width and height in px. background: RGB in [0, 1], or four zeros for paint on a transparent background. seed:
+    of the strokes' random numbers. renderer: its type and settings. space: name of the action space; names: of its A
+    dimensions. actions: (N, A) in [0, 1], or (1, A) if all strokes share one action. phases: the tiles of the strokes.
     clip: whether paint ends at the edge of its tile.
     """
 
@@ -50,32 +52,44 @@ class StrokeLog:
     clip: bool = False
 
     def tiles(self) -> Tensor:
-        """The tile of each stroke: x, y and side in px, (N, 3) int64."""
+        """Return the tile of each stroke: x, y and side in px, (N, 3) int64."""
         return stroke_tiles(self.phases)
 
-    def near(self, window: Window, reach: float) -> tuple[Tensor, Tensor]:
-        """The strokes whose tiles lie no further than `reach` tiles from a window: their numbers (m,), in the order of
-        painting, and their tiles (m, 3), int64, px of the recipe.
+    def near(self, window: Window, max_distance: float) -> tuple[Tensor, Tensor]:
+        """Return the strokes whose tiles are at most `max_distance` tile sides away from a window.
+
+        Returns their indices (m,) in painting order, and their tiles (m, 3): x, y and side in px of the recipe; int64.
         """
-        numbers, tiles = [], []
+        indices, tiles = [], []
         for phase in self.phases:
+            margin = max_distance * phase.side
             spans = []
             for start, length, first, count in (
                 (window.y, window.height, phase.y, phase.rows),
                 (window.x, window.width, phase.x, phase.columns),
             ):
-                room = reach * phase.side
-                low = math.ceil((start / window.scale - room - phase.side - first) / phase.pitch)
-                high = math.floor(((start + length) / window.scale + room - first) / phase.pitch) + 1
+                low = math.ceil((start / window.scale - margin - phase.side - first) / phase.pitch)
+                high = math.floor(((start + length) / window.scale + margin - first) / phase.pitch) + 1
                 spans.append(torch.arange(min(max(low, 0), count), min(max(high, 0), count)))
-            chosen = (spans[0][:, None] * phase.columns + spans[1]).reshape(-1)
-            numbers.append(phase.first + chosen)
-            tiles.append(F.pad(phase.origins_at(chosen), (0, 1), value=phase.side))
-        return torch.cat(numbers), torch.cat(tiles)
+            rows, columns = spans
+            in_phase = (rows[:, None] * phase.columns + columns).reshape(-1)
+            indices.append(phase.first + in_phase)
+            tiles.append(F.pad(phase.origins_at(in_phase), (0, 1), value=phase.side))
+        return torch.cat(indices), torch.cat(tiles)
 
-    def _head(self) -> str:
-        """All but the strokes, as JSON that lacks its end."""
-        head = {
+    def lines(self) -> Iterator[str]:
+        """Yield the log as lines of JSON, with 9 significant digits: float32 values are restored exactly."""
+        yield self._header() + ',\n "strokes": ['
+        end = "\n"
+        for tile, row in self._rows():
+            action = {name: float(f"{value:.9g}") for name, value in zip(self.names, row, strict=True)}
+            yield end + json.dumps({"tile": tile, "action": action} if tile else {"action": action})
+            end = ",\n"
+        yield "\n]\n}\n"
+
+    def _header(self) -> str:
+        """Return everything but the strokes, as JSON without the closing brace."""
+        header = {
             "format": FORMAT,
             "version": VERSION,
             "size": list(self.size),
@@ -88,88 +102,75 @@ class StrokeLog:
             "clip": self.clip,
             "phases": [[p.first, p.x, p.y, p.pitch, p.rows, p.columns, p.side] for p in self.phases],
         }
-        return json.dumps(head, indent=1)[:-2]
-
-    def lines(self) -> Iterator[str]:
-        """The log as JSON, line by line: 9 significant digits, from which every float32 comes back exactly."""
-        yield self._head() + ',\n "strokes": ['
-        end = "\n"
-        for tile, row in self._rows():
-            action = {name: float(f"{value:.9g}") for name, value in zip(self.names, row, strict=True)}
-            yield end + json.dumps({"tile": tile, "action": action} if tile else {"action": action})
-            end = ",\n"
-        yield "\n]\n}\n"
+        return json.dumps(header, indent=1)[:-2]
 
     def _rows(self) -> Iterator[tuple[list[int], list[float]]]:
-        """Tile and action of each stroke; without a tile, the one action of the whole picture."""
+        """Yield tile and action of each stroke, or an empty tile and the action that all strokes share."""
         if len(self.actions) != sum(phase.stroke_count for phase in self.phases):
             yield [], self.actions[0].tolist()
             return
         for phase in self.phases:
-            for some in torch.split(torch.arange(phase.stroke_count), 1 << 14):
-                rows = self.actions[some + phase.first].tolist()
-                for (x, y), row in zip(phase.origins_at(some).tolist(), rows, strict=True):
-                    yield [x, y, phase.side], row
+            for chunk in torch.split(torch.arange(phase.stroke_count), _CHUNK_STROKES):
+                actions = self.actions[chunk + phase.first].tolist()
+                for (x, y), action in zip(phase.origins_at(chunk).tolist(), actions, strict=True):
+                    yield [x, y, phase.side], action
 
     def save(self, file: Path) -> None:
-        """Write the log, atomically. The numbers of `MAX_INLINE_STROKES` strokes and more go into an array (N, A) beside it, which
-        bears its name and ends in .npy.
+        """Write the log, atomically.
+
+        With `MAX_INLINE_STROKES` strokes or more, the actions (N, A) go into a NumPy file of the same name with the
+        suffix .npy.
         """
         lines = self.lines()
         if len(self.actions) >= MAX_INLINE_STROKES:
-            beside = file.with_suffix(".npy")
-            with atomic(beside) as temporary, temporary.open("wb") as array:
+            array_file = file.with_suffix(".npy")
+            with atomic(array_file) as temporary, temporary.open("wb") as array:
                 np.save(array, self.actions.numpy(), allow_pickle=False)
-            lines = iter([f'{self._head()},\n "strokes": {json.dumps(beside.name)}\n}}\n'])
+            lines = iter([f'{self._header()},\n "strokes": {json.dumps(array_file.name)}\n}}\n'])
         with atomic(file) as temporary, temporary.open("w", encoding="utf-8") as stream:
             stream.writelines(lines)
 
     @classmethod
     def load(cls, file: Path) -> StrokeLog:
-        """Read a log. Raises ArtkitError if there is none, or it is damaged or of a later version."""
+        """Read a log. Raises ArtkitError if the file does not exist, is damaged or has a later version."""
         try:
-            told = json.loads(file.read_text(encoding="utf-8"))
+            raw = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ArtkitError(f"{file.parent} holds no painting: there is no {file.name}") from None
         except (OSError, ValueError) as error:
             raise ArtkitError(f"{file} is damaged: {error}") from None
         try:
-            read = _LogFile.model_validate(told)
-            phases = tuple(Phase(*numbers) for numbers in read.phases)
-            actions = _array_actions(file, read) if isinstance(read.strokes, str) else _inline_actions(read)
-            if len(actions) not in (1, sum(phase.stroke_count for phase in phases)):
-                raise ValueError(
-                    f"there are {len(actions)} strokes, and tiles for {sum(p.stroke_count for p in phases)}"
-                )
+            content = _LogFile.model_validate(raw)
+            phases = tuple(Phase(*numbers) for numbers in content.phases)
+            actions = _read_array(file, content) if isinstance(content.strokes, str) else _inline_actions(content)
+            tile_count = sum(phase.stroke_count for phase in phases)
+            if len(actions) not in (1, tile_count):
+                raise ValueError(f"{len(actions)} strokes for {tile_count} tiles")
         except ValidationError as error:
-            fault = error.errors()[0]
-            if fault["loc"] in (("format",), ("version",)) and fault["type"] in ("literal_error", "less_than_equal"):
-                raise ArtkitError(f"{file} is not a stroke log that this artkit reads", hint="update artkit") from None
-            where = ".".join(str(step) for step in fault["loc"])
-            raise ArtkitError(f"{file} is damaged: {where}: {fault['msg']}") from None
+            raise _format_error(file, error) from None
         except (KeyError, ValueError, OSError, EOFError) as error:
             raise ArtkitError(f"{file} is damaged: {type(error).__name__}: {error}") from None
         return cls(
-            size=read.size,
-            background=read.background,
-            seed=read.seed,
-            renderer=read.renderer,
-            space=read.space,
-            names=read.names,
+            size=content.size,
+            background=content.background,
+            seed=content.seed,
+            renderer=content.renderer,
+            space=content.space,
+            names=content.names,
             actions=actions,
             phases=phases,
-            clip=read.clip,
+            clip=content.clip,
         )
 
 
 class _StrokeEntry(BaseModel):
-    """A stroke as it stands in the file; its tile follows from the phases, and is there for other readers."""
+    """A stroke in the file. Its tile, which the phases determine, is written for other programs."""
 
     action: dict[str, float]
 
 
 class _LogFile(BaseModel):
-    """The file's contents."""
+    """The contents of the file."""
 
     format: Literal["artkit-strokes"]
     version: Annotated[int, Field(le=VERSION)]
@@ -184,14 +185,27 @@ class _LogFile(BaseModel):
     strokes: list[_StrokeEntry] | Annotated[str, Field(pattern=r"^[^/\\\\]+\.npy$")]
 
 
-def _inline_actions(read: _LogFile) -> Tensor:
-    rows = [[stroke.action[name] for name in read.names] for stroke in read.strokes if isinstance(stroke, _StrokeEntry)]
-    return torch.tensor(rows, dtype=torch.float32).reshape(len(rows), len(read.names))
+def _format_error(file: Path, error: ValidationError) -> ArtkitError:
+    """Return an error for the first problem in a file; another format or a later version is not called damaged."""
+    first = error.errors()[0]
+    if first["loc"] in (("format",), ("version",)) and first["type"] in ("literal_error", "less_than_equal"):
+        return ArtkitError(
+            f"{file} is not a stroke log that this version of artkit can read",
+            hint="update artkit to the latest version",
+        )
+    place = ".".join(str(step) for step in first["loc"])
+    return ArtkitError(f"{file} is damaged: {place}: {first['msg']}")
 
 
-def _array_actions(file: Path, read: _LogFile) -> Tensor:
-    """The numbers that lie in a file of their own, which is read where it is needed. Raises ValueError or OSError."""
-    array = np.load(file.parent / str(read.strokes), mmap_mode="c", allow_pickle=False)
-    if not isinstance(array, np.ndarray) or array.dtype != np.float32 or array.shape[1:] != (len(read.names),):
-        raise ValueError(f"{read.strokes} holds no strokes")
+def _inline_actions(content: _LogFile) -> Tensor:
+    strokes = [stroke for stroke in content.strokes if isinstance(stroke, _StrokeEntry)]
+    rows = [[stroke.action[name] for name in content.names] for stroke in strokes]
+    return torch.tensor(rows, dtype=torch.float32).reshape(len(rows), len(content.names))
+
+
+def _read_array(file: Path, content: _LogFile) -> Tensor:
+    """Memory-map the actions of a NumPy file beside the log. Raises ValueError or OSError."""
+    array = np.load(file.parent / str(content.strokes), mmap_mode="c", allow_pickle=False)
+    if not isinstance(array, np.ndarray) or array.dtype != np.float32 or array.shape[1:] != (len(content.names),):
+        raise ValueError(f"{content.strokes} is not a float32 array of {len(content.names)} columns")
     return torch.from_numpy(array)

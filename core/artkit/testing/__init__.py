@@ -1,29 +1,29 @@
-"""The test kit for parts, anyone's and artkit's own.
+"""The test kit for plugin authors: one check function for each kind of component.
 
-A check builds a part as a run would and tries what every part of its kind must hold: shapes and ranges, dtype and
-device, gradients against finite differences, determinism, state that is saved and restored, a Config that survives a
-recipe, errors that are clear. It raises `Faults`, an AssertionError with a line for everything that is wrong.
+A check builds a component as a run does and tests the contract of its interface: shapes, value ranges, dtype and
+device, gradients against finite differences, determinism, saving and restoring of state, a Config that survives a
+recipe, clear errors. It raises `CheckFailures`, an AssertionError with a line for each failed test.
 
     from artkit.testing import check_renderer
     from artkit_splatter import Splatter
 
-    def test_the_renderer_keeps_to_the_interface():
+    def test_renderer_contract():
         check_renderer(Splatter, {"drops": 5})
 """
 
 from artkit.testing.agent import check_agent
 from artkit.testing.canvas import check_canvas
-from artkit.testing.common import Faults
 from artkit.testing.constraint import check_constraint
 from artkit.testing.data import check_data
 from artkit.testing.exporter import check_exporter
+from artkit.testing.harness import CheckFailures
 from artkit.testing.objective import check_objective
 from artkit.testing.renderer import check_renderer
 from artkit.testing.scene import picture, scene
 from artkit.testing.trainer import check_trainer
 
 __all__ = [
-    "Faults",
+    "CheckFailures",
     "check_agent",
     "check_canvas",
     "check_constraint",

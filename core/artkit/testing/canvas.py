@@ -8,106 +8,108 @@ from artkit.geometry.phase import Phase
 from artkit.geometry.window import Window
 from artkit.interfaces.canvas import Canvas
 from artkit.interfaces.scene import Scene
-from artkit.testing.common import Bench, SceneMaker, Settings, expect, expect_same, untouched_generators
+from artkit.testing.assertions import expect, expect_close, generators_unused
+from artkit.testing.harness import Harness, SceneFactory, Settings
 from artkit.testing.scene import SEED
 
 
 def check_canvas(
-    part: str | type[Canvas], settings: Settings | None = None, *, scene: SceneMaker | None = None
+    component: str | type[Canvas], settings: Settings | None = None, *, scene: SceneFactory | None = None
 ) -> None:
-    """Check a canvas, by name or class. Raises Faults with everything that is wrong.
+    """Check a canvas, by name or class. Raises CheckFailures with all checks that fail.
 
-    settings: as a recipe would say them. scene: makes the scene it is built for, with a renderer.
+    settings: as in a recipe. scene: makes the scene it is built for, with a renderer.
     """
-    Bench("canvas", part, settings, scene).run([layout, sheets, determinism, windows, pictures, enlargement, gradient])
+    checks = [layout, patches, determinism, windows, batch, scale, gradient]
+    Harness("canvas", component, settings, scene).run(checks)
 
 
-def layout(bench: Bench) -> None:
-    """Its phases are numbered from 0 without a gap, and lie in the picture."""
-    canvas, made = bench.fresh()
-    expect(canvas.size == made.size, f"size is {canvas.size}; the scene's is {made.size}")
-    expect(isinstance(canvas.phases, tuple) and canvas.phases, f"layout gives {canvas.phases!r}, not a tuple of phases")
+def layout(harness: Harness) -> None:
+    """The strokes of its phases are numbered from 0 without a gap, and tiles overlap the picture."""
+    canvas, scene = harness.build()
+    expect(canvas.size == scene.size, f"size is {canvas.size}; the scene's is {scene.size}")
+    expect(isinstance(canvas.phases, tuple) and canvas.phases, f"layout returns {canvas.phases!r}, no tuple of phases")
     first = 0
-    for place, phase in enumerate(canvas.phases):
-        expect(isinstance(phase, Phase), f"phase {place} is {type(phase).__name__}, not artkit.geometry.phase.Phase")
-        whole = all(isinstance(value, int) for value in vars(phase).values())
-        expect(whole, f"phase {place}: not all of its numbers are whole: {phase}")
-        expect(phase.side > 0 and phase.rows > 0 and phase.columns > 0, f"phase {place} is empty: {phase}")
-        expect(phase.first == first, f"phase {place} begins with stroke {phase.first}; {first} comes next")
+    for index, phase in enumerate(canvas.phases):
+        expect(isinstance(phase, Phase), f"phase {index} is a {type(phase).__name__}, not an artkit.Phase")
+        integers = all(isinstance(value, int) for value in vars(phase).values())
+        expect(integers, f"phase {index}: not all of its values are integers: {phase}")
+        expect(phase.side > 0 and phase.rows > 0 and phase.columns > 0, f"phase {index} is empty: {phase}")
+        expect(phase.first == first, f"phase {index} starts with stroke {phase.first}; expected {first}")
         first += phase.stroke_count
-    width, height = made.size
+    width, height = scene.size
     x, y, side = canvas.tiles().T
-    touches = (x < width) & (y < height) & (x + side > 0) & (y + side > 0)
-    expect(bool(touches.any()), "no tile lies in the picture")
+    visible = (x < width) & (y < height) & (x + side > 0) & (y + side > 0)
+    expect(bool(visible.any()), "no tile overlaps the picture")
 
 
-def sheets(bench: Bench) -> None:
-    """The sheets of a phase, tiles and their margins, do not overlap."""
-    canvas, made = bench.fresh()
-    for place, phase in enumerate(canvas.phases):
-        sheet = phase.side + 2 * canvas.margin(made.renderer, phase.side)
-        apart = phase.pitch >= sheet or phase.stroke_count == 1
-        expect(apart, f"phase {place}: its sheets of {sheet} px are {phase.pitch} px apart, so they overlap")
+def patches(harness: Harness) -> None:
+    """The patches of a phase, tiles with their margins, do not overlap."""
+    canvas, scene = harness.build()
+    for index, phase in enumerate(canvas.phases):
+        patch_size = phase.side + 2 * canvas.margin(scene.renderer, phase.side)
+        separate = phase.pitch >= patch_size or phase.stroke_count == 1
+        expect(separate, f"phase {index}: its patches of {patch_size} px overlap; the pitch is {phase.pitch} px")
 
 
-def determinism(bench: Bench) -> None:
-    """The same seed lays out the same tiles."""
-    canvas, made = bench.fresh()
-    expect(bench.fresh(seed=SEED + 1)[0].phases == canvas.phases, "built again from the same seed it lies differently")
-    with untouched_generators(made):
-        expect(canvas.layout(made) == canvas.phases, "asked again it lays out other tiles")
+def determinism(harness: Harness) -> None:
+    """The same settings give the same tiles; no generator is used."""
+    canvas, scene = harness.build()
+    expect(harness.build(seed=SEED + 1)[0].phases == canvas.phases, "built a second time it has other phases")
+    with generators_unused(scene):
+        expect(canvas.layout(scene) == canvas.phases, "layout, called a second time, returns other phases")
 
 
-def windows(bench: Bench) -> None:
-    """Windows of a picture are parts of the whole."""
-    canvas, made = bench.fresh()
-    actions = _actions(canvas, made)
-    width, height = made.size
+def windows(harness: Harness) -> None:
+    """A rendered window is the same as that region of the whole picture."""
+    canvas, scene = harness.build()
+    actions = _random_actions(canvas, scene)
+    width, height = scene.size
     with torch.no_grad():
-        whole = canvas.render(made.renderer, actions, made.background, SEED)
+        whole = canvas.render(scene.renderer, actions, scene.background, SEED)
         expect(tuple(whole.shape) == (1, 3, height, width), f"the picture has the shape {tuple(whole.shape)}")
         for window in (Window(0, 0, 20, 16), Window(17, 9, 30, 22), Window(width - 9, height - 7, 9, 7)):
-            part = canvas.render(made.renderer, actions, made.background, SEED, window)
-            cut = whole[:, :, window.y : window.y + window.height, window.x : window.x + window.width]
-            expect_same(part, cut, f"a window at ({window.x}, {window.y}) is not what the whole picture has there")
+            rendered = canvas.render(scene.renderer, actions, scene.background, SEED, window)
+            crop = whole[:, :, window.y : window.y + window.height, window.x : window.x + window.width]
+            expect_close(rendered, crop, f"the window at ({window.x}, {window.y}) differs from the whole picture")
 
 
-def pictures(bench: Bench) -> None:
-    """Several pictures at once are what each is by itself."""
-    canvas, made = bench.fresh()
-    actions = _actions(canvas, made, 2)
+def batch(harness: Harness) -> None:
+    """Each picture of a batch is the same as if it were rendered alone."""
+    canvas, scene = harness.build()
+    actions = _random_actions(canvas, scene, 2)
     with torch.no_grad():
-        both = canvas.render(made.renderer, actions, made.background, SEED)
-        for number in range(2):
-            one = canvas.render(made.renderer, actions[number : number + 1], made.background, SEED)
-            expect_same(one[0], both[number], "a picture looks different when another one is painted with it")
+        both = canvas.render(scene.renderer, actions, scene.background, SEED)
+        for index in range(2):
+            single = canvas.render(scene.renderer, actions[index : index + 1], scene.background, SEED)
+            expect_close(single[0], both[index], "a picture depends on the other pictures of the batch")
 
 
-def enlargement(bench: Bench) -> None:
-    """It can be painted twice as large."""
-    canvas, made = bench.fresh()
-    width, height = made.size
-    actions = _actions(canvas, made)
+def scale(harness: Harness) -> None:
+    """At scale 2 it is the same picture."""
+    canvas, scene = harness.build()
+    width, height = scene.size
+    actions = _random_actions(canvas, scene)
     with torch.no_grad():
-        small = canvas.render(made.renderer, actions, made.background, SEED)
-        twice = Window(0, 0, 2 * width, 2 * height, 2.0)
-        large = canvas.render(made.renderer, actions, made.background, SEED, twice)
-    apart = float((small - torch.nn.functional.avg_pool2d(large, 2)).abs().mean())
-    expect(apart < 0.02, f"twice as large it is another picture (mean error {apart:.2g})")
+        small = canvas.render(scene.renderer, actions, scene.background, SEED)
+        window = Window(0, 0, 2 * width, 2 * height, 2.0)
+        large = canvas.render(scene.renderer, actions, scene.background, SEED, window)
+    error = float((small - torch.nn.functional.avg_pool2d(large, 2)).abs().mean())
+    expect(error < 0.02, f"at scale 2 it is another picture (mean error {error:.2g})")
 
 
-def gradient(bench: Bench) -> None:
-    """A gradient comes through to strokes that lie in the picture."""
-    canvas, made = bench.fresh()
-    actions = _actions(canvas, made).requires_grad_()
-    picture = canvas.render(made.renderer, actions, made.background, SEED)
-    expect(picture.requires_grad, "no gradient comes through")
-    (slope,) = torch.autograd.grad(picture.square().sum(), actions)
-    reached = int(slope[0].abs().sum(1).gt(0).sum())
-    expect(2 * reached >= canvas.stroke_count, f"a gradient reaches only {reached} of {canvas.stroke_count} strokes")
+def gradient(harness: Harness) -> None:
+    """A gradient reaches the strokes of the picture."""
+    canvas, scene = harness.build()
+    actions = _random_actions(canvas, scene).requires_grad_()
+    picture = canvas.render(scene.renderer, actions, scene.background, SEED)
+    expect(picture.requires_grad, "the picture has no gradient")
+    (gradient,) = torch.autograd.grad(picture.square().sum(), actions)
+    reached = int(gradient[0].abs().sum(1).gt(0).sum())
+    expect(2 * reached >= canvas.stroke_count, f"the gradient reaches only {reached} of {canvas.stroke_count} strokes")
 
 
-def _actions(canvas: Canvas, made: Scene, count: int = 1) -> torch.Tensor:
-    assert made.renderer is not None
-    shape = (count, canvas.stroke_count, len(made.renderer.space))
-    return torch.rand(shape, generator=torch.Generator().manual_seed(SEED)).to(made.device)
+def _random_actions(canvas: Canvas, scene: Scene, count: int = 1) -> torch.Tensor:
+    assert scene.renderer is not None
+    shape = (count, canvas.stroke_count, len(scene.renderer.space))
+    return torch.rand(shape, generator=torch.Generator().manual_seed(SEED)).to(scene.device)

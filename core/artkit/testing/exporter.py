@@ -10,77 +10,78 @@ import torch
 from artkit.interfaces.exporter import Exporter
 from artkit.rendering.rendered_painting import RenderedPainting
 from artkit.strokes.stroke_log import StrokeLog
-from artkit.testing.common import Bench, SceneMaker, Settings, expect
+from artkit.testing.assertions import expect
+from artkit.testing.harness import Harness, SceneFactory, Settings
 from artkit.testing.scene import SEED
 
 
 def check_exporter(
-    part: str | type[Exporter], settings: Settings | None = None, *, scene: SceneMaker | None = None
+    component: str | type[Exporter], settings: Settings | None = None, *, scene: SceneFactory | None = None
 ) -> None:
-    """Check an exporter, by name or class. Raises Faults with everything that is wrong.
+    """Check an exporter, by name or class. Raises CheckFailures with all checks that fail.
 
-    settings: of its Config. scene: makes the scene of the painting that is written, with a renderer and a canvas; for
-    an exporter of strokes of a certain kind.
+    settings: of its Config. scene: makes the scene of the exported painting, with a renderer and a canvas, for an
+    exporter that needs certain strokes.
     """
-    Bench("exporter", part, settings, scene).run([suffixes, file, determinism, enlargement])
+    Harness("exporter", component, settings, scene).run([suffixes, files, determinism, scale])
 
 
-def suffixes(bench: Bench) -> None:
-    """The extensions that it writes are written as artkit looks for them."""
-    expect(bench.part.suffixes, "it writes no extension")
-    wrong = [s for s in bench.part.suffixes if not s.startswith(".") or s != s.lower() or len(s) < 2]
-    expect(not wrong, f"{', '.join(map(repr, wrong))}: extensions have a dot and are lower case")
+def suffixes(harness: Harness) -> None:
+    """Its suffixes start with a dot and are lower case."""
+    expect(harness.component.suffixes, "it has no suffixes")
+    wrong = [s for s in harness.component.suffixes if not s.startswith(".") or s != s.lower() or len(s) < 2]
+    expect(not wrong, f"{', '.join(map(repr, wrong))}: suffixes must start with a dot and be lower case")
 
 
-def file(bench: Bench) -> None:
-    """It writes the file that it is told to, whole, and leaves nothing else than what it says it may."""
-    for suffix in bench.part.suffixes:
+def files(harness: Harness) -> None:
+    """It writes the file that it is called with, and no files but its companions."""
+    for suffix in harness.component.suffixes:
         with tempfile.TemporaryDirectory() as folder:
-            goal = Path(folder) / f"painting{suffix}"
-            bench.fresh()[0].write(_painting(bench), goal)
-            expect(goal.is_file() and goal.stat().st_size, f"there is no {suffix} file where it was told to write one")
-            known = {goal.name, *(goal.stem + ending for ending in bench.part.companions)}
-            others = sorted(path.name for path in Path(folder).iterdir() if path.name not in known)
-            expect(not others, f"it leaves {', '.join(others)} beside its file; what is to lie there, `beside` says")
+            file = Path(folder) / f"painting{suffix}"
+            harness.build()[0].write(_painting(harness), file)
+            expect(file.is_file() and file.stat().st_size, f"it does not write the {suffix} file")
+            expected = {file.name, *(file.stem + ending for ending in harness.component.companions)}
+            others = sorted(path.name for path in Path(folder).iterdir() if path.name not in expected)
+            expect(not others, f"it also writes {', '.join(others)}, which are not listed in `companions`")
 
 
-def determinism(bench: Bench) -> None:
-    """The same painting is the same file, and another painting another one."""
-    suffix = bench.part.suffixes[0]
-    first = _written(bench, _painting(bench), suffix)
-    expect(_written(bench, _painting(bench), suffix) == first, "the same painting gives other bytes the second time")
-    expect(_written(bench, _painting(bench, seed=SEED + 1), suffix) != first, "another painting gives the same file")
+def determinism(harness: Harness) -> None:
+    """The same painting gives the same bytes, another painting gives others."""
+    suffix = harness.component.suffixes[0]
+    first = _export(harness, _painting(harness), suffix)
+    expect(_export(harness, _painting(harness), suffix) == first, "the same painting gives other bytes the second time")
+    other = _export(harness, _painting(harness, seed=SEED + 1), suffix)
+    expect(other != first, "another painting gives the same bytes")
 
 
-def enlargement(bench: Bench) -> None:
-    """A painting that is exported larger is written with more pixels, or at least written."""
-    suffix = bench.part.suffixes[0]
-    expect(_written(bench, _painting(bench, 2.0), suffix), "at scale 2 it writes nothing")
+def scale(harness: Harness) -> None:
+    """It writes a painting at scale 2."""
+    suffix = harness.component.suffixes[0]
+    expect(_export(harness, _painting(harness, 2.0), suffix), "at scale 2 it writes nothing")
 
 
-def _written(bench: Bench, painting: RenderedPainting, suffix: str) -> dict[str, bytes]:
-    """All that is written, by its place beside the file."""
+def _export(harness: Harness, painting: RenderedPainting, suffix: str) -> dict[str, bytes]:
+    """Return the bytes of all files that it writes, by their relative path."""
     with tempfile.TemporaryDirectory() as folder:
-        goal = Path(folder) / f"painting{suffix}"
-        bench.fresh()[0].write(painting, goal)
-        files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
-        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+        harness.build()[0].write(painting, Path(folder) / f"painting{suffix}")
+        written = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): path.read_bytes() for path in written}
 
 
-def _painting(bench: Bench, scale: float = 1.0, seed: int = SEED) -> RenderedPainting:
-    made = bench.scene_of()
-    assert made.renderer is not None
-    assert made.canvas is not None
-    space = made.renderer.space
-    red, green, blue = made.background.tolist()
+def _painting(harness: Harness, scale: float = 1.0, seed: int = SEED) -> RenderedPainting:
+    scene = harness.make_scene()
+    assert scene.renderer is not None
+    assert scene.canvas is not None
+    space = scene.renderer.space
+    red, green, blue = scene.background.tolist()
     log = StrokeLog(
-        size=made.size,
+        size=scene.size,
         background=(red, green, blue),
         seed=seed,
-        renderer={"type": made.renderer.name},
+        renderer={"type": scene.renderer.name},
         space=space.name,
         names=space.names,
-        actions=torch.rand(made.canvas.stroke_count, len(space), generator=torch.Generator().manual_seed(seed)),
-        phases=made.canvas.phases,
+        actions=torch.rand(scene.canvas.stroke_count, len(space), generator=torch.Generator().manual_seed(seed)),
+        phases=scene.canvas.phases,
     )
-    return RenderedPainting(log, made.renderer, scale, {"Software": "artkit"})
+    return RenderedPainting(log, scene.renderer, scale, {"Software": "artkit"})

@@ -14,18 +14,16 @@ from artkit.interfaces.canvas import Canvas
 from artkit.interfaces.renderer import Renderer
 from artkit.rendering.stroke_renderer import StrokePatches
 from artkit.strokes.stroke_log import StrokeLog
-from artkit.testing.common import (
-    Bench,
-    SceneMaker,
-    Settings,
+from artkit.testing.assertions import (
+    axis_directions,
     expect,
-    expect_same,
-    expect_slope,
+    expect_close,
+    expect_gradient,
     expect_tensor,
-    expect_unit,
-    one_at_a_time,
-    untouched_generators,
+    expect_unit_range,
+    generators_unused,
 )
+from artkit.testing.harness import Harness, SceneFactory, Settings
 from artkit.testing.scene import SEED, Quarters
 
 SIDE = 32
@@ -33,250 +31,242 @@ STROKES = 6
 
 
 def check_renderer(
-    part: str | type[Renderer],
+    component: str | type[Renderer],
     settings: Settings | None = None,
     *,
     exact_gradient: bool = True,
-    scene: SceneMaker | None = None,
+    scene: SceneFactory | None = None,
 ) -> None:
-    """Check a renderer, by name or class. Raises Faults with everything that is wrong.
+    """Check a renderer, by name or class. Raises CheckFailures with all checks that fail.
 
-    settings: as a recipe would say them. exact_gradient: whether its gradient is that of what it draws; False for one
-    that takes it from elsewhere, as `mypaint` does from its surrogate, or whose grain has none. scene: makes the scene
-    it is built for.
+    settings: as in a recipe. exact_gradient: False if its gradient is not that of its output on purpose: it is that of
+    a surrogate, or the stroke noise is not differentiable. scene: makes the scene it is built for.
     """
-    checks = [action_space, shapes, extremes, margin, reach, alone, determinism, parts, windows, replay, enlargement]
-    Bench("renderer", part, settings, scene).run([*checks, *([gradient] if exact_gradient else [])])
+    checks = [action_space, shapes, boundary, margin, max_extent, batch, determinism, regions, windows, replay, scale]
+    Harness("renderer", component, settings, scene).run([*checks, *([gradient] if exact_gradient else [])])
 
 
-def action_space(bench: Bench) -> None:
-    """Its action space has a name and at least one number, each with a name of its own."""
-    space = bench.part.space
+def action_space(harness: Harness) -> None:
+    """Its action space has a name and at least one dimension; names are unique and ranges are not empty."""
+    space = harness.component.space
     expect(space.name, "the action space has no name")
-    expect(len(space) > 0, "the action space has no numbers")
-    twice = sorted({name for name in space.names if space.names.count(name) > 1})
-    expect(not twice, f"numbers of the action space share a name: {', '.join(twice)}")
-    empty = [number.name for number in space.dimensions if number.low == number.high]
-    expect(not empty, f"0 and 1 mean the same: {', '.join(empty)}")
+    expect(len(space) > 0, "the action space has no dimensions")
+    duplicates = sorted({name for name in space.names if space.names.count(name) > 1})
+    expect(not duplicates, f"dimensions of the action space have the same name: {', '.join(duplicates)}")
+    empty = [dimension.name for dimension in space.dimensions if dimension.low == dimension.high]
+    expect(not empty, f"dimensions of the action space have an empty range: {', '.join(empty)}")
 
 
-def shapes(bench: Bench) -> None:
-    """Colour and coverage have their shapes and ranges, the dtype and the device of the actions."""
-    renderer, actions, place = _ready(bench)
+def shapes(harness: Harness) -> None:
+    """Colour and coverage have the right shapes and ranges, and dtype and device of the actions."""
+    renderer, actions, place = _build(harness)
     for count in (1, STROKES):
-        _paint(renderer, actions[:count], _some(place, slice(0, count)))
+        _checked_patches(renderer, actions[:count], _subset(place, slice(0, count)))
     for side in (8, 33):
-        _paint(renderer, actions, _place(renderer, actions, side))
+        _checked_patches(renderer, actions, _place(renderer, actions, side))
 
 
-def extremes(bench: Bench) -> None:
-    """Actions at the edge of their range give numbers, and gradients that are numbers."""
-    renderer, actions, place = _ready(bench)
+def boundary(harness: Harness) -> None:
+    """Where actions are 0 or 1, the output and its gradient are finite."""
+    renderer, actions, place = _build(harness)
     corners = torch.stack([torch.zeros_like(actions[0]), torch.ones_like(actions[0]), *actions[:2].round()])
-    corners.requires_grad_(_learns(renderer))
-    paint = _paint(renderer, corners, _some(place, slice(0, 4)))
+    corners.requires_grad_(bool(renderer.differentiable))
+    patches = _checked_patches(renderer, corners, _subset(place, slice(0, 4)))
     if corners.requires_grad:
-        (slope,) = torch.autograd.grad(paint.coverage.sum() + paint.colour.sum(), corners, allow_unused=True)
-        expect(slope is not None, "no gradient comes through")
-        expect(bool(slope.isfinite().all()), "the gradient holds numbers that are not finite")
+        output = patches.coverage.sum() + patches.colour.sum()
+        (gradient,) = torch.autograd.grad(output, corners, allow_unused=True)
+        expect(gradient is not None, "the output has no gradient")
+        expect(bool(gradient.isfinite().all()), "the gradient is not finite where actions are 0 or 1")
 
 
-def margin(bench: Bench) -> None:
+def margin(harness: Harness) -> None:
     """Coverage has fallen to 0 where the margin ends."""
-    renderer, _ = bench.fresh()
-    actions = _actions(renderer, 24)
+    renderer, _ = harness.build()
+    actions = _random_actions(renderer, 24)
+    # Extreme actions may scatter specks of one or two px, which are averaged.
+    extreme_actions = torch.cat([torch.ones_like(actions[:1]), actions.round()])
     for side in (SIDE, 2 * SIDE):
-        told = renderer.margin(side)
-        expect(isinstance(told, int) and told >= 0, f"margin({side}) is {told!r}, not a whole number of px")
-        if not told:
-            continue  # what ends with its tile may cover all of it
-        # The wildest strokes may fray out, in specks of a px or two.
-        wild = torch.cat([torch.ones_like(actions[:1]), actions.round()])
-        for some, most, speck in ((actions, 0.02, 1), (wild, 0.25, 5)):
-            sheet = _paint(renderer, some, _place(renderer, some, side)).coverage
-            edges = (sheet[..., 0], sheet[..., -1], sheet[..., 0, :], sheet[..., -1, :])
-            edge = max(float(F.avg_pool1d(e, speck, 1).max()) for e in edges)
-            expect(edge < most, f"coverage is still {edge:.2g} where the margin of {told} px around {side} px ends")
+        margin = renderer.margin(side)
+        expect(isinstance(margin, int) and margin >= 0, f"margin({side}) is {margin!r}, not a number of px")
+        if not margin:
+            continue  # without a margin, a stroke may cover its whole tile
+        for subset, max_coverage, speck in ((actions, 0.02, 1), (extreme_actions, 0.25, 5)):
+            patch = renderer(subset, _place(renderer, subset, side)).coverage
+            edges = (patch[..., 0], patch[..., -1], patch[..., 0, :], patch[..., -1, :])
+            coverage = max(float(F.avg_pool1d(edge, speck, 1).max()) for edge in edges)
+            message = f"coverage is {coverage:.2g} where the margin of {margin} px around {side} px ends"
+            expect(coverage < max_coverage, message)
 
 
-def reach(bench: Bench) -> None:
-    """Strokes leave no paint further from their tile than it says they reach, if it says so."""
-    renderer, _ = bench.fresh()
-    actions = _actions(renderer, 24)
+def max_extent(harness: Harness) -> None:
+    """No paint is farther from the tile than `max_extent`, unless that is None."""
+    renderer, _ = harness.build()
+    actions = _random_actions(renderer, 24)
     actions = torch.cat([actions, actions.round()])
     place = _place(renderer, actions)
-    told = renderer.max_extent(actions, SIDE)
-    if told is None:
+    extents = renderer.max_extent(actions, SIDE)
+    if extents is None:
         return
-    expect_tensor(told, (len(actions),), actions, "the reach")
-    sheets = renderer(actions, place).coverage[:, 0]
-    for far, sheet in zip(told.ceil().clamp(0, place.margin).int().tolist(), sheets, strict=True):
-        inner = slice(place.margin - far, place.patch_size - place.margin + far)
-        beyond = sheet.clone()
-        beyond[inner, inner] = 0
-        expect(
-            float(beyond.max()) < 1e-6, f"a stroke that reaches {far} px from its tile, it says, leaves paint beyond"
-        )
+    expect_tensor(extents, (len(actions),), actions, "max_extent")
+    coverages = renderer(actions, place).coverage[:, 0]
+    for extent, coverage in zip(extents.ceil().clamp(0, place.margin).int().tolist(), coverages, strict=True):
+        inside = slice(place.margin - extent, place.patch_size - place.margin + extent)
+        outside = coverage.clone()
+        outside[inside, inside] = 0
+        message = f"a stroke with a max_extent of {extent} px leaves paint farther from its tile"
+        expect(float(outside.max()) < 1e-6, message)
 
 
-def alone(bench: Bench) -> None:
-    """A stroke looks the same whichever others are drawn with it, and in whatever order."""
-    renderer, actions, place = _ready(bench)
-    colour, coverage = _paint(renderer, actions, place)
-    for number in (0, STROKES - 1):
-        only = slice(number, number + 1)
-        one = _paint(renderer, actions[only], _some(place, only))
-        fault = "a stroke looks different when it is drawn alone; place.stroke_index and place.seed must choose its randomness"
-        expect_same(one.coverage, coverage[only], fault)
-        expect_same(one.colour, colour[only], fault)
+def batch(harness: Harness) -> None:
+    """A stroke does not depend on the other strokes of the batch or on their order."""
+    renderer, actions, place = _build(harness)
+    colour, coverage = _checked_patches(renderer, actions, place)
+    message = "a stroke looks different alone; its noise must follow from place.stroke_index and place.seed"
+    for index in (0, STROKES - 1):
+        single = slice(index, index + 1)
+        patches = _checked_patches(renderer, actions[single], _subset(place, single))
+        expect_close(patches.coverage, coverage[single], message)
+        expect_close(patches.colour, colour[single], message)
     order = torch.arange(STROKES - 1, -1, -1, device=actions.device)
-    turned = _paint(renderer, actions[order], _some(place, order))
-    expect_same(turned.coverage, coverage[order], "strokes look different when they are drawn in another order")
+    reordered = _checked_patches(renderer, actions[order], _subset(place, order))
+    expect_close(reordered.coverage, coverage[order], "strokes look different in another order")
 
 
-def determinism(bench: Bench) -> None:
-    """The same strokes are the same paint: again, from a renderer built again, whatever was drawn in between."""
-    renderer, made = bench.fresh()
-    actions = _actions(renderer)
+def determinism(harness: Harness) -> None:
+    """The same strokes give the same output: called again, built again, after other calls."""
+    renderer, scene = harness.build()
+    actions = _random_actions(renderer)
     place = _place(renderer, actions)
-    with untouched_generators(made), torch.no_grad():
+    with generators_unused(scene), torch.no_grad():
         first = renderer(actions, place)
         renderer(1 - actions, place)
-        again = renderer(actions, place)
-    expect_same(again.coverage, first.coverage, "the same actions look different the second time", 1e-6)
-    other, _ = bench.fresh()
+        second = renderer(actions, place)
+    expect_close(second.coverage, first.coverage, "its output depends on earlier calls", 1e-6)
+    other, _ = harness.build()
     with torch.no_grad():
-        built_again = other(actions, place)
-    expect_same(built_again.coverage, first.coverage, "built again from the same seed it paints differently", 1e-6)
+        rebuilt = other(actions, place)
+    expect_close(rebuilt.coverage, first.coverage, "the same seed gives another output", 1e-6)
 
 
-def gradient(bench: Bench) -> None:
-    """The gradient of what it draws is what finite differences say, for every number of the action."""
-    renderer, actions, place = _ready(bench)
-    if not _learns(renderer):
+def gradient(harness: Harness) -> None:
+    """The gradient agrees with finite differences, for each dimension of the action."""
+    renderer, actions, place = _build(harness)
+    if not renderer.differentiable:
         return
-    waves = torch.arange(place.patch_size, device=actions.device)
-    weights = 1 + torch.sin(waves * 0.35)[:, None] * torch.cos(waves * 0.23)[None, :]
-
+    pixel = torch.arange(place.patch_size, device=actions.device)
+    weights = 1 + torch.sin(pixel * 0.35)[:, None] * torch.cos(pixel * 0.23)[None, :]
     tint = torch.tensor([1.0, 1.3, 0.6], device=actions.device).view(1, 3, 1, 1)
 
-    def look(at: Tensor) -> Tensor:
-        colour, coverage = renderer(at, place)
+    def loss(point: Tensor) -> Tensor:
+        colour, coverage = renderer(point, place)
         picture: Tensor = 0.7 + coverage * (colour * tint - 0.7)
         return (picture * weights).double().sum((1, 2, 3))
 
-    ways = one_at_a_time(actions, [f'"{name}"' for name in renderer.space.names])
-    expect_slope(look, 0.15 + 0.7 * actions, ways, 3e-4)
+    directions = axis_directions(actions, [f'"{name}"' for name in renderer.space.names])
+    expect_gradient(loss, 0.15 + 0.7 * actions, directions, 3e-4)
 
 
-def parts(bench: Bench) -> None:
-    """A part of sheets is what the whole sheets have there."""
-    renderer, actions, place = _ready(bench)
+def regions(harness: Harness) -> None:
+    """A region of the patches is the same as that region of the whole patches."""
+    renderer, actions, place = _build(harness)
     width, height = place.patch_size // 2, place.patch_size // 3
     with torch.no_grad():
         whole = renderer(actions, place)
         for x, y in ((0, 0), (place.patch_size - width, 5)):
-            part = renderer.forward_region(actions, place, Window(x, y, width, height))
-            for name, some, all_of_it in zip(StrokePatches._fields, part, whole, strict=True):
-                there = all_of_it[..., y : y + height, x : x + width] if all_of_it.shape[-1] > 1 else all_of_it
-                expect_same(some, there, f"the {name} of the part at ({x}, {y}) is not what the sheet has there")
+            region = renderer.forward_region(actions, place, Window(x, y, width, height))
+            for name, actual, patch in zip(StrokePatches._fields, region, whole, strict=True):
+                expected = patch[..., y : y + height, x : x + width] if patch.shape[-1] > 1 else patch
+                expect_close(actual, expected, f"the {name} of the region at ({x}, {y}) differs from the whole patch")
 
 
-def windows(bench: Bench) -> None:
-    """Windows of a picture are parts of the whole."""
-    renderer, canvas, actions, background = _painting(bench)
+def windows(harness: Harness) -> None:
+    """A rendered window is the same as that region of the whole picture."""
+    renderer, canvas, actions, background = _build_painting(harness)
     with torch.no_grad():
         whole = canvas.render(renderer, actions, background, SEED)
-        expect_unit(whole, "a picture of its strokes")
+        expect_unit_range(whole, "a picture of its strokes")
         for x, y, width, height in ((0, 0, 20, 16), (17, 9, 30, 22), (30, 5, 7, 31)):
-            part = canvas.render(renderer, actions, background, SEED, Window(x, y, width, height))
-            fault = f"a window at ({x}, {y}) is not what the whole picture has there"
-            expect_same(part, whole[:, :, y : y + height, x : x + width], fault)
+            rendered = canvas.render(renderer, actions, background, SEED, Window(x, y, width, height))
+            crop = whole[:, :, y : y + height, x : x + width]
+            expect_close(rendered, crop, f"the window at ({x}, {y}) differs from the whole picture")
 
 
-def replay(bench: Bench) -> None:
-    """The stroke log paints the picture that was optimised, whole or in windows."""
-    renderer, canvas, actions, background = _painting(bench)
+def replay(harness: Harness) -> None:
+    """`replay` of the stroke log renders the optimised picture: whole, windows, and without background."""
+    renderer, canvas, actions, background = _build_painting(harness)
     log = _log(renderer, canvas, actions)
     with torch.no_grad():
-        seen = canvas.render(renderer, actions, background, SEED)[0]
+        optimised = canvas.render(renderer, actions, background, SEED)[0]
         whole = renderer.replay(log, Window(0, 0, *canvas.size))
-        expect(tuple(whole.shape) == tuple(seen.shape), f"replay gives the shape {tuple(whole.shape)}")
-        apart = float((whole.to(seen) - seen).abs().mean())
-        expect(apart < 0.005, f"a replay of the log is another picture than the one optimised (mean error {apart:.2g})")
-        part = renderer.replay(log, Window(11, 5, 25, 30))
+        expect(tuple(whole.shape) == tuple(optimised.shape), f"replay returns the shape {tuple(whole.shape)}")
+        error = float((whole.to(optimised) - optimised).abs().mean())
+        expect(error < 0.005, f"replay renders another picture than the optimised one (mean error {error:.2g})")
+        window = renderer.replay(log, Window(11, 5, 25, 30))
         paint = renderer.replay(replace(log, background=(0.0, 0.0, 0.0, 0.0)), Window(0, 0, *canvas.size))
-    expect(len(paint) == 4, f"a replay without a ground has {len(paint)} channels, not 4")
-    ground = torch.tensor(log.background).view(3, 1, 1).to(paint)
-    expect_same(paint[:3] + (1 - paint[3]) * ground, whole.to(paint), "a replay without a ground, laid on it", 0.005)
-    expect_same(part, whole[:, 5:35, 11:36], "a window of a replay is not what the whole has there", 0.005)
+    expect(len(paint) == 4, f"without a background replay returns {len(paint)} channels, not 4")
+    colour = torch.tensor(log.background).view(3, 1, 1).to(paint)
+    composited = paint[:3] + (1 - paint[3]) * colour
+    expect_close(composited, whole.to(paint), "without a background replay renders another picture", 0.005)
+    expect_close(window, whole[:, 5:35, 11:36], "a window of replay differs from the whole picture", 0.005)
 
 
-def enlargement(bench: Bench) -> None:
-    """Enlarged, the picture is the same with more pixels."""
-    renderer, canvas, actions, _ = _painting(bench)
+def scale(harness: Harness) -> None:
+    """At scale 2 it is the same picture, except for details that are finer."""
+    renderer, canvas, actions, _ = _build_painting(harness)
     log = _log(renderer, canvas, actions)
     width, height = canvas.size
     with torch.no_grad():
         small = renderer.replay(log, Window(0, 0, width, height))
         large = renderer.replay(log, Window(0, 0, 2 * width, 2 * height, 2.0))
     expect(large.shape[-2:] == (2 * height, 2 * width), f"at scale 2 the shape is {tuple(large.shape)}")
-    # Grain may be finer; what lies under it must stay in its place.
-    apart = float((F.avg_pool2d(small[None], 8) - F.avg_pool2d(large[None], 16)).abs().mean())
-    moved = float((F.avg_pool2d(small[None], 8) - F.avg_pool2d(small[None], 8).mean()).abs().mean())
-    expect(apart < 0.02 + 0.2 * moved, f"enlarged it is another picture (mean error {apart:.2g}); draw by place.side")
+    reduced, reference = F.avg_pool2d(large[None], 16), F.avg_pool2d(small[None], 8)
+    error = float((reference - reduced).abs().mean())
+    contrast = float((reference - reference.mean()).abs().mean())
+    message = f"at scale 2 it is another picture (mean error {error:.2g}); lengths must be relative to place.side"
+    expect(error < 0.02 + 0.2 * contrast, message)
 
 
-# ------------------------------------------------------------------------------------------------------- material
-def _learns(renderer: Renderer) -> bool:
-    return bool(renderer.differentiable)
-
-
-def _actions(renderer: Renderer, strokes: int = STROKES) -> Tensor:
-    drawn = torch.rand(strokes, len(renderer.space), generator=torch.Generator().manual_seed(SEED))
-    return drawn.to(renderer.scene.device)
+def _random_actions(renderer: Renderer, strokes: int = STROKES) -> Tensor:
+    actions = torch.rand(strokes, len(renderer.space), generator=torch.Generator().manual_seed(SEED))
+    return actions.to(renderer.scene.device)
 
 
 def _place(renderer: Renderer, actions: Tensor, side: int = SIDE) -> Place:
-    number = torch.arange(len(actions), device=actions.device)
-    origin = torch.stack([number * 3, 40 - number * 2], 1)
-    return Place(origin, side, renderer.margin(side), number + 5, (4 * side, 3 * side), SEED)
+    index = torch.arange(len(actions), device=actions.device)
+    origin = torch.stack([index * 3, 40 - index * 2], 1)
+    return Place(origin, side, renderer.margin(side), index + 5, (4 * side, 3 * side), SEED)
 
 
-def _some(place: Place, which: slice | Tensor) -> Place:
-    origin, number = place.origin[which], place.stroke_index[which]
-    return Place(origin, place.side, place.margin, number, place.size, place.seed, place.scale)
+def _subset(place: Place, which: slice | Tensor) -> Place:
+    return replace(place, origin=place.origin[which], stroke_index=place.stroke_index[which])
 
 
-def _ready(bench: Bench) -> tuple[Renderer, Tensor, Place]:
-    renderer, _ = bench.fresh()
-    actions = _actions(renderer)
+def _build(harness: Harness) -> tuple[Renderer, Tensor, Place]:
+    renderer, _ = harness.build()
+    actions = _random_actions(renderer)
     return renderer, actions, _place(renderer, actions)
 
 
-def _paint(renderer: Renderer, actions: Tensor, place: Place) -> StrokePatches:
-    """What a renderer draws, once it is certain that it is paint."""
-    made = renderer(actions, place)
-    expect(
-        isinstance(made, StrokePatches),
-        f"forward returns {type(made).__name__}, not artkit.rendering.stroke_renderer.StrokePatches",
-    )
-    paint: StrokePatches = made
-    m, sheet = len(actions), place.patch_size
-    expect_tensor(paint.coverage, (m, 1, sheet, sheet), actions, "the coverage")
-    whole = tuple(paint.colour.shape[-2:]) == (sheet, sheet)
-    expect_tensor(paint.colour, (m, 3, sheet, sheet) if whole else (m, 3, 1, 1), actions, "the colour")
-    expect_unit(paint.coverage, "the coverage")
-    expect_unit(paint.colour, "the colour")
-    return paint
+def _checked_patches(renderer: Renderer, actions: Tensor, place: Place) -> StrokePatches:
+    """Return the renderer's output. Raises AssertionError if its types, shapes or ranges are wrong."""
+    output = renderer(actions, place)
+    expect(isinstance(output, StrokePatches), f"forward returns {type(output).__name__}, not artkit.StrokePatches")
+    patches: StrokePatches = output
+    m, size = len(actions), place.patch_size
+    expect_tensor(patches.coverage, (m, 1, size, size), actions, "the coverage")
+    per_pixel = tuple(patches.colour.shape[-2:]) == (size, size)
+    expect_tensor(patches.colour, (m, 3, size, size) if per_pixel else (m, 3, 1, 1), actions, "the colour")
+    expect_unit_range(patches.coverage, "the coverage")
+    expect_unit_range(patches.colour, "the colour")
+    return patches
 
 
-def _painting(bench: Bench) -> tuple[Renderer, Canvas, Tensor, Tensor]:
-    """A renderer, a canvas, the actions (1, N, A) of a picture, and its background."""
-    renderer, made = bench.fresh()
-    made.renderer = renderer
-    canvas = Quarters(Quarters.Config(), made)
-    return renderer, canvas, _actions(renderer, canvas.stroke_count)[None], made.background
+def _build_painting(harness: Harness) -> tuple[Renderer, Canvas, Tensor, Tensor]:
+    """Return a renderer, a canvas, the actions (1, N, A) of a picture, and its background."""
+    renderer, scene = harness.build()
+    scene.renderer = renderer
+    canvas = Quarters(Quarters.Config(), scene)
+    return renderer, canvas, _random_actions(renderer, canvas.stroke_count)[None], scene.background
 
 
 def _log(renderer: Renderer, canvas: Canvas, actions: Tensor) -> StrokeLog:

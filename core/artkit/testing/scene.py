@@ -1,4 +1,4 @@
-"""A scene to build parts in, with a plain renderer and canvas that the checks of other kinds use."""
+"""Scenes for tests, with a simple renderer, canvas and data set."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from artkit.strokes.action_space import ActionSpace, Dimension
 SEED = 7
 SIZE = (56, 40)
 
-SMALLEST, LARGEST = 0.1, 0.4  # radius, tile units
+MIN_RADIUS, MAX_RADIUS = 0.1, 0.4  # tile units
 
 
 class Spots(Renderer):
-    """Soft round spots: a renderer with nothing to it."""
+    """Soft round spots: a minimal renderer."""
 
     name = "spots"
     space = ActionSpace(
@@ -33,7 +33,7 @@ class Spots(Renderer):
         (
             Dimension("x", "tile"),
             Dimension("y", "tile"),
-            Dimension("radius", "tile", SMALLEST, LARGEST),
+            Dimension("radius", "tile", MIN_RADIUS, MAX_RADIUS),
             Dimension("red"),
             Dimension("green"),
             Dimension("blue"),
@@ -41,29 +41,30 @@ class Spots(Renderer):
     )
 
     def margin(self, side: int) -> int:
-        return math.ceil(LARGEST * side)
+        return math.ceil(MAX_RADIUS * side)
 
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         pixel = (torch.arange(place.patch_size, device=actions.device) + 0.5 - place.margin) / place.side
         x, y, size = actions[:, 0, None, None], actions[:, 1, None, None], actions[:, 2, None, None]
         distance = (pixel[None, None, :] - x).square() + (pixel[None, :, None] - y).square()
-        coverage = (1 - distance / (SMALLEST + (LARGEST - SMALLEST) * size).square()).clamp(min=0).square()
+        radius = MIN_RADIUS + (MAX_RADIUS - MIN_RADIUS) * size
+        coverage = (1 - distance / radius.square()).clamp(min=0).square()
         return StrokePatches(actions[:, 3:6, None, None], coverage[:, None])
 
 
 class Quarters(Canvas):
-    """Tiles of half the picture's longer side that overlap, two strokes each, one after the other."""
+    """Overlapping tiles of half the picture's longer side, twice, one stroke a phase."""
 
     name = "quarters"
 
     def layout(self, scene: Scene) -> tuple[Phase, ...]:
         side = max(scene.size) // 2
         corners = [(x, y) for y in range(-4, scene.size[1], side - 6) for x in range(-4, scene.size[0], side - 6)]
-        return tuple(Phase(number, x, y, side, 1, 1, side) for number, (x, y) in enumerate(2 * corners))
+        return tuple(Phase(index, x, y, side, 1, 1, side) for index, (x, y) in enumerate(2 * corners))
 
 
 class Waves(Data):
-    """Smooth pictures of two classes, as they come from `picture`."""
+    """100 pictures of two classes, made by `picture`."""
 
     name = "waves"
     classes = ("even", "odd")
@@ -75,11 +76,11 @@ class Waves(Data):
     def __len__(self) -> int:
         return 100
 
-    def images(self, numbers: Tensor) -> Tensor:
-        return torch.cat([picture(self._scene.size, number) for number in numbers.tolist()]).to(self._scene.device)
+    def images(self, indices: Tensor) -> Tensor:
+        return torch.cat([picture(self._scene.size, index) for index in indices.tolist()]).to(self._scene.device)
 
-    def labels(self, numbers: Tensor) -> Tensor:
-        return numbers % 2
+    def labels(self, indices: Tensor) -> Tensor:
+        return indices % 2
 
 
 def scene(
@@ -91,21 +92,22 @@ def scene(
     target: bool = False,
     data: str | type[Data] | None = None,
 ) -> Scene:
-    """A scene with a renderer and a canvas, by name or class; with `picture` as its target if it is to have one, and
-    with data to learn from, such as `Waves`, if it is to have some.
+    """Return a scene with a renderer and a canvas, each by name or class.
+
+    target: whether its target is `picture()`. data: a data set by name or class, such as `Waves`.
     """
-    made = new_scene(size, seed, (0.9, 0.8, 0.7), choose_device(device))
-    made.renderer = made.make("renderer", renderer)
-    made.canvas = made.make("canvas", canvas)
+    scene = new_scene(size, seed, (0.9, 0.8, 0.7), choose_device(device))
+    scene.renderer = scene.make("renderer", renderer)
+    scene.canvas = scene.make("canvas", canvas)
     if data:
-        made.data = made.make("data", data)
+        scene.data = scene.make("data", data)
     if target:
-        made.target = TargetImage(picture(size).to(made.device))
-    return made
+        scene.target = TargetImage(picture(size).to(scene.device))
+    return scene
 
 
 def picture(size: tuple[int, int] = SIZE, number: int = 0) -> Tensor:
-    """A smooth picture (1, 3, h, w) in [0, 1] in which no two places are alike; another one for each number."""
+    """Return a smooth picture (1, 3, h, w) in [0, 1] without repetition; `number` selects one of many."""
     width, height = size
     x, y = torch.linspace(0, 1, width)[None, :], torch.linspace(0, 1, height)[:, None]
     waves = [torch.sin((5 + c) * x + (7 - 2 * c) * y * y + c + 1.3 * number) for c in range(3)]

@@ -14,120 +14,122 @@ from torch import Tensor
 
 from artkit.interfaces.scene import Scene
 from artkit.interfaces.trainer import Trainer
-from artkit.testing.common import Bench, SceneMaker, Settings, expect, expect_unit, through_a_file, untouched_generators
+from artkit.testing.assertions import checkpoint_round_trip, expect, expect_unit_range, generators_unused
+from artkit.testing.harness import Harness, SceneFactory, Settings
 
 STEPS = 4
 
 
 def check_trainer(
-    part: str | type[Trainer],
+    component: str | type[Trainer],
     settings: Settings | None = None,
     *,
-    scene: SceneMaker | None = None,
+    scene: SceneFactory | None = None,
     folder: Path | None = None,
 ) -> None:
-    """Check a trainer, by name or class, with a few steps. Raises Faults with everything that is wrong.
+    """Check a trainer, by name or class, with a few steps. Raises CheckFailures with all checks that fail.
 
-    settings: as a recipe would say them; choose small ones. scene: makes the scene it is built for. folder: of the run,
-    in which data that is there already is used again; a new one each time unless told.
+    settings: as in a recipe; choose a small training. scene: makes the scene it is built for. folder: of the run; its
+    training data is used again if it exists. Default: a new folder for each check.
     """
 
-    def checked(check: Callable[[_Trained], None]) -> Callable[[Bench], None]:
-        def within(bench: Bench) -> None:
-            with tempfile.TemporaryDirectory() as made:
-                check(_Trained(bench, folder or Path(made)))
+    def in_folder(check: Callable[[_TrainerHarness], None]) -> Callable[[Harness], None]:
+        def run(harness: Harness) -> None:
+            with tempfile.TemporaryDirectory() as temporary:
+                check(_TrainerHarness(harness, folder or Path(temporary)))
 
-        within.__name__ = check.__name__
-        return within
+        run.__name__ = check.__name__
+        return run
 
-    Bench("trainer", part, settings, scene).run(map(checked, (steps, sample, weights, determinism, state)))
+    Harness("trainer", component, settings, scene).run(map(in_folder, (steps, sample, weights, determinism, state)))
 
 
 @dataclass
-class _Trained:
-    """A trainer on the bench, and the folder of its runs."""
+class _TrainerHarness:
+    """Builds trainers that use the same folder."""
 
-    bench: Bench
+    harness: Harness
     folder: Path
 
-    def fresh(self) -> tuple[Trainer, Scene]:
-        trainer, made = self.bench.fresh(STEPS, self.folder)
+    def build(self) -> tuple[Trainer, Scene]:
+        trainer, scene = self.harness.build(STEPS, self.folder)
         trainer.prepare()
-        return trainer, made
+        return trainer, scene
 
 
-def steps(bench: _Trained) -> None:
-    """Each step gives losses by name, finite numbers."""
-    trainer, _ = bench.fresh()
+def steps(harness: _TrainerHarness) -> None:
+    """Each step returns finite losses by name."""
+    trainer, _ = harness.build()
     for step in range(STEPS):
         losses = trainer.step(step)
-        expect(losses, f"step {step} gives no loss")
-        wrong = [f"{name} is {value!r}" for name, value in losses.items() if not _is_number(value)]
-        expect(not wrong, f"step {step}: {', '.join(wrong)}: losses are finite numbers")
+        expect(losses, f"step {step} returns no losses")
+        wrong = [f"{name} is {value!r}" for name, value in losses.items() if not _is_finite_number(value)]
+        expect(not wrong, f"step {step}: {', '.join(wrong)}; losses must be finite numbers")
 
 
-def sample(bench: _Trained) -> None:
-    """Its sample is a sheet (3, h, w) in [0, 1]."""
-    trainer, _ = bench.fresh()
+def sample(harness: _TrainerHarness) -> None:
+    """Its sample is an image (3, h, w) in [0, 1]."""
+    trainer, _ = harness.build()
     trainer.step(0)
-    sheet = trainer.sample()
-    expect(isinstance(sheet, Tensor) and sheet.ndim == 3 and len(sheet) == 3, "sample() gives no sheet (3, h, w)")
-    expect_unit(sheet, "its sample")
+    image = trainer.sample()
+    expect(isinstance(image, Tensor) and image.ndim == 3 and len(image) == 3, "sample() returns no image (3, h, w)")
+    expect_unit_range(image, "its sample")
 
 
-def weights(bench: _Trained) -> None:
-    """It writes its weights into the folder that it is told, as no pickle."""
-    with tempfile.TemporaryDirectory() as goal:
-        trainer, _ = bench.fresh()
+def weights(harness: _TrainerHarness) -> None:
+    """It saves its weights into the folder that it is called with, without pickling."""
+    with tempfile.TemporaryDirectory() as destination:
+        trainer, _ = harness.build()
         trainer.step(0)
-        file = Path(trainer.save(Path(goal)))
-        expect(file.is_file() and file.parent == Path(goal), f"save gives {file}, which is no file in the folder told")
+        file = Path(trainer.save(Path(destination)))
+        written = file.is_file() and file.parent == Path(destination)
+        expect(written, f"save returns {file}, which is not a file in the folder it was called with")
         head = file.read_bytes()[:4]
         pickled = head[:1] == b"\x80" or head == b"PK\x03\x04"
-        expect(not pickled, f"{file.name} is a pickle, which could run anything when it is read; write safetensors")
+        expect(not pickled, f"{file.name} is a pickle, which can execute code when it is loaded; save safetensors")
 
 
-def determinism(bench: _Trained) -> None:
-    """The same seed trains the same, and nothing is drawn from torch's own generator."""
+def determinism(harness: _TrainerHarness) -> None:
+    """The same seed gives the same losses; torch's default generator is not used."""
 
-    def course() -> list[dict[str, float]]:
-        trainer, _ = bench.fresh()
-        with untouched_generators():
+    def run() -> list[dict[str, float]]:
+        trainer, _ = harness.build()
+        with generators_unused():
             return [trainer.step(step) for step in range(STEPS)]
 
-    first = course()
+    first = run()
     torch.rand(3)
-    _expect_losses(course(), first, "built again from the same seed it trains differently")
+    _expect_same_losses(run(), first, "the same seed gives other losses")
 
 
-def state(bench: _Trained) -> None:
-    """Going on from a checkpoint is as if it had never stopped."""
-    trainer, made = bench.fresh()
-    other, its_scene = bench.fresh()
+def state(harness: _TrainerHarness) -> None:
+    """Restored from a checkpoint it continues as without interruption."""
+    trainer, scene = harness.build()
+    other, other_scene = harness.build()
     half = STEPS // 2
     for step in range(half):
         trainer.step(step)
-    told = through_a_file({"trainer": trainer.state_dict(), "optimizers": _states(trainer)})
-    other.load_state_dict(told["trainer"])
+    saved = checkpoint_round_trip({"trainer": trainer.state_dict(), "optimizers": _optimizer_states(trainer)})
+    other.load_state_dict(saved["trainer"])
     for name, optimizer in other.optimizers().items():
-        optimizer.load_state_dict(told["optimizers"][name])
-    its_scene.generator.set_state(made.generator.get_state())
-    later = range(half, STEPS)
-    fault = "restored from its state it trains differently than had it never stopped"
-    _expect_losses([other.step(step) for step in later], [trainer.step(step) for step in later], fault)
+        optimizer.load_state_dict(saved["optimizers"][name])
+    other_scene.generator.set_state(scene.generator.get_state())
+    remaining = range(half, STEPS)
+    actual, expected = [other.step(step) for step in remaining], [trainer.step(step) for step in remaining]
+    _expect_same_losses(actual, expected, "restored from its state it gives other losses than uninterrupted")
 
 
-def _states(trainer: Trainer) -> dict[str, Any]:
+def _optimizer_states(trainer: Trainer) -> dict[str, Any]:
     return {name: optimizer.state_dict() for name, optimizer in trainer.optimizers().items()}
 
 
-def _is_number(value: object) -> bool:
+def _is_finite_number(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
-def _expect_losses(some: list[dict[str, float]], others: list[dict[str, float]], fault: str) -> None:
-    expect([set(losses) for losses in some] == [set(losses) for losses in others], fault)
-    for one, other in zip(some, others, strict=True):
-        for name, value in one.items():
-            near = math.isclose(value, other[name], rel_tol=1e-4, abs_tol=1e-6)
-            expect(near, f"{fault} ({name} is {value:.6g}, and {other[name]:.6g})")
+def _expect_same_losses(actual: list[dict[str, float]], expected: list[dict[str, float]], message: str) -> None:
+    expect([set(losses) for losses in actual] == [set(losses) for losses in expected], message)
+    for actual_losses, expected_losses in zip(actual, expected, strict=True):
+        for name, value in actual_losses.items():
+            close = math.isclose(value, expected_losses[name], rel_tol=1e-4, abs_tol=1e-6)
+            expect(close, f"{message} ({name} is {value:.6g}, expected {expected_losses[name]:.6g})")

@@ -7,7 +7,7 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_newkinds() -> Sequence[type]:
-    """`newpart`."""
-    from newplugin.newpart import NewPart  # here, so that commands which need no parts stay quick
+    """Provide `newcomponent`."""
+    from newplugin.newcomponent import NewComponent  # imported here, so that discovery does not import torch
 
-    return (NewPart,)
+    return (NewComponent,)

@@ -1,4 +1,4 @@
-"""An objective for artkit: the colours of another image."""
+"""An objective for artkit: match the colour distribution of another image."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_objectives() -> Sequence[type]:
-    """`histogram`."""
-    from artkit_histogram.histogram import Histogram  # here, so that commands which need no parts stay quick
+    """Provide the objective `histogram`."""
+    from artkit_histogram.histogram import Histogram  # imported here, so that discovery does not import torch
 
     return (Histogram,)

@@ -1,10 +1,9 @@
-"""``type = "histogram"``: the colours of another image, wherever they are."""
+"""``type = "histogram"``: match the colour distribution of another image."""
 
 from __future__ import annotations
 
-from artkit import InputFile, Objective, Scene, View
-
 import torch
+from artkit import InputFile, Objective, Scene, View
 from artkit.imaging.loading import load_target_image
 from pydantic import Field
 from torch import Tensor
@@ -12,9 +11,9 @@ from torch.nn import functional as F
 
 
 class Histogram(Objective):
-    """How far colours would have to be moved to become those of an image.
+    """Distance between the colour distribution of the picture and that of an image.
 
-    The sliced Wasserstein distance (Rabin et al., 2011): along some directions of colour, sorted values are compared.
+    The sliced Wasserstein distance (Rabin et al., 2011): sorted values are compared along several colour axes.
     """
 
     name = "histogram"
@@ -23,26 +22,26 @@ class Histogram(Objective):
         """Settings."""
 
         image: InputFile
-        """The image whose colours are wanted."""
+        """The image whose colours the picture should have."""
         side: int = Field(256, ge=8, le=4096)
-        """The image is brought to so many px a side before its colours are counted."""
+        """The image is resized to this many px a side before its colours are counted."""
 
     config: Config
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
-        # Red, green and blue, and the diagonals between them: lightness, and three ways from a colour to its opposite.
+        # Red, green, blue and the four diagonals of the colour cube: lightness, and three pairs of opposite colours.
         axes = torch.cat([torch.eye(3), torch.tensor([[1.0, 1, 1], [1, 1, -1], [1, -1, 1], [-1, 1, 1]]) / 3**0.5])
         self._axes = axes.to(scene.device)
-        pixels = load_target_image(config.image, (config.side, config.side), "stretch").pixels.to(scene.device)
-        self._wanted = self._values(pixels)
+        image = load_target_image(config.image, (config.side, config.side), "stretch").pixels.to(scene.device)
+        self._target = self._sorted_values(image)
 
     def forward(self, view: View) -> Tensor:
-        values = self._values(view.image)
-        # As many values of the image as the picture has, evenly from the smallest to the largest.
-        wanted = F.interpolate(self._wanted, values.shape[-1], mode="linear", align_corners=True)
-        return (values - wanted).abs().mean((1, 2))
+        values = self._sorted_values(view.image)
+        # Resample the sorted values of the image to the number of pixels of the picture.
+        target = F.interpolate(self._target, values.shape[-1], mode="linear", align_corners=True)
+        return (values - target).abs().mean((1, 2))
 
-    def _values(self, pixels: Tensor) -> Tensor:
-        """Sorted values of pictures (n, 3, h, w) along each axis: (n, axes, h w)."""
-        return torch.einsum("ac,ncp->nap", self._axes, pixels.flatten(2)).sort(dim=-1).values
+    def _sorted_values(self, images: Tensor) -> Tensor:
+        """Return the sorted values of images (n, 3, h, w) along each axis: (n, axes, h * w)."""
+        return torch.einsum("ac,ncp->nap", self._axes, images.flatten(2)).sort(dim=-1).values

@@ -1,4 +1,4 @@
-"""A renderer for artkit: paint thrown at the canvas."""
+"""A renderer for artkit: splatter painting."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_renderers() -> Sequence[type]:
-    """`splatter`."""
-    from artkit_splatter.splatter import Splatter  # here, so that commands which need no parts stay quick
+    """Provide the renderer `splatter`."""
+    from artkit_splatter.splatter import Splatter  # imported here, so that discovery does not import torch
 
     return (Splatter,)

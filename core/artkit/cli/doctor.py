@@ -1,0 +1,39 @@
+"""``artkit doctor``: report what is installed and what is missing."""
+
+from __future__ import annotations
+
+import click
+
+from artkit.registry.plugin_registry import get_registry
+from artkit.version import __version__
+
+
+@click.command()
+def doctor() -> None:
+    """Report what is installed and what is missing.
+
+    For what is missing it shows how to install it.
+    """
+    import platform
+
+    _print_row("artkit", f"{__version__}, Python {platform.python_version()}")
+    try:
+        import torch
+
+        _print_row("torch", f"{torch.__version__}, {torch.get_num_threads()} threads")
+        gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none: pictures are painted on the CPU"
+        _print_row("GPU", gpu)
+    except (ImportError, OSError) as error:
+        _print_row("torch", f"missing ({error})")
+        _print_row("", "  pip install torch")
+    for _, requirements in get_registry().call_each("artkit_doctor"):
+        for name, found, hint in requirements or ():
+            _print_row(name, found or "missing")
+            if not found:
+                _print_row("", f"  {hint}")
+    for entry in get_registry().disabled:
+        _print_row(f"plugin {entry.plugin}", f"disabled: {entry.reason}")
+
+
+def _print_row(name: str, value: str) -> None:
+    click.echo(f"{name:<26} {value}")

@@ -1,0 +1,55 @@
+"""Compositing of layers of patches: gradients, and inputs that stay unchanged."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from artkit.rendering.compositing import TileLattice, composite
+
+
+def _layers() -> list[TileLattice]:
+    return [
+        TileLattice(top=0, left=1, pitch=3, rows=2, columns=2, patch_size=2),
+        TileLattice(top=1, left=0, pitch=4, rows=1, columns=1, patch_size=4),
+        TileLattice(top=2, left=0, pitch=2, rows=1, columns=3, patch_size=2),
+    ]
+
+
+@pytest.mark.parametrize("per_pixel", [False, True], ids=["colour per stroke", "colour per pixel"])
+def test_gradients_equal_finite_differences(per_pixel: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+
+    def random(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator, dtype=torch.float64).requires_grad_()
+
+    layers = _layers()
+    base = random(2, 3, 6, 6)
+    patches = []
+    for layer in layers:
+        count, side = layer.rows * layer.columns, layer.patch_size
+        patches.append(random(2, count, 3, side, side) if per_pixel else random(2, count, 3, 1, 1))
+        patches.append(random(2, count, 1, side, side))
+    assert torch.autograd.gradcheck(lambda b, *p: composite(b, layers, p), (base, *patches))
+
+
+@pytest.mark.parametrize("trainable", ["colour", "coverage", "base"])
+def test_gradients_when_only_one_input_requires_them(trainable: str) -> None:
+    layers = _layers()[:2]
+    torch.manual_seed(0)
+    base = torch.rand(1, 3, 6, 6, dtype=torch.float64, requires_grad=trainable == "base")
+    patches = []
+    for layer in layers:
+        count, side = layer.rows * layer.columns, layer.patch_size
+        patches.append(torch.rand(1, count, 3, 1, 1, dtype=torch.float64, requires_grad=trainable == "colour"))
+        patches.append(torch.rand(1, count, 1, side, side, dtype=torch.float64, requires_grad=trainable == "coverage"))
+    assert torch.autograd.gradcheck(lambda b, *p: composite(b, layers, p), (base, *patches))
+
+
+def test_inputs_are_not_changed() -> None:
+    base = torch.rand(1, 3, 6, 6)
+    before = base.clone()
+    layer = _layers()[0]
+    composite(base, [layer], [torch.rand(1, 4, 3, 1, 1), torch.rand(1, 4, 1, 2, 2)])
+    assert torch.equal(base, before)
