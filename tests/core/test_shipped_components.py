@@ -41,8 +41,6 @@ SETTINGS: dict[Component, dict[str, Any]] = {
     ("objective", "style"): {"image": "picture.png"},
     ("objective", "total-variation"): {"numbers": ["radius", "red", "green", "blue"]},
     ("objective", "text"): {"text": "a bee", "model": "tiny", "pretrained": "toy", "views": 2},
-    ("renderer", "fourier"): {"waves": 8},
-    ("renderer", "pixels"): {"side": 16},
     ("renderer", "vae"): {"weights": "vae.safetensors"},
     ("trainer", "gan"): {"strokes": 200, "listen": 200, "batch": 4, "regression": 0.5},
     ("trainer", "vae"): {"strokes": 200, "batch": 4},

@@ -1,4 +1,4 @@
-"""Figures of painters beside the real brush."""
+"""Tests of `artkit fidelity`: the metrics, the two-sample test and the command."""
 
 from __future__ import annotations
 
@@ -13,11 +13,8 @@ from click.testing import CliRunner
 from PIL import Image
 from torch import Tensor
 
+from artkit import Place, Renderer, Scene, StrokePatches
 from artkit.cli.main import cli
-from artkit.geometry.place import Place
-from artkit.interfaces.renderer import Renderer
-from artkit.interfaces.scene import Scene
-from artkit.rendering.stroke_renderer import StrokePatches
 from artkit_mypaint.action_spaces import STROKE_SPACE
 from artkit_mypaint.workers import Workers
 from artkit_painters import fidelity, two_sample
@@ -29,15 +26,14 @@ BRUSH = "classic/dry_brush"
 
 
 class Blank(Renderer):
-    """Paints nothing."""
+    """Renders no paint."""
 
     name = "blank"
     space = STROKE_SPACE
 
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
-        return StrokePatches(
-            actions[:, 9:, None, None], actions.new_zeros(len(actions), 1, place.patch_size, place.patch_size)
-        )
+        coverage = actions.new_zeros(len(actions), 1, place.patch_size, place.patch_size)
+        return StrokePatches(actions[:, 9:, None, None], coverage)
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +41,19 @@ def workers(mypaint: None) -> Workers:
     return Workers(BRUSH, 1)
 
 
-def test_the_brush_itself_is_a_perfect_sampler(scene: Callable[..., Scene], workers: Workers) -> None:
-    real = scene().make("renderer", "mypaint", brush=BRUSH, surrogate="")
+@pytest.fixture
+def real(scene: Callable[..., Scene]) -> Renderer:
+    renderer: Renderer = scene().make("renderer", "mypaint", brush=BRUSH, surrogate="")
+    return renderer
+
+
+@pytest.fixture
+def blank(scene: Callable[..., Scene]) -> Renderer:
+    return Blank(Blank.Config(), scene())
+
+
+# ---------------------------------------------------------------------------------------------------------------- metrics
+def test_brush_itself_has_the_metrics_of_a_perfect_sampler(real: Renderer, workers: Workers) -> None:
     figures = measure(real, BRUSH, workers, 200)
     assert figures["sampler"] == pytest.approx(2 * figures["floor"])
     assert figures["mse"] == pytest.approx(figures["sampler"], rel=0.15)
@@ -57,28 +64,29 @@ def test_the_brush_itself_is_a_perfect_sampler(scene: Callable[..., Scene], work
         assert figures[f"mse_{half}"] == pytest.approx(2 * figures[f"floor_{half}"], rel=0.25)
 
 
-def test_figures_order_painters(scene: Callable[..., Scene], workers: Workers) -> None:
-    made = scene()
-    learnt = measure(made.make("renderer", "gan", brush=BRUSH), BRUSH, workers, 200)
-    blank = measure(Blank(Blank.Config(), made), BRUSH, workers, 200)
-    assert learnt["floor"] <= learnt["mse"] < 0.5 * blank["mse"]
-    assert learnt["iou"] > 0.5
-    assert blank["iou"] == 0
-    assert blank["energy"] == 0
-    assert blank["floor"] == learnt["floor"]
+def test_trained_painter_has_better_metrics_than_a_blank_one(
+    scene: Callable[..., Scene], blank: Renderer, workers: Workers
+) -> None:
+    gan_figures = measure(scene().make("renderer", "gan", brush=BRUSH), BRUSH, workers, 200)
+    blank_figures = measure(blank, BRUSH, workers, 200)
+    assert gan_figures["floor"] <= gan_figures["mse"] < 0.5 * blank_figures["mse"]
+    assert gan_figures["iou"] > 0.5
+    assert blank_figures["iou"] == 0
+    assert blank_figures["energy"] == 0
+    assert blank_figures["floor"] == gan_figures["floor"]
 
 
-def test_figures_are_the_same_again(scene: Callable[..., Scene], workers: Workers) -> None:
+def test_metrics_depend_on_the_seed_only(scene: Callable[..., Scene], workers: Workers) -> None:
     painter = scene().make("renderer", "gan", brush=BRUSH)
     torch.manual_seed(1)
-    one = measure(painter, BRUSH, workers, 100, seed=3)
+    figures = measure(painter, BRUSH, workers, 100, seed=3)
     torch.manual_seed(2)
-    assert measure(painter, BRUSH, workers, 100, seed=3) == one
-    assert measure(painter, BRUSH, workers, 100, seed=4) != one
+    assert measure(painter, BRUSH, workers, 100, seed=3) == figures
+    assert measure(painter, BRUSH, workers, 100, seed=4) != figures
 
 
-def test_the_table_has_a_row_for_every_figure(scene: Callable[..., Scene], workers: Workers) -> None:
-    figures = measure(Blank(Blank.Config(), scene()), BRUSH, workers, 100)
+def test_table_has_a_row_for_each_metric(blank: Renderer, workers: Workers) -> None:
+    figures = measure(blank, BRUSH, workers, 100)
     rows = fidelity.table(figures)
     assert len(rows) == 8
     assert rows[0] == (
@@ -87,44 +95,45 @@ def test_the_table_has_a_row_for_every_figure(scene: Callable[..., Scene], worke
         f"best mean {figures['floor']:.5f}, perfect sample {figures['sampler']:.5f}",
     )
     (*_, last) = fidelity.table(figures | {"accuracy": 0.75, "accuracy_error": 0.0123})
-    assert last == ("told from real ones by a judge", "75.0 %", "± 1.2; a coin 50 %")
+    assert last == ("two-sample test accuracy", "75.0 %", "± 1.2; chance 50 %")
 
 
-def test_a_sheet_shows_real_strokes_above_painted_ones(scene: Callable[..., Scene], workers: Workers) -> None:
-    made = scene()
-    blank = fidelity.sheet(Blank(Blank.Config(), made), BRUSH, workers, strokes=8)
-    assert blank.shape == (3, 128, 512)
-    assert blank[:, :64].min() < 0.3, "paint is dark"
-    assert blank[:, 64:].min() == 1
-    real = fidelity.sheet(made.make("renderer", "mypaint", brush=BRUSH, surrogate=""), BRUSH, workers, strokes=8)
-    assert torch.equal(real[:, :64], blank[:, :64])
-    ink = [1 - real[0, rows].view(64, 8, 64).mean((0, 2)) for rows in (slice(64), slice(64, 128))]
-    torch.testing.assert_close(ink[0], ink[1], atol=0.03, rtol=0.2)
+def test_image_shows_real_strokes_above_painted_ones(real: Renderer, blank: Renderer, workers: Workers) -> None:
+    blank_image = fidelity.stroke_image(blank, BRUSH, workers, strokes=8)
+    assert blank_image.shape == (3, 128, 512)
+    assert blank_image[:, :64].min() < 0.3, "paint is dark"
+    assert blank_image[:, 64:].min() == 1
+    real_image = fidelity.stroke_image(real, BRUSH, workers, strokes=8)
+    assert torch.equal(real_image[:, :64], blank_image[:, :64])
+    above, below = (1 - real_image[0, rows].view(64, 8, 64).mean((0, 2)) for rows in (slice(64), slice(64, 128)))
+    torch.testing.assert_close(above, below, atol=0.03, rtol=0.2)
 
 
-def test_a_judge_sees_what_is_not_the_brush(scene: Callable[..., Scene], workers: Workers) -> None:
-    found = two_sample.accuracy(Blank(Blank.Config(), scene()), BRUSH, workers, 160)
-    assert found["accuracy"] > 0.9
+# -------------------------------------------------------------------------------------------------------- two-sample test
+@pytest.mark.slow
+def test_classifier_recognises_a_blank_painter(blank: Renderer, workers: Workers) -> None:
+    assert two_sample.accuracy(blank, BRUSH, workers, 160)["accuracy"] > 0.9
 
 
-def test_a_judge_cannot_tell_the_brush_from_itself(scene: Callable[..., Scene], workers: Workers) -> None:
-    real = scene().make("renderer", "mypaint", brush=BRUSH, surrogate="")
+@pytest.mark.slow
+def test_classifier_cannot_distinguish_the_brush_from_itself(real: Renderer, workers: Workers) -> None:
     torch.manual_seed(1)
-    found = two_sample.accuracy(real, BRUSH, workers, 96)
-    assert abs(found["accuracy"] - 0.5) < 4 * found["accuracy_error"]
-    assert found["accuracy_error"] == pytest.approx((0.25 / 48) ** 0.5, rel=0.2)
+    result = two_sample.accuracy(real, BRUSH, workers, 96)
+    assert abs(result["accuracy"] - 0.5) < 4 * result["accuracy_error"]
+    assert result["accuracy_error"] == pytest.approx((0.25 / 48) ** 0.5, rel=0.2)
     torch.manual_seed(2)
-    assert two_sample.accuracy(real, BRUSH, workers, 96) == found
+    assert two_sample.accuracy(real, BRUSH, workers, 96) == result
 
 
-def test_the_command_tells_all_figures(tmp_path: Path) -> None:
+# ---------------------------------------------------------------------------------------------------------------- command
+def test_command_prints_all_metrics_and_writes_an_image(tmp_path: Path) -> None:
     arguments = ["fidelity", "mypaint", "--strokes", "100", "--pairs", "32", "--sheet", str(tmp_path / "s.png")]
     result = CliRunner().invoke(cli, [*arguments, "--json"], catch_exceptions=False)
-    told = json.loads(result.stdout)
-    assert {"painter": "mypaint", "brush": BRUSH, "strokes": 100, "seed": 0, "pairs": 32}.items() <= told.items()
-    assert {"mse", "floor", "sampler", "iou", "energy", "spectrum", "accuracy", "accuracy_error"} <= told.keys()
+    printed = json.loads(result.stdout)
+    assert {"painter": "mypaint", "brush": BRUSH, "strokes": 100, "seed": 0, "pairs": 32}.items() <= printed.items()
+    assert {"mse", "floor", "sampler", "iou", "energy", "spectrum", "accuracy", "accuracy_error"} <= printed.keys()
     assert Image.open(tmp_path / "s.png").size == (512, 512)
-    assert len(fidelity.table(told)) == 9
+    assert len(fidelity.table(printed)) == 9
 
 
 @pytest.mark.parametrize(
@@ -133,10 +142,10 @@ def test_the_command_tells_all_figures(tmp_path: Path) -> None:
         (["cppn"], "does not paint brushstrokes"),
         (["mypaint", "--brush", "classic/charcol"], r"there is no brush.*\n.*classic/charcoal"),
         (["mypaint", "--brush", "classic/smudge"], "uses smudge"),
-        (["mypaint", "--sheet", "s.jpg"], "is to be a PNG"),
+        (["mypaint", "--sheet", "s.jpg"], "must be a PNG"),
     ],
 )
-def test_what_cannot_be_measured_is_refused(arguments: list[str], message: str) -> None:
+def test_error_for_an_unsuitable_renderer_brush_or_file(arguments: list[str], message: str) -> None:
     result = CliRunner().invoke(cli, ["fidelity", *arguments], catch_exceptions=False)
     assert result.exit_code == 2
     assert re.search(message, result.stderr)

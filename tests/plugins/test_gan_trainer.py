@@ -1,11 +1,11 @@
-"""Training the `gan` painter, a few steps of it."""
+"""Tests of the `gan` trainer with short trainings on stored strokes."""
 
 from __future__ import annotations
 
 import json
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,14 +18,15 @@ from artkit.errors import UsageError
 from artkit.files import sha256
 from artkit.interfaces.scene import Scene
 from artkit.recipes.reading import read_recipe
+from artkit_mypaint.workers import Workers
 from artkit_painters import weights
 from artkit_painters.gan import Gan
-from artkit_painters.gan_trainer import gradient_energy
+from artkit_painters.stroke_data import StrokeSet
 
 pytestmark = pytest.mark.usefixtures("mypaint")
 
 STEPS = 6
-TINY = """
+RECIPE = """
 seed = 3
 steps = 6
 [trainer]
@@ -40,8 +41,8 @@ critic_steps = 2
 
 @pytest.fixture(scope="module")
 def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("recipe") / "tiny.toml"
-    file.write_text(TINY)
+    file = tmp_path_factory.mktemp("recipe") / "short.toml"
+    file.write_text(RECIPE)
     return file
 
 
@@ -49,7 +50,7 @@ def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(
     recipe_file: Path, train: Callable[..., Run], mypaint: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The folder of a whole training."""
+    """The folder of an uninterrupted training."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
     torch.manual_seed(1)
     train(recipe_file, folder)
@@ -57,96 +58,92 @@ def trained(
 
 
 @pytest.fixture
-def with_strokes(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for another training of the recipe; its strokes, which take a while, are copied from the first."""
-    from artkit_painters.stroke_data import StrokeSet
+def folder_with_strokes(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for another training, whose strokes are copied from the first training to save time."""
+    store = StrokeSet.store
 
-    folder = tmp_path / "again"
-    real_store = StrokeSet.store
+    def copy_and_store(self: StrokeSet, folder: Path, workers: Workers) -> Iterator[int]:
+        shutil.copytree(trained / "strokes", folder, dirs_exist_ok=True)
+        return store(self, folder, workers)
 
-    def store(self: StrokeSet, there: Path, *arguments: object) -> object:
-        shutil.copytree(trained / "strokes", there, dirs_exist_ok=True)
-        return real_store(self, there, *arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(StrokeSet, "store", store)
-    return folder
+    monkeypatch.setattr(StrokeSet, "store", copy_and_store)
+    return tmp_path / "second"
 
 
-def weights_of(folder: Path) -> Path:
+def find_weights(folder: Path) -> Path:
     (file,) = folder.glob("gan-*.safetensors")
     return file
 
 
-def test_a_training_leaves_weights_that_paint(trained: Path, scene: Callable[..., Scene]) -> None:
+def build_task(recipe_file: Path, folder: Path, *settings: str) -> RendererTrainingTask:
+    task = RendererTrainingTask(read_recipe([recipe_file], list(settings)), torch.device("cpu"), folder)
+    task.prepare()
+    return task
+
+
+def test_training_writes_weights_log_and_image(trained: Path, scene: Callable[..., Scene]) -> None:
     lines = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(STEPS))
     assert all(math.isfinite(value) for line in lines for value in line.values())
     assert ["gap" in line for line in lines] == [False] * 3 + [True] * 3
     assert (trained / "sheet.png").exists()
-    file = weights_of(trained)
+    file = find_weights(trained)
     assert file.name == "gan-classic-dry_brush.safetensors"
-    _, facts, _ = weights.load(file)
-    assert facts["brush"] == "classic/dry_brush"
-    assert facts["training"]["strokes"] == 1000
-    assert facts["training"]["steps"] == STEPS
-    painter = Gan(Gan.Config(weights=file, sha256=sha256(file)), scene())
-    assert painter.margin(64) % 2 == 0
+    _, metadata, _ = weights.load(file)
+    assert metadata["brush"] == "classic/dry_brush"
+    assert metadata["training"]["strokes"] == 1000
+    assert metadata["training"]["steps"] == STEPS
+    renderer = Gan(Gan.Config(weights=file, sha256=sha256(file)), scene())
+    assert renderer.margin(64) % 2 == 0
 
 
-def test_the_same_recipe_gives_the_same_weights(
-    trained: Path, recipe_file: Path, train: Callable[..., Run], with_strokes: Path
+def test_weights_depend_on_the_recipe_s_seed_only(
+    trained: Path, recipe_file: Path, train: Callable[..., Run], folder_with_strokes: Path
 ) -> None:
-    """Everything random comes from the recipe's seed."""
     torch.manual_seed(2)
-    train(recipe_file, with_strokes)
-    assert weights_of(with_strokes).read_bytes() == weights_of(trained).read_bytes()
+    train(recipe_file, folder_with_strokes)
+    assert find_weights(folder_with_strokes).read_bytes() == find_weights(trained).read_bytes()
 
 
-@pytest.mark.parametrize("stop", [2, 3, 4])
-def test_going_on_is_as_if_it_had_never_stopped(
-    trained: Path, recipe_file: Path, train: Callable[..., Run], with_strokes: Path, stop: int
+@pytest.mark.parametrize("stop", [2, 3, 4], ids=["in regression", "between the stages", "in adversarial steps"])
+def test_resumed_training_has_the_same_weights_and_log(
+    trained: Path, recipe_file: Path, train: Callable[..., Run], folder_with_strokes: Path, stop: int
 ) -> None:
-    """In the regression, at its end, and while the critic judges."""
     torch.manual_seed(1)
     with pytest.raises(Interrupted, match=f"stopped after step {stop} of 6"):
-        train(recipe_file, with_strokes, stop_after=stop)
+        train(recipe_file, folder_with_strokes, stop_after=stop)
     torch.manual_seed(5)
-    assert train(recipe_file, with_strokes, resume=True).first_step == stop
-    assert weights_of(with_strokes).read_bytes() == weights_of(trained).read_bytes()
-    logs = [(folder / "log.jsonl").read_text().splitlines() for folder in (trained, with_strokes)]
-    for one, other in zip(*logs, strict=True):
-        assert {**json.loads(one), "seconds": 0} == {**json.loads(other), "seconds": 0}
+    assert train(recipe_file, folder_with_strokes, resume=True).first_step == stop
+    assert find_weights(folder_with_strokes).read_bytes() == find_weights(trained).read_bytes()
+    logs = [(folder / "log.jsonl").read_text().splitlines() for folder in (trained, folder_with_strokes)]
+    for line, resumed_line in zip(*logs, strict=True):
+        assert {**json.loads(line), "seconds": 0} == {**json.loads(resumed_line), "seconds": 0}
 
 
-def test_the_mean_learns(trained: Path, tmp_path: Path, recipe_file: Path, with_strokes: Path) -> None:
-    """Forty steps of regression bring the error down."""
-    changed = ['trainer.architecture="geometry"', "trainer.channels=8", "trainer.regression=1.0", "trainer.batch=16"]
-    job = RendererTrainingTask(read_recipe([recipe_file], ["steps=40", *changed]), torch.device("cpu"), with_strokes)
-    job.prepare()
-    errors = [job.step(step)["mse"] for step in range(40)]
+def test_error_of_the_mean_decreases(recipe_file: Path, folder_with_strokes: Path) -> None:
+    settings = ['trainer.architecture="geometry"', "trainer.channels=8", "trainer.regression=1.0", "trainer.batch=16"]
+    task = build_task(recipe_file, folder_with_strokes, "steps=40", *settings)
+    errors = [task.step(step)["mse"] for step in range(40)]
     assert sum(errors[-8:]) < 0.8 * sum(errors[:8]), errors
-    assert job.trainer.save(with_strokes).name.startswith("mean-")
+    assert task.trainer.save(folder_with_strokes).name.startswith("mean-")
 
 
-def test_dabs_are_learnt_by_heart_without_strokes(recipe_file: Path, tmp_path: Path) -> None:
-    """Two hundred steps of likelihood, for which no stroke is painted: the dabs become likelier in all that is told."""
-    job = RendererTrainingTask(
-        read_recipe([recipe_file], ["steps=200", "trainer.regression=1.0"]), torch.device("cpu"), tmp_path
+def test_mean_is_trained_without_a_critic(recipe_file: Path, folder_with_strokes: Path) -> None:
+    task = build_task(
+        recipe_file, folder_with_strokes, 'trainer.architecture="geometry"', "trainer.regression=1.0", "trainer.reach=[2, 2]"
     )
-    job.prepare()
-    first, *_, last = [job.step(step) for step in range(200)]
+    assert {name.partition(".")[0] for name in task.trainer.state_dict()} == {"painter"}
+    assert set(task.trainer.optimizers()) == {"regression"}
+
+
+def test_negative_log_likelihoods_decrease_without_stored_strokes(recipe_file: Path, tmp_path: Path) -> None:
+    task = build_task(recipe_file, tmp_path, "steps=200", "trainer.regression=1.0")
+    first, *_, last = [task.step(step) for step in range(200)]
     assert not (tmp_path / "strokes").exists()
-    for name, unlikely in last.items():
-        assert unlikely < first[name] - 0.2, name
+    for name, loss in last.items():
+        assert loss < first[name] - 0.2, name
 
 
-def test_a_mean_has_no_critic(recipe_file: Path) -> None:
-    with pytest.raises(UsageError, match="no critic can judge"):
+def test_error_for_adversarial_training_of_a_mean(recipe_file: Path) -> None:
+    with pytest.raises(UsageError, match="set regression = 1"):
         read_recipe([recipe_file], ['trainer.architecture="geometry"'])
-
-
-def test_gradient_energy_tells_grain_from_smudge() -> None:
-    grainy = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
-    smudged = torch.nn.functional.avg_pool2d(grainy, 3, 1, 1)
-    assert gradient_energy(grainy) > 3 * gradient_energy(smudged)
-    assert gradient_energy(torch.ones(1, 1, 8, 8)) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import torch
@@ -51,7 +52,7 @@ def action_space(harness: Harness) -> None:
     space = harness.component.space
     expect(space.name, "the action space has no name")
     expect(len(space) > 0, "the action space has no dimensions")
-    duplicates = sorted({name for name in space.names if space.names.count(name) > 1})
+    duplicates = sorted(name for name, count in Counter(space.names).items() if count > 1)
     expect(not duplicates, f"dimensions of the action space have the same name: {', '.join(duplicates)}")
     empty = [dimension.name for dimension in space.dimensions if dimension.low == dimension.high]
     expect(not empty, f"dimensions of the action space have an empty range: {', '.join(empty)}")
