@@ -1,4 +1,4 @@
-"""The test kit: every part that comes with artkit passes it, and each check finds the mistake it is there for."""
+"""The test kit: a correct component of each kind passes, and each check catches the mistakes it is made for."""
 
 from __future__ import annotations
 
@@ -13,31 +13,37 @@ import torch
 from pydantic import ConfigDict, PlainSerializer
 from torch import Tensor, nn
 
-from artkit import testing
-from artkit.config import Config as BaseConfig
-from artkit.geometry.phase import Phase
-from artkit.geometry.place import Place
-from artkit.geometry.window import Window
+from artkit import (
+    ActionSpace,
+    Agent,
+    Constraint,
+    Data,
+    Dimension,
+    Exporter,
+    Objective,
+    Phase,
+    Place,
+    Renderer,
+    Scene,
+    StrokePatches,
+    TargetImage,
+    Trainer,
+    View,
+    Window,
+    testing,
+)
+from artkit import Config as BaseConfig
 from artkit.imaging.pixels import tensor_to_pixels
-from artkit.imaging.png import save_png
-from artkit.imaging.target_image import TargetImage
-from artkit.interfaces.agent import Agent
-from artkit.interfaces.constraint import Constraint
-from artkit.interfaces.data import Data
-from artkit.interfaces.exporter import Exporter
-from artkit.interfaces.objective import Objective
-from artkit.interfaces.renderer import Renderer
-from artkit.interfaces.scene import Scene
-from artkit.interfaces.trainer import Trainer
-from artkit.interfaces.view import View
-from artkit.registry.plugin_registry import KIND_HOOKS, get_registry
-from artkit.rendering.stroke_renderer import StrokePatches
-from artkit.strokes.action_space import ActionSpace, Dimension
-from artkit.testing.scene import Quarters, Spots, Waves
+from artkit.registry.plugin_registry import KIND_HOOKS
+from artkit.testing import harness
+from artkit.testing.scene import Quarters, Spots
 
-# ----------------------------------------------------------------------------------------------- parts that are right
+CHECKS: dict[str, Callable[..., None]] = {kind: getattr(testing, f"check_{kind}") for kind in KIND_HOOKS}
+
+
+# --------------------------------------------------------------------------------------------------- correct components
 class Mean(Objective):
-    """How far the mean of a picture is from a half."""
+    """The squared distance of a picture's mean from 0.3."""
 
     name = "mean"
 
@@ -45,22 +51,22 @@ class Mean(Objective):
         return (view.image.mean((1, 2, 3)) - 0.3).square()
 
 
-class Loose(Agent):
-    """A parameter for each number."""
+class Logits(Agent):
+    """A parameter for each value of each action."""
 
-    name = "loose"
+    name = "logits"
 
     def __init__(self, config: Any, scene: Any) -> None:
         super().__init__(config, scene)
         shape = (2, scene.canvas.stroke_count, len(scene.renderer.space))
-        self.numbers = nn.Parameter(torch.rand(shape, generator=scene.generator) - 0.5)
+        self.logits = nn.Parameter(torch.rand(shape, generator=scene.generator) - 0.5)
 
     def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
-        return torch.sigmoid(self.numbers)
+        return torch.sigmoid(self.logits)
 
 
 class Narrow(Constraint):
-    """Numbers between a quarter and three quarters."""
+    """Values between 0.25 and 0.75."""
 
     name = "narrow"
 
@@ -75,11 +81,11 @@ class Raw(Exporter):
     suffixes = (".raw",)
 
     def write(self, painting: Any, file: Path) -> None:
-        file.write_bytes(tensor_to_pixels(painting.whole()).tobytes())
+        file.write_bytes(tensor_to_pixels(painting.to_tensor()).tobytes())
 
 
 class Slope(Trainer):
-    """Learns a slope."""
+    """Fits the slope of a line."""
 
     name = "slope"
 
@@ -109,7 +115,7 @@ class Slope(Trainer):
 
 
 class Shades(Data):
-    """Pictures that are darker on one side."""
+    """Gradients from black on one side."""
 
     name = "shades"
     classes = ("left", "right")
@@ -132,11 +138,11 @@ class Shades(Data):
         return indices % 2
 
 
-RIGHT = {
+CORRECT = {
     "renderer": Spots,
     "canvas": Quarters,
     "objective": Mean,
-    "agent": Loose,
+    "agent": Logits,
     "constraint": Narrow,
     "data": Shades,
     "exporter": Raw,
@@ -145,312 +151,309 @@ RIGHT = {
 
 
 @pytest.mark.parametrize("kind", KIND_HOOKS)
-def test_a_plain_part_that_is_right_passes(kind: str) -> None:
-    CHECKS[kind](RIGHT[kind])
+def test_correct_components_pass(kind: str) -> None:
+    CHECKS[kind](CORRECT[kind])
 
 
-# --------------------------------------------------------------------------------------------------- planted mistakes
-Mistake = tuple[str, str, Callable[[], type[Any]]]
+# ------------------------------------------------------------------------------------------------------------- mistakes
 MISTAKES: list[Any] = []
 
 
 def mistake(kind: str, check: str) -> Callable[[Any], Any]:
-    """Notes a part of a kind, or the methods that spoil the one that is right, which a check must refuse."""
+    """Register a class whose members replace those of the correct component of a kind, so that a check must fail."""
 
-    def note(spoilt: Any) -> Any:
-        base = RIGHT[kind]
-        own = {key: value for key, value in vars(spoilt).items() if key not in ("__dict__", "__weakref__")}
-        own["__doc__"] = None if check == "documentation" else "Spoilt."
-        part = type(spoilt.__name__, (base,), own)
-        MISTAKES.append(pytest.param(kind, check, part, id=f"{kind}-{check}-{spoilt.__name__}"))
-        return spoilt
+    def register(members: Any) -> Any:
+        namespace = {key: value for key, value in vars(members).items() if key not in ("__dict__", "__weakref__")}
+        namespace["__doc__"] = None if check == "documentation" else "With a mistake."
+        component = type(members.__name__, (CORRECT[kind],), namespace)
+        MISTAKES.append(pytest.param(kind, check, component, id=f"{kind}-{check}-{members.__name__}"))
+        return members
 
-    return note
-
-
-def paint_of(part: Any, actions: Tensor, place: Place) -> StrokePatches:
-    return Spots.forward(part, actions, place)
+    return register
 
 
-for every_kind in KIND_HOOKS:
+def spots(renderer: Any, actions: Tensor, place: Place) -> StrokePatches:
+    return Spots.forward(renderer, actions, place)
 
-    @mistake(every_kind, "documentation")
-    class Silent:
+
+for each_kind in KIND_HOOKS:
+
+    @mistake(each_kind, "documentation")
+    class NoDocstring:
         pass
 
-    @mistake(every_kind, "documentation")
-    class SilentSetting:
+    @mistake(each_kind, "documentation")
+    class UndocumentedSetting:
         class Config(Objective.Config, Data.Config):
             wide: int = 3
 
-    @mistake(every_kind, "configuration")
-    class Rounded:
+    @mistake(each_kind, "configuration")
+    class RoundedSetting:
         class Config(Objective.Config, Data.Config):
             wide: Annotated[float, PlainSerializer(round)] = 0.75
             """How wide."""
 
-    @mistake(every_kind, "unknown_setting")
-    class TakesAnything:
+    @mistake(each_kind, "unknown_setting")
+    class ExtraSettingsAllowed:
         class Config(Objective.Config, Data.Config):
             model_config = ConfigDict(extra="ignore")
 
-    @mistake(every_kind, "part")
-    class Nameless:
+    @mistake(each_kind, "component")
+    class NoName:
         name = None
 
 
 @mistake("renderer", "action_space")
-class Twice:
+class DuplicateDimension:
     space = ActionSpace("twice-1", (*Spots.space.dimensions[:5], Dimension("x")))
 
 
 @mistake("renderer", "shapes")
 class NoChannel:
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
-        paint = paint_of(self, actions, place)
-        return StrokePatches(paint.colour, paint.coverage[:, 0])
+        patches = spots(self, actions, place)
+        return StrokePatches(patches.colour, patches.coverage[:, 0])
 
 
 @mistake("renderer", "shapes")
-class APair:
+class Tuple:
     def forward(self, actions: Tensor, place: Place) -> tuple[Tensor, Tensor]:
-        return tuple(paint_of(self, actions, place))  # type: ignore[return-value]
+        return tuple(spots(self, actions, place))  # type: ignore[return-value]
 
 
 @mistake("renderer", "shapes")
-class TooMuch:
+class CoverageAboveOne:
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
-        paint = paint_of(self, actions, place)
-        return StrokePatches(paint.colour, paint.coverage * 1.5)
+        patches = spots(self, actions, place)
+        return StrokePatches(patches.colour, patches.coverage * 1.5)
 
 
 @mistake("renderer", "shapes")
-class Doubled:
+class OtherDtype:
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
-        return paint_of(self, actions.double(), place)
+        return spots(self, actions.double(), place)
 
 
-@mistake("renderer", "extremes")
-class SteepAtNothing:
+@mistake("renderer", "boundary")
+class SquareRootOfZero:
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
-        paint = paint_of(self, actions, place)
-        return StrokePatches(paint.colour, paint.coverage * actions[:, 2].sqrt()[:, None, None, None])
+        patches = spots(self, actions, place)
+        return StrokePatches(patches.colour, patches.coverage * actions[:, 2].sqrt()[:, None, None, None])
 
 
 @mistake("renderer", "margin")
-class Cut:
+class MarginTooSmall:
     def margin(self, side: int) -> int:
         return side // 8
 
 
 @mistake("renderer", "margin")
-class HalfPixels:
+class FractionalMargin:
     def margin(self, side: int) -> float:
         return side / 2
 
 
-@mistake("renderer", "reach")
-class ReachesFurther:
+@mistake("renderer", "max_extent")
+class ExtentTooSmall:
     def max_extent(self, actions: Tensor, side: int) -> Tensor:
         return 0.1 * side * actions[:, 2]
 
 
-@mistake("renderer", "alone")
-class OverTheDarkest:
+@mistake("renderer", "batch")
+class NormalisedByTheBatch:
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
-        paint = paint_of(self, actions, place)
-        return StrokePatches(paint.colour, paint.coverage / paint.coverage.max())
+        patches = spots(self, actions, place)
+        return StrokePatches(patches.colour, patches.coverage / patches.coverage.max())
 
 
 @mistake("renderer", "windows")
-class CountsWhatItDraws:
+class NoiseByPositionInBatch:
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
-        paint = paint_of(self, actions, place)
-        grain = (torch.arange(len(actions)) % 3 + 1) / 3
-        return StrokePatches(paint.colour, paint.coverage * grain[:, None, None, None])
+        patches = spots(self, actions, place)
+        noise = (torch.arange(len(actions)) % 3 + 1) / 3
+        return StrokePatches(patches.colour, patches.coverage * noise[:, None, None, None])
 
 
 @mistake("renderer", "determinism")
-class Dice:
+class DefaultGenerator:
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
-        paint = paint_of(self, actions, place)
-        return StrokePatches(paint.colour, paint.coverage * torch.rand(()))
+        patches = spots(self, actions, place)
+        return StrokePatches(patches.colour, patches.coverage * torch.rand(()))
 
 
 @mistake("renderer", "determinism")
-class DiceOfTheScene:
+class SceneGenerator:
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
-        paint = paint_of(self, actions, place)
-        grain = 1 - 1e-9 * torch.rand((), generator=self.scene.generator)  # type: ignore[attr-defined]
-        return StrokePatches(paint.colour, paint.coverage * grain)
+        patches = spots(self, actions, place)
+        noise = 1 - 1e-9 * torch.rand((), generator=self.scene.generator)  # type: ignore[attr-defined]
+        return StrokePatches(patches.colour, patches.coverage * noise)
 
 
 @mistake("renderer", "determinism")
-class Remembers:
-    drawn = 0
+class CountsCalls:
+    calls = 0
 
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
-        self.drawn += 1
-        paint = paint_of(self, actions, place)
-        return StrokePatches(paint.colour, paint.coverage / self.drawn)
+        self.calls += 1
+        patches = spots(self, actions, place)
+        return StrokePatches(patches.colour, patches.coverage / self.calls)
 
 
 @mistake("renderer", "gradient")
-class Detached:
+class OneDimensionDetached:
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
-        return paint_of(self, torch.cat([actions[:, :2], actions[:, 2:3].detach(), actions[:, 3:]], 1), place)
+        return spots(self, torch.cat([actions[:, :2], actions[:, 2:3].detach(), actions[:, 3:]], 1), place)
 
 
 @mistake("renderer", "gradient")
 class NoGradient:
     @torch.no_grad()
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
-        return paint_of(self, actions, place)
+        return spots(self, actions, place)
 
 
-@mistake("renderer", "parts")
-class AlwaysTheCorner:
-    def forward_region(self, actions: Tensor, place: Place, part: Window) -> StrokePatches:
-        corner = Window(0, 0, part.width, part.height)
+@mistake("renderer", "regions")
+class IgnoresTheRegion:
+    def forward_region(self, actions: Tensor, place: Place, region: Window) -> StrokePatches:
+        corner = Window(0, 0, region.width, region.height)
         return Renderer.forward_region(self, actions, place, corner)  # type: ignore[arg-type]
 
 
 @mistake("renderer", "replay")
-class ReplaysElse:
+class DarkerReplay:
     def replay(self, log: Any, window: Window) -> Tensor:
         return 0.9 * Spots.replay(self, log, window)  # type: ignore[arg-type]
 
 
-@mistake("renderer", "enlargement")
-class InPixels:
+@mistake("renderer", "scale")
+class LengthsInPixels:
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
-        shrunk = torch.cat([actions[:, :2] * 28 / place.side, actions[:, 2:]], 1)
-        return paint_of(self, shrunk, place)
+        scaled = torch.cat([actions[:, :2] * 28 / place.side, actions[:, 2:]], 1)
+        return spots(self, scaled, place)
 
 
 @mistake("canvas", "layout")
-class AGap:
+class FirstStrokeMissing:
     def layout(self, scene: Any) -> tuple[Phase, ...]:
         return Quarters.layout(self, scene)[1:]  # type: ignore[arg-type]
 
 
 @mistake("canvas", "layout")
-class FarAway:
+class OutsideThePicture:
     def layout(self, scene: Any) -> tuple[Phase, ...]:
         return (Phase(0, 1000, 0, 8, 1, 1, 8),)
 
 
-@mistake("canvas", "sheets")
-class Touching:
+@mistake("canvas", "patches")
+class MarginsOverlap:
     def layout(self, scene: Any) -> tuple[Phase, ...]:
         return (Phase(0, 0, 0, 20, 2, 2, 20),)
 
 
 @mistake("canvas", "determinism")
-class Shuffled:
+class RandomLayout:
     def layout(self, scene: Any) -> tuple[Phase, ...]:
         return (Phase(0, int(torch.randint(0, 30, ())), 0, 20, 1, 1, 20),)
 
 
-class _Rendering:
-    """Spoils the picture after it was rendered."""
+class _ChangedRendering:
+    """Changes the picture after it was rendered."""
 
-    def spoil(self, picture: Tensor, window: Window | None) -> Tensor:
+    def change(self, picture: Tensor, window: Window | None) -> Tensor:
         raise NotImplementedError
 
     def render(self, renderer: Any, actions: Any, background: Any, seed: int = 0, window: Any = None) -> Tensor:
         picture = Quarters.render(self, renderer, actions, background, seed, window)  # type: ignore[arg-type]
-        return self.spoil(picture, window)
+        return self.change(picture, window)
 
 
 @mistake("canvas", "windows")
-class Normalised:
-    render = _Rendering.render
+class NormalisedByTheWindow:
+    render = _ChangedRendering.render
 
-    def spoil(self, picture: Tensor, window: Window | None) -> Tensor:
+    def change(self, picture: Tensor, window: Window | None) -> Tensor:
         return picture / picture.mean()
 
 
-@mistake("canvas", "pictures")
-class Mixed:
-    render = _Rendering.render
+@mistake("canvas", "batch")
+class MixedPictures:
+    render = _ChangedRendering.render
 
-    def spoil(self, picture: Tensor, window: Window | None) -> Tensor:
+    def change(self, picture: Tensor, window: Window | None) -> Tensor:
         return picture + 0.1 * picture.mean(0, keepdim=True) * (len(picture) > 1)
 
 
-@mistake("canvas", "enlargement")
-class PaleWhenLarge:
-    render = _Rendering.render
+@mistake("canvas", "scale")
+class DarkerAtLargeScale:
+    render = _ChangedRendering.render
 
-    def spoil(self, picture: Tensor, window: Window | None) -> Tensor:
+    def change(self, picture: Tensor, window: Window | None) -> Tensor:
         return picture / (window.scale if window else 1)
 
 
 @mistake("canvas", "gradient")
-class Blocked:
-    render = _Rendering.render
+class DetachedPicture:
+    render = _ChangedRendering.render
 
-    def spoil(self, picture: Tensor, window: Window | None) -> Tensor:
+    def change(self, picture: Tensor, window: Window | None) -> Tensor:
         return picture.detach()
 
 
 @mistake("agent", "actions")
 class OneStroke:
     def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
-        return torch.sigmoid(self.numbers[:, :1])  # type: ignore[attr-defined]
+        return torch.sigmoid(self.logits[:, :1])  # type: ignore[attr-defined]
 
 
 @mistake("agent", "actions")
-class NoSigmoid:
+class NotInUnitRange:
     def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
-        return self.numbers * 3  # type: ignore[attr-defined,no-any-return]
+        return self.logits * 3  # type: ignore[attr-defined,no-any-return]
 
 
 @mistake("agent", "determinism")
-class Restless:
+class RandomActions:
     def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
-        return torch.sigmoid(self.numbers + 0.1 * torch.rand(()))  # type: ignore[attr-defined]
+        return torch.sigmoid(self.logits + 0.1 * torch.rand(()))  # type: ignore[attr-defined]
 
 
 @mistake("agent", "gradient")
-class HalfDetached:
+class LastStrokesDetached:
     def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
-        numbers = self.numbers  # type: ignore[attr-defined]
-        return torch.sigmoid(torch.cat([numbers[:, :-4], numbers[:, -4:].detach()], 1))
+        logits = self.logits  # type: ignore[attr-defined]
+        return torch.sigmoid(torch.cat([logits[:, :-4], logits[:, -4:].detach()], 1))
 
 
-@mistake("agent", "learning")
-class Stubborn:
+@mistake("agent", "optimisation")
+class TinyGradient:
     def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
-        return torch.sigmoid(self.numbers * 1e-3)  # type: ignore[attr-defined]
+        return torch.sigmoid(self.logits * 1e-3)  # type: ignore[attr-defined]
 
 
 @mistake("agent", "state")
-class Forgets:
+class CountsCallsWithoutState:
     def __init__(self, config: Any, scene: Any) -> None:
-        Loose.__init__(self, config, scene)  # type: ignore[arg-type]
-        self.dimensions.requires_grad_()
-        self.asked = 0
+        Logits.__init__(self, config, scene)  # type: ignore[arg-type]
+        self.calls = 0
 
     def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
-        self.asked += 1
-        return torch.sigmoid(self.dimensions + self.asked * 0.01)
+        self.calls += 1
+        return torch.sigmoid(self.logits + self.calls * 0.01)  # type: ignore[attr-defined]
 
 
-@mistake("agent", "some")
-class OutOfOrder:
+@mistake("agent", "subset")
+class SortedSubset:
     def forward_subset(self, scene: Any, indices: Tensor, targets: Tensor | None = None) -> Tensor:
         return self(scene)[:, indices.sort().values]  # type: ignore[operator,no-any-return]
 
 
-@mistake("agent", "looking")
-class Heedless:
+@mistake("agent", "targets")
+class IgnoresTargets:
     uses_targets = True
 
     def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
         count = 1 if targets is None else len(targets)
-        return torch.sigmoid(self.numbers[:1].repeat(count, 1, 1))  # type: ignore[attr-defined,no-any-return]
+        return torch.sigmoid(self.logits[:1].repeat(count, 1, 1))  # type: ignore[attr-defined,no-any-return]
 
 
 @mistake("constraint", "shapes")
@@ -460,12 +463,12 @@ class OutOfRange:
 
 
 @mistake("constraint", "shapes")
-class AtTheEnd:
+class InfiniteAtTheEnd:
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         return actions / (1 - progress)
 
 
-@mistake("constraint", "untouched")
+@mistake("constraint", "inputs_unchanged")
 class InPlace:
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         with torch.no_grad():
@@ -473,42 +476,42 @@ class InPlace:
         return actions
 
 
-@mistake("constraint", "pictures")
-class Alike:
+@mistake("constraint", "batch")
+class MeanOfTheBatch:
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         return actions.mean(0, keepdim=True).expand_as(actions)
 
 
 @mistake("constraint", "determinism")
-class Counts:
-    asked = 0
+class CountsConstraintCalls:
+    calls = 0
 
     def forward(self, actions: Tensor, progress: float) -> Tensor:
-        self.asked += 1
-        return actions / self.asked
+        self.calls += 1
+        return actions / self.calls
 
 
 @mistake("constraint", "gradient")
-class Rounds:
+class DetachedFirstDimension:
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         return torch.cat([actions[..., :1].detach(), actions[..., 1:]], -1)
 
 
-@mistake("constraint", "unfit_renderer")
-class NeedsColour:
+@mistake("constraint", "incompatible_renderer")
+class NeedsRed:
     def __init__(self, config: Any, scene: Any) -> None:
         Narrow.__init__(self, config, scene)  # type: ignore[arg-type]
         self.red = scene.renderer.space.index("red")
 
 
 @mistake("objective", "values")
-class OneNumber:
+class MeanOverTheBatch:
     def forward(self, view: View) -> Tensor:
         return (view.image - 0.5).square().mean()
 
 
 @mistake("objective", "values")
-class NotANumber:
+class DividesByZeroAtTheEnd:
     def forward(self, view: View) -> Tensor:
         return Mean.forward(self, view) / (1 - view.progress)  # type: ignore[arg-type]
 
@@ -520,41 +523,41 @@ class SmallTarget:
         self.target = TargetImage(torch.zeros(1, 3, 8, 8))
 
 
-@mistake("objective", "pictures")
-class Compares:
+@mistake("objective", "batch")
+class RelativeToTheBatch:
     def forward(self, view: View) -> Tensor:
         means = view.image.mean((1, 2, 3))
         return means - means.mean().detach() + 0.1 * means
 
 
-@mistake("objective", "untouched")
-class Clamps:
+@mistake("objective", "inputs_unchanged")
+class ChangesThePicture:
     def forward(self, view: View) -> Tensor:
         view.image.data.mul_(0.99)
         return Mean.forward(self, view)  # type: ignore[arg-type]
 
 
-@mistake("objective", "untouched")
-class LearnsIntoThePicture:
+@mistake("objective", "inputs_unchanged")
+class TrainsThePicture:
     def training_step(self, view: View) -> None:
         if view.image.requires_grad:
             view.image.mean().backward()  # type: ignore[no-untyped-call]
 
 
 @mistake("objective", "determinism")
-class Noisy:
+class RandomValue:
     def forward(self, view: View) -> Tensor:
         return Mean.forward(self, view) + torch.rand(())  # type: ignore[arg-type]
 
 
 @mistake("objective", "windows")
-class OfOneSize:
+class FixedSize:
     def forward(self, view: View) -> Tensor:
         return (view.image - torch.zeros(1, 3, 40, 56)).mean((1, 2, 3))
 
 
 @mistake("objective", "gradient")
-class HalfBlind:
+class DetachedHalf:
     def forward(self, view: View) -> Tensor:
         half = view.image.shape[-1] // 2
         left, right = view.image[..., :half], view.image[..., half:]
@@ -562,141 +565,141 @@ class HalfBlind:
 
 
 @mistake("objective", "gradient")
-class Blind:
+class DetachedValue:
     def forward(self, view: View) -> Tensor:
         return Mean.forward(self, view).detach()  # type: ignore[arg-type]
 
 
 @mistake("objective", "gradient")
-class TwiceTheSlope:
+class DoubledGradient:
     def forward(self, view: View) -> Tensor:
         value = Mean.forward(self, view)  # type: ignore[arg-type]
         return 2 * value - value.detach()
 
 
 @mistake("objective", "state")
-class Tires:
-    seen = 0
+class TrainingStepCounterWithoutState:
+    steps = 0
 
     def forward(self, view: View) -> Tensor:
-        return Mean.forward(self, view) + self.seen  # type: ignore[arg-type]
+        return Mean.forward(self, view) + self.steps  # type: ignore[arg-type]
 
     def training_step(self, view: View) -> None:
-        self.seen += 1
+        self.steps += 1
 
 
 @mistake("exporter", "suffixes")
-class Shouts:
+class UpperCaseSuffix:
     suffixes = (".RAW",)
 
 
 @mistake("exporter", "suffixes")
-class Dotless:
+class SuffixWithoutDot:
     suffixes = ("raw",)
 
 
-@mistake("constraint", "alone")
-class OneForAll:
+@mistake("constraint", "elementwise")
+class ScaledByTheMeanOfAllStrokes:
     elementwise = True
 
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         return actions * actions.mean((1, 2), keepdim=True)
 
 
-@mistake("constraint", "edges")
-class SteepAtTheEdge:
+@mistake("constraint", "boundary_gradient")
+class SquareRoot:
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         return actions.sqrt()
 
 
-@mistake("data", "part")
-class WithoutPart:
+@mistake("data", "component")
+class ConfigOfAnotherKind:
     Config = BaseConfig
 
 
-@mistake("data", "pictures")
-class OfItsOwnSize:
+@mistake("data", "images")
+class SizeOfItsOwn:
     def images(self, indices: Tensor) -> Tensor:
         return torch.rand(len(indices), 3, 28, 28, generator=torch.Generator().manual_seed(int(indices.sum())))
 
 
-@mistake("data", "pictures")
-class InBytes:
+@mistake("data", "images")
+class ValuesUpTo255:
     def images(self, indices: Tensor) -> Tensor:
         return 255 * Shades.images(self, indices)  # type: ignore[arg-type]
 
 
-@mistake("data", "pictures")
-class White:
+@mistake("data", "images")
+class BlankImages:
     def images(self, indices: Tensor) -> Tensor:
         return torch.ones_like(Shades.images(self, indices))  # type: ignore[arg-type]
 
 
 @mistake("data", "labels")
-class CountsFromOne:
+class LabelsFromOne:
     def labels(self, indices: Tensor) -> Tensor:
         return indices % 2 + 1
 
 
 @mistake("data", "labels")
-class Withholds:
+class NoLabels:
     def labels(self, indices: Tensor) -> None:
         return None
 
 
-@mistake("data", "together")
-class Normalises:
+@mistake("data", "batch")
+class NormalisedImages:
     def images(self, indices: Tensor) -> Tensor:
-        seen = Shades.images(self, indices)  # type: ignore[arg-type]
-        return seen / seen.max()
+        images = Shades.images(self, indices)  # type: ignore[arg-type]
+        return images / images.max()
 
 
-@mistake("data", "together")
-class MixesUp:
+@mistake("data", "batch")
+class LabelsByPositionInBatch:
     def labels(self, indices: Tensor) -> Tensor:
         return torch.arange(len(indices)) % 2
 
 
 @mistake("data", "determinism")
-class Augments:
+class RandomImages:
     def images(self, indices: Tensor) -> Tensor:
         return Shades.images(self, indices) * (1 - 0.1 * torch.rand(()))  # type: ignore[arg-type]
 
 
-@mistake("data", "parts")
-class TheSameAgain:
+@mistake("data", "split")
+class SameImagesInBothParts:
     def __init__(self, config: Data.Config, scene: Scene) -> None:
         Shades.__init__(self, config, scene)  # type: ignore[arg-type]
         self._shift = 0.0
 
 
-@mistake("exporter", "file")
-class Elsewhere:
+@mistake("exporter", "files")
+class OtherFile:
     def write(self, painting: Any, file: Path) -> None:
         Raw.write(self, painting, file.with_suffix(".bin"))  # type: ignore[arg-type]
 
 
-@mistake("exporter", "file")
-class Litters:
+@mistake("exporter", "files")
+class LeftoverFile:
     def write(self, painting: Any, file: Path) -> None:
         Raw.write(self, painting, file)  # type: ignore[arg-type]
         file.with_suffix(".tmp").write_text("")
 
 
 @mistake("exporter", "determinism")
-class Dated:
+class TimeInTheFile:
     def write(self, painting: Any, file: Path) -> None:
         file.write_text(repr((time.perf_counter_ns(), painting.log.seed)))
 
 
 @mistake("exporter", "determinism")
-class Blank:
+class ConstantFile:
     def write(self, painting: Any, file: Path) -> None:
         file.write_text("a painting")
 
 
-@mistake("exporter", "enlargement")
-class OfOneScale:
+@mistake("exporter", "scale")
+class OneScaleOnly:
     def write(self, painting: Any, file: Path) -> None:
         if painting.scale != 1:
             raise ValueError("too large")
@@ -704,13 +707,13 @@ class OfOneScale:
 
 
 @mistake("trainer", "steps")
-class Infinite:
+class InfiniteLoss:
     def step(self, step: int) -> dict[str, float]:
         return {"mse": math.inf}
 
 
 @mistake("trainer", "sample")
-class Glaring:
+class SampleAboveOne:
     def sample(self) -> Tensor:
         return torch.full((3, 4, 4), 2.0)
 
@@ -723,62 +726,68 @@ class Pickles:
 
 
 @mistake("trainer", "determinism")
-class Gambles:
+class RandomLoss:
     def step(self, step: int) -> dict[str, float]:
         return {"mse": torch.rand(()).item()}
 
 
 @mistake("trainer", "state")
-class LosesItsWay:
-    done = 0
+class StepCounterWithoutState:
+    steps_done = 0
 
     def step(self, step: int) -> dict[str, float]:
-        self.done += 1
-        return {"mse": 1 / self.done}
+        self.steps_done += 1
+        return {"mse": 1 / self.steps_done}
 
 
-@pytest.mark.parametrize(("kind", "check", "part"), MISTAKES)
-def test_a_mistake_is_caught_by_its_check(kind: str, check: str, part: type[Any]) -> None:
-    with pytest.raises(testing.Faults) as caught:
-        CHECKS[kind](part)
-    assert check in caught.value.faults, caught.value
-    assert part.__name__ in str(caught.value)
+@pytest.mark.parametrize(("kind", "check", "component"), MISTAKES)
+def test_a_mistake_is_caught_by_its_check(kind: str, check: str, component: type[Any]) -> None:
+    with pytest.raises(testing.CheckFailures) as caught:
+        CHECKS[kind](component)
+    assert check in caught.value.failures, caught.value
+    assert "raised AttributeError" not in caught.value.failures[check], "the component has another mistake"
+    assert component.__name__ in str(caught.value)
 
 
-def test_every_check_has_a_mistake_that_it_catches(monkeypatch: pytest.MonkeyPatch) -> None:
-    from artkit.testing import common
+def test_every_check_catches_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    checks: set[tuple[str, str]] = set()
 
-    there: set[tuple[str, str]] = set()
+    def record_checks(self: harness.Harness, kind_checks: Any) -> None:
+        shared = (harness.documentation, harness.configuration, harness.unknown_setting)
+        checks.update((self.kind, check.__name__) for check in (*shared, *kind_checks))
 
-    def note(self: Any, checks: Any) -> None:
-        own = (common.documentation, common.configuration, common.unknown_setting)
-        there.update((self.kind, check.__name__) for check in (*own, *checks))
-
-    monkeypatch.setattr(common.Bench, "run", note)
+    monkeypatch.setattr(harness.Harness, "run", record_checks)
     for kind, check in CHECKS.items():
-        check(RIGHT[kind])
-    assert there <= {(kind, check) for kind, check, _ in (mistake.values for mistake in MISTAKES)}
+        check(CORRECT[kind])
+    assert checks <= {(kind, check) for kind, check, _ in (mistake.values for mistake in MISTAKES)}
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
-    with pytest.raises(testing.Faults) as caught:
-        testing.check_constraint(type("Wrong", (Narrow,), {"__doc__": "W.", "forward": lambda s, a, p: a.round() * 2}))
-    assert {"shapes", "gradient"} <= set(caught.value.faults)
-    for name, fault in caught.value.faults.items():
-        assert f"  {name}: {fault}" in str(caught.value)
+class TwoMistakes(Narrow):
+    """Outside of [0, 1], and without gradient."""
+
+    def forward(self, actions: Tensor, progress: float) -> Tensor:
+        return actions.round() * 2
 
 
-class Wants(Narrow):
-    """Needs a setting."""
+def test_all_failures_are_reported_together() -> None:
+    with pytest.raises(testing.CheckFailures) as caught:
+        testing.check_constraint(TwoMistakes)
+    assert {"shapes", "gradient"} <= set(caught.value.failures)
+    for name, message in caught.value.failures.items():
+        assert f"  {name}: {message}" in str(caught.value)
+
+
+class RequiredSetting(Narrow):
+    """Has a setting without default."""
 
     class Config(BaseConfig):
         """Settings."""
 
         wide: int
-        """How wide."""
+        """A width."""
 
 
-def test_settings_that_are_wrong_are_told() -> None:
-    with pytest.raises(testing.Faults, match="wide: is missing"):
-        testing.check_constraint(Wants)
-    testing.check_constraint(Wants, {"wide": 3})
+def test_invalid_settings_are_reported() -> None:
+    with pytest.raises(testing.CheckFailures, match="wide: is missing"):
+        testing.check_constraint(RequiredSetting)
+    testing.check_constraint(RequiredSetting, {"wide": 3})
