@@ -1,7 +1,8 @@
-"""Measures the painters that ship with artkit and writes their model cards: run ``python docs/models.py``.
+"""Measure the shipped painters and write their model cards: ``python docs/models.py``.
 
-What `artkit fidelity --json` says of each is kept in ``docs/models.json``, and its sheets in ``docs/images/models``; a
-painter whose weights have not changed is not measured again. ``python docs/models.py --page`` writes the page alone.
+The output of ``artkit fidelity --json`` for each painter is stored in ``docs/models.json``, and its image in
+``docs/images/models``. Painters with unchanged weights are not measured again. ``python docs/models.py --page`` writes
+the page only.
 """
 
 from __future__ import annotations
@@ -21,88 +22,87 @@ DOCS = Path(__file__).parent
 FIGURES = DOCS / "models.json"
 IMAGES = DOCS / "images" / "models"
 KINDS = {
-    "gan": (["gan"], "Draws a sample of the brush's randomness, dab by dab: the renderer `gan`."),
+    "gan": (["gan"], "Paints samples with the brush's randomness, dab by dab: the renderer `gan`."),
     "mean": (
         ["gan", "--mean", "--pairs", "0"],
-        "Draws the mean of all samples: the renderer `gan` with `grain = false`, and the gradient of `mypaint`.",
+        "Paints the mean of all samples: the renderer `gan` with `grain = false`, and the gradient of `mypaint`.",
     ),
-    "vae": (["vae"], "The paper's first painter (§2.2), which smudges: the renderer `vae`."),
+    "vae": (["vae"], "The paper's first painter (§2.2), which blurs: the renderer `vae`."),
 }
-"""What the names of shipped weights begin with: how `artkit fidelity` is told of them, and what they are for."""
+"""By the first part of the weights' name: the arguments of `artkit fidelity`, and a description."""
 
 
 def measure(file: Path) -> dict[str, Any]:
-    """What `artkit fidelity` says of shipped weights; it leaves their sheet among the images."""
+    """Run `artkit fidelity` for shipped weights and return its output. The image is written to `IMAGES`."""
     kind, _, brush = file.stem.partition("-")
     IMAGES.mkdir(parents=True, exist_ok=True)
-    words = [
+    arguments = [
         *KINDS[kind][0],
-        "--brush",
-        brush.replace("-", "/", 1),
-        "--sheet",
-        str(IMAGES / f"{file.stem}.png"),
+        *("--brush", brush.replace("-", "/", 1)),
+        *("--sheet", str(IMAGES / f"{file.stem}.png")),
         "--json",
     ]
-    done = subprocess.run(
-        [sys.executable, "-m", "artkit", "fidelity", *words], stdout=subprocess.PIPE, text=True, check=True
+    process = subprocess.run(
+        [sys.executable, "-m", "artkit", "fidelity", *arguments], stdout=subprocess.PIPE, text=True, check=True
     )
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    figures: dict[str, Any] = json.loads(process.stdout)
+    return figures
 
 
-def card(name: str, told: Mapping[str, Any], picture: str = "") -> str:
-    """The model card of weights called `name`, from what `artkit fidelity --json` said of them."""
-    facts = told["facts"]
-    settings = facts.get("training", {}).items()
+def card(name: str, figures: Mapping[str, Any], image: str = "") -> str:
+    """Return the model card of weights from the output of `artkit fidelity --json`."""
+    metadata = figures["facts"]
+    settings = metadata.get("training", {}).items()
     training = ", ".join(f"`{key} = {json.dumps(value)}`" for key, value in settings if value is not None)
+    architecture = metadata.get("architecture", "-")
     lines = [
         f"## {name}",
         "",
         KINDS[name.partition("-")[0]][1],
         "",
-        f"- Brush: {told['brush']}. Action space: `{facts['space']}`. Architecture: {facts.get('architecture', '-')}.",
-        f"- Training: {training or 'not told'}.",
-        f"- sha256: `{told['weights']}`",
+        f"- Brush: {figures['brush']}. Action space: `{metadata['space']}`. Architecture: {architecture}.",
+        f"- Training: {training or 'unknown'}.",
+        f"- sha256: `{figures['weights']}`",
         "",
-        f"On {told['strokes']} strokes of random actions that no training saw:",
+        f"On {figures['strokes']} strokes of random actions that were not used in training:",
         "",
-        "| | painter | beside |",
+        "| | painter | reference |",
         "|---|---|---|",
-        *(f"| {what} | {figure} | {beside} |" for what, figure, beside in table(told)),
+        *(f"| {metric} | {value} | {reference} |" for metric, value, reference in table(figures)),
         "",
     ]
-    if "accuracy" in told:
-        lines += [f"The judge was trained on {told['pairs']} real strokes and as many painted ones.", ""]
-    if picture:
-        lines += [f"![Real strokes, and below each the painted one]({picture})", ""]
+    if "accuracy" in figures:
+        lines += [f"The two-sample classifier was trained on {figures['pairs']} real and as many painted strokes.", ""]
+    if image:
+        lines += [f"![Real strokes, with painted ones below]({image})", ""]
     return "\n".join(lines)
 
 
 def page(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    """The page of all cards."""
+    """Return the page with all model cards."""
     lines = [
         "# Model cards",
         "",
-        "Of the painters that ship with artkit, written by `python docs/models.py` from what `artkit fidelity` says",
-        "of each. How to read the figures is told in [neural painters](neural-painters.md). In each pair of rows of a picture real",
-        "strokes are above, painted ones of the same actions below.",
+        "The painters that ship with artkit. `python docs/models.py` writes this page from the output of",
+        "`artkit fidelity`; [neural painters](neural-painters.md) explains the metrics. The images show pairs of rows:",
+        "real strokes above, painted ones of the same actions below.",
         "",
-        "They are for painting with artkit, in the range of the action space. They learnt from strokes of MyPaint",
-        "alone; there are no pictures of people or places in them.",
+        "Intended use: painting with artkit, within the range of the action space. The training data are strokes of",
+        "MyPaint only, without pictures of people or places.",
         "",
     ]
-    for name, told in sorted(figures.items()):
-        there = (IMAGES / f"{name}.png").exists()
-        lines.append(card(name, told, f"images/models/{name}.png" if there else ""))
+    for name, painter_figures in sorted(figures.items()):
+        has_image = (IMAGES / f"{name}.png").exists()
+        lines.append(card(name, painter_figures, f"images/models/{name}.png" if has_image else ""))
     return "\n".join(lines)
 
 
 def main(arguments: list[str]) -> None:
-    """Measure what has changed, and write the page."""
+    """Measure painters whose weights have changed, and write the page."""
     figures: dict[str, Any] = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
     if "--page" not in arguments:
         files = {f.stem: f for f in sorted(SHIPPED.glob("*.safetensors")) if f.stem.partition("-")[0] in KINDS}
-        figures = {name: told for name, told in figures.items() if name in files}
+        figures = {name: painter_figures for name, painter_figures in figures.items() if name in files}
         for name, file in files.items():
             if figures.get(name, {}).get("weights") != sha256(file):
                 figures[name] = measure(file)

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from artkit_mypaint.brush import Brush
 from artkit_mypaint.dabs import UPRIGHT, Dabs
+from artkit_mypaint.libmypaint_brush import LibMyPaintBrush
 from artkit_mypaint.painting import dabs_of_strokes
 from artkit_mypaint.pen_paths import POINTS
 from artkit_mypaint.tracing import trace_actions
@@ -47,7 +47,7 @@ class DabRecords(NamedTuple):
         return bool((self.dabs.aspect == 1).all())
 
 
-def record_dabs(brush: Brush, actions: Tensor, seed: int, sides: Sequence[int]) -> DabRecords:
+def record_dabs(brush: LibMyPaintBrush, actions: Tensor, seed: int, sides: Sequence[int]) -> DabRecords:
     """Paint m strokes and record their dabs.
 
     actions (m, A). seed: of the picture. sides: sides of the tiles in px; stroke i is painted with sides[i % len].
@@ -65,7 +65,7 @@ def record_dabs(brush: Brush, actions: Tensor, seed: int, sides: Sequence[int]) 
     return DabRecords(actions, side_of_stroke.to(actions), dabs, t[on_curve], counts.view(m, -1).to(actions))
 
 
-def _record_on_side(brush: Brush, actions: Tensor, seed: int, side_of_stroke: Tensor, side: int) -> Tensor:
+def _record_on_side(brush: LibMyPaintBrush, actions: Tensor, seed: int, side_of_stroke: Tensor, side: int) -> Tensor:
     """Return `dabs_of_strokes` (k, 9) of the strokes on tiles of one side, with their indices in all actions."""
     indices = (side_of_stroke == side).nonzero()[:, 0]
     paths = trace_actions(actions[indices], torch.zeros(len(indices), 2), side, indices, seed)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from artkit_mypaint.brush import Brush
 from artkit_mypaint.libmypaint import MyPaintMissing
+from artkit_mypaint.libmypaint_brush import LibMyPaintBrush
 from artkit_mypaint.pen_paths import PenPaths
 from artkit_mypaint.surface import DabRecorder, Surface
 
 
-def paint_strokes(brush: Brush, surface: Surface, paths: PenPaths) -> None:
+def paint_strokes(brush: LibMyPaintBrush, surface: Surface, paths: PenPaths) -> None:
     """Paint strokes on a surface, each over those before it."""
     for index in range(len(paths)):
         brush.paint_stroke(surface, paths, index)
 
 
 def paint_coverages(
-    brush: Brush, paths: PenPaths, corners: npt.NDArray[np.int64], width: int, height: int
+    brush: LibMyPaintBrush, paths: PenPaths, corners: npt.NDArray[np.int64], width: int, height: int
 ) -> npt.NDArray[np.uint16]:
     """Paint each of m strokes on a patch of its own.
 
@@ -36,7 +36,7 @@ def paint_coverages(
     return coverages
 
 
-def dabs_of_strokes(brush: Brush, paths: PenPaths) -> npt.NDArray[np.float64]:
+def dabs_of_strokes(brush: LibMyPaintBrush, paths: PenPaths) -> npt.NDArray[np.float64]:
     """Return the dabs of m strokes, in the order in which MyPaint draws them: (k, 9).
 
     The columns are: index of the stroke; index of the pen event after which the dab is drawn; x, y and radius in px;

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artkit import ArtkitError
-from artkit_mypaint.brush import Brush
+from artkit_mypaint.libmypaint_brush import LibMyPaintBrush
 from artkit_mypaint.painting import paint_coverages, paint_strokes
 from artkit_mypaint.pen_paths import MAX_EXTENT_RADII, PenPaths
 from artkit_mypaint.surface import Surface
@@ -43,7 +43,7 @@ class Workers:
     """
 
     def __init__(self, brush: str, count: int | None = None) -> None:
-        self.brush = Brush(brush)
+        self.brush = LibMyPaintBrush(brush)
         """The brush in this process, for its settings and for painting a few strokes."""
         self.count = count or os.cpu_count() or 1
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -179,7 +179,7 @@ def _read_arrays(stream: Any, count: int) -> list[npt.NDArray[Any]]:
     return arrays
 
 
-def _serve(source: BinaryIO, sink: BinaryIO, brush: Brush) -> None:
+def _serve(source: BinaryIO, sink: BinaryIO, brush: LibMyPaintBrush) -> None:
     """Answer requests until the source ends. A request starts with its number of groups, 0 for coverages."""
     while True:
         try:
@@ -190,12 +190,12 @@ def _serve(source: BinaryIO, sink: BinaryIO, brush: Brush) -> None:
         _write_arrays(sink, [result])
 
 
-def _paint_patches(source: BinaryIO, brush: Brush) -> npt.NDArray[np.uint16]:
+def _paint_patches(source: BinaryIO, brush: LibMyPaintBrush) -> npt.NDArray[np.uint16]:
     *arrays, corners, size = _read_arrays(source, 7)
     return paint_coverages(brush, _from_arrays(*arrays), corners, *size.tolist())
 
 
-def _paint_strip(source: BinaryIO, brush: Brush, group_count: int) -> npt.NDArray[np.float32]:
+def _paint_strip(source: BinaryIO, brush: LibMyPaintBrush, group_count: int) -> npt.NDArray[np.float32]:
     box, background = _read_arrays(source, 2)
     x, y, width, height = box.tolist()
     channels = len(background)
@@ -213,6 +213,6 @@ if __name__ == "__main__":
     # libmypaint prints warnings about rounding to standard output, where they would corrupt the results.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     try:
-        _serve(sys.stdin.buffer, results, Brush(sys.argv[1]))
+        _serve(sys.stdin.buffer, results, LibMyPaintBrush(sys.argv[1]))
     except BrokenPipeError:
         os._exit(0)

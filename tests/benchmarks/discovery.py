@@ -1,16 +1,16 @@
-"""How much many installed plugins add to the time of ``artkit --help``: ``python tests/benchmarks/discovery.py``."""
+"""The time that installed plugins add to ``artkit --help``: ``python tests/benchmarks/discovery.py``."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from timing import median_seconds
 
 PLUGIN = """
 from artkit import hookimpl
@@ -31,7 +31,7 @@ def artkit_objectives():
 
 
 def install(site: Path, number: int) -> None:
-    """A package with an objective, as pip would have installed it."""
+    """Install a package with an objective, as pip does."""
     (site / f"artkit_dummy_{number}.py").write_text(PLUGIN.format(number=number))
     info = site / f"artkit_dummy_{number}-1.0.dist-info"
     info.mkdir()
@@ -41,28 +41,28 @@ def install(site: Path, number: int) -> None:
     (info / "entry_points.txt").write_text(f"[artkit]\ndummy-{number} = artkit_dummy_{number}\n")
 
 
-def seconds(site: Path | None, runs: int) -> float:
-    """Median time of ``artkit --help`` in seconds, with a folder of packages in its path."""
+def help_seconds(site: Path | None, repeats: int) -> float:
+    """Return the median time of ``artkit --help``, with a folder of packages in the path."""
     env = os.environ | ({"PYTHONPATH": str(site)} if site else {})
-    times = []
-    for _ in range(runs + 1):  # the first one writes bytecode
-        began = time.perf_counter()
+
+    def print_help() -> None:
         subprocess.run([sys.executable, "-m", "artkit", "--help"], env=env, check=True, stdout=subprocess.DEVNULL)
-        times.append(time.perf_counter() - began)
-    return statistics.median(times[1:])
+
+    return median_seconds([print_help], repeats)[0]
 
 
 def main() -> None:
-    """Print the figures as JSON."""
+    """Print the results as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plugins", type=int, default=50)
     parser.add_argument("--runs", type=int, default=9)
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(told.plugins):
+        for number in range(arguments.plugins):
             install(Path(folder), number)
-        alone, many = seconds(None, told.runs), seconds(Path(folder), told.runs)
-    print(json.dumps({"alone": round(alone, 3), "plugins": told.plugins, "adds": round(many - alone, 3)}))
+        without = help_seconds(None, arguments.runs)
+        added = help_seconds(Path(folder), arguments.runs) - without
+    print(json.dumps({"alone": round(without, 3), "plugins": arguments.plugins, "adds": round(added, 3)}))
 
 
 if __name__ == "__main__":

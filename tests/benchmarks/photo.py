@@ -1,12 +1,11 @@
-"""How good the photo recipe's paintings are, and how long they take.
+"""Quality and time of the photo recipe.
 
     python tests/benchmarks/photo.py [PHOTO...] [--set KEY=VALUE]...
 
-For each photo (unless told: the shipped one, and those of scikit-image and scikit-learn where they are installed):
-seconds for the whole run; content loss (EfficientNet-Lite0, blocks.1 and blocks.2, mean absolute difference, without
-transforms) of the picture as the real MyPaint paints it, that of a blank white canvas, and their ratio; which share of
-the gain that the painter shows for these strokes survives in MyPaint; and the loss of the picture exported eight times
-as large and reduced again, over the loss itself.
+For each photo (default: the shipped one, and those of scikit-image and scikit-learn where they are installed): seconds
+of the whole run; content loss (EfficientNet-Lite0, blocks.1 and blocks.2, mean absolute difference, without transforms)
+of the picture as MyPaint renders it, that of a blank white canvas, and their ratio; the share of the painter's gain
+that remains in MyPaint; and the loss of the picture exported eight times as large and downscaled, over the loss itself.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ LAYERS = ("blocks.1", "blocks.2")
 
 
 def content(picture: torch.Tensor, target: torch.Tensor) -> float:
-    """The content loss of a picture (1, 3, h, w)."""
+    """Return the content loss of a picture (1, 3, h, w)."""
     network = networks.load("efficientnet_lite0", torch.device("cpu"))
     with torch.no_grad():
         pairs = zip(network.features(picture, LAYERS), network.features(target, LAYERS), strict=True)
@@ -40,8 +39,8 @@ def content(picture: torch.Tensor, target: torch.Tensor) -> float:
 
 
 def photos(folder: Path) -> list[Path]:
-    """The photos to paint, those of installed packages written into `folder`."""
-    found = [shipped_recipes()["photo"].parent / "targets/coffee.jpg"]
+    """Return the default photos; those of installed packages are written into `folder`."""
+    files = [shipped_recipes()["photo"].parent / "targets/coffee.jpg"]
     arrays = {}
     try:
         from skimage import data
@@ -58,42 +57,42 @@ def photos(folder: Path) -> list[Path]:
     for name, array in arrays.items():
         file = folder / f"{name}.png"
         Image.fromarray(array).save(file)
-        found.append(file)
-    return found
+        files.append(file)
+    return files
 
 
-def main(arguments: list[str] | None = None) -> None:
+def measure(photo: Path, folder: Path, settings: list[str]) -> str:
+    """Paint a photo and return its row of the table."""
+    recipe = read_recipe([shipped_recipes()["photo"]], [f'objective.look.target="{photo.resolve()}"', *settings])
+    started = time.perf_counter()
+    Run(folder, recipe, PaintingTask(recipe, torch.device("cpu"))).execute()
+    seconds = time.perf_counter() - started
+    target = load_target_image(photo, recipe.settings.size).pixels
+    blank = content(torch.ones_like(target), target)
+    mypaint, painter = (
+        content(open_painting(folder, renderer=renderer).to_tensor()[None], target) for renderer in ("mypaint", "gan")
+    )
+    large = open_painting(folder, 8, "mypaint").to_tensor()[None]
+    downscaled = content(torch.nn.functional.avg_pool2d(large, 8), target)
+    return (
+        f"{photo.stem:<12} {seconds:8.1f} {seconds / recipe.settings.steps:8.2f} {mypaint:8.3f} {blank:8.3f} "
+        f"{mypaint / blank:6.3f} {(blank - mypaint) / (blank - painter):8.1%} {downscaled / mypaint:8.3f}"
+    )
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", nargs="*", type=Path)
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
     parser.add_argument("--keep", type=Path, help="folder for the runs")
-    told = parser.parse_args(arguments)
-    print("photo         seconds s a step  content    blank  ratio survives x8 again")
+    arguments = parser.parse_args(argv)
+    print("photo         seconds   s/step  content    blank  ratio  remains  x8 back")
     with tempfile.TemporaryDirectory() as temporary:
-        base = told.keep or Path(temporary)
+        base = arguments.keep or Path(temporary)
         base.mkdir(parents=True, exist_ok=True)
-        for photo in told.photos or photos(base):
-            folder = base / photo.stem
-            recipe = read_recipe(
-                [shipped_recipes()["photo"]], [f'objective.look.target="{photo.resolve()}"', *told.settings]
-            )
-            began = time.perf_counter()
-            run = Run(folder, recipe, PaintingTask(recipe, torch.device("cpu")))
-            run.execute()
-            seconds = time.perf_counter() - began
-            target = load_target_image(photo, recipe.settings.size).pixels
-            blank = content(torch.ones_like(target), target)
-            real, learnt = (
-                content(open_painting(folder, renderer=renderer).to_tensor()[None], target)
-                for renderer in ("mypaint", "gan")
-            )
-            large = open_painting(folder, 8, "mypaint").to_tensor()[None]
-            small = torch.nn.functional.avg_pool2d(large, 8)
-            print(
-                f"{photo.stem:<12} {seconds:8.1f} {seconds / recipe.settings.steps:8.2f} {real:8.3f} {blank:8.3f} "
-                f"{real / blank:6.3f} {(blank - real) / (blank - learnt):8.1%} {content(small, target) / real:8.3f}",
-                flush=True,
-            )
+        for photo in arguments.photos or photos(base):
+            print(measure(photo, base / photo.stem, arguments.settings), flush=True)
 
 
 if __name__ == "__main__":

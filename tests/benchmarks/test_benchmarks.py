@@ -1,4 +1,4 @@
-"""The benchmarks run, so that they cannot rot; what they time is checked to be the same picture."""
+"""The benchmark scripts run with small settings, and the reimplemented baseline renders what artkit renders."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ HERE = Path(__file__).parent
 
 
 def run(name: str, *arguments: str) -> str:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, HERE / f"{name}.py", *arguments], capture_output=True, text=True, timeout=240, check=False
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 @pytest.fixture
@@ -32,21 +32,23 @@ def released(script: Callable[[str], Any]) -> Any:
     return script("tests/benchmarks/released.py")
 
 
+@pytest.mark.slow
 def test_rendering() -> None:
     out = run("rendering", "--sizes", "96", "--repeats", "1", "--threads", "1")
     rows = [line.split() for line in out.splitlines()[1:-1]]
     assert [(row[0], row[1], row[2]) for row in rows] == [
-        ("96x96", "16", way) for way in ("artkit", "random", "generator", "released")
+        ("96x96", "16", name) for name in ("artkit", "random", "generator", "released")
     ]
     assert all(float(number) > 0 for row in rows for number in row[3:])
 
 
-def test_rendering_refuses_a_canvas_of_half_tiles() -> None:
-    done = subprocess.run([sys.executable, HERE / "rendering.py", "--sizes", "100"], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "whole tiles" in done.stderr
+def test_rendering_refuses_a_canvas_of_fractional_tiles() -> None:
+    process = subprocess.run([sys.executable, HERE / "rendering.py", "--sizes", "100"], capture_output=True, text=True)
+    assert process.returncode == 2
+    assert "whole tiles" in process.stderr
 
 
+@pytest.mark.slow
 def test_mypaint_speed() -> None:
     from artkit_mypaint import libmypaint
     from artkit_mypaint.brush_files import brush_names
@@ -57,6 +59,7 @@ def test_mypaint_speed() -> None:
     assert out.count("strokes/s") == 3
 
 
+@pytest.mark.slow
 def test_surrogate() -> None:
     out = run("surrogate", "--batch", "4", "--repeats", "1", "--threads", "1")
     rows = [line.split() for line in out.splitlines()[3:]]
@@ -65,6 +68,7 @@ def test_surrogate() -> None:
     assert float(rows[0][-3]) == 1
 
 
+@pytest.mark.slow
 def test_networks() -> None:
     out = run("networks", "--side", "32", "--views", "1", "--repeats", "1", "--threads", "1")
     ratios = [float(line.split()[-1]) for line in out.splitlines()[1:]]
@@ -72,19 +76,20 @@ def test_networks() -> None:
     assert all(ratio > 0 for ratio in ratios)
 
 
-def test_traffic_counts_what_is_read_and_written(script: Callable[[str], Any]) -> None:
+def test_traffic_counts_bytes_that_are_read_and_written(script: Callable[[str], Any]) -> None:
     surrogate = script("tests/benchmarks/surrogate.py")
-    one, other = torch.zeros(1000), torch.zeros(1000)
-    with surrogate.Traffic() as counted:
-        one.view(10, 100).t()
-    assert counted.moved == 0
-    with surrogate.Traffic() as counted:
-        one + other
-    assert counted.moved == 3 * 4000
+    a, b = torch.zeros(1000), torch.zeros(1000)
+    with surrogate.Traffic() as counter:
+        a.view(10, 100).t()
+    assert counter.bytes == 0
+    with surrogate.Traffic() as counter:
+        a + b
+    assert counter.bytes == 3 * 4000
     actions = torch.zeros(1000, requires_grad=True)
-    assert surrogate.traffic(lambda a: a * 2, actions) >= 4 * 4000, "the backward pass counts"
+    assert surrogate.traffic(lambda a: a * 2, actions) >= 4 * 4000, "the backward pass counts, too"
 
 
+@pytest.mark.slow
 def test_sizes() -> None:
     out = run("sizes", "--sides", "160", "--window", "128", "--steps", "1", "--set", "canvas={tile=16, overlap=8}")
     side, _strokes, windows, *costs = out.splitlines()[1].split()
@@ -92,12 +97,14 @@ def test_sizes() -> None:
     assert all(float(cost) > 0 for cost in costs)
 
 
+@pytest.mark.slow
 def test_export() -> None:
     out = run("export", "--side", "300", "--renderer", "gan", "--files", "png")
     assert ".png" in out
     assert int(out.split()[-1]) <= 1
 
 
+@pytest.mark.slow
 def test_windows_and_seams(tmp_path: Path) -> None:
     Image.linear_gradient("L").convert("RGB").save(tmp_path / "a.png")
     out = run(
@@ -108,27 +115,28 @@ def test_windows_and_seams(tmp_path: Path) -> None:
     assert 0.8 < ratio < 1.2
 
 
-def test_the_yardstick_paints_what_artkit_s_canvas_does(released: Any) -> None:
-    """On a single tile the order of painting is the same, and so must be the picture."""
+def test_the_baseline_renders_what_the_canvas_grid_renders(released: Any) -> None:
+    """On a single tile, where the order of the strokes is the same."""
     scene = Scene((64, 64), torch.device("cpu"), 0, torch.Generator(), torch.ones(3), lambda *_, **__: None)
     scene.renderer = renderer = released.Released(released.Released.Config(), scene)
     grid = get_registry().component("canvas", "grid")
     canvas = grid(grid.Config(bleed=0, overlap=0, strokes=5, clip=True), scene)
     actions = torch.rand(1, 5, 12, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        ours = canvas.render(renderer, actions, scene.background)
-        theirs = released.paint(renderer.generator, actions, 1, 1, 0)
-    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
-    assert theirs.std() > 0.01
+        actual = canvas.render(renderer, actions, scene.background)
+        expected = released.paint(renderer.generator, actions, 1, 1, 0)
+    torch.testing.assert_close(actual, expected, atol=1e-5, rtol=0)
+    assert expected.std() > 0.01
 
 
+@pytest.mark.slow
 def test_classes(tmp_path: Path) -> None:
     small = ["steps=1", "size=[32, 32]", 'renderer={type="gan"}', "canvas.strokes=2", "objective.see.views=1"]
     arguments = ["--count", "2", "--keep", str(tmp_path), *(word for setting in small for word in ("--set", setting))]
     first = run("classes", *arguments)
     log = (next(tmp_path.iterdir()) / "log.jsonl").read_text()
-    again = run("classes", *arguments, "--judge", "efficientnet_lite1")
-    assert (next(tmp_path.iterdir()) / "log.jsonl").read_text() == log, "what is painted is not painted again"
+    again = run("classes", *arguments, "--evaluator", "efficientnet_lite1")
+    assert (next(tmp_path.iterdir()) / "log.jsonl").read_text() == log, "finished paintings are not painted again"
     assert [line.split(":")[0] for line in (first.splitlines()[-1], again.splitlines()[-1])] == [
         "efficientnet_lite2",
         "efficientnet_lite1",
@@ -138,6 +146,6 @@ def test_classes(tmp_path: Path) -> None:
 
 
 def test_discovery() -> None:
-    told = json.loads(run("discovery", "--plugins", "3", "--runs", "1"))
-    assert told["plugins"] == 3
-    assert told["alone"] > 0
+    result = json.loads(run("discovery", "--plugins", "3", "--runs", "1"))
+    assert result["plugins"] == 3
+    assert result["alone"] > 0

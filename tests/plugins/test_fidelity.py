@@ -52,7 +52,7 @@ def blank(scene: Callable[..., Scene]) -> Renderer:
     return Blank(Blank.Config(), scene())
 
 
-# ---------------------------------------------------------------------------------------------------------------- metrics
+# -------------------------------------------------------------------------------------------------------------- metrics
 def test_brush_itself_has_the_metrics_of_a_perfect_sampler(real: Renderer, workers: Workers) -> None:
     figures = measure(real, BRUSH, workers, 200)
     assert figures["sampler"] == pytest.approx(2 * figures["floor"])
@@ -109,7 +109,7 @@ def test_image_shows_real_strokes_above_painted_ones(real: Renderer, blank: Rend
     torch.testing.assert_close(above, below, atol=0.03, rtol=0.2)
 
 
-# -------------------------------------------------------------------------------------------------------- two-sample test
+# ------------------------------------------------------------------------------------------------------ two-sample test
 @pytest.mark.slow
 def test_classifier_recognises_a_blank_painter(blank: Renderer, workers: Workers) -> None:
     assert two_sample.accuracy(blank, BRUSH, workers, 160)["accuracy"] > 0.9
@@ -125,7 +125,7 @@ def test_classifier_cannot_distinguish_the_brush_from_itself(real: Renderer, wor
     assert two_sample.accuracy(real, BRUSH, workers, 96) == result
 
 
-# ---------------------------------------------------------------------------------------------------------------- command
+# -------------------------------------------------------------------------------------------------------------- command
 def test_command_prints_all_metrics_and_writes_an_image(tmp_path: Path) -> None:
     arguments = ["fidelity", "mypaint", "--strokes", "100", "--pairs", "32", "--sheet", str(tmp_path / "s.png")]
     result = CliRunner().invoke(cli, [*arguments, "--json"], catch_exceptions=False)

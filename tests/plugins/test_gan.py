@@ -1,60 +1,21 @@
-"""The `gan` renderer, and canvases painted with it."""
+"""Tests of the renderer `gan`, and of canvases rendered with it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import Tensor
 
-from artkit.geometry.place import Place
-from artkit.geometry.window import Window
-from artkit.interfaces.canvas import Canvas
-from artkit.interfaces.renderer import Renderer
-from artkit.interfaces.scene import Scene
-from artkit.rendering import window_rendering as compositing
-from artkit_mypaint import dabs as dabs
+from artkit import Canvas, Place, Renderer, Scene, Window
+from artkit.rendering import window_rendering
+from artkit_mypaint import dabs
 from artkit_mypaint.action_spaces import SHAPE_SIZE
-from artkit_painters import geometry_painter as geometry
+from artkit_painters import geometry_painter
 
 Actions = Callable[..., Tensor]
-
-
-def one_by_one(
-    canvas: Canvas,
-    renderer: Renderer,
-    actions: Tensor,
-    background: Tensor,
-    seed: int,
-    scale: int = 1,
-    margin_of: Callable[[Renderer, int], int] | None = None,
-) -> Tensor:
-    """The picture (3, h, w) of actions (N, 12) by the definition: stroke after stroke, each on its own sheet."""
-    tiles, (width, height), far = canvas.tiles() * scale, canvas.size, 512
-    size = (width * scale, height * scale)
-    ground = background.view(3, 1, 1).expand(3, size[1] + 2 * far, size[0] + 2 * far).clone()
-    for number, (x, y, side) in enumerate(tiles.tolist()):
-        margin = (margin_of or canvas.margin)(renderer, side)
-        place = Place(torch.tensor([[x, y]]), side, margin, torch.tensor([number]), size, seed, float(scale))
-        colour, coverage = (t[0] for t in renderer(actions[number : number + 1], place))
-        sheet = side + 2 * margin
-        there = ground[:, far + y - margin :, far + x - margin :][:, :sheet, :sheet]
-        there += coverage * (colour - there)
-    return ground[:, far : far + size[1], far : far + size[0]]
-
-
-def nearest_of(canvas: Canvas, renderer: Renderer, actions: Tensor, background: Tensor, enlarged: Tensor) -> float:
-    """How far a picture at scale 2 and seed 4 is from what it must be. The margin of an enlarged tile may be rounded
-    otherwise than the tile's own, enlarged: either will do.
-    """
-    margins = (canvas.margin, lambda r, side: 2 * canvas.margin(r, side // 2))
-    return min(
-        float((enlarged - one_by_one(canvas, renderer, actions, background, 4, 2, margin_of)).abs().max())
-        for margin_of in margins
-    )
-
 
 CANVASES: dict[str, tuple[str, dict[str, Any], tuple[int, int]]] = {
     "grid": ("grid", {"tile": 64, "overlap": 32, "strokes": 2}, (101, 77)),
@@ -67,72 +28,122 @@ CANVASES: dict[str, tuple[str, dict[str, Any], tuple[int, int]]] = {
 }
 
 
+class Painting(NamedTuple):
+    """Everything that is needed to render a picture; actions (N, 12), background (3,)."""
+
+    canvas: Canvas
+    renderer: Renderer
+    actions: Tensor
+    background: Tensor
+
+    def render(self, window: Window | None = None) -> Tensor:
+        """Render the whole picture, or a window, with seed 4: (1, 3, h, w)."""
+        arguments = () if window is None else (window,)
+        return self.canvas.render(self.renderer, self.actions[None], self.background, 4, *arguments)
+
+    def render_stroke_by_stroke(
+        self, scale: int = 1, margin_of: Callable[[Renderer, int], int] | None = None
+    ) -> Tensor:
+        """Composite one stroke after another, each on its own patch, with seed 4: (3, h, w)."""
+        tiles, (width, height), padding = self.canvas.tiles() * scale, self.canvas.size, 512
+        size = (width * scale, height * scale)
+        base = self.background.view(3, 1, 1).expand(3, size[1] + 2 * padding, size[0] + 2 * padding).clone()
+        for index, (x, y, side) in enumerate(tiles.tolist()):
+            margin = (margin_of or self.canvas.margin)(self.renderer, side)
+            place = Place(torch.tensor([[x, y]]), side, margin, torch.tensor([index]), size, 4, float(scale))
+            colour, coverage = (values[0] for values in self.renderer(self.actions[index : index + 1], place))
+            patch = base[:, padding + y - margin :, padding + x - margin :]
+            patch = patch[:, : side + 2 * margin, : side + 2 * margin]
+            patch += coverage * (colour - patch)
+        return base[:, padding : padding + size[1], padding : padding + size[0]]
+
+    def error_of_enlarged(self, enlarged: Tensor) -> float:
+        """Maximum error of a picture at scale 2.
+
+        The margin of an enlarged tile may be rounded or be the enlarged margin of the tile; both are correct.
+        """
+        margins = (self.canvas.margin, lambda renderer, side: 2 * self.canvas.margin(renderer, side // 2))
+        return min(float((enlarged - self.render_stroke_by_stroke(2, margin)).abs().max()) for margin in margins)
+
+
 @pytest.fixture(params=CANVASES)
-def painting(
-    request: pytest.FixtureRequest, scene: Callable[..., Scene], random_actions: Actions
-) -> tuple[Canvas, Renderer, Tensor, Tensor]:
-    """A canvas, its renderer, actions and a ground."""
-    kind, told, size = CANVASES[request.param]
-    made = scene(size, background=(0.9, 0.3, 0.5))
-    made.renderer = made.make("renderer", "gan")
-    canvas = made.make("canvas", kind, **told)
-    assert made.renderer is not None
-    return canvas, made.renderer, random_actions(canvas.stroke_count, seed=1, start_pressure=0.9), made.background
+def painting(request: pytest.FixtureRequest, scene: Callable[..., Scene], random_actions: Actions) -> Painting:
+    name, options, size = CANVASES[request.param]
+    own_scene = scene(size, background=(0.9, 0.3, 0.5))
+    renderer: Renderer = own_scene.make("renderer", "gan")
+    own_scene.renderer = renderer
+    canvas = own_scene.make("canvas", name, **options)
+    actions = random_actions(canvas.stroke_count, seed=1, start_pressure=0.9)
+    return Painting(canvas, renderer, actions, own_scene.background)
 
 
-def test_all_at_once_is_stroke_after_stroke(painting: tuple[Canvas, Renderer, Tensor, Tensor]) -> None:
-    canvas, renderer, actions, ground = painting
+# ------------------------------------------------------------------------------------------------------------- canvases
+def test_picture_equals_compositing_stroke_by_stroke(painting: Painting) -> None:
     with torch.no_grad():
-        picture = canvas.render(renderer, actions[None], ground, seed=4)
-        expected = one_by_one(canvas, renderer, actions, ground, 4)
+        picture = painting.render()
+        expected = painting.render_stroke_by_stroke()
     torch.testing.assert_close(picture[0], expected, atol=1e-4, rtol=0)
-    assert (picture - ground.view(1, 3, 1, 1)).abs().max() > 0.3
+    assert (picture - painting.background.view(1, 3, 1, 1)).abs().max() > 0.3
 
 
-def test_twice_as_large_too(painting: tuple[Canvas, Renderer, Tensor, Tensor]) -> None:
-    canvas, renderer, actions, ground = painting
-    width, height = canvas.size
+def test_enlarged_picture_equals_compositing_stroke_by_stroke(painting: Painting) -> None:
+    width, height = painting.canvas.size
     with torch.no_grad():
-        picture = canvas.render(renderer, actions[None], ground, 4, Window(0, 0, 2 * width, 2 * height, 2.0))
-        assert nearest_of(canvas, renderer, actions, ground, picture[0]) < 1e-4
+        picture = painting.render(Window(0, 0, 2 * width, 2 * height, 2.0))
+        assert painting.error_of_enlarged(picture[0]) < 1e-4
 
 
-def test_any_window_is_cut_from_the_whole(painting: tuple[Canvas, Renderer, Tensor, Tensor]) -> None:
-    canvas, renderer, actions, ground = painting
+def test_windows_equal_crops_of_the_picture(painting: Painting) -> None:
     with torch.no_grad():
-        whole = canvas.render(renderer, actions[None], ground, seed=4)
-        for x, y, width, height in ((0, 0, 9, 30), (31, 17, 30, 22), (canvas.size[0] - 5, 3, 5, 7)):
-            window = canvas.render(renderer, actions[None], ground, 4, Window(x, y, width, height))
+        whole = painting.render()
+        for x, y, width, height in ((0, 0, 9, 30), (31, 17, 30, 22), (painting.canvas.size[0] - 5, 3, 5, 7)):
+            window = painting.render(Window(x, y, width, height))
             torch.testing.assert_close(window, whole[..., y : y + height, x : x + width], atol=1e-4, rtol=0)
 
 
-def test_of_large_strokes_only_what_is_seen_is_painted(
-    painting: tuple[Canvas, Renderer, Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+def test_windows_of_large_patches_equal_crops_of_the_picture(
+    painting: Painting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    canvas, renderer, actions, ground = painting
-    width, height = canvas.size
+    width, height = (3 * length for length in painting.canvas.size)
     with torch.no_grad():
-        whole = canvas.render(renderer, actions[None], ground, 4, Window(0, 0, 3 * width, 3 * height, 3.0))
-        monkeypatch.setattr(compositing, "_MAX_PATCH_SIDE", 150)
-        for x, y, w, h in ((0, 0, 3 * width, 3 * height), (41, 17, 70, 82), (3 * width - 25, 31, 25, 30)):
-            window = canvas.render(renderer, actions[None], ground, 4, Window(x, y, w, h, 3.0))
+        whole = painting.render(Window(0, 0, width, height, 3.0))
+        monkeypatch.setattr(window_rendering, "_MAX_PATCH_SIDE", 150)
+        for x, y, w, h in ((0, 0, width, height), (41, 17, 70, 82), (width - 25, 31, 25, 30)):
+            window = painting.render(Window(x, y, w, h, 3.0))
             torch.testing.assert_close(window, whole[..., y : y + h, x : x + w], atol=1e-4, rtol=0)
 
 
-def test_several_pictures_are_painted_apart(scene: Callable[..., Scene], random_actions: Actions) -> None:
-    made = scene((70, 50))
-    renderer = made.make("renderer", "gan")
-    made.renderer = renderer
-    canvas: Canvas = made.make("canvas", "grid", strokes=1)
+def test_batch_of_pictures_equals_single_pictures(scene: Callable[..., Scene], random_actions: Actions) -> None:
+    own_scene = scene((70, 50))
+    own_scene.renderer = renderer = own_scene.make("renderer", "gan")
+    canvas: Canvas = own_scene.make("canvas", "grid", strokes=1)
     actions = random_actions(3 * canvas.stroke_count).view(3, canvas.stroke_count, 12)
     with torch.no_grad():
-        together = canvas.render(renderer, actions, made.background)
-        alone = torch.cat([canvas.render(renderer, actions[i : i + 1], made.background) for i in range(3)])
-    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
-    assert (alone[0] - alone[1]).abs().max() > 0.2
+        batch = canvas.render(renderer, actions, own_scene.background)
+        single = torch.cat([canvas.render(renderer, actions[i : i + 1], own_scene.background) for i in range(3)])
+    torch.testing.assert_close(batch, single, atol=1e-5, rtol=0)
+    assert (single[0] - single[1]).abs().max() > 0.2
 
 
-def test_colour_is_the_action_s(scene: Callable[..., Scene], random_actions: Actions) -> None:
+def test_paint_at_the_edges_of_neighbouring_enlarged_tiles_is_complete(scene: Callable[..., Scene]) -> None:
+    """Patches of one phase are adjacent; if they overlapped when enlarged, paint at their edges would be lost."""
+    own_scene = scene((56, 56))
+    own_scene.renderer = renderer = own_scene.make("renderer", "gan")
+    canvas: Canvas = own_scene.make("canvas", "grid", tile=20, overlap=6, bleed=0, strokes=1)
+    # Wide strokes along the right and the left edges of their tiles.
+    right_edge = torch.tensor([[1.0, 0.0, 1.0, 0.5, 1.0, 1.0, 0.9, 0.9, 1.0, 0.1, 0.2, 0.8]])
+    actions = right_edge.repeat(canvas.stroke_count, 1)
+    actions[1::2, 0:6:2] = 0.0
+    painting = Painting(canvas, renderer, actions, own_scene.background)
+    with torch.no_grad():
+        picture = painting.render(Window(0, 0, 112, 112, 2.0))
+        assert painting.error_of_enlarged(picture[0]) < 1e-4
+
+
+# -------------------------------------------------------------------------------------------------------------- strokes
+def test_colour_is_that_of_the_action_and_coverage_is_in_range(
+    scene: Callable[..., Scene], random_actions: Actions
+) -> None:
     renderer = scene().make("renderer", "gan")
     actions = random_actions(5)
     place = Place(torch.zeros(5, 2), 64, 16, torch.arange(5), (64, 64), 0)
@@ -143,12 +154,12 @@ def test_colour_is_the_action_s(scene: Callable[..., Scene], random_actions: Act
     assert coverage.max() <= 1
 
 
-def test_seed_and_number_choose_the_grain(scene: Callable[..., Scene], random_actions: Actions) -> None:
+def test_noise_depends_on_seed_and_stroke_index(scene: Callable[..., Scene], random_actions: Actions) -> None:
     renderer = scene().make("renderer", "gan")
     actions = random_actions(1, size=0.7, start_pressure=0.8, end_pressure=0.8)
 
-    def paint(number: int, seed: int) -> Tensor:
-        place = Place(torch.zeros(1, 2), 64, 16, torch.tensor([number]), (64, 64), seed)
+    def paint(index: int, seed: int) -> Tensor:
+        place = Place(torch.zeros(1, 2), 64, 16, torch.tensor([index]), (64, 64), seed)
         coverage: Tensor = renderer(actions, place).coverage
         return coverage
 
@@ -158,40 +169,25 @@ def test_seed_and_number_choose_the_grain(scene: Callable[..., Scene], random_ac
 
 
 @pytest.mark.parametrize("grain", [True, False])
-def test_gradients_are_the_same_some_at_a_time(
+def test_gradients_do_not_depend_on_the_chunk_size(
     scene: Callable[..., Scene], random_actions: Actions, monkeypatch: pytest.MonkeyPatch, grain: bool
 ) -> None:
-    """Of many strokes nothing is kept for the gradient, and few of them are computed at a time."""
+    """Nor on whether intermediate results are stored or computed again."""
     renderer = scene().make("renderer", "gan", grain=grain)
     place = Place(torch.zeros(12, 2), 64, 16, torch.arange(12), (64, 64), 0)
-    looked_at = torch.randn(96, 96, generator=torch.Generator().manual_seed(0))
+    pixel_weights = torch.randn(96, 96, generator=torch.Generator().manual_seed(0))
 
-    def gradient() -> tuple[Tensor, Tensor]:
+    def coverage_and_gradient() -> tuple[Tensor, Tensor]:
         actions = random_actions(12).requires_grad_()
         coverage = renderer(actions, place).coverage
-        (slope,) = torch.autograd.grad((coverage * looked_at).sum(), actions)
-        return coverage.detach(), slope
+        (gradient,) = torch.autograd.grad((coverage * pixel_weights).sum(), actions)
+        return coverage.detach(), gradient
 
-    kept = gradient()
-    monkeypatch.setattr(geometry, "_KEPT", 0)
-    monkeypatch.setattr(geometry, "_CELLS", 1500)
-    monkeypatch.setattr(dabs, "_PIXELS", 1500)
-    again = gradient()
-    torch.testing.assert_close(again[0], kept[0], atol=1e-5, rtol=0)
-    torch.testing.assert_close(again[1], kept[1], atol=1e-2, rtol=1e-3)
-    assert kept[1].abs().max() > 1
-
-
-def test_paint_at_the_edges_of_neighbours_enlarged(scene: Callable[..., Scene]) -> None:
-    """Sheets of one phase lie side by side; enlarged they still must not overlap, or paint at their edges is lost."""
-    made = scene((56, 56))
-    renderer = made.make("renderer", "gan")
-    made.renderer = renderer
-    canvas: Canvas = made.make("canvas", "grid", tile=20, overlap=6, bleed=0, strokes=1)
-    # Broad strokes along the right and the left edges of their tiles.
-    along = torch.tensor([[1.0, 0.0, 1.0, 0.5, 1.0, 1.0, 0.9, 0.9, 1.0, 0.1, 0.2, 0.8]])
-    actions = along.repeat(canvas.stroke_count, 1)
-    actions[1::2, 0:6:2] = 0.0
-    with torch.no_grad():
-        picture = canvas.render(renderer, actions[None], made.background, 4, Window(0, 0, 112, 112, 2.0))
-        assert nearest_of(canvas, renderer, actions, made.background, picture[0]) < 1e-4
+    coverage, gradient = coverage_and_gradient()
+    monkeypatch.setattr(geometry_painter, "_MAX_STORED_STROKES", 0)
+    monkeypatch.setattr(geometry_painter, "_CHUNK_CELLS", 1500)
+    monkeypatch.setattr(dabs, "_MAX_BATCH_PIXELS", 1500)
+    chunked_coverage, chunked_gradient = coverage_and_gradient()
+    torch.testing.assert_close(chunked_coverage, coverage, atol=1e-5, rtol=0)
+    torch.testing.assert_close(chunked_gradient, gradient, atol=1e-2, rtol=1e-3)
+    assert gradient.abs().max() > 1

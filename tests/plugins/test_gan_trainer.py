@@ -105,7 +105,7 @@ def test_weights_depend_on_the_recipe_s_seed_only(
     assert find_weights(folder_with_strokes).read_bytes() == find_weights(trained).read_bytes()
 
 
-@pytest.mark.parametrize("stop", [2, 3, 4], ids=["in regression", "between the stages", "in adversarial steps"])
+@pytest.mark.parametrize("stop", [2, 3, 4], ids=["in likelihood steps", "between the stages", "in adversarial steps"])
 def test_resumed_training_has_the_same_weights_and_log(
     trained: Path, recipe_file: Path, train: Callable[..., Run], folder_with_strokes: Path, stop: int
 ) -> None:
@@ -130,7 +130,11 @@ def test_error_of_the_mean_decreases(recipe_file: Path, folder_with_strokes: Pat
 
 def test_mean_is_trained_without_a_critic(recipe_file: Path, folder_with_strokes: Path) -> None:
     task = build_task(
-        recipe_file, folder_with_strokes, 'trainer.architecture="geometry"', "trainer.regression=1.0", "trainer.reach=[2, 2]"
+        recipe_file,
+        folder_with_strokes,
+        'trainer.architecture="geometry"',
+        "trainer.regression=1.0",
+        "trainer.reach=[2, 2]",
     )
     assert {name.partition(".")[0] for name in task.trainer.state_dict()} == {"painter"}
     assert set(task.trainer.optimizers()) == {"regression"}

@@ -1,10 +1,11 @@
-"""The painter that knows its geometry."""
+"""Tests of `artkit_painters.geometry_painter`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,150 +15,166 @@ from torch.nn import functional as F
 
 from artkit_mypaint import stroke_geometry
 from artkit_mypaint.action_spaces import SHAPE_SIZE, STROKE_SPACE
-from artkit_mypaint.dabs import UPRIGHT, Dabs, rasterize_dabs
-from artkit_painters import geometry_painter, weights
-from artkit_painters.dab_scattering import DabShape, expected, expected_square
-from artkit_painters.geometry_painter import CELL, REACH_PX, GeometryPainter
-from artkit_painters.nearest_point import nearest_point
+from artkit_mypaint.brush import Brush
+from artkit_painters import weights
+from artkit_painters.cell_blocks import patch_size
+from artkit_painters.geometry_features import CELL, FADE_PX
+from artkit_painters.geometry_painter import GeometryPainter
 
 Actions = Callable[..., Tensor]
-seeds_of_actions = st.integers(0, 1 << 30)
 
 
-def shipped(brush: str) -> GeometryPainter:
-    """The one that artkit ships for a brush."""
-    tensors, facts, _ = weights.load(weights.shipped("mean", brush))
-    made = GeometryPainter.of(facts)
-    made.load_state_dict(tensors)
-    return made.eval().requires_grad_(False)
+def shipped_painter(brush: str) -> GeometryPainter:
+    tensors, metadata, _ = weights.load(weights.shipped("mean", brush))
+    painter = GeometryPainter.from_metadata(metadata)
+    painter.load_state_dict(tensors)
+    return painter.eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
 def painter() -> GeometryPainter:
-    return shipped("classic/dry_brush")
+    return shipped_painter("classic/dry_brush")
 
 
-def whole(painter: GeometryPainter, actions: Tensor, side: int, margin: int) -> Tensor:
-    """Each stroke computed on its whole sheet, in all cells."""
+def paint_all_cells(painter: GeometryPainter, actions: Tensor, side: int, margin: int) -> Tensor:
+    """Paint patches with all cells, also those that the brush does not reach."""
     corner = torch.full((len(actions), 2), -margin)
-    size = geometry_painter.sheet_size(side, margin)
-    return painter.moments(actions, corner, side, size)[0]
+    return painter.moments(actions, corner, side, patch_size(side, margin))[0]
 
 
+# --------------------------------------------------------------------------------------------------- blocks and regions
 @settings(max_examples=8, deadline=None, derandomize=True)
 @given(
-    which=seeds_of_actions,
+    seed=st.integers(0, 1 << 30),
     side=st.sampled_from([64, 48, 33]),
     margin=st.sampled_from([0, 8, 16, 32]),
     size=st.sampled_from([0.1, 0.5, None]),
 )
-def test_what_is_left_out_is_empty(
-    painter: GeometryPainter, random_actions: Actions, which: int, side: int, margin: int, size: float | None
+def test_blocks_that_are_skipped_are_empty(
+    painter: GeometryPainter, random_actions: Actions, seed: int, side: int, margin: int, size: float | None
 ) -> None:
-    actions = random_actions(24, seed=which, **({} if size is None else {"size": size}))
-    sheets = painter(actions, side, margin)
-    edge = geometry_painter.sheet_size(side, margin)
-    assert sheets.shape == (24, 1, edge, edge)
-    torch.testing.assert_close(sheets, whole(painter, actions, side, margin), atol=1e-4, rtol=0)
-    assert sheets.max() > 0.2
+    actions = random_actions(24, seed=seed, **({} if size is None else {"size": size}))
+    patches = painter(actions, side, margin)
+    patch_side = patch_size(side, margin)
+    assert patches.shape == (24, 1, patch_side, patch_side)
+    torch.testing.assert_close(patches, paint_all_cells(painter, actions, side, margin), atol=1e-4, rtol=0)
+    assert patches.max() > 0.2
 
 
-def test_any_part_of_a_sheet_is_what_the_whole_has_there(painter: GeometryPainter, random_actions: Actions) -> None:
+def test_regions_equal_crops_of_the_patches(painter: GeometryPainter, random_actions: Actions) -> None:
     actions = random_actions(8, seed=2)
-    sheet = whole(painter, actions, 64, 16)
-    part = painter.window(actions, torch.tensor([[12, 20]]).expand(8, 2), 64, (32, 40))
-    torch.testing.assert_close(part, sheet[..., 36:76, 28:60], atol=1e-4, rtol=0)
-    far = painter.window(actions, torch.tensor([[4000, 20]]).expand(8, 2), 64, (32, 40))
-    assert torch.equal(far, torch.zeros(8, 1, 40, 32))
+    patches = paint_all_cells(painter, actions, 64, 16)
+    region = painter.forward_region(actions, torch.tensor([[12, 20]]).expand(8, 2), 64, (32, 40))
+    torch.testing.assert_close(region, patches[..., 36:76, 28:60], atol=1e-4, rtol=0)
+    distant = painter.forward_region(actions, torch.tensor([[4000, 20]]).expand(8, 2), 64, (32, 40))
+    assert torch.equal(distant, torch.zeros(8, 1, 40, 32))
 
 
-def test_one_at_a_time_is_the_same_as_all_at_once(painter: GeometryPainter, random_actions: Actions) -> None:
+def test_batch_equals_single_strokes(painter: GeometryPainter, random_actions: Actions) -> None:
     actions = random_actions(20)
-    together = painter(actions, 64, 16)
-    alone = torch.cat([painter(actions[i : i + 1], 64, 16) for i in range(20)])
-    torch.testing.assert_close(alone, together, atol=1e-5, rtol=0)
+    batch = painter(actions, 64, 16)
+    single = torch.cat([painter(actions[i : i + 1], 64, 16) for i in range(20)])
+    torch.testing.assert_close(single, batch, atol=1e-5, rtol=0)
     assert painter(actions[:0], 64, 16).shape == (0, 1, 96, 96)
 
 
-def test_training_mode_makes_no_difference(painter: GeometryPainter, random_actions: Actions) -> None:
+def test_no_paint_lies_beyond_the_extent_of_the_brush(painter: GeometryPainter, random_actions: Actions) -> None:
+    actions = random_actions(12, seed=9)
+    margin = 48
+    patches = painter(actions, 64, margin)[:, 0]
+    nodes = stroke_geometry.curve(actions, torch.linspace(0, 1, 201)) * 64
+    centres = torch.arange(64 + 2 * margin) + 0.5 - margin
+    for index in range(12):
+        distance = torch.stack(
+            [((centres[None, :] - x) ** 2 + (centres[:, None] - y) ** 2).sqrt() for x, y in nodes[index].tolist()]
+        ).amin(0)
+        radius = float(stroke_geometry.max_radius(actions[index : index + 1])) * 64
+        beyond = distance > sum(painter.extent) * radius + FADE_PX + CELL + 0.5
+        assert beyond.any()
+        assert patches[index][beyond].abs().max() == 0
+        assert patches[index][~beyond].max() > 0.05
+
+
+# ----------------------------------------------------------------------------------------------------------- the module
+def test_train_and_eval_mode_are_the_same(painter: GeometryPainter, random_actions: Actions) -> None:
     actions = random_actions(4)
-    before = painter(actions, 64, 16)
+    evaluated = painter(actions, 64, 16)
     painter.train()
-    after = painter(actions, 64, 16)
+    trained = painter(actions, 64, 16)
     painter.eval()
-    assert torch.equal(before, after)
+    assert torch.equal(evaluated, trained)
 
 
-@pytest.mark.parametrize("swell", [(), (-2.0, -0.5, 0.0)])
-def test_gradients_against_finite_differences(swell: tuple[float, ...], random_actions: Actions) -> None:
-    """In double precision, where a step is too small to move a pixel over a kink, every number of the action counts."""
+def test_painter_of_a_deterministic_brush_has_no_scattered_dabs(random_actions: Actions) -> None:
+    actions = random_actions(6, seed=3)
+    patches = []
+    for stochastic in (True, False):
+        painter = GeometryPainter(8, stochastic=stochastic)
+        with torch.no_grad():
+            for parameter in painter.parameters():
+                parameter.copy_(torch.linspace(-0.3, 0.3, parameter.numel()).view_as(parameter))
+            painter.leave.bias[3] = 1.0  # dabs everywhere
+            patches.append(painter(actions, 64, 16))
+        assert GeometryPainter.from_metadata(painter.metadata()).stochastic == stochastic
+    assert patches[0].mean() > 1.1 * patches[1].mean()
+
+
+# ------------------------------------------------------------------------------------------------------------ gradients
+@pytest.mark.parametrize("pressure_radius_curve", [(), (-2.0, -0.5, 0.0)], ids=["constant radius", "growing radius"])
+def test_gradients_equal_finite_differences(pressure_radius_curve: tuple[float, ...], random_actions: Actions) -> None:
+    """In double precision, with a step that is too small to move a pixel over a kink."""
     generator = torch.Generator().manual_seed(3)
-    painter = GeometryPainter(8, swell=swell).double().requires_grad_(False)
+    painter = GeometryPainter(8, pressure_radius_curve=pressure_radius_curve).double().requires_grad_(False)
     for parameter in painter.parameters():
         parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.3)
     count, step = 72, 1e-7
     actions = 0.05 + 0.9 * random_actions(count, seed=6).double()
-    # Curves without hairpins, in whose folds the slope depends on which leg is found nearer.
+    # Curves without hairpins, where the gradient depends on which side is nearer.
     actions[:, 2:4] = 0.2 * actions[:, 2:4] + 0.4 * (actions[:, 0:2] + actions[:, 4:6])
     actions.requires_grad_()
-    looked_at = torch.randn(96, 96, generator=generator, dtype=torch.float64)
+    pixel_weights = torch.randn(96, 96, generator=generator, dtype=torch.float64)
 
-    def value(at: Tensor) -> Tensor:
-        sheets: Tensor = painter(at, 64, 16) * looked_at
-        return sheets.sum((1, 2, 3))
+    def weighted_sum(actions: Tensor) -> Tensor:
+        patches: Tensor = painter(actions, 64, 16) * pixel_weights
+        return patches.sum((1, 2, 3))
 
-    (gradient,) = torch.autograd.grad(value(actions).sum(), actions)
+    (gradient,) = torch.autograd.grad(weighted_sum(actions).sum(), actions)
     assert (gradient[:, SHAPE_SIZE:] == 0).all()
     for index in range(SHAPE_SIZE):
-        away = torch.zeros(12, dtype=torch.float64)
-        away[index] = step
+        offset = torch.zeros(12, dtype=torch.float64)
+        offset[index] = step
         with torch.no_grad():
-            slope = (value(actions + away) - value(actions - away)) / (2 * step)
-        error = (gradient[:, index] - slope).abs() / (slope.abs() + 0.01 * slope.abs().mean())
-        assert slope.abs().mean() > 1e-3
-        # The nearest point is found to some digits, and a step may yet cross a kink for a stroke or two.
-        within = 0.05 if STROKE_SPACE.names[index][-2:] in ("_x", "_y") else 1e-4
-        assert (error < within).double().mean() >= 0.9, (STROKE_SPACE.names[index], error)
+            difference = (weighted_sum(actions + offset) - weighted_sum(actions - offset)) / (2 * step)
+        error = (gradient[:, index] - difference).abs() / (difference.abs() + 0.01 * difference.abs().mean())
+        assert difference.abs().mean() > 1e-3
+        # The nearest point is found by iteration, and a step may still cross a kink of a few strokes.
+        tolerance = 0.05 if STROKE_SPACE.names[index][-2:] in ("_x", "_y") else 1e-4
+        assert (error < tolerance).double().mean() >= 0.9, (STROKE_SPACE.names[index], error)
 
 
-def test_where_a_curve_turns_back_the_gradient_keeps_within_bounds(random_actions: Actions) -> None:
-    """Of a brush with sharp edges, on hairpins, whose nearest point leaps: the slope over a short way is followed."""
-    painter = shipped("classic/calligraphy").double()
+def test_gradients_at_hairpins_follow_larger_finite_differences(random_actions: Actions) -> None:
+    """The nearest point of a hairpin jumps, which makes the exact gradient of a brush with sharp edges unbounded."""
+    painter = shipped_painter("classic/calligraphy").double()
     actions = 0.05 + 0.9 * random_actions(40, seed=5, size=0.6).double()
     actions[:, 4:6] = actions[:, 0:2] + 0.01 * (random_actions(40, seed=6)[:, 0:2].double() - 0.5)
     actions.requires_grad_()
-    looked_at = torch.randn(96, 96, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    pixel_weights = torch.randn(96, 96, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
 
-    def value(at: Tensor) -> Tensor:
-        sheets: Tensor = painter(at, 64, 16) * looked_at
-        return sheets.sum((1, 2, 3))
+    def weighted_sum(actions: Tensor) -> Tensor:
+        patches: Tensor = painter(actions, 64, 16) * pixel_weights
+        return patches.sum((1, 2, 3))
 
-    (gradient,) = torch.autograd.grad(value(actions).sum(), actions)
-    ways = 1e-4 * torch.eye(12, dtype=torch.float64)[:SHAPE_SIZE]
+    (gradient,) = torch.autograd.grad(weighted_sum(actions).sum(), actions)
+    offsets = 1e-4 * torch.eye(12, dtype=torch.float64)[:SHAPE_SIZE]
     with torch.no_grad():
-        slope = torch.stack([(value(actions + way) - value(actions - way)) / 2e-4 for way in ways], dim=1)
-    error = (gradient[:, :SHAPE_SIZE] - slope).norm(dim=1) / slope.norm(dim=1)
+        differences = [(weighted_sum(actions + offset) - weighted_sum(actions - offset)) / 2e-4 for offset in offsets]
+    difference = torch.stack(differences, dim=1)
+    error = (gradient[:, :SHAPE_SIZE] - difference).norm(dim=1) / difference.norm(dim=1)
     assert error.quantile(0.9) < 1, error
 
 
-def test_paint_ends_at_the_reach_of_the_brush(painter: GeometryPainter, random_actions: Actions) -> None:
-    actions = random_actions(12, seed=9)
-    margin = 48
-    sheets = painter(actions, 64, margin)[:, 0]
-    along = stroke_geometry.curve(actions, torch.linspace(0, 1, 201)) * 64
-    centre = torch.arange(64 + 2 * margin) + 0.5 - margin
-    for index in range(12):
-        from_curve = torch.stack(
-            [((centre[None, :] - x) ** 2 + (centre[:, None] - y) ** 2).sqrt() for x, y in along[index].tolist()]
-        ).amin(0)
-        reach = sum(painter.reach) * float(stroke_geometry.max_radius(actions[index : index + 1])) * 64 + REACH_PX
-        beyond = from_curve > reach + CELL + 0.5
-        assert beyond.any()
-        assert sheets[index][beyond].abs().max() == 0
-        assert sheets[index][~beyond].max() > 0.05
-
-
-def test_it_paints_larger_than_it_learnt(painter: GeometryPainter, random_actions: Actions) -> None:
+# ------------------------------------------------------------------------------------------------------------- fidelity
+def test_strokes_on_larger_tiles_equal_enlarged_strokes(painter: GeometryPainter, random_actions: Actions) -> None:
     actions = random_actions(16, seed=1, size=0.6)
     small, reduced = painter(actions, 64, 16), F.avg_pool2d(painter(actions, 128, 32), 2)
     for a, b in zip(small, reduced, strict=True):
@@ -165,103 +182,16 @@ def test_it_paints_larger_than_it_learnt(painter: GeometryPainter, random_action
     assert float(reduced.mean()) == pytest.approx(float(small.mean()), rel=0.15)
 
 
-def test_it_resembles_the_real_brush(
+def test_strokes_equal_the_mean_of_real_strokes(
     painter: GeometryPainter,
     random_actions: Actions,
-    coverage: Callable[..., np.ndarray[tuple[int, int, int], np.dtype[np.float64]]],
-    request: pytest.FixtureRequest,
+    coverage: Callable[..., npt.NDArray[np.float64]],
+    dry_brush: Brush,
 ) -> None:
-    """Averaged over the brush's randomness, the painter's strokes lie where the real ones do, as dark."""
-    dry_brush = request.getfixturevalue("dry_brush")
     actions = random_actions(12, seed=4, size=0.6, start_pressure=0.6, end_pressure=0.6)
     inner = slice(64 - 16, 64 + 64 + 16)
     real = np.mean([coverage(dry_brush, actions, seed=seed)[:, inner, inner] for seed in range(6)], axis=0)
-    learnt = painter(actions, 64, 16)[:, 0]
-    for a, b in zip(real, learnt.numpy(), strict=True):
+    painted = painter(actions, 64, 16)[:, 0]
+    for a, b in zip(real, painted.numpy(), strict=True):
         assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.85
-    assert float(learnt.mean()) == pytest.approx(float(real.mean()), rel=0.25)
-
-
-# --------------------------------------------------------------------------------------------------- scattered dabs
-@pytest.mark.parametrize("dab", [DabShape(0.1), DabShape(0.5), DabShape(0.9)])
-@pytest.mark.parametrize(("density", "opacity"), [(0.05, 0.9), (0.5, 0.6), (3.0, 0.2)])
-def test_the_moments_of_scattered_dabs(dab: DabShape, density: float, opacity: float) -> None:
-    """Those of dabs that are laid at random places, with as many in a square radius."""
-    generator, radius, size = torch.Generator().manual_seed(1), 6.0, 400
-    count = round(density * (size / radius) ** 2)
-    x, y = torch.rand(2, count, generator=generator) * size
-    same = (torch.full((count,), value) for value in (radius, opacity, dab.hardness, 1.0, UPRIGHT))
-    passed = (
-        1
-        - rasterize_dabs(Dabs(x, y, *same, torch.zeros(count, dtype=torch.int64)), 1, (size, size))[..., 10:-10, 10:-10]
-    )
-    told = torch.tensor(density), torch.tensor(opacity), dab
-    assert float(passed.mean()) == pytest.approx(float(torch.exp(-expected(*told))), abs=0.02)
-    assert float(passed.square().mean()) == pytest.approx(float(torch.exp(-expected_square(*told))), abs=0.02)
-
-
-def test_a_brush_that_leaves_nothing_to_chance_has_no_dabs(random_actions: Actions) -> None:
-    actions = random_actions(6, seed=3)
-    painted = []
-    for by_chance in (True, False):
-        made = GeometryPainter(8, by_chance=by_chance)
-        with torch.no_grad():
-            for parameter, other in zip(made.parameters(), GeometryPainter(8).parameters(), strict=True):
-                parameter.copy_(torch.linspace(-0.3, 0.3, parameter.numel()).view(other.shape))
-            made.leave.bias[3] = 1.0  # dabs everywhere
-            painted.append(made(actions, 64, 16))
-        assert GeometryPainter.of(made.facts()).by_chance == by_chance
-    assert painted[0].mean() > 1.1 * painted[1].mean()
-
-
-# ------------------------------------------------------------------------------------------------------ nearest point
-def curves(count: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Curves (6, 1, count), hairpins among them, and 200 places beside them, px."""
-    generator = torch.Generator().manual_seed(seed)
-    points = torch.rand(3, 2, 1, count, generator=generator, dtype=torch.float64) * 64
-    points[2, :, :, ::4] = points[0, :, :, ::4] + 3  # back to where they came from
-    start, middle, end = points
-    curve = torch.cat([2 * (start + end) - 4 * middle, 4 * middle - 3 * start - end, start])
-    x, y = torch.rand(2, 200, count, generator=generator, dtype=torch.float64) * 96 - 16
-    return curve, x, y
-
-
-def test_the_nearest_point_is_the_nearest() -> None:
-    curve, x, y = curves(200, seed=0)
-    t, ox, oy, vx, vy = nearest_point(curve, x, y)
-    ax, ay, bx, by, sx, sy = curve
-    torch.testing.assert_close((ax * t + bx) * t + sx + ox, x)
-    torch.testing.assert_close((ay * t + by) * t + sy + oy, y)
-    torch.testing.assert_close(torch.stack([vx, vy]), torch.stack([2 * ax * t + bx, 2 * ay * t + by]))
-    assert ((t >= 0) & (t <= 1)).all()
-    finely = torch.linspace(0, 1, 1000, dtype=torch.float64)[:, None, None]
-    px, py = (ax * finely + bx) * finely + sx, (ay * finely + by) * finely + sy
-    best = torch.stack([((px - x[i]) ** 2 + (py - y[i]) ** 2).amin(0)[0].sqrt() for i in range(len(x))])
-    further = (ox.square() + oy.square()).sqrt() - best
-    # In the fold of a hairpin a point on the other leg, hardly further away, may be found.
-    assert further.max() < 2
-    assert (further > 0.3).double().mean() < 1e-3
-
-
-def test_the_gradient_of_the_nearest_point_is_that_of_the_exact_one() -> None:
-    curve, x, y = curves(24, seed=1)
-    generator = torch.Generator().manual_seed(2)
-    looked_at = torch.randn(5, 200, 24, generator=generator, dtype=torch.float64)
-
-    def value(curve: Tensor) -> Tensor:
-        return (torch.stack(nearest_point(curve, x, y)) * looked_at).sum(0)
-
-    curve.requires_grad_()
-    for index in range(6):
-        away = torch.zeros(6, 1, 1, dtype=torch.float64)
-        away[index] = 1e-6
-        with torch.no_grad():
-            slope = (value(curve + away) - value(curve - away)) / 2e-6
-        # Places where a step leads to another part of the curve have no gradient.
-        calm = slope.abs() < 300
-        (gradient,) = torch.autograd.grad((value(curve) * calm).sum(), curve)
-        expected = (slope * calm).sum(0)
-        error = (gradient[index, 0] - expected).abs() / (expected.abs() + expected.abs().mean())
-        assert calm.double().mean() > 0.95
-        assert error.median() < 0.01
-        assert (error < 0.05).double().mean() > 0.8
+    assert float(painted.mean()) == pytest.approx(float(real.mean()), rel=0.25)

@@ -35,7 +35,7 @@ def read_files(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-# -------------------------------------------------------------------------------------------------------- random strokes
+# ------------------------------------------------------------------------------------------------------- random strokes
 def test_painting_is_reproducible_with_any_number_of_processes(workers: Workers) -> None:
     strokes = StrokeSet(BRUSH, 16, seed=2)
     first = strokes.paint(1, workers)
@@ -75,7 +75,7 @@ def test_discrete_strokes_have_levels_and_may_be_lifted(workers: Workers, monkey
     assert (max_paint[~lifted & (actions[:, 6:8].amin(1) > 0.2)] > 20).all()
 
 
-# -------------------------------------------------------------------------------------------------------- stored strokes
+# ------------------------------------------------------------------------------------------------------- stored strokes
 def test_stored_strokes_are_loaded(tmp_path: Path, workers: Workers) -> None:
     strokes = StrokeSet(BRUSH, 20, seed=5)
     assert list(strokes.store(tmp_path, workers)) == [0, 8, 16, 20]
@@ -174,7 +174,7 @@ def test_full_disk_is_reported_and_leaves_no_partial_file(
     assert list(strokes.store(tmp_path, workers)) == [8, 16, 20]
 
 
-# ------------------------------------------------------------------------------------------------------ streamed strokes
+# ----------------------------------------------------------------------------------------------------- streamed strokes
 def test_stream_continues_at_any_stroke(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stroke_data, "CHUNK_SIZE", 8)
     strokes = StrokeSet(BRUSH, 0, seed=7)

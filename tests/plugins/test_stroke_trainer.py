@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -65,7 +66,7 @@ def build_task(file: Path, folder: Path, *settings: str) -> RendererTrainingTask
     return RendererTrainingTask(read_recipe([file], list(settings)), torch.device("cpu"), folder)
 
 
-# --------------------------------------------------------------------------------------------------------------- training
+# ------------------------------------------------------------------------------------------------------------- training
 @pytest.mark.parametrize("kind", TRAINERS)
 def test_resumed_training_gives_the_same_weights_and_they_can_be_rendered(
     kind: str, write_recipe: Callable[..., Path], train: Callable[..., Run], tmp_path: Path, scene: Callable[..., Scene]
@@ -113,7 +114,7 @@ def test_infinite_gradient_stops_the_training_before_weights_change(
 ) -> None:
     task = build_task(write_recipe("geometry"), tmp_path / "run")
     task.prepare()
-    task.trainer.painter.leave.bias.data[0] = math.nan  # type: ignore[union-attr]
+    task.trainer.get_parameter("painter.leave.bias").data[0] = math.nan
     before = {name: weight.clone() for name, weight in task.trainer.state_dict().items()}
     with pytest.raises(ArtkitError, match=r"gradient is not finite\n.*lower learning rate"):
         task.step(0)
@@ -121,7 +122,7 @@ def test_infinite_gradient_stops_the_training_before_weights_change(
         torch.testing.assert_close(weight, before[name], rtol=0, atol=0, equal_nan=True)
 
 
-# ----------------------------------------------------------------------------------------------------------------- errors
+# --------------------------------------------------------------------------------------------------------------- errors
 def test_error_for_weights_of_another_action_space_or_architecture(
     write_recipe: Callable[..., Path], train: Callable[..., Run], tmp_path: Path, scene: Callable[..., Scene]
 ) -> None:
@@ -129,7 +130,7 @@ def test_error_for_weights_of_another_action_space_or_architecture(
     with pytest.raises(UsageError, match="action space mypaint-discrete-1, not mypaint-stroke-1"):
         scene().make("renderer", "gan", weights=discrete)
     vae = train(write_recipe("vae"), tmp_path / "vae").outputs[0]
-    with pytest.raises(UsageError, match="the metadata of .* lack reach"):
+    with pytest.raises(UsageError, match=r"the metadata of .* lack reach"):
         scene().make("renderer", "gan", weights=vae)
 
 
@@ -160,13 +161,13 @@ def test_full_disk_is_reported(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(stroke_data, "SHARD_SIZE", 16)
-    monkeypatch.setattr(stroke_data.np, "save", save)
+    monkeypatch.setattr(np, "save", save)
     task = build_task(write_recipe("geometry"), tmp_path / "run", "trainer.strokes=16")
     with pytest.raises(ArtkitError, match=r"no space left on the disk.*\n.*--resume"):
         task.prepare()
 
 
-# ------------------------------------------------------------------------------------------------------------ TensorBoard
+# ---------------------------------------------------------------------------------------------------------- TensorBoard
 def test_losses_and_an_image_are_written_for_tensorboard(
     write_recipe: Callable[..., Path], train: Callable[..., Run], tmp_path: Path
 ) -> None:

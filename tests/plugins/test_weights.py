@@ -1,4 +1,4 @@
-"""Weights of painters: what is read back, and what is refused."""
+"""Tests of weights files of painters, and of the shipped weights."""
 
 from __future__ import annotations
 
@@ -10,74 +10,71 @@ from pathlib import Path
 import pytest
 import torch
 
-from artkit.errors import UsageError
+from artkit import Scene, UsageError
 from artkit.files import sha256
-from artkit.interfaces.scene import Scene
 from artkit_mypaint.action_spaces import STROKE_SPACE
 from artkit_painters import weights
 from artkit_painters.gan import Gan
 from artkit_painters.geometry_painter import GeometryPainter
 from artkit_painters.vae import Vae
 
-FACTS = {
+METADATA = {
     "channels": 4, "reach": [3.0, 1.0], "swell": [], "dab": [0.5, 0.0, [0.0, 1.0]],
     "brush": "classic/pen", "space": STROKE_SPACE.name,
 }  # fmt: skip
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """Weights of a small painter."""
-    file = tmp_path / "mine.safetensors"
-    weights.save(GeometryPainter(4, (3.0, 1.0)), FACTS, file)
+def save_painter(file: Path, **changes: object) -> Path:
+    """Write weights of a small untrained painter of the mean."""
+    weights.save(GeometryPainter(4, (3.0, 1.0)), METADATA | changes, file)
     return file
 
 
-def gan(scene: Callable[..., Scene], **settings: object) -> Gan:
-    """The painter of a brush's mean, whose weights `file` are."""
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return save_painter(tmp_path / "painter.safetensors")
+
+
+def build_mean_renderer(scene: Callable[..., Scene], **settings: object) -> Gan:
     return Gan(Gan.Config(**{"grain": False, **settings}), scene())  # type: ignore[arg-type]
 
 
-def test_what_was_saved_comes_back(tmp_path: Path) -> None:
+# ---------------------------------------------------------------------------------------------------------------- files
+def test_saved_weights_are_loaded(tmp_path: Path) -> None:
     painter = GeometryPainter(4, (3.0, 1.0))
-    weights.save(painter, FACTS, tmp_path / "mine.safetensors")
-    tensors, facts, found = weights.load(tmp_path / "mine.safetensors")
-    assert facts == FACTS
-    assert found == sha256(tmp_path / "mine.safetensors")
+    file = tmp_path / "painter.safetensors"
+    weights.save(painter, METADATA, file)
+    tensors, metadata, checksum = weights.load(file)
+    assert metadata == METADATA
+    assert checksum == sha256(file)
     assert tensors.keys() == painter.state_dict().keys()
     for name, tensor in painter.state_dict().items():
         assert tensors[name].dtype == torch.float32
         torch.testing.assert_close(tensors[name], tensor.half().float(), atol=0, rtol=0)
 
 
-def test_the_same_weights_are_the_same_file(tmp_path: Path) -> None:
+def test_files_of_equal_weights_are_equal(tmp_path: Path) -> None:
     painter = GeometryPainter(4, (3.0, 1.0))
     for name in "ab":
-        weights.save(painter, FACTS, tmp_path / name)
+        weights.save(painter, METADATA, tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_a_sum_that_is_expected_must_be_found(file: Path, scene: Callable[..., Scene]) -> None:
-    assert gan(scene, weights=file, sha256=sha256(file)).provenance["weights"] == sha256(file)
-    with pytest.raises(UsageError, match=r"not the ones expected.*\n.*(fetch|train)"):
-        gan(scene, weights=file, sha256="0" * 64)
-
-
 @pytest.mark.parametrize("content", [b"", b"not weights", pickle.dumps({"enter.weight": [1.0]}), b"\xff" * 100])
-def test_what_is_no_safetensors_is_refused(tmp_path: Path, content: bytes) -> None:
-    file = tmp_path / "mine.safetensors"
+def test_error_for_a_file_that_is_no_safetensors(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "painter.safetensors"
     file.write_bytes(content)
     with pytest.raises(UsageError, match="does not hold weights that artkit wrote"):
         weights.load(file)
 
 
-def test_a_file_that_was_cut_off_is_refused(file: Path) -> None:
+def test_error_for_a_truncated_file(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(UsageError, match="does not hold weights"):
         weights.load(file)
 
 
-def test_safetensors_of_another_program_are_refused(tmp_path: Path) -> None:
+def test_error_for_safetensors_of_another_program(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     save_file({"a": torch.zeros(2)}, tmp_path / "other.safetensors")
@@ -85,64 +82,78 @@ def test_safetensors_of_another_program_are_refused(tmp_path: Path) -> None:
         weights.load(tmp_path / "other.safetensors")
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_error_for_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read the weights"):
         weights.load(tmp_path / "none.safetensors")
 
 
-def test_weights_of_another_action_space_are_refused(tmp_path: Path, scene: Callable[..., Scene]) -> None:
-    file = tmp_path / "other.safetensors"
-    weights.save(GeometryPainter(4, (3.0, 1.0)), {**FACTS, "space": "spray-can-9"}, file)
+# ------------------------------------------------------------------------------------------------------------ renderers
+def test_sha256_of_the_recipe_must_match(file: Path, scene: Callable[..., Scene]) -> None:
+    renderer = build_mean_renderer(scene, weights=file, sha256=sha256(file))
+    assert renderer.provenance["weights"] == sha256(file)
+    with pytest.raises(UsageError, match=r"not the ones expected.*\n.*(fetch|train)"):
+        build_mean_renderer(scene, weights=file, sha256="0" * 64)
+
+
+def test_error_for_weights_of_another_action_space(tmp_path: Path, scene: Callable[..., Scene]) -> None:
+    file = save_painter(tmp_path / "other.safetensors", space="spray-can-9")
     with pytest.raises(UsageError, match=f"spray-can-9, not {STROKE_SPACE.name}"):
-        gan(scene, weights=file)
+        build_mean_renderer(scene, weights=file)
 
 
-def test_weights_of_another_shape_are_refused(tmp_path: Path, scene: Callable[..., Scene]) -> None:
-    file = tmp_path / "other.safetensors"
-    weights.save(GeometryPainter(4, (3.0, 1.0)), {**FACTS, "channels": 8}, file)
+def test_error_for_weights_of_another_shape(tmp_path: Path, scene: Callable[..., Scene]) -> None:
+    file = save_painter(tmp_path / "other.safetensors", channels=8)
     with pytest.raises(UsageError, match="another version of this network"):
-        gan(scene, weights=file)
+        build_mean_renderer(scene, weights=file)
 
 
-@pytest.mark.parametrize("missing", ["channels", "reach", "swell", "dab", "brush"])
-def test_weights_that_do_not_tell_what_they_are_are_refused(
-    tmp_path: Path, scene: Callable[..., Scene], missing: str
-) -> None:
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        *((key, rf"metadata of .* lack {key}") for key in ("channels", "reach", "swell", "dab")),
+        ("brush", "do not name their brush"),
+    ],
+)
+def test_error_for_incomplete_metadata(tmp_path: Path, scene: Callable[..., Scene], missing: str, message: str) -> None:
     file = tmp_path / "other.safetensors"
-    weights.save(GeometryPainter(4, (3.0, 1.0)), {key: value for key, value in FACTS.items() if key != missing}, file)
-    with pytest.raises(UsageError):
-        gan(scene, weights=file, brush="classic/pen")
+    metadata = {key: value for key, value in METADATA.items() if key != missing}
+    weights.save(GeometryPainter(4, (3.0, 1.0)), metadata, file)
+    with pytest.raises(UsageError, match=message):
+        build_mean_renderer(scene, weights=file, brush="classic/pen")
 
 
-def test_weights_of_another_brush_are_refused(file: Path, scene: Callable[..., Scene]) -> None:
-    assert gan(scene, weights=file, brush="classic/pen").config.brush == "classic/pen"
+def test_error_for_weights_of_another_brush(file: Path, scene: Callable[..., Scene]) -> None:
+    assert build_mean_renderer(scene, weights=file, brush="classic/pen").config.brush == "classic/pen"
     with pytest.raises(UsageError, match=r"weights of the brush classic/pen, not classic/charcoal"):
-        gan(scene, weights=file, brush="classic/charcoal")
+        build_mean_renderer(scene, weights=file, brush="classic/charcoal")
 
 
-def test_weights_of_the_mean_paint_no_samples(file: Path, scene: Callable[..., Scene]) -> None:
+def test_error_for_weights_of_the_mean_instead_of_samples_and_the_reverse(
+    file: Path, scene: Callable[..., Scene]
+) -> None:
     with pytest.raises(UsageError, match=r"paint the mean of a brush\n.*grain = false"):
-        gan(scene, weights=file, grain=True)
+        build_mean_renderer(scene, weights=file, grain=True)
     with pytest.raises(UsageError, match=r"paint samples of a brush\n.*grain = true"):
-        gan(scene, weights=weights.shipped("gan", "classic/dry_brush"))
+        build_mean_renderer(scene, weights=weights.shipped("gan", "classic/dry_brush"))
 
 
-def test_a_brush_without_weights_names_those_with(scene: Callable[..., Scene]) -> None:
+# -------------------------------------------------------------------------------------------------------------- shipped
+def test_error_for_a_brush_without_weights_names_the_others(scene: Callable[..., Scene]) -> None:
     with pytest.raises(UsageError, match=r"no mean painter for the brush .*\n.*classic/dry_brush.*\[trainer\]"):
-        gan(scene, brush="classic/smudge")
+        build_mean_renderer(scene, brush="classic/smudge")
 
 
-def test_shipped_weights_are_those_released() -> None:
+def test_shipped_weights_have_the_listed_checksums_and_are_small() -> None:
     files = sorted(weights.SHIPPED.glob("*.safetensors"))
-    sums = json.loads((weights.SHIPPED / "sha256.json").read_text())
-    assert {file.name: sha256(file) for file in files} == sums
+    checksums = json.loads((weights.SHIPPED / "sha256.json").read_text())
+    assert {file.name: sha256(file) for file in files} == checksums
     assert files
     sizes = {file.name: file.stat().st_size for file in files}
     assert sum(size for name, size in sizes.items() if not name.startswith("vae-")) < 3e6
     assert all(size < 8e6 for size in sizes.values())
 
 
-def test_shipped_weights_that_were_changed_are_refused(
+def test_error_for_modified_shipped_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scene: Callable[..., Scene]
 ) -> None:
     shipped = weights.shipped("mean", "classic/dry_brush")
@@ -152,18 +163,18 @@ def test_shipped_weights_that_were_changed_are_refused(
     (tmp_path / "sha256.json").write_bytes((weights.SHIPPED / "sha256.json").read_bytes())
     monkeypatch.setattr(weights, "SHIPPED", tmp_path)
     with pytest.raises(UsageError, match="not the ones expected"):
-        gan(scene)
+        build_mean_renderer(scene)
 
 
-def test_every_shipped_painter_opens(scene: Callable[..., Scene]) -> None:
+def test_all_shipped_weights_can_be_loaded(scene: Callable[..., Scene]) -> None:
     for file in weights.SHIPPED.glob("*.safetensors"):
-        _, facts, found = weights.load(file)
+        _, metadata, checksum = weights.load(file)
         kind = file.name.partition("-")[0]
-        made: Gan | Vae
+        renderer: Gan | Vae
         if kind == "vae":
-            made = Vae(Vae.Config(brush=facts["brush"]), scene())
+            renderer = Vae(Vae.Config(brush=metadata["brush"]), scene())
         else:
-            made = gan(scene, brush=facts["brush"], grain=kind == "gan")
-        assert made.provenance["weights"] == found
-        assert not made.training
-        assert not any(parameter.requires_grad for parameter in made.parameters())
+            renderer = build_mean_renderer(scene, brush=metadata["brush"], grain=kind == "gan")
+        assert renderer.provenance["weights"] == checksum
+        assert not renderer.training
+        assert not any(parameter.requires_grad for parameter in renderer.parameters())

@@ -10,7 +10,7 @@ from typing import Any
 
 
 class InterruptGuard:
-    """Context manager that lets the current step finish before Ctrl-C takes effect. It may be nested."""
+    """Lets the current step finish before Ctrl-C takes effect; blocks may be nested."""
 
     def __init__(self) -> None:
         self._requested: threading.Event | None = None

@@ -27,8 +27,8 @@ from artkit.geometry.window_grid import WindowGrid
 from artkit.imaging.pixels import downscale_pixels
 from artkit.imaging.png import save_png, write_png
 from artkit.interfaces.view import View
-from artkit.rendering.rendered_painting import RenderedPainting
 from artkit.rendering.patch_rendering import ActionLookup
+from artkit.rendering.rendered_painting import RenderedPainting
 from artkit.strokes.stroke_log import STROKES_FILE, StrokeLog
 
 PAINTING_FILE = "painting.png"

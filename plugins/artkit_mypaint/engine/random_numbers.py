@@ -27,7 +27,7 @@ def _add_mod_1(a: float, b: float) -> float:
     return total - 1.0 if total >= 1.0 else total
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def _next_block(state: _Array, block: _Array) -> None:
     for j in range(10):
         block[j] = state[j]
@@ -39,7 +39,7 @@ def _next_block(state: _Array, block: _Array) -> None:
         state[j] = _add_mod_1(block[j + 9], state[j - 7])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def seed_generator(state: _Array, seed: int) -> None:
     """Start a generator's stream. state: (STATE_SIZE,), overwritten. seed: 30 bits."""
     u = state[_BLOCK : _BLOCK + 19]
