@@ -1,4 +1,4 @@
-"""MyPaint plugin: brush files, stroke geometry, and a renderer that paints strokes with libmypaint (paper §2.1)."""
+"""MyPaint plugin: brushes, stroke geometry, the brush engine, and the renderers that paint with it (paper §2.1)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_renderers() -> Sequence[type]:
-    """Register the renderer `mypaint`."""
+    """Register the renderers `mypaint` and `libmypaint`."""
+    from artkit_mypaint.libmypaint_renderer import LibMyPaint
     from artkit_mypaint.mypaint import MyPaint
 
-    return (MyPaint,)
+    return (MyPaint, LibMyPaint)
 
 
 @hookimpl

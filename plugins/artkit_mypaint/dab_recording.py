@@ -1,4 +1,4 @@
-"""Record the dabs that libmypaint draws for strokes, as training data for neural painters."""
+"""Record the dabs of strokes, as training data for neural painters."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from artkit_mypaint.dabs import UPRIGHT, Dabs
-from artkit_mypaint.libmypaint_brush import LibMyPaintBrush
-from artkit_mypaint.painting import dabs_of_strokes
+from artkit_mypaint.engine.engine import Engine
+from artkit_mypaint.engine.state import DAB_TIME
 from artkit_mypaint.pen_paths import POINTS
 from artkit_mypaint.tracing import trace_actions
 
@@ -47,15 +47,14 @@ class DabRecords(NamedTuple):
         return bool((self.dabs.aspect == 1).all())
 
 
-def record_dabs(brush: LibMyPaintBrush, actions: Tensor, seed: int, sides: Sequence[int]) -> DabRecords:
+def record_dabs(engine: Engine, actions: Tensor, seed: int, sides: Sequence[int]) -> DabRecords:
     """Paint m strokes and record their dabs.
 
     actions (m, A). seed: of the picture. sides: sides of the tiles in px; stroke i is painted with sides[i % len].
-    Raises MyPaintMissing if this build of libmypaint does not report its dabs.
     """
     m = len(actions)
     side_of_stroke = torch.tensor(sides).repeat(m)[:m]
-    rows = torch.cat([_record_on_side(brush, actions, seed, side_of_stroke, side) for side in dict.fromkeys(sides)])
+    rows = torch.cat([_record_on_side(engine, actions, seed, side_of_stroke, side) for side in dict.fromkeys(sides)])
     stroke, event, x, y, radius, opacity, hardness, aspect, angle = rows.unbind(1)
     segment, t = _curve_parameters(stroke.long(), event.long(), m)
     on_curve = (segment >= 0) & (segment < SEGMENTS)
@@ -65,12 +64,14 @@ def record_dabs(brush: LibMyPaintBrush, actions: Tensor, seed: int, sides: Seque
     return DabRecords(actions, side_of_stroke.to(actions), dabs, t[on_curve], counts.view(m, -1).to(actions))
 
 
-def _record_on_side(brush: LibMyPaintBrush, actions: Tensor, seed: int, side_of_stroke: Tensor, side: int) -> Tensor:
-    """Return `dabs_of_strokes` (k, 9) of the strokes on tiles of one side, with their indices in all actions."""
+def _record_on_side(engine: Engine, actions: Tensor, seed: int, side_of_stroke: Tensor, side: int) -> Tensor:
+    """Return the dabs of the strokes on tiles of one side (k, 9): stroke, pen event, and the first seven values."""
     indices = (side_of_stroke == side).nonzero()[:, 0]
     paths = trace_actions(actions[indices], torch.zeros(len(indices), 2), side, indices, seed)
-    rows = torch.from_numpy(dabs_of_strokes(brush, paths)).float()
-    return torch.cat([indices[rows[:, :1].long()].to(rows), rows[:, 1:]], dim=1)
+    dabs, counts = engine.dabs(paths)
+    rows = torch.from_numpy(dabs)
+    stroke = indices.repeat_interleave(torch.from_numpy(counts)).to(rows)
+    return torch.cat([stroke[:, None], rows[:, DAB_TIME : DAB_TIME + 1].ceil(), rows[:, :DAB_TIME]], dim=1)
 
 
 def _curve_parameters(stroke: Tensor, event: Tensor, m: int) -> tuple[Tensor, Tensor]:

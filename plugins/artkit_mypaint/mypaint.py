@@ -1,15 +1,17 @@
-"""Renderer `mypaint`: paints strokes with libmypaint, and takes gradients from a surrogate (straight-through).
+"""Renderer `mypaint`: paints the strokes of MyPaint, and takes gradients from a surrogate (straight-through).
 
-The forward pass returns the real strokes, the backward pass the gradient of a neural painter of the same brush. The
-picture that is optimised is therefore the picture that MyPaint paints.
+The forward pass returns the real strokes, computed by the compiled brush engine; the backward pass returns the gradient
+of a neural painter of the same brush. The picture that is optimised is therefore the picture that MyPaint paints.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import BeforeValidator
 from torch import Tensor
@@ -19,10 +21,11 @@ from artkit import InputFile, Place, Renderer, Scene, StrokeLog, StrokePatches, 
 from artkit.config import LocatedStr
 from artkit_mypaint import stroke_geometry
 from artkit_mypaint.action_spaces import SHAPE_SIZE, STROKE_SPACE
-from artkit_mypaint.libmypaint import ONE, MyPaintMissing
+from artkit_mypaint.brush import Brush
+from artkit_mypaint.engine.engine import Engine
+from artkit_mypaint.engine.rasterizing import ONE
 from artkit_mypaint.pen_paths import PenPaths
 from artkit_mypaint.tracing import trace_actions
-from artkit_mypaint.workers import Workers
 
 _SURROGATE_BATCH = 256  # strokes per backward pass of the surrogate
 _MAX_EXTENT_TILES = 2.5  # strokes of any brush leave no paint further from their tile than this
@@ -34,17 +37,32 @@ def _resolve_brush_path(brush: Any) -> Any:
     return brush
 
 
+class StrokePainter(Protocol):
+    """What paints the strokes of a brush: `Engine`, or libmypaint in `Workers`."""
+
+    brush: Brush
+
+    def paint(self, paths: PenPaths, corners: npt.NDArray[np.int64], width: int, height: int) -> npt.NDArray[np.uint16]:
+        """See `Engine.paint`."""
+
+    def paint_window(
+        self, groups: Sequence[PenPaths], window: tuple[int, int, int, int], background: Sequence[float]
+    ) -> npt.NDArray[np.float32]:
+        """See `Engine.paint_window`."""
+
+
 class MyPaint(Renderer):
-    """Strokes of a MyPaint brush. Without libmypaint, only the surrogate paints."""
+    """Strokes of a MyPaint brush, painted by the compiled brush engine."""
 
     name = "mypaint"
     space = STROKE_SPACE
+    painter_class: ClassVar[type[Any]] = Engine
 
     class Config(BaseConfig):
         """Settings."""
 
         brush: Annotated[str, BeforeValidator(_resolve_brush_path)] = "classic/dry_brush"
-        """Name of a MyPaint brush (`artkit doctor` shows where brushes are installed), or path to a .myb file."""
+        """Name of a MyPaint brush (`artkit brushes` lists them), or path to a .myb file."""
         surrogate: str = "gan"
         """The neural painter of this brush whose gradient is used, or "" for none. Without one, nothing can be
         optimised, only replayed."""
@@ -57,18 +75,10 @@ class MyPaint(Renderer):
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
         self.surrogate: Renderer | None = None
-        self._workers: Workers | None = None
-        try:
-            self._workers = Workers(config.brush)
-        except MyPaintMissing as error:
-            if not config.surrogate:
-                raise
-            scene.notes.append(f"{error.message}: only the surrogate paints ({error.hint})")
-        else:
-            self._workers.brush.require_coverage_only()
+        self.painter: StrokePainter = self.painter_class(config.brush)
         if config.surrogate:
             options: dict[str, Any] = {"weights": config.surrogate_weights} if config.surrogate_weights else {}
-            if config.surrogate in ("gan", "vae") and self._workers is not None:
+            if config.surrogate in ("gan", "vae"):
                 # The gradient of the mean stroke is a better descent direction than that of a random sample.
                 options["grain"] = False
             self.surrogate = scene.make("renderer", config.surrogate, brush=config.brush, **options)
@@ -80,48 +90,36 @@ class MyPaint(Renderer):
         return self.surrogate is not None
 
     def margin(self, side: int) -> int:
-        if self._workers is None and self.surrogate is not None:
-            return self.surrogate.margin(side)
         return stroke_geometry.margin(side)
 
     def max_extent(self, actions: Tensor, side: int) -> Tensor | None:
-        if self._workers is None and self.surrogate is not None:
-            return self.surrogate.max_extent(actions, side)
         return None  # the settings of a brush do not say how far its dabs scatter
 
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
-        if self._workers is None:
-            assert self.surrogate is not None
-            patches: StrokePatches = self.surrogate(actions, place)
-            return patches
         coverage = self._paint_coverage(actions, place, Window(0, 0, place.patch_size, place.patch_size))
         if self.surrogate is not None and torch.is_grad_enabled():
             coverage = _StraightThrough.apply(actions, coverage, self.surrogate, place)  # type: ignore[no-untyped-call]
         return StrokePatches(actions[:, SHAPE_SIZE:, None, None], coverage)
 
     def forward_region(self, actions: Tensor, place: Place, region: Window) -> StrokePatches:
-        if self._workers is None:
-            assert self.surrogate is not None
-            return self.surrogate.forward_region(actions, place, region)
         return StrokePatches(actions[:, SHAPE_SIZE:, None, None], self._paint_coverage(actions, place, region))
 
     def _paint_coverage(self, actions: Tensor, place: Place, region: Window) -> Tensor:
         """Paint real strokes and return their coverage in a region of their patches: (m, 1, h, w)."""
-        assert self._workers is not None
         corners = place.origin.cpu().numpy() + (np.array([region.x, region.y]) - place.margin)
         paths = trace_actions(actions, place.origin, place.side, place.stroke_index, place.seed)
-        coverages = self._workers.paint(paths, corners, region.width, region.height)
+        coverages = self.painter.paint(paths, corners, region.width, region.height)
         return torch.from_numpy(coverages.view(np.int16)).to(actions.device)[:, None].to(actions.dtype) / ONE
 
     def replay(self, log: StrokeLog, window: Window) -> Tensor:
-        if self._workers is None or log.clip:
+        if log.clip:
             return super().replay(log, window)
         indices, tiles = log.near(window, _MAX_EXTENT_TILES)
         if not len(indices):
             return torch.tensor(log.background).view(-1, 1, 1).repeat(1, window.height, window.width)
         tiles = tiles * torch.tensor(window.scale, dtype=torch.float64)
         box = (window.x, window.y, window.width, window.height)
-        pixels = self._workers.paint_window(_trace_log(log, indices, tiles), box, log.background)
+        pixels = self.painter.paint_window(_trace_log(log, indices, tiles), box, log.background)
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
 

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from artkit_mypaint import stroke_geometry
 from artkit_mypaint.action_spaces import STROKE_SPACE
-from artkit_mypaint.libmypaint import ONE
+from artkit_mypaint.engine.engine import Engine
+from artkit_mypaint.engine.rasterizing import ONE
 from artkit_mypaint.tracing import trace_actions
-from artkit_mypaint.workers import Workers
 from artkit_painters.geometry_features import FADE_PX, FULL_PAINT_SHARE
 from artkit_painters.nearest_point import nearest_point
 
@@ -23,7 +23,7 @@ _COVERAGE_QUANTILE = 0.9  # of the pixels at a distance, whose coverage the gate
 _SAFETY_FACTOR = 1.1
 
 
-def measure_extent(workers: Workers, seed: int = 0) -> tuple[float, float]:
+def measure_extent(engine: Engine, seed: int = 0) -> tuple[float, float]:
     """Measure the extent of a brush on strokes at several pressures.
 
     Returns the distance from the curve in brush radii (plus `FADE_PX`) beyond which there is next to no paint, at
@@ -39,12 +39,12 @@ def measure_extent(workers: Workers, seed: int = 0) -> tuple[float, float]:
     actions[:, 6] = actions[:, 7] = pressures.repeat_interleave(_STROKES_PER_PRESSURE)
     size = side + 2 * margin
     traces = trace_actions(actions, torch.zeros(len(actions), 2), side, torch.arange(len(actions)), seed)
-    patches = workers.paint(traces, np.full((len(actions), 2), -margin), size, size)
+    patches = engine.paint(traces, np.full((len(actions), 2), -margin), size, size)
     coverage = torch.from_numpy(patches.astype(np.float32) / ONE)
     radius = (
         stroke_geometry.max_radius(actions)
         * side
-        * stroke_geometry.radius_at_pressure(actions[:, 6], workers.brush.pressure_radius_curve)
+        * stroke_geometry.radius_at_pressure(actions[:, 6], engine.brush.pressure_radius_curve)
     )
     chunks = zip(*(torch.split(values, _STROKES_PER_PRESSURE) for values in (actions, coverage, radius)), strict=True)
     extents = [_extent_at_pressure(*chunk, side=side, margin=margin) for chunk in chunks]

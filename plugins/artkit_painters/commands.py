@@ -44,19 +44,19 @@ def fidelity(
     """Compare a painter with MyPaint, on strokes that no training contains."""
     from artkit.errors import UsageError
     from artkit.imaging.png import save_png
-    from artkit_mypaint.workers import Workers
+    from artkit_mypaint.engine.engine import Engine
     from artkit_painters import fidelity as fidelity_module
     from artkit_painters import two_sample
 
     renderer = _build_renderer(painter, {"brush": brush, "surrogate": "", "weights": weights, "grain": not mean}, seed)
     if sheet and sheet.suffix != ".png":
         raise UsageError(f"the image {sheet} must be a PNG", hint="use a name that ends with .png")
-    workers = Workers(brush)
-    figures = fidelity_module.measure(renderer, brush, workers, strokes, seed)
+    engine = Engine(brush)
+    figures = fidelity_module.measure(renderer, brush, engine, strokes, seed)
     if pairs:
-        figures |= two_sample.accuracy(renderer, brush, workers, pairs, seed)
+        figures |= two_sample.accuracy(renderer, brush, engine, pairs, seed)
     if sheet:
-        save_png(fidelity_module.stroke_image(renderer, brush, workers, seed), sheet)
+        save_png(fidelity_module.stroke_image(renderer, brush, engine, seed), sheet)
     if as_json:
         options = {"painter": painter, "brush": brush, "mean": mean, "strokes": strokes, "seed": seed, "pairs": pairs}
         source = {"weights": renderer.provenance.get("weights", ""), "facts": getattr(renderer, "metadata", {})}

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from artkit import Renderer
 from artkit_mypaint.action_spaces import DISCRETE_SPACE
-from artkit_mypaint.workers import Workers
+from artkit_mypaint.engine.engine import Engine
 from artkit_painters.patches import comparison_image, gradient_energy, paint_patches
 from artkit_painters.stroke_data import SHARD_SIZE, PatchArray, StrokeSet
 
@@ -40,7 +40,7 @@ class _Chunk(NamedTuple):
 
 
 @torch.no_grad()
-def measure(painter: Renderer, brush: str, workers: Workers, strokes: int = 2000, seed: int = 0) -> dict[str, float]:
+def measure(painter: Renderer, brush: str, engine: Engine, strokes: int = 2000, seed: int = 0) -> dict[str, float]:
     """Compare a painter with the brush on `strokes` random strokes, on tiles of 64 px, cropped to the tile.
 
     Returns mse, floor, sampler: squared errors of coverage. iou, iou_real: overlap of footprints, of painted and real
@@ -52,7 +52,7 @@ def measure(painter: Renderer, brush: str, workers: Workers, strokes: int = 2000
     sums = dict.fromkeys(("mse", "sampler", "inter", "union", "inter_real", "union_real", "energy", "energy_real"), 0.0)
     power = {"painted": torch.zeros(_SPECTRUM_BINS), "real": torch.zeros(_SPECTRUM_BINS)}
     per_stroke: dict[str, list[Tensor]] = {"mse": [], "floor": [], "size": [], "pressure": []}
-    for chunk in _chunks(painter, stroke_set, workers, seed):
+    for chunk in _chunks(painter, stroke_set, engine, seed):
         error = (chunk.painted - chunk.real).square().mean((1, 2, 3))
         error_real = (chunk.other - chunk.real).square().mean((1, 2, 3))
         sums["mse"] += float(error.sum())
@@ -108,10 +108,10 @@ def table(figures: Mapping[str, float]) -> list[tuple[str, str, str]]:
 
 
 @torch.no_grad()
-def stroke_image(painter: Renderer, brush: str, workers: Workers, seed: int = 0, strokes: int = 32) -> Tensor:
+def stroke_image(painter: Renderer, brush: str, engine: Engine, seed: int = 0, strokes: int = 32) -> Tensor:
     """Return an image (3, h, w) of the first strokes that `measure` compares: real ones, each painted one below."""
     stroke_set = _stroke_set(painter, brush, strokes, seed)
-    real = _to_tiles(stroke_set, stroke_set.paint(0, workers))
+    real = _to_tiles(stroke_set, stroke_set.paint(0, engine))
     return comparison_image(real, paint_patches(painter, stroke_set.actions(0), stroke_set.side, seed))
 
 
@@ -119,10 +119,10 @@ def _stroke_set(painter: Renderer, brush: str, strokes: int, seed: int) -> Strok
     return StrokeSet(brush, strokes, seed + HELD_OUT_SEED_OFFSET, discrete=painter.space == DISCRETE_SPACE)
 
 
-def _chunks(painter: Renderer, stroke_set: StrokeSet, workers: Workers, seed: int) -> Iterator[_Chunk]:
+def _chunks(painter: Renderer, stroke_set: StrokeSet, engine: Engine, seed: int) -> Iterator[_Chunk]:
     for shard in stroke_set.shards():
         actions = stroke_set.actions(shard)
-        real, other = (_to_tiles(stroke_set, stroke_set.paint(shard, workers, sample)) for sample in (0, 1))
+        real, other = (_to_tiles(stroke_set, stroke_set.paint(shard, engine, sample)) for sample in (0, 1))
         for start in range(0, len(actions), _CHUNK_STROKES):
             chunk = slice(start, start + _CHUNK_STROKES)
             painted = paint_patches(painter, actions[chunk], stroke_set.side, seed, shard * SHARD_SIZE + start)

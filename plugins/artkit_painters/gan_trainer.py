@@ -109,19 +109,19 @@ class GanTrainer(StrokeTrainer):
         self.to(scene.device)
 
     def _build_geometry_painter(self) -> GeometryPainter:
-        brush = self.workers.brush
-        extent = self.config.reach or measure_extent(self.workers, self.scene.seed)
+        brush = self.engine.brush
+        extent = self.config.reach or measure_extent(self.engine, self.scene.seed)
         return GeometryPainter(
             self.config.channels, extent, brush.pressure_radius_curve, brush.dab_settings, brush.stochastic
         )
 
     def _record_dabs(self) -> DabRecords:
         actions = replace(self.stroke_set, count=self.config.listen).actions(0)
-        records = record_dabs(self.workers.brush, actions, hash_seed(self.scene.seed, 0), _RECORDED_SIDES_PX)
+        records = record_dabs(self.engine, actions, hash_seed(self.scene.seed, 0), _RECORDED_SIDES_PX)
         return records.to(self.scene.device)
 
     def _build_dab_painter(self, records: DabRecords) -> DabPainter:
-        brush = self.workers.brush
+        brush = self.engine.brush
         painter = DabPainter(
             brush.softness,
             brush.min_radius_ratio,

@@ -19,13 +19,13 @@ from torch import Tensor
 
 from artkit import ActionSpace, ArtkitError
 from artkit.files import atomic, sha256, write_text
-from artkit_mypaint import libmypaint, stroke_geometry
+from artkit_mypaint import stroke_geometry
 from artkit_mypaint.action_spaces import DISCRETE_SPACE, LIFT, STROKE_SPACE, quantize
 from artkit_mypaint.brush_files import find_brush
-from artkit_mypaint.libmypaint import ONE
+from artkit_mypaint.engine.engine import ENGINE_VERSION, Engine
+from artkit_mypaint.engine.rasterizing import ONE
 from artkit_mypaint.pen_paths import stroke_seeds
 from artkit_mypaint.tracing import trace_actions
-from artkit_mypaint.workers import Workers
 from artkit_painters import cell_blocks
 
 SHARD_SIZE = 5000
@@ -76,7 +76,7 @@ class StrokeSet:
         actions = torch.rand(SHARD_SIZE, len(self.space), generator=generator)[:size]
         return quantize(actions) if self.discrete else actions
 
-    def paint(self, shard: int, workers: Workers, sample: int = 0) -> PatchArray:
+    def paint(self, shard: int, engine: Engine, sample: int = 0) -> PatchArray:
         """Paint a shard: patches (<= SHARD_SIZE, S, S). sample: index of the sample of the brush's randomness."""
         actions = self.actions(shard)
         size = cell_blocks.patch_size(self.side, self.margin)
@@ -89,12 +89,12 @@ class StrokeSet:
             indices,
             hash_seed(self.seed, sample),
         )
-        coverage = workers.paint(paths, corners, size, size)
+        coverage = engine.paint(paths, corners, size, size)
         if self.discrete:
             coverage[actions[:, LIFT].numpy() == 1] = 0
         return ((coverage.astype(np.uint32) * 255 + ONE // 2) // ONE).astype(np.uint8)
 
-    def store(self, folder: Path, workers: Workers) -> Iterator[int]:
+    def store(self, folder: Path, engine: Engine) -> Iterator[int]:
         """Paint the shards that `folder` lacks, a file each; yield the number of strokes stored so far.
 
         Raises ArtkitError if the folder holds strokes of another brush, seed or size, or if the disk is full.
@@ -104,7 +104,7 @@ class StrokeSet:
         stored = self.count - sum(len(self.actions(shard)) for shard in missing)
         yield stored
         for shard in missing:
-            patches = self.paint(shard, workers)
+            patches = self.paint(shard, engine)
             with atomic(self.shard_file(folder, shard)) as temporary, temporary.open("wb") as stream:
                 np.save(stream, patches)
             stored += len(patches)
@@ -136,7 +136,7 @@ class StrokeSet:
             "count": None,
             "space": self.space.name,
             "brush_sha256": sha256(find_brush(self.brush)),
-            "libmypaint": libmypaint.version(),
+            "engine": ENGINE_VERSION,
         }
         del expected["discrete"]  # implied by the action space
         if not file.exists():
@@ -154,14 +154,14 @@ class StrokeSet:
 
 
 class StrokeStream:
-    """Endless strokes, each used once, that worker processes paint ahead during training.
+    """Endless strokes, each used once, that a thread paints ahead during training.
 
     Stroke i is always the same, so that a resumed training continues with the next strokes.
     """
 
-    def __init__(self, strokes: StrokeSet, workers: Workers) -> None:
-        self._strokes, self._workers = strokes, workers
-        self._executor = ThreadPoolExecutor(max_workers=1)  # the thread only waits for the worker processes
+    def __init__(self, strokes: StrokeSet, engine: Engine) -> None:
+        self._strokes, self._engine = strokes, engine
+        self._executor = ThreadPoolExecutor(max_workers=1)  # paints during the training steps
         self._chunks: dict[int, Future[tuple[Tensor, PatchArray]]] = {}
 
     def take(self, first: int, count: int) -> tuple[Tensor, PatchArray]:
@@ -178,7 +178,7 @@ class StrokeStream:
 
     def _paint_chunk(self, index: int) -> tuple[Tensor, PatchArray]:
         chunk = replace(self._strokes, count=CHUNK_SIZE, seed=hash_seed(self._strokes.seed + 1, index))
-        return chunk.actions(0), chunk.paint(0, self._workers)
+        return chunk.actions(0), chunk.paint(0, self._engine)
 
 
 def hash_seed(seed: int, index: int) -> int:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from artkit import Config as BaseConfig
 from artkit import Scene, Trainer, UsageError
 from artkit.engine.task import check_finite_gradients
-from artkit_mypaint.workers import Workers
+from artkit_mypaint.engine.engine import Engine
 from artkit_painters import weights
 from artkit_painters.patches import comparison_image
 from artkit_painters.stroke_data import SHARD_SIZE, PatchArray, StrokeSet, StrokeStream
@@ -53,8 +53,8 @@ class StrokeTrainer(Trainer):
 
     def __init__(self, config: Config, scene: Scene, steps: int, folder: Path, discrete: bool = False) -> None:
         super().__init__(config, scene, steps, folder)
-        self.workers = Workers(config.brush)
-        self.workers.brush.require_coverage_only()
+        self.engine = Engine(config.brush)
+        self.engine.brush.require_coverage_only()
         self.stroke_set = StrokeSet(config.brush, config.strokes, scene.seed, discrete=discrete)
         self.strokes_folder = folder / "strokes"
         self._sample_set = replace(self.stroke_set, count=_SAMPLE_STROKES)
@@ -81,7 +81,7 @@ class StrokeTrainer(Trainer):
         """Return an image of real strokes with each painted one below, in rows of eight."""
         actions = self._sample_set.actions(0)
         if self._sample_patches is None:
-            self._sample_patches = self._sample_set.paint(0, self.workers)
+            self._sample_patches = self._sample_set.paint(0, self.engine)
         real = torch.from_numpy(self._sample_patches.astype(np.float32) / 255)
         was_training = self.training
         self.eval()  # so that batch normalisation does not change
@@ -158,9 +158,9 @@ class StrokeTrainer(Trainer):
     def _open_strokes(self) -> None:
         """Paint the missing strokes and open them, or start the stream."""
         if not self.config.strokes:
-            self._stream = StrokeStream(self.stroke_set, self.workers)
+            self._stream = StrokeStream(self.stroke_set, self.engine)
             return
-        for _ in self.stroke_set.store(self.strokes_folder, self.workers):
+        for _ in self.stroke_set.store(self.strokes_folder, self.engine):
             pass
         self._stored = self.stroke_set.load(self.strokes_folder)
 

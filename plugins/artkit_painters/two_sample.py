@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from artkit import Renderer
 from artkit_mypaint.action_spaces import DISCRETE_SPACE
-from artkit_mypaint.workers import Workers
+from artkit_mypaint.engine.engine import Engine
 from artkit_painters.geometry_features import CELL, FEATURES, INITIAL_SCATTER, BrushFootprint, window_features
 from artkit_painters.patches import paint_patches
 from artkit_painters.stroke_data import SHARD_SIZE, StrokeSet
@@ -64,7 +64,7 @@ class TwoSampleClassifier(nn.Module):
         return logit[:, 0]
 
 
-def accuracy(painter: Renderer, brush: str, workers: Workers, pairs: int = 4000, seed: int = 0) -> dict[str, float]:
+def accuracy(painter: Renderer, brush: str, engine: Engine, pairs: int = 4000, seed: int = 0) -> dict[str, float]:
     """Train a classifier on `pairs` real and as many painted strokes, and measure its accuracy on held-out ones.
 
     Strokes are those of tiles of 64 px, cropped to the tile. Returns accuracy, in [0, 1], and accuracy_error, its
@@ -72,7 +72,7 @@ def accuracy(painter: Renderer, brush: str, workers: Workers, pairs: int = 4000,
     """
     held_out = max(pairs // HELD_OUT, 1)
     strokes = StrokeSet(brush, pairs + held_out, seed + _SEED_OFFSET, discrete=painter.space == DISCRETE_SPACE)
-    actions, tiles = _real_and_painted(painter, strokes, workers, seed)
+    actions, tiles = _real_and_painted(painter, strokes, engine, seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         classifier = TwoSampleClassifier()
@@ -89,13 +89,13 @@ def accuracy(painter: Renderer, brush: str, workers: Workers, pairs: int = 4000,
     return {"accuracy": share, "accuracy_error": math.sqrt(variance / (2 * held_out))}
 
 
-def _real_and_painted(painter: Renderer, strokes: StrokeSet, workers: Workers, seed: int) -> tuple[Tensor, Tensor]:
+def _real_and_painted(painter: Renderer, strokes: StrokeSet, engine: Engine, seed: int) -> tuple[Tensor, Tensor]:
     """Return actions (m, A), and tiles (m, 2, side, side), uint8, of the real and the painted strokes."""
     actions, real, painted = [], [], []
     for shard in strokes.shards():
         shard_actions = strokes.actions(shard)
         actions.append(shard_actions)
-        patches = strokes.paint(shard, workers)[:, strokes.tile_slice, strokes.tile_slice]
+        patches = strokes.paint(shard, engine)[:, strokes.tile_slice, strokes.tile_slice]
         real.append(torch.from_numpy(np.ascontiguousarray(patches)))
         coverage = paint_patches(painter, shard_actions, strokes.side, seed + _SEED_OFFSET, shard * SHARD_SIZE)
         painted.append((coverage * 255).round().byte())

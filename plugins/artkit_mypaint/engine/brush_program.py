@@ -28,7 +28,7 @@ SETTINGS = (
  STROKE_HOLDTIME, CUSTOM_INPUT, CUSTOM_INPUT_SLOWNESS, DAB_RATIO, DAB_ANGLE,
  DIRECTION_FILTER, SNAP_TO_PIXEL, PRESSURE_GAIN, OFFSET_Y, OFFSET_X, OFFSET_ANGLE,
  OFFSET_ANGLE_ASC, OFFSET_ANGLE_VIEW, OFFSET_ANGLE_2, OFFSET_ANGLE_2_ASC, OFFSET_ANGLE_2_VIEW,
- OFFSET_ANGLE_ADJ, OFFSET_MULTIPLIER, GRIDMAP_SCALE, GRIDMAP_SCALE_X, GRIDMAP_SCALE_Y) = range(len(SETTINGS))  # fmt: skip
+ OFFSET_ANGLE_ADJ, OFFSET_MULTIPLIER, GRIDMAP_SCALE, GRIDMAP_SCALE_X, GRIDMAP_SCALE_Y) = range(41)  # fmt: skip
 
 DEFAULTS: dict[str, float] = {
     "opaque": 1.0, "opaque_linearize": 0.9, "radius_logarithmic": 2.0, "hardness": 0.8, "anti_aliasing": 1.0,
@@ -78,7 +78,8 @@ class BrushProgram(NamedTuple):
     def from_settings(cls, settings: Mapping[str, Any]) -> BrushProgram:
         """Compile the checked settings of a brush file; settings and inputs with other names are ignored."""
         base = np.zeros(len(SETTINGS), np.float32)
-        curved, curves = [], []
+        curved: list[tuple[int, int, int]] = []
+        curves: list[tuple[int, int, int]] = []
         points: list[list[float]] = []
         inputs_used: set[str] = set()
         for index, name in enumerate(SETTINGS):

@@ -14,20 +14,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from artkit import UsageError
 from artkit_mypaint.brush import Brush
 from artkit_mypaint.engine.brush_program import BrushProgram
-from artkit_mypaint.engine.dynamics import DAB_SIZE, MEMORY_SHAPE, stroke_dabs
-from artkit_mypaint.engine.random_numbers import STATE_SIZE as GENERATOR_SIZE
-from artkit_mypaint.engine.rasterizing import ONE, draw_dabs
+from artkit_mypaint.engine.kernels import MAX_DABS, collect_dabs, draw_strokes, paint_coverages
+from artkit_mypaint.engine.rasterizing import ONE
+from artkit_mypaint.engine.state import DAB_SIZE
 from artkit_mypaint.pen_paths import EVENT_SECONDS, MAX_EXTENT_RADII, PenPaths
 
-MAX_DABS = 100_000
-"""The most dabs of a stroke. Brushes from strangers may ask for more than any computer can draw."""
+ENGINE_VERSION = "1, libmypaint 1.6"
+"""Changes when the strokes of the engine change; and the library whose strokes they are."""
 
-_INITIAL_CAPACITY = 2048  # dabs that a buffer holds at first
 _STROKES_AT_A_TIME = 32  # of a thread's task
 _WINDOW_STROKES = 512  # strokes whose dabs are kept at a time while a window is painted
 _ORIGIN_GRID = 4096  # px: coordinates are relative to a multiple of this, so that they keep their precision
@@ -37,78 +35,13 @@ _Strokes = tuple[Any, ...]
 Box = tuple[int, int, int, int]
 
 
-@njit(cache=True, nogil=True)
-def _dabs_of(program: BrushProgram, strokes: Any, index: int, buffer: Any) -> Any:
-    """The dabs of a stroke: a buffer that holds them, which replaces `buffer` if that is too small, and their number."""
-    points, seconds, log_radius, softness, seeds, zoom, origins = strokes
-    memory, generator = np.empty(MEMORY_SHAPE, np.float32), np.empty(GENERATOR_SIZE, np.float64)
-    count = -1
-    while count < 0:
-        count = stroke_dabs(
-            program,
-            points[index],
-            seconds,
-            log_radius[index],
-            softness[index],
-            seeds[index],
-            zoom,
-            origins[index], memory, generator, buffer,
-        )
-        if count < 0:
-            if len(buffer) >= MAX_DABS:
-                return buffer, -1
-            buffer = np.empty((min(4 * len(buffer), MAX_DABS), DAB_SIZE), np.float32)
-    return buffer, count
-
-
-@njit(cache=True, nogil=True)
-def _paint_coverages(program: BrushProgram, strokes: Any, corners: Any, first: int, last: int, coverages: Any) -> int:
-    buffer = np.empty((_INITIAL_CAPACITY, DAB_SIZE), np.float32)
-    black = np.zeros(3, np.uint32)
-    for index in range(first, last):
-        buffer, count = _dabs_of(program, strokes, index, buffer)
-        if count < 0:
-            return -1
-        pixels = coverages[index]
-        pixels[:] = 0
-        x, y = np.float32(corners[index, 0]), np.float32(corners[index, 1])
-        draw_dabs(pixels, buffer[:count], -x, -y, black)
-    return 0
-
-
-@njit(cache=True, nogil=True)
-def _count_and_collect(program: BrushProgram, strokes: Any, first: int, last: int, counts: Any) -> Any:
-    """The dabs of strokes one after another, and their counts."""
-    buffer = np.empty((_INITIAL_CAPACITY, DAB_SIZE), np.float32)
-    dabs = np.empty((_INITIAL_CAPACITY, DAB_SIZE), np.float32)
-    total = 0
-    for index in range(first, last):
-        buffer, count = _dabs_of(program, strokes, index, buffer)
-        counts[index] = count
-        if count < 0:
-            return dabs[:0]
-        if total + count > len(dabs):
-            larger = np.empty((2 * (total + count), DAB_SIZE), np.float32)
-            larger[:total] = dabs[:total]
-            dabs = larger
-        dabs[total : total + count] = buffer[:count]
-        total += count
-    return dabs[:total]
-
-
-@njit(cache=True, nogil=True)
-def _draw_strokes(pixels: Any, dabs: Any, ends: Any, offsets: Any, colours: Any) -> None:
-    """Composite strokes over pixels (h, w, 4). ends: where each stroke's dabs end; offsets: from its origin to px."""
-    begin = 0
-    for index in range(len(ends)):
-        x, y = np.float32(offsets[index, 0]), np.float32(offsets[index, 1])
-        draw_dabs(pixels, dabs[begin : ends[index]], x, y, colours[index])
-        begin = ends[index]
+def _cores() -> int:
+    return os.cpu_count() or 1
 
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="artkit-engine")
+    return ThreadPoolExecutor(_cores(), thread_name_prefix="artkit-engine")
 
 
 class Engine:
@@ -130,15 +63,7 @@ class Engine:
         angle in degrees, time in pen events, pressure; and the number of dabs of each stroke (m,). Raises UsageError
         for a stroke of more than `MAX_DABS`.
         """
-        strokes, origins = self._strokes(paths)
-        counts = np.zeros(len(paths), np.int64)
-
-        def collect(chunk: range) -> npt.NDArray[np.float32]:
-            found: npt.NDArray[np.float32] = _count_and_collect(self._program, strokes, chunk.start, chunk.stop, counts)
-            return found
-
-        dabs = np.concatenate([*_map(collect, len(paths)), np.empty((0, DAB_SIZE), np.float32)])
-        self._check(counts.min(initial=0))
+        dabs, counts, origins = self._local_dabs(paths)
         dabs[:, :2] += np.repeat(origins, counts, axis=0)
         return dabs, counts
 
@@ -150,10 +75,12 @@ class Engine:
         """
         strokes, origins = self._strokes(paths)
         coverages = np.empty((len(paths), height, width, 1), np.uint16)
-        local = np.ascontiguousarray(corners - origins)
+        local = np.ascontiguousarray(corners - origins, dtype=np.float64)
+
+        paint_coverages(self._program, strokes, local, 0, 0, coverages)  # compiles it before threads need it
 
         def paint(chunk: range) -> int:
-            return int(_paint_coverages(self._program, strokes, local, chunk.start, chunk.stop, coverages))
+            return int(paint_coverages(self._program, strokes, local, chunk.start, chunk.stop, coverages))
 
         self._check(min(_map(paint, len(paths)), default=0))
         return coverages[..., 0]
@@ -167,33 +94,43 @@ class Engine:
         zeros for a transparent one -> (height, width, 4), premultiplied RGB and alpha.
         """
         x, y, width, height = window
-        fill = np.array([*background, 1.0][:4], np.float64)
         pixels = np.empty((height, width, 4), np.uint16)
-        pixels[:] = np.rint(fill * ONE).astype(np.uint16)
-        edges = np.linspace(0, height, (os.cpu_count() or 1) + 1).astype(int).tolist()
+        pixels[:] = np.rint(np.array([*background, 1.0][:4]) * ONE).astype(np.uint16)
         for paths in groups:
             near = np.flatnonzero(_intersects(paths, window))
-            for chunk in np.split(near, range(_WINDOW_STROKES, len(near), _WINDOW_STROKES)):
-                some = paths.subset(chunk)
-                strokes, origins = self._strokes(some)
-                counts = np.zeros(len(some), np.int64)
-                dabs = _count_and_collect_all(self._program, strokes, len(some), counts)
-                self._check(counts.min(initial=0))
-                colours = np.rint(some.colours * ONE).astype(np.uint32)
-                offsets = origins - np.array([x, y])
-
-                def draw(
-                    strip: tuple[int, int],
-                    dabs: Any = dabs,
-                    ends: Any = counts.cumsum(),
-                    offsets: Any = offsets,
-                    colours: Any = colours,
-                ) -> None:
-                    top, bottom = strip
-                    _draw_strokes(pixels[top:bottom], dabs, ends, offsets - np.array([0, top]), colours)
-
-                list(_pool().map(draw, itertools.pairwise(edges)))
+            for start in range(0, len(near), _WINDOW_STROKES):
+                self._draw(paths.subset(near[start : start + _WINDOW_STROKES]), pixels, x, y)
         return pixels[..., : len(background)].astype(np.float32) / np.float32(ONE)
+
+    def _draw(self, paths: PenPaths, pixels: npt.NDArray[np.uint16], x: int, y: int) -> None:
+        """Composite strokes over pixels (h, w, 4) with their upper left corner at (x, y); each core draws a strip."""
+        dabs, counts, origins = self._local_dabs(paths)
+        colours = np.rint(paths.colours * ONE).astype(np.uint32)
+        ends = counts.cumsum()
+        draw_strokes(pixels, dabs, ends[:0], origins, colours)  # compiles it before threads need it
+
+        def draw(strip: tuple[int, int]) -> None:
+            top, bottom = strip
+            draw_strokes(pixels[top:bottom], dabs, ends, origins - np.array([x, y + top]), colours)
+
+        edges = np.linspace(0, len(pixels), _cores() + 1).astype(int).tolist()
+        list(_pool().map(draw, itertools.pairwise(edges)))
+
+    def _local_dabs(
+        self, paths: PenPaths
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Compute dabs (k, 9) relative to the origins (m, 2) of their strokes, and their counts (m,)."""
+        strokes, origins = self._strokes(paths)
+        counts = np.zeros(len(paths), np.int64)
+        collect_dabs(self._program, strokes, 0, 0, counts)  # compiles it before threads need it
+
+        def collect(chunk: range) -> npt.NDArray[np.float32]:
+            found: npt.NDArray[np.float32] = collect_dabs(self._program, strokes, chunk.start, chunk.stop, counts)
+            return found
+
+        dabs = np.concatenate([*_map(collect, len(paths)), np.empty((0, DAB_SIZE), np.float32)])
+        self._check(int(counts.min(initial=0)))
+        return dabs, counts, origins
 
     def _strokes(self, paths: PenPaths) -> tuple[_Strokes, npt.NDArray[np.float64]]:
         """What the kernels need of strokes, and the origin (m, 2) of each stroke's coordinates, px of the picture."""
@@ -220,13 +157,6 @@ class Engine:
             )
 
 
-def _count_and_collect_all(
-    program: BrushProgram, strokes: _Strokes, count: int, counts: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float32]:
-    chunks = _map(lambda chunk: _count_and_collect(program, strokes, chunk.start, chunk.stop, counts), count)
-    return np.concatenate([*chunks, np.empty((0, DAB_SIZE), np.float32)])
-
-
 def _map(function: Callable[[range], Any], count: int) -> Iterator[Any]:
     """Call a function for chunks of strokes on all cores; the results in order."""
     starts = range(0, count, _STROKES_AT_A_TIME)
@@ -240,4 +170,5 @@ def _intersects(paths: PenPaths, box: Box) -> npt.NDArray[np.bool_]:
     low, high = paths.points[..., :2].min(1), paths.points[..., :2].max(1)
     outside_x = (high[:, 0] + extent < x) | (low[:, 0] - extent > x + width)
     outside_y = (high[:, 1] + extent < y) | (low[:, 1] - extent > y + height)
-    return ~(outside_x | outside_y)
+    inside: npt.NDArray[np.bool_] = ~(outside_x | outside_y)
+    return inside

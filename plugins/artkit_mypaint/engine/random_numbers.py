@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from artkit_mypaint.engine.compilation import compiled, inlined
 
 STATE_SIZE = 30
 """float64 values of a generator: ten lags, a block of 19 numbers, and the position in the block."""
@@ -21,13 +22,13 @@ _WARM_UP_BLOCKS = 10
 _Array = npt.NDArray[np.float64]
 
 
-@njit(inline="always")
+@inlined
 def _add_mod_1(a: float, b: float) -> float:
     total = a + b
     return total - 1.0 if total >= 1.0 else total
 
 
-@njit(inline="always")
+@inlined
 def _next_block(state: _Array, block: _Array) -> None:
     for j in range(10):
         block[j] = state[j]
@@ -39,7 +40,7 @@ def _next_block(state: _Array, block: _Array) -> None:
         state[j] = _add_mod_1(block[j + 9], state[j - 7])
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def seed_generator(state: _Array, seed: int) -> None:
     """Start a generator's stream. state: (STATE_SIZE,), overwritten. seed: 30 bits."""
     u = state[_BLOCK : _BLOCK + 19]
@@ -75,7 +76,7 @@ def seed_generator(state: _Array, seed: int) -> None:
     state[_POSITION] = _USED
 
 
-@njit(inline="always")
+@inlined
 def uniform(state: _Array) -> float:
     """Return the next number of a stream, in [0, 1)."""
     position = int(state[_POSITION])
@@ -83,10 +84,10 @@ def uniform(state: _Array) -> float:
         _next_block(state, state[_BLOCK : _BLOCK + 19])
         position = 0
     state[_POSITION] = position + 1
-    return state[_BLOCK + position]
+    return float(state[_BLOCK + position])
 
 
-@njit(inline="always")
+@inlined
 def gaussian(state: _Array) -> np.float32:
     """Return libmypaint's approximation of a standard normal number: a scaled sum of four uniform ones."""
     total = uniform(state) + uniform(state) + uniform(state) + uniform(state)

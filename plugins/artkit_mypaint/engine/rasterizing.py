@@ -1,6 +1,7 @@
-"""Dabs to pixels, in the integer arithmetic of libmypaint: the same coverage to the last bit. Compiled with numba.
+"""Dabs to pixels, in the integer arithmetic of libmypaint. Compiled with numba.
 
-Pixels are 15-bit fixed point: `ONE` stands for 1.
+Pixels are 15-bit fixed point: `ONE` stands for 1. A dab's opacity falls from its centre to its edge as two linear
+functions of the squared distance, which meet where that equals the hardness.
 """
 
 from __future__ import annotations
@@ -10,17 +11,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from artkit_mypaint.engine.dynamics import (
-    DAB_ANGLE,
-    DAB_HARDNESS,
-    DAB_OPACITY,
-    DAB_RADIUS,
-    DAB_RATIO,
-    DAB_X,
-    DAB_Y,
-)
+from artkit_mypaint.engine.compilation import compiled, inlined
+from artkit_mypaint.engine.state import DAB_ANGLE, DAB_HARDNESS, DAB_OPACITY, DAB_RADIUS, DAB_RATIO, DAB_X, DAB_Y
 
 ONE = 1 << 15
 
@@ -28,30 +21,48 @@ f32, f64, u32 = np.float32, np.float64, np.uint32
 _0, _HALF, _1 = f32(0), f32(0.5), f32(1)
 _MIN_RADIUS = f32(0.1)  # smaller dabs are not drawn
 _MAX_SOFTENED_RADIUS = f32(3)  # edges of smaller dabs are anti-aliased
+_UPRIGHT = f32(-90)  # the angle of dabs unless a brush turns them
 _PIXEL_RADIUS = f32(math.sqrt(1 / math.pi))  # of a disc with the area of a pixel
+_FAR = f32(1e8)
 _SCALE = f32(ONE)
 _SHIFT = u32(15)
 
+_Pixels = npt.NDArray[np.uint16]
 
-@njit(inline="always")
+
+@inlined
 def _mask(distance2: Any, hardness: Any, slope1: Any, slope2: Any) -> Any:
-    """Opacity of a dab, fixed point, at a squared distance from its centre in radii: two linear pieces."""
+    """Opacity of a dab, fixed point, at a squared distance from its centre in radii."""
     value = _1 + distance2 * slope1 if distance2 <= hardness else slope2 - distance2 * slope2
     return u32(np.int32(value * _SCALE)) if distance2 <= _1 else u32(0)
 
 
-@njit(inline="always")
+@inlined
+def _composite(pixels: _Pixels, row: int, column: int, top: Any, colour: Any) -> None:
+    """Composite a colour of opacity `top`, fixed point, over a pixel."""
+    bottom = u32(ONE) - top
+    alpha = pixels.shape[2] - 1
+    for channel in range(alpha):
+        below = u32(pixels[row, column, channel])
+        pixels[row, column, channel] = np.uint16((top * colour[channel] + bottom * below) >> _SHIFT)
+    pixels[row, column, alpha] = np.uint16(top + (bottom * u32(pixels[row, column, alpha]) >> _SHIFT))
+
+
+@inlined
 def _squared_distance(x: Any, y: Any, cos: Any, sin: Any, ratio: Any) -> Any:
     across, along = (y * cos - x * sin) * ratio, y * sin + x * cos
     return across * across + along * along
 
 
-@njit(inline="always")
-def _softened_distance(x: Any, y: Any, cos: Any, sin: Any, ratio: Any, per_radius2: Any, core: Any) -> Any:
-    """The anti-aliased squared distance, in radii, of a pixel whose centre lies at (x, y) px from the dab's centre.
+@inlined
+def _antialiased(near: Any, far: Any, inside: bool) -> Any:
+    """Mean squared distance over a pixel, from those of its nearest point and of one that lies further out."""
+    return (far + near) * _HALF if inside else _1 - (_1 - near) / (_1 + far - near)
 
-    libmypaint averages over a pixel by its point nearest to the dab's axis and one that lies `_PIXEL_RADIUS` away.
-    """
+
+@inlined
+def _softened_distance(x: Any, y: Any, cos: Any, sin: Any, ratio: Any, per_radius2: Any, core: Any) -> Any:
+    """The anti-aliased squared distance, in radii, of the dab's centre from a pixel with centre (x, y) px away."""
     if abs(x) < _HALF and abs(y) < _HALF:
         near_x, near_y, near = _0, _0, _0
     else:
@@ -63,57 +74,92 @@ def _softened_distance(x: Any, y: Any, cos: Any, sin: Any, ratio: Any, per_radiu
         return near
     side = -_PIXEL_RADIUS if (x - cos) * sin - cos * (y + sin) < _0 else _PIXEL_RADIUS
     far2 = _squared_distance(near_x + sin * side, near_y - cos * side, cos, sin, ratio)
-    far = far2 * per_radius2
-    return (far + near) * _HALF if far2 < core else _1 - (_1 - near) / (_1 + far - near)
+    return _antialiased(near, far2 * per_radius2, far2 < core)
 
 
-@njit(inline="always")
-def draw_dab(pixels: npt.NDArray[np.uint16], dab: npt.NDArray[np.float32], x: Any, y: Any, colour: Any) -> None:
-    """Composite a dab over pixels.
-
-    pixels (h, w, 1 or 4): coverage alone, or premultiplied red, green, blue and alpha. x, y: the dab's centre in px
-    from the upper left corner. colour: three uint32, fixed point; not used for coverage alone.
-    """
-    radius, hardness, opacity = dab[DAB_RADIUS], min(max(dab[DAB_HARDNESS], _0), _1), dab[DAB_OPACITY]
-    if not (radius >= _MIN_RADIUS and hardness > _0 and opacity > _0 and abs(x) < f32(1e8) and abs(y) < f32(1e8)):
-        return
-    height, width, channels = pixels.shape
-    fringe = min(radius + _1, f32(1e8))
-    x0, x1 = max(int(math.floor(x - fringe)), 0), min(int(math.floor(x + fringe)), width - 1)
-    y0, y1 = max(int(math.floor(y - fringe)), 0), min(int(math.floor(y + fringe)), height - 1)
-    if x1 < x0 or y1 < y0:
-        return
-    factor = u32(min(opacity, _1) * _SCALE)
-    ratio = max(dab[DAB_RATIO], _1)
-    slope1 = -(_1 / hardness - _1)
-    slope2 = hardness / (_1 - hardness) if hardness < _1 else _0
-    per_radius2 = _1 / (radius * radius)
-    radians = f64(dab[DAB_ANGLE] / f32(360) * f32(2 * math.pi))
+@inlined
+def _draw_ellipse(pixels: _Pixels, box: Any, x: Any, y: Any, shape: Any, profile: Any, colour: Any) -> None:
+    """Draw a dab of any ratio and angle."""
+    x0, x1, y0, y1 = box
+    radius, ratio, angle, core = shape
+    hardness, slope1, slope2, factor = profile
+    radians = f64(angle / f32(360) * f32(2 * math.pi))
     cos, sin = f32(math.cos(radians)), f32(math.sin(radians))
-    softened = radius < _MAX_SOFTENED_RADIUS
-    core = max(radius - _1, _0)
-    core = core * core / ratio
-    alpha = channels - 1
+    per_radius2 = _1 / (radius * radius)
     for row in range(y0, y1 + 1):
         dy = f32(row) + _HALF - y
         for column in range(x0, x1 + 1):
             dx = f32(column) + _HALF - x
-            if softened:  # libmypaint measures from the pixel to the dab here
+            if radius < _MAX_SOFTENED_RADIUS:
                 distance2 = _softened_distance(-dx, -dy, cos, sin, ratio, per_radius2, core)
             else:
                 distance2 = _squared_distance(dx, dy, cos, sin, ratio) * per_radius2
-            top = _mask(distance2, hardness, slope1, slope2) * factor >> _SHIFT
-            bottom = u32(ONE) - top
-            for channel in range(alpha):
-                below = u32(pixels[row, column, channel])
-                pixels[row, column, channel] = np.uint16((top * colour[channel] + bottom * below) >> _SHIFT)
-            pixels[row, column, alpha] = np.uint16(top + (bottom * u32(pixels[row, column, alpha]) >> _SHIFT))
+            if distance2 <= _1:
+                top = _mask(distance2, hardness, slope1, slope2) * factor >> _SHIFT
+                _composite(pixels, row, column, top, colour)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
-def draw_dabs(
-    pixels: npt.NDArray[np.uint16], dabs: npt.NDArray[np.float32], x: Any, y: Any, colour: npt.NDArray[np.uint32]
-) -> None:
-    """Composite dabs over pixels in their order. x, y: added to their centres."""
+@inlined
+def _draw_circle(pixels: _Pixels, box: Any, x: Any, y: Any, shape: Any, profile: Any, colour: Any) -> None:
+    """`_draw_ellipse` for round, upright dabs, of which most is the same for all pixels of a column."""
+    x0, x1, y0, y1 = box
+    radius, _, _, core = shape
+    hardness, slope1, slope2, factor = profile
+    softened = radius < _MAX_SOFTENED_RADIUS
+    radius2 = radius * radius
+    per_radius2 = _1 / radius2
+    for column in range(x0, x1 + 1):
+        dx = abs(f32(column) + _HALF - x)
+        near_x = max(dx - _HALF, _0) if softened else dx
+        near_x2, far_x2 = near_x * near_x, (near_x + _PIXEL_RADIUS) * (near_x + _PIXEL_RADIUS)
+        if near_x2 > radius2:
+            continue
+        half = f32(math.sqrt(radius2 - near_x2)) + _1
+        widening = _1 / (_1 + (far_x2 - near_x2) * per_radius2)
+        for row in range(max(y0, int(y - half)), min(y1, int(y + half)) + 1):
+            dy = f32(row) + _HALF - y
+            dy2 = dy * dy
+            if softened and dx < _HALF and abs(dy) < _HALF:
+                dy2 = _0  # the centre lies in this pixel
+            distance2 = (near_x2 + dy2) * per_radius2
+            if distance2 <= _1:
+                if softened:
+                    far2 = far_x2 + dy2
+                    if far2 < core:
+                        distance2 = (far2 * per_radius2 + distance2) * _HALF
+                    else:
+                        distance2 = _1 - (_1 - distance2) * widening
+                top = _mask(distance2, hardness, slope1, slope2) * factor >> _SHIFT
+                _composite(pixels, row, column, top, colour)
+
+
+@compiled
+def draw_dabs(pixels: _Pixels, dabs: npt.NDArray[np.float32], x: Any, y: Any, colour: npt.NDArray[np.uint32]) -> None:
+    """Composite dabs over pixels in their order.
+
+    pixels (h, w, 1 or 4): coverage alone, or premultiplied red, green, blue and alpha. dabs (k, DAB_SIZE). x, y: added
+    to their centres, so that these are px from the upper left corner. colour (3,): fixed point, not used for coverage.
+    """
+    height, width, _ = pixels.shape
     for index in range(dabs.shape[0]):
-        draw_dab(pixels, dabs[index], dabs[index, DAB_X] + x, dabs[index, DAB_Y] + y, colour)
+        dab = dabs[index]
+        radius, hardness, opacity = dab[DAB_RADIUS], min(max(dab[DAB_HARDNESS], _0), _1), dab[DAB_OPACITY]
+        centre_x, centre_y = dab[DAB_X] + x, dab[DAB_Y] + y
+        if not (radius >= _MIN_RADIUS and hardness > _0 and opacity > _0):
+            continue
+        if not (abs(centre_x) < _FAR and abs(centre_y) < _FAR):
+            continue
+        fringe = min(radius + _1, _FAR)
+        x0, x1 = max(math.floor(centre_x - fringe), 0), min(math.floor(centre_x + fringe), width - 1)
+        y0, y1 = max(math.floor(centre_y - fringe), 0), min(math.floor(centre_y + fringe), height - 1)
+        if x1 < x0 or y1 < y0:
+            continue
+        ratio = max(dab[DAB_RATIO], _1)
+        core = max(radius - _1, _0)
+        shape = (radius, ratio, dab[DAB_ANGLE], core * core / ratio)
+        slope2 = hardness / (_1 - hardness) if hardness < _1 else _0
+        profile = (hardness, -(_1 / hardness - _1), slope2, u32(min(opacity, _1) * _SCALE))
+        if ratio == _1 and dab[DAB_ANGLE] == _UPRIGHT:
+            _draw_circle(pixels, (x0, x1, y0, y1), centre_x, centre_y, shape, profile, colour)
+        else:
+            _draw_ellipse(pixels, (x0, x1, y0, y1), centre_x, centre_y, shape, profile, colour)

@@ -1,0 +1,125 @@
+"""The kernels of the engine that Python calls. They are compiled at their first use, which takes seconds, and cached.
+
+numba does not recompile a cached kernel when a function that it calls has changed in another file. Each kernel is
+therefore a closure over a hash of all sources of this package, which becomes part of the key of its cache.
+
+All work is done on strokes, a tuple of points (m, events, 3), seconds (events,), log_radius (m,), softness (m,),
+seeds (m,), zoom, and origins (m, 2): see `dynamics.stroke_dabs`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from artkit_mypaint.engine.dynamics import stroke_dabs
+from artkit_mypaint.engine.random_numbers import STATE_SIZE
+from artkit_mypaint.engine.rasterizing import draw_dabs
+from artkit_mypaint.engine.state import DAB_SIZE, MEMORY_SHAPE
+
+MAX_DABS = 100_000
+"""The most dabs of a stroke. Brushes from strangers may ask for more than any computer can draw."""
+
+_INITIAL_CAPACITY = 2048  # dabs that a buffer holds at first
+
+Kernel = Callable[..., Any]
+
+
+def _source_hash() -> int:
+    sources = b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))
+    return int.from_bytes(hashlib.sha256(sources).digest()[:6], "big")
+
+
+@njit(nogil=True)
+def _dabs_of_stroke(program: Any, strokes: Any, index: int, buffer: Any) -> Any:
+    """Return a buffer that holds the dabs of a stroke, `buffer` or a larger one, and their number; -1: too many."""
+    points, seconds, log_radius, softness, seeds, zoom, origins = strokes
+    memory, generator = np.empty(MEMORY_SHAPE, np.float32), np.empty(STATE_SIZE, np.float64)
+    while True:
+        count = stroke_dabs(
+            program,
+            points[index],
+            seconds,
+            log_radius[index],
+            softness[index],
+            seeds[index],
+            zoom,
+            origins[index],
+            memory,
+            generator,
+            buffer,
+        )
+        if count >= 0 or len(buffer) >= MAX_DABS:
+            return buffer, count
+        buffer = np.empty((min(4 * len(buffer), MAX_DABS), DAB_SIZE), np.float32)
+
+
+def _coverage_kernel(source_hash: int) -> Kernel:
+    @njit(cache=True, nogil=True)
+    def paint_coverages(program: Any, strokes: Any, corners: Any, first: int, last: int, coverages: Any) -> int:
+        """Paint strokes on patches (m, h, w, 1) with the given corners; -1 if one has too many dabs, otherwise 0."""
+        _ = source_hash
+        buffer = np.empty((_INITIAL_CAPACITY, DAB_SIZE), np.float32)
+        black = np.zeros(3, np.uint32)
+        for index in range(first, last):
+            buffer, count = _dabs_of_stroke(program, strokes, index, buffer)
+            if count < 0:
+                return -1
+            coverages[index] = 0
+            x, y = np.float32(corners[index, 0]), np.float32(corners[index, 1])
+            draw_dabs(coverages[index], buffer[:count], -x, -y, black)
+        return 0
+
+    kernel: Kernel = paint_coverages
+    return kernel
+
+
+def _dab_kernel(source_hash: int) -> Kernel:
+    @njit(cache=True, nogil=True)
+    def collect_dabs(program: Any, strokes: Any, first: int, last: int, counts: Any) -> Any:
+        """Return the dabs of strokes one after another, and write their counts, -1 for too many."""
+        _ = source_hash
+        buffer = np.empty((_INITIAL_CAPACITY, DAB_SIZE), np.float32)
+        dabs = np.empty((_INITIAL_CAPACITY, DAB_SIZE), np.float32)
+        total = 0
+        for index in range(first, last):
+            buffer, count = _dabs_of_stroke(program, strokes, index, buffer)
+            counts[index] = count
+            if count < 0:
+                return dabs[:0]
+            if total + count > len(dabs):
+                larger = np.empty((2 * (total + count), DAB_SIZE), np.float32)
+                larger[:total] = dabs[:total]
+                dabs = larger
+            dabs[total : total + count] = buffer[:count]
+            total += count
+        return dabs[:total]
+
+    kernel: Kernel = collect_dabs
+    return kernel
+
+
+def _drawing_kernel(source_hash: int) -> Kernel:
+    @njit(cache=True, nogil=True)
+    def draw_strokes(pixels: Any, dabs: Any, ends: Any, offsets: Any, colours: Any) -> None:
+        """Composite strokes over pixels (h, w, 4). ends (m,): where the dabs of each end; offsets (m, 2): to px."""
+        _ = source_hash
+        begin = 0
+        for index in range(len(ends)):
+            x, y = np.float32(offsets[index, 0]), np.float32(offsets[index, 1])
+            draw_dabs(pixels, dabs[begin : ends[index]], x, y, colours[index])
+            begin = ends[index]
+
+    kernel: Kernel = draw_strokes
+    return kernel
+
+
+_HASH = _source_hash()
+paint_coverages = _coverage_kernel(_HASH)
+collect_dabs = _dab_kernel(_HASH)
+draw_strokes = _drawing_kernel(_HASH)
