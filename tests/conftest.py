@@ -51,8 +51,17 @@ def default_sigint() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def mypaint() -> None:
-    """Skip the test if libmypaint is not installed."""
+def brushes() -> None:
+    """Skip the test if the brushes of MyPaint are not installed."""
+    from artkit_mypaint.brush_files import brush_names
+
+    if not brush_names():
+        pytest.skip("the brushes of MyPaint are not installed")
+
+
+@pytest.fixture(scope="session")
+def mypaint(brushes: None) -> None:
+    """Skip the test if libmypaint, which is the reference of artkit's brush engine, is not installed."""
     from artkit_mypaint import libmypaint
 
     if libmypaint.find() is None:

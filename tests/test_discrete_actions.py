@@ -17,7 +17,7 @@ from artkit_painters.dcgan import Generator
 
 DOCS = Path(__file__).parents[1] / "docs"
 
-pytestmark = pytest.mark.usefixtures("mypaint")
+pytestmark = pytest.mark.usefixtures("brushes")
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from artkit import hookimpl
+
+if TYPE_CHECKING:
+    import click
 
 
 @hookimpl
@@ -17,24 +21,27 @@ def artkit_renderers() -> Sequence[type]:
 
 
 @hookimpl
+def artkit_commands(cli: click.Group) -> None:
+    """Add the command `brushes`."""
+    from artkit_mypaint.brush_catalogue import brushes
+
+    cli.add_command(brushes)
+
+
+@hookimpl
 def artkit_doctor() -> Sequence[tuple[str, str, str]]:
-    """Report whether libmypaint and its brushes are installed."""
+    """Report the brushes, and whether libmypaint is installed, which only the renderer `libmypaint` needs."""
     from artkit_mypaint import libmypaint
     from artkit_mypaint.brush_files import brush_folders, brush_names
 
-    hint = "Debian or Ubuntu: apt install {}; macOS: brew install {}"
-    library_hint = hint.format("libmypaint-1.5-1", "libmypaint")
+    hint = "for comparison; Debian or Ubuntu: apt install libmypaint-1.5-1; macOS: brew install libmypaint"
     name = libmypaint.find()
     try:
         library = f"{name}, loaded" if name and libmypaint.library() else ""
     except libmypaint.MyPaintMissing as error:
-        library, library_hint = "", f"{error}"
-    brushes, folders = brush_names(), ", ".join(str(folder) for folder in brush_folders())
+        library, hint = "", f"{error}"
+    folders = ", ".join(str(folder) for folder in brush_folders())
     return (
-        ("libmypaint", library, library_hint),
-        (
-            "brushes",
-            f"{len(brushes)} in {folders}" if brushes else "",
-            hint.format("mypaint-brushes", "mypaint-brushes"),
-        ),
+        ("brushes", f"{len(brush_names())} in {folders}", ""),
+        ("libmypaint (optional)", library, hint),
     )

@@ -1,4 +1,4 @@
-"""Find brush files (``.myb``) in the folders where MyPaint installs them."""
+"""Find brush files (``.myb``): those that ship with artkit, and those that the user or MyPaint has installed."""
 
 from __future__ import annotations
 
@@ -8,45 +8,44 @@ from functools import cache
 from pathlib import Path
 
 from artkit import UsageError
-from artkit_mypaint.libmypaint import MyPaintMissing
+
+SHIPPED = Path(__file__).parent / "brushes"
+"""The folder of the brushes that ship with artkit."""
 
 
 @cache
 def brush_folders() -> tuple[Path, ...]:
     """Return the existing folders that hold brushes, in the order in which they are searched.
 
-    The order is: ``$ARTKIT_BRUSHES``, the user's MyPaint folders, the folders of the system.
+    The order is: ``$ARTKIT_BRUSHES``, the user's MyPaint folder, the brushes of artkit, the folders of the system.
     """
     data = [Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local/share"))]
     data += [Path(p) for p in os.environ.get("XDG_DATA_DIRS", "/usr/local/share:/usr/share").split(":") if p]
     data += [Path("/opt/homebrew/share")]
     folders = [Path(p) for p in os.environ.get("ARTKIT_BRUSHES", "").split(":") if p]
-    folders += [Path.home() / ".mypaint/brushes"]
+    folders += [Path.home() / ".mypaint/brushes", SHIPPED]
     for base in data:
         folders += [base / "mypaint/brushes", *sorted(base.glob("mypaint-data/*/brushes"), reverse=True)]
     return tuple(dict.fromkeys(folder for folder in folders if folder.is_dir()))
 
 
 def brush_names() -> list[str]:
-    """Return the sorted names of the installed brushes, such as ``classic/dry_brush``."""
-    names = (str(p.relative_to(f).with_suffix("")) for f in brush_folders() for p in f.rglob("*.myb"))
+    """Return the sorted names of all brushes, such as ``classic/dry_brush``, whether artkit supports them or not."""
+    names = (p.relative_to(f).with_suffix("").as_posix() for f in brush_folders() for p in f.rglob("*.myb"))
     return sorted(set(names))
 
 
 def find_brush(name: str) -> Path:
     """Return the file of a brush. name: a name such as ``classic/dry_brush``, or the path of a ``.myb`` file.
 
-    Raises MyPaintMissing if no brushes are installed, and UsageError with similar names if this one is not.
+    Raises UsageError with similar names if there is no such brush.
     """
     if name.endswith(".myb") and Path(name).is_file():
         return Path(name)
     for folder in brush_folders():
         if (path := folder / f"{name}.myb").is_file():
             return path
-    if not (names := brush_names()):
-        raise MyPaintMissing(
-            "no MyPaint brushes are installed",
-            hint="Debian or Ubuntu: apt install mypaint-brushes; macOS: brew install mypaint-brushes",
-        )
+    names = brush_names()
     similar = difflib.get_close_matches(name, names, n=3) or [n for n in names if name.split("/")[-1] in n][:3]
-    raise UsageError(f'there is no brush "{name}"', hint=f"did you mean {', '.join(similar)}?" if similar else "")
+    hint = f"did you mean {', '.join(similar)}?" if similar else "`artkit brushes` lists the brushes there are"
+    raise UsageError(f'there is no brush "{name}"', hint=hint)

@@ -95,9 +95,11 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
 def find() -> str | None:
     """Return the name or path with which libmypaint can be loaded, or None.
 
-    ``$ARTKIT_LIBMYPAINT`` is tried first.
+    ``$ARTKIT_LIBMYPAINT`` is tried first; if it is "none", libmypaint counts as missing.
     """
     override = os.environ.get("ARTKIT_LIBMYPAINT")
+    if override == "none":
+        return None
     names = [override] if override else []
     names += [name for base in ("mypaint-1.5", "mypaint") if (name := ctypes.util.find_library(base))]
     names += list(_CANDIDATES)
@@ -120,7 +122,7 @@ def library() -> ctypes.CDLL:
     name = find()
     if name is None:
         raise MyPaintMissing(
-            "the MyPaint engine (libmypaint) is not installed",
+            "libmypaint is not installed",
             hint="Debian or Ubuntu: apt install libmypaint-1.5-1 mypaint-brushes; "
             "macOS: brew install libmypaint mypaint-brushes",
         )

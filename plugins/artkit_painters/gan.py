@@ -55,6 +55,11 @@ class Gan(Renderer):
         self.provenance["weights"] = checksum
         self.eval().requires_grad_(False)
 
+    @staticmethod
+    def trained_brushes() -> list[str]:
+        """Return the brushes for which weights ship: of samples, and of the mean whose gradient `mypaint` uses."""
+        return sorted(set(weights.shipped_brushes("gan")) & set(weights.shipped_brushes("mean")))
+
     def margin(self, side: int) -> int:
         return 0 if isinstance(self.painter, Generator) else stroke_geometry.margin(side)
 

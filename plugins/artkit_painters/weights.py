@@ -11,10 +11,15 @@ from artkit import ActionSpace, UsageError
 from artkit.weights import fill, load, save
 from artkit_mypaint.action_spaces import STROKE_SPACE
 
-__all__ = ["SHIPPED", "fill", "load", "load_for_brush", "save", "shipped"]
+__all__ = ["SHIPPED", "fill", "load", "load_for_brush", "save", "shipped", "shipped_brushes"]
 
 SHIPPED = Path(__file__).parent / "weights"
 """Folder of the weights that are part of artkit; ``sha256.json`` in it lists their checksums."""
+
+
+def shipped_brushes(kind: str) -> list[str]:
+    """Return the sorted names of the brushes for which weights of a kind of painter ship."""
+    return sorted(f.stem.removeprefix(f"{kind}-").replace("-", "/", 1) for f in SHIPPED.glob(f"{kind}-*.safetensors"))
 
 
 def shipped(kind: str, brush: str) -> Path:
@@ -24,7 +29,7 @@ def shipped(kind: str, brush: str) -> Path:
     """
     file = SHIPPED / f"{kind}-{brush.replace('/', '-')}.safetensors"
     if not file.is_file():
-        brushes = sorted(f.stem.removeprefix(f"{kind}-").replace("-", "/", 1) for f in SHIPPED.glob(f"{kind}-*"))
+        brushes = shipped_brushes(kind)
         raise UsageError(
             f'artkit ships no {kind} painter for the brush "{brush}"',
             hint=(f"available: {', '.join(brushes)}; or " if brushes else "")

@@ -235,7 +235,7 @@ def _wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -
 
 @pytest.mark.slow
 def test_ctrl_c_in_a_terminal_saves_and_names_resume(
-    mypaint: None, start: Start, run_files: Any, tmp_path: Path
+    brushes: None, start: Start, run_files: Any, tmp_path: Path
 ) -> None:
     out, log = tmp_path / "out", tmp_path / "out" / LOG_FILE
     recipe = MYPAINT_RECIPE.format(steps=8, pause=0.05)
@@ -260,7 +260,7 @@ def test_ctrl_c_in_a_terminal_saves_and_names_resume(
 
 @pytest.mark.slow
 def test_ctrl_c_before_the_first_step_is_one_message(
-    mypaint: None, toy: Any, recipe_file: Callable[..., Path], tmp_path: Path
+    brushes: None, toy: Any, recipe_file: Callable[..., Path], tmp_path: Path
 ) -> None:
     process = _start_process(recipe_file(MYPAINT_RECIPE.format(steps=500, pause=0.0)), tmp_path / "out")
     _wait_until((tmp_path / "out" / LOG_FILE).exists, process)
@@ -274,7 +274,7 @@ def test_ctrl_c_before_the_first_step_is_one_message(
 
 @pytest.mark.slow
 def test_a_mypaint_process_that_dies_is_one_message(
-    mypaint: None, toy: Any, run_files: Any, recipe_file: Callable[..., Path], tmp_path: Path
+    brushes: None, toy: Any, run_files: Any, recipe_file: Callable[..., Path], tmp_path: Path
 ) -> None:
     if not Path(f"/proc/self/task/{threading.get_native_id()}/children").exists():
         pytest.skip("this system does not list child processes")

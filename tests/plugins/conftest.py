@@ -25,10 +25,10 @@ from artkit.rendering.rendered_painting import RenderedPainting
 from artkit.strokes.stroke_log import StrokeLog
 from artkit_mypaint import libmypaint
 from artkit_mypaint.action_spaces import STROKE_SPACE
-from artkit_mypaint.brush import Brush
-from artkit_mypaint.brush_files import brush_names
-from artkit_mypaint.libmypaint import ONE
-from artkit_mypaint.painting import paint_coverages
+from artkit_mypaint.engine import engine
+from artkit_mypaint.engine.engine import Engine
+from artkit_mypaint.engine.rasterizing import ONE
+from artkit_mypaint.libmypaint_brush import LibMyPaintBrush
 from artkit_mypaint.pen_paths import PenPaths
 from artkit_mypaint.tracing import trace_actions
 
@@ -37,23 +37,34 @@ MARGIN = 64
 
 
 @pytest.fixture(scope="session")
-def mypaint(mypaint: None) -> None:
-    """Skip the test if libmypaint or its brushes are not installed."""
-    if not brush_names():
-        pytest.skip("the brushes of MyPaint are not installed")
+def dry_brush(brushes: None) -> Engine:
+    """One brush for all tests: strokes must not depend on what it painted before."""
+    return Engine("classic/dry_brush")
 
 
 @pytest.fixture(scope="session")
-def dry_brush(mypaint: None) -> Brush:
-    """One brush for all tests: strokes must not depend on what it painted before."""
-    return Brush("classic/dry_brush")
+def loaded_dry_brush(mypaint: None) -> LibMyPaintBrush:
+    """`dry_brush`, loaded by libmypaint."""
+    return LibMyPaintBrush("classic/dry_brush")
+
+
+@pytest.fixture
+def use_cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    """Set the number of cores, and so of threads, that the brush engine uses: ``use_cores(count)``."""
+
+    def use(count: int) -> None:
+        monkeypatch.setattr(engine, "_cores", lambda: count)
+        engine._pool.cache_clear()
+
+    yield use
+    monkeypatch.undo()
+    engine._pool.cache_clear()
 
 
 @pytest.fixture
 def no_libmypaint(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Simulate a machine without libmypaint."""
-    monkeypatch.setenv("ARTKIT_LIBMYPAINT", "/nowhere/libmypaint.so")
-    monkeypatch.setattr(libmypaint, "find", lambda: None)
+    monkeypatch.setenv("ARTKIT_LIBMYPAINT", "none")
     libmypaint.library.cache_clear()
     yield
     monkeypatch.undo()
@@ -105,13 +116,13 @@ def coverage() -> Callable[..., npt.NDArray[np.float64]]:
     """Paint each action on a patch of its own, its tile of `side` px and `MARGIN` around it: (m, S, S) in [0, 1]."""
 
     def make(
-        brush: Brush, actions: Tensor, seed: int = 0, indices: Tensor | None = None, side: int = 64
+        brush: Engine, actions: Tensor, seed: int = 0, indices: Tensor | None = None, side: int = 64
     ) -> npt.NDArray[np.float64]:
         indices = torch.arange(len(actions)) if indices is None else indices
         paths = trace_actions(actions, torch.zeros(len(actions), 2), side, indices, seed)
         margin = MARGIN * side // 64
         corners = np.full((len(actions), 2), -margin)
-        return paint_coverages(brush, paths, corners, side + 2 * margin, side + 2 * margin) / ONE
+        return brush.paint(paths, corners, side + 2 * margin, side + 2 * margin) / ONE
 
     return make
 

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from artkit_mypaint import stroke_geometry
-from artkit_mypaint.brush import Brush
-from artkit_mypaint.libmypaint import ONE
-from artkit_mypaint.painting import paint_coverages
+from artkit_mypaint.engine.engine import Engine
+from artkit_mypaint.engine.rasterizing import ONE
 from artkit_mypaint.tracing import trace_actions
 
 Coverage = Callable[..., npt.NDArray[np.float64]]
@@ -27,7 +26,7 @@ Actions = Callable[..., Tensor]
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 1 << 30), origin=st.tuples(st.integers(-200, 200), st.integers(-200, 200)))
 def test_paint_lies_along_the_curve(
-    dry_brush: Brush, random_actions: Actions, seed: int, origin: tuple[int, int]
+    dry_brush: Engine, random_actions: Actions, seed: int, origin: tuple[int, int]
 ) -> None:
     """The mean position of the paint is that of the curve: x to the right and y down from the origin of the tile."""
     action = random_actions(1, seed=seed, start_pressure=0.5, end_pressure=0.5, size=0.0)
@@ -37,7 +36,7 @@ def test_paint_lies_along_the_curve(
     samples = 12
     paths = trace_actions(action.expand(samples, -1), torch.tensor([origin] * samples), 64, torch.arange(samples), 0)
     corners = np.array([(origin[0] - 32, origin[1] - 32)] * samples)
-    paint = paint_coverages(dry_brush, paths, corners, 128, 128).sum(axis=0) / ONE
+    paint = dry_brush.paint(paths, corners, 128, 128).sum(axis=0) / ONE
     rows, columns = np.mgrid[0:128, 0:128] + 0.5
     mean = np.array([(columns * paint).sum(), (rows * paint).sum()]) / paint.sum() - 32
     # The amount of paint is proportional to length, not to time.
@@ -46,7 +45,7 @@ def test_paint_lies_along_the_curve(
     assert np.abs(mean - expected).max() < 1.5 + 0.1 * extent
 
 
-def test_paint_starts_and_ends_with_the_stroke(dry_brush: Brush, coverage: Coverage) -> None:
+def test_paint_starts_and_ends_with_the_stroke(dry_brush: Engine, coverage: Coverage) -> None:
     """The stroke goes to the right and slightly down; its pressure is higher at the end."""
     action = torch.tensor([[0.25, 0.1, 0.5, 0.2, 0.9, 0.25, 0.1, 0.9, 0.2, 0.0, 0.0, 0.0]])
     paint = coverage(dry_brush, action.expand(16, -1)).mean(axis=0)
@@ -61,15 +60,15 @@ def test_paint_starts_and_ends_with_the_stroke(dry_brush: Brush, coverage: Cover
 
 @pytest.mark.parametrize("name", ["classic/dry_brush", "classic/charcoal", "classic/pen"])
 def test_a_stroke_without_pressure_leaves_no_paint(
-    mypaint: None, name: str, random_actions: Actions, coverage: Coverage
+    brushes: None, name: str, random_actions: Actions, coverage: Coverage
 ) -> None:
-    brush = Brush(name)
+    brush = Engine(name)
     assert coverage(brush, random_actions(4, start_pressure=0.0, end_pressure=0.0)).max() == 0
     assert coverage(brush, random_actions(4, start_pressure=0.5, end_pressure=0.5)).max() > 0.1
 
 
 # --------------------------------------------------------------------------------------------------------------- width
-def test_strokes_of_larger_size_are_wider(dry_brush: Brush, coverage: Coverage) -> None:
+def test_strokes_of_larger_size_are_wider(dry_brush: Engine, coverage: Coverage) -> None:
     areas = []
     for size in (0.0, 0.25, 0.5, 0.75, 1.0):
         action = torch.tensor([[0.1, 0.4, 0.5, 0.5, 0.9, 0.6, 0.6, 0.6, size, 0.0, 0.0, 0.0]])
@@ -77,10 +76,10 @@ def test_strokes_of_larger_size_are_wider(dry_brush: Brush, coverage: Coverage) 
     assert all(larger > 1.2 * smaller for smaller, larger in itertools.pairwise(areas)), areas
 
 
-def test_the_size_of_a_stroke_is_its_largest_radius(mypaint: None, random_actions: Actions, coverage: Coverage) -> None:
-    brush = Brush("classic/brush")
-    assert brush.max_radius_offset > 2
-    assert max(brush.pressure_radius_curve) == 0
+def test_the_size_of_a_stroke_is_its_largest_radius(brushes: None, random_actions: Actions, coverage: Coverage) -> None:
+    brush = Engine("classic/brush")
+    assert brush.brush.max_radius_offset > 2
+    assert max(brush.brush.pressure_radius_curve) == 0
     points = {"start_x": 0.2, "middle_x": 0.5, "end_x": 0.8, "start_y": 0.5, "middle_y": 0.5, "end_y": 0.5}
     widths = []
     for pressure in (1.0, 0.7):
@@ -89,29 +88,29 @@ def test_the_size_of_a_stroke_is_its_largest_radius(mypaint: None, random_action
         widths.append(float(painted[:, painted.shape[1] // 2].sum()))
     radius = float(stroke_geometry.max_radius(actions)) * 64
     expected = [
-        2 * radius * float(stroke_geometry.radius_at_pressure(torch.tensor(p), brush.pressure_radius_curve))
+        2 * radius * float(stroke_geometry.radius_at_pressure(torch.tensor(p), brush.brush.pressure_radius_curve))
         for p in (1.0, 0.7)
     ]
     assert widths == pytest.approx(expected, rel=0.3)
 
 
 def test_stochastic_brushes_are_those_whose_samples_differ(
-    mypaint: None, random_actions: Actions, coverage: Coverage
+    brushes: None, random_actions: Actions, coverage: Coverage
 ) -> None:
     actions = random_actions(12, seed=5, size=0.8)
     for name in ("dry_brush", "charcoal", "pencil", "calligraphy", "brush", "pen"):
-        brush = Brush(f"classic/{name}")
+        brush = Engine(f"classic/{name}")
         first, second = (coverage(brush, actions, seed=seed) for seed in (0, 1))
-        assert brush.stochastic == bool(np.abs(first - second).mean() > 0.02 * first.mean()), name
+        assert brush.brush.stochastic == bool(np.abs(first - second).mean() > 0.02 * first.mean()), name
 
 
 # --------------------------------------------------------------------------------------------------------------- scale
 @pytest.mark.parametrize("name", ["classic/calligraphy", "tanda/acrylic-05-paint", "classic/pen"])
 def test_small_strokes_are_visible_at_any_scale(
-    mypaint: None, name: str, random_actions: Actions, coverage: Coverage
+    brushes: None, name: str, random_actions: Actions, coverage: Coverage
 ) -> None:
     """MyPaint omits dabs that are smaller than the width over which their edge fades."""
-    brush = Brush(name)
+    brush = Engine(name)
     actions = random_actions(24, seed=2, size=0.1)
     actions[:, 6:8] = 0.3 + 0.7 * actions[:, 6:8]
     small, large = (coverage(brush, actions, side=side).mean((1, 2)) for side in (64, 256))
@@ -121,10 +120,10 @@ def test_small_strokes_are_visible_at_any_scale(
 
 @pytest.mark.parametrize("name", ["dry_brush", "pen", "calligraphy", "slow_ink"])
 def test_an_enlarged_stroke_is_the_same_stroke(
-    mypaint: None, name: str, random_actions: Actions, coverage: Coverage
+    brushes: None, name: str, random_actions: Actions, coverage: Coverage
 ) -> None:
     """Also with brushes that depend on the speed of the pen, which is higher in a larger picture."""
-    brush = Brush(f"classic/{name}")
+    brush = Engine(f"classic/{name}")
     actions = random_actions(8, seed=4, size=0.8)
     actions[:, 6:8] = 0.4 + 0.5 * actions[:, 6:8]
     small = coverage(brush, actions)

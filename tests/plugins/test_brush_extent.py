@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -9,18 +10,18 @@ import pytest
 import torch
 
 from artkit_mypaint import stroke_geometry
-from artkit_mypaint.libmypaint import ONE
+from artkit_mypaint.engine.engine import Engine
+from artkit_mypaint.engine.rasterizing import ONE
 from artkit_mypaint.tracing import trace_actions
-from artkit_mypaint.workers import Workers
 from artkit_painters.brush_extent import measure_extent
 from artkit_painters.geometry_features import FADE_PX
 
-pytestmark = pytest.mark.usefixtures("mypaint")
+pytestmark = pytest.mark.usefixtures("brushes")
 
 
 @cache
-def brush_extent(brush: str, processes: int = 1, seed: int = 0) -> tuple[float, float]:
-    return measure_extent(Workers(brush, processes), seed)
+def brush_extent(brush: str) -> tuple[float, float]:
+    return measure_extent(Engine(brush))
 
 
 @pytest.mark.parametrize("brush", ["classic/dry_brush", "classic/charcoal", "classic/calligraphy", "classic/brush"])
@@ -28,11 +29,11 @@ def test_hardly_any_paint_of_other_strokes_lies_beyond_the_extent(brush: str) ->
     low, increase = brush_extent(brush)
     assert low >= 0
     assert increase >= 0
-    workers, margin = Workers(brush, 1), 64
+    engine, margin = Engine(brush), 64
     actions = torch.rand(60, 12, generator=torch.Generator().manual_seed(5))
     paths = trace_actions(actions, torch.zeros(60, 2), 64, torch.arange(60), 1)
     size = 64 + 2 * margin
-    coverage = workers.paint(paths, np.full((60, 2), -margin), size, size) / ONE
+    coverage = engine.paint(paths, np.full((60, 2), -margin), size, size) / ONE
     centres = torch.arange(size) + 0.5 - margin
     t = torch.linspace(0, 1, 65)
     nodes = stroke_geometry.curve(actions, t) * 64
@@ -40,7 +41,7 @@ def test_hardly_any_paint_of_other_strokes_lies_beyond_the_extent(brush: str) ->
     radius = (
         stroke_geometry.max_radius(actions)[:, None]
         * 64
-        * stroke_geometry.radius_at_pressure(pressure, workers.brush.pressure_radius_curve)
+        * stroke_geometry.radius_at_pressure(pressure, engine.brush.pressure_radius_curve)
     )
     extent = (low + increase * pressure) * radius + FADE_PX
     paint_beyond = 0.0
@@ -59,7 +60,9 @@ def test_extent_of_a_brush_that_shrinks_with_pressure_is_largest_without_pressur
 
 
 @pytest.mark.slow
-def test_extent_depends_on_the_seed_only() -> None:
-    workers = Workers("classic/pencil", 1)
-    first, second = measure_extent(workers, 3), measure_extent(workers, 3)
-    assert first == second == brush_extent("classic/pencil", processes=2, seed=3)
+def test_extent_depends_on_the_seed_only(use_cores: Callable[[int], None]) -> None:
+    engine = Engine("classic/pencil")
+    first, second = measure_extent(engine, 3), measure_extent(engine, 3)
+    use_cores(3)
+    assert first == second == measure_extent(Engine("classic/pencil"), 3)
+    assert measure_extent(engine, 4) != first

@@ -20,14 +20,14 @@ from artkit_mypaint.brush_files import brush_names, find_brush
 from artkit_mypaint.libmypaint import MyPaintMissing
 
 
-def test_all_classic_brushes_can_be_loaded(mypaint: None) -> None:
+def test_all_classic_brushes_can_be_loaded(brushes: None) -> None:
     names = [name for name in brush_names() if name.startswith("classic/")]
     assert len(names) > 10
     for name in names:
         assert Brush(name).name == name
 
 
-def test_the_error_for_an_unknown_brush_suggests_similar_names(mypaint: None) -> None:
+def test_the_error_for_an_unknown_brush_suggests_similar_names(brushes: None) -> None:
     with pytest.raises(UsageError, match=r"did you mean .*classic/dry_brush"):
         Brush("classic/drybrush")
     with pytest.raises(UsageError, match=r"did you mean .*classic/charcoal"):
@@ -91,7 +91,7 @@ except UsageError as error:
 
 
 @pytest.mark.parametrize("content", INVALID)
-def test_an_invalid_brush_file_is_an_error(mypaint: None, tmp_path: Path, content: str) -> None:
+def test_an_invalid_brush_file_is_an_error(brushes: None, tmp_path: Path, content: str) -> None:
     """The brush is loaded in another process, since libmypaint ends the process for some of the files."""
     file = tmp_path / "invalid.myb"
     file.write_text(INVALID[content])

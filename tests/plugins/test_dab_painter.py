@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from artkit.interfaces.scene import Scene
-from artkit_mypaint.brush import Brush
 from artkit_mypaint.dab_recording import SEGMENTS, DabRecords, record_dabs
-from artkit_mypaint.workers import Workers
+from artkit_mypaint.engine.engine import Engine
 from artkit_painters import fidelity, weights
 from artkit_painters.dab_painter import DabPainter
 
@@ -57,7 +56,7 @@ def test_no_paint_lies_beyond_the_maximum_extent(painter: DabPainter, random_act
         assert float(distance[patch > 0.001].max()) > -40
 
 
-@pytest.mark.usefixtures("mypaint")
+@pytest.mark.usefixtures("brushes")
 @pytest.mark.parametrize("brush", [*BRUSHES, pytest.param("classic/brush", marks=pytest.mark.slow)])
 def test_sampled_dabs_are_no_larger_than_those_of_the_brush(brush: str, random_actions: Actions) -> None:
     """The strokes include short ones, which are rare in training."""
@@ -66,13 +65,13 @@ def test_sampled_dabs_are_no_larger_than_those_of_the_brush(brush: str, random_a
     actions[::4, 4:6] = actions[::4, 0:2] + 0.03 * (actions[::4, 4:6] - 0.5)
     actions[::4, 2:4] = actions[::4, 0:2]
     dabs = painter.sample_dabs(actions, torch.zeros(2000, 2), 64.0, torch.arange(2000))
-    recorded = record_dabs(Brush(brush), actions[:500], 2, (64,)).dabs
+    recorded = record_dabs(Engine(brush), actions[:500], 2, (64,)).dabs
     assert dabs.radius.max() < 1.5 * recorded.radius.max()
     assert painter.max_extent(actions, 64.0).max() < 2 * 64
 
 
 # ------------------------------------------------------------------------------------------------------------ fidelity
-@pytest.mark.usefixtures("mypaint")
+@pytest.mark.usefixtures("brushes")
 @pytest.mark.parametrize("brush", [*BRUSHES, "classic/brush"])
 def test_samples_differ_from_real_strokes_no_more_than_these_from_each_other(
     brush: str, scene: Callable[..., Scene]
@@ -80,14 +79,14 @@ def test_samples_differ_from_real_strokes_no_more_than_these_from_each_other(
     if not (weights.SHIPPED / f"gan-{brush.replace('/', '-')}.safetensors").exists():
         pytest.skip("not shipped")
     renderer = scene().make("renderer", "gan", brush=brush)
-    metrics = fidelity.measure(renderer, brush, Workers(brush), strokes=250, seed=3)
+    metrics = fidelity.measure(renderer, brush, Engine(brush), strokes=250, seed=3)
     assert metrics["mse"] < 1.06 * metrics["sampler"] + 0.002
     assert metrics["iou"] > metrics["iou_real"] - (0.02 if metrics["floor"] > 0.001 else 0.2)
     assert 0.92 < metrics["energy"] < 1.08
     assert metrics["spectrum"] < 0.1
 
 
-@pytest.mark.usefixtures("mypaint")
+@pytest.mark.usefixtures("brushes")
 @pytest.mark.parametrize("brush", ["classic/calligraphy", "classic/dry_brush"])
 def test_strokes_on_larger_tiles_than_in_training_equal_real_ones(
     brush: str,
@@ -98,7 +97,7 @@ def test_strokes_on_larger_tiles_than_in_training_equal_real_ones(
     """MyPaint fades the edges of dabs over the same number of px at any size."""
     renderer = scene().make("renderer", "gan", brush=brush)
     actions = random_actions(12, seed=4)
-    real = coverage(Brush(brush), actions, seed=1, side=256)[:, 256:512, 256:512]
+    real = coverage(Engine(brush), actions, seed=1, side=256)[:, 256:512, 256:512]
     painted = renderer.painter(actions, 256.0, 0, torch.arange(12))[:, 0].numpy()
     assert float(painted.mean()) == pytest.approx(float(real.mean()), rel=0.05)
     correlations = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(real, painted, strict=True)]

@@ -32,7 +32,7 @@ def random_dabs(count: int, elliptic: bool, strokes: int = 3, size: int = 40) ->
 
 
 # ------------------------------------------------------------------------------------------------------- rasterisation
-@pytest.mark.usefixtures("mypaint")
+@pytest.mark.usefixtures("brushes")
 @pytest.mark.parametrize("name", BRUSHES)
 def test_recorded_dabs_rasterize_to_the_strokes_of_mypaint(
     name: str, random_actions: Actions, coverage: Callable[..., npt.NDArray[np.float64]]
@@ -91,7 +91,7 @@ def test_gradients_equal_finite_differences(elliptic: bool, name: str) -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------- recording
-@pytest.mark.usefixtures("mypaint")
+@pytest.mark.usefixtures("brushes")
 def test_recorded_dabs_of_a_pen_lie_on_the_curve(random_actions: Actions) -> None:
     actions = random_actions(20, seed=1)
     records = record_dabs(Brush("classic/pen"), actions, 2, (64, 256))

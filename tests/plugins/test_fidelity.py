@@ -16,11 +16,11 @@ from torch import Tensor
 from artkit import Place, Renderer, Scene, StrokePatches
 from artkit.cli.main import cli
 from artkit_mypaint.action_spaces import STROKE_SPACE
-from artkit_mypaint.workers import Workers
+from artkit_mypaint.engine.engine import Engine
 from artkit_painters import fidelity, two_sample
 from artkit_painters.fidelity import measure
 
-pytestmark = pytest.mark.usefixtures("mypaint")
+pytestmark = pytest.mark.usefixtures("brushes")
 
 BRUSH = "classic/dry_brush"
 
@@ -37,8 +37,8 @@ class Blank(Renderer):
 
 
 @pytest.fixture(scope="module")
-def workers(mypaint: None) -> Workers:
-    return Workers(BRUSH, 1)
+def engine(brushes: None) -> Engine:
+    return Engine(BRUSH)
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def blank(scene: Callable[..., Scene]) -> Renderer:
 
 
 # -------------------------------------------------------------------------------------------------------------- metrics
-def test_brush_itself_has_the_metrics_of_a_perfect_sampler(real: Renderer, workers: Workers) -> None:
-    figures = measure(real, BRUSH, workers, 200)
+def test_brush_itself_has_the_metrics_of_a_perfect_sampler(real: Renderer, engine: Engine) -> None:
+    figures = measure(real, BRUSH, engine, 200)
     assert figures["sampler"] == pytest.approx(2 * figures["floor"])
     assert figures["mse"] == pytest.approx(figures["sampler"], rel=0.15)
     assert figures["iou"] == pytest.approx(figures["iou_real"], abs=0.03)
@@ -65,10 +65,10 @@ def test_brush_itself_has_the_metrics_of_a_perfect_sampler(real: Renderer, worke
 
 
 def test_trained_painter_has_better_metrics_than_a_blank_one(
-    scene: Callable[..., Scene], blank: Renderer, workers: Workers
+    scene: Callable[..., Scene], blank: Renderer, engine: Engine
 ) -> None:
-    gan_figures = measure(scene().make("renderer", "gan", brush=BRUSH), BRUSH, workers, 200)
-    blank_figures = measure(blank, BRUSH, workers, 200)
+    gan_figures = measure(scene().make("renderer", "gan", brush=BRUSH), BRUSH, engine, 200)
+    blank_figures = measure(blank, BRUSH, engine, 200)
     assert gan_figures["floor"] <= gan_figures["mse"] < 0.5 * blank_figures["mse"]
     assert gan_figures["iou"] > 0.5
     assert blank_figures["iou"] == 0
@@ -76,17 +76,17 @@ def test_trained_painter_has_better_metrics_than_a_blank_one(
     assert blank_figures["floor"] == gan_figures["floor"]
 
 
-def test_metrics_depend_on_the_seed_only(scene: Callable[..., Scene], workers: Workers) -> None:
+def test_metrics_depend_on_the_seed_only(scene: Callable[..., Scene], engine: Engine) -> None:
     painter = scene().make("renderer", "gan", brush=BRUSH)
     torch.manual_seed(1)
-    figures = measure(painter, BRUSH, workers, 100, seed=3)
+    figures = measure(painter, BRUSH, engine, 100, seed=3)
     torch.manual_seed(2)
-    assert measure(painter, BRUSH, workers, 100, seed=3) == figures
-    assert measure(painter, BRUSH, workers, 100, seed=4) != figures
+    assert measure(painter, BRUSH, engine, 100, seed=3) == figures
+    assert measure(painter, BRUSH, engine, 100, seed=4) != figures
 
 
-def test_table_has_a_row_for_each_metric(blank: Renderer, workers: Workers) -> None:
-    figures = measure(blank, BRUSH, workers, 100)
+def test_table_has_a_row_for_each_metric(blank: Renderer, engine: Engine) -> None:
+    figures = measure(blank, BRUSH, engine, 100)
     rows = fidelity.table(figures)
     assert len(rows) == 8
     assert rows[0] == (
@@ -98,12 +98,12 @@ def test_table_has_a_row_for_each_metric(blank: Renderer, workers: Workers) -> N
     assert last == ("two-sample test accuracy", "75.0 %", "± 1.2; chance 50 %")
 
 
-def test_image_shows_real_strokes_above_painted_ones(real: Renderer, blank: Renderer, workers: Workers) -> None:
-    blank_image = fidelity.stroke_image(blank, BRUSH, workers, strokes=8)
+def test_image_shows_real_strokes_above_painted_ones(real: Renderer, blank: Renderer, engine: Engine) -> None:
+    blank_image = fidelity.stroke_image(blank, BRUSH, engine, strokes=8)
     assert blank_image.shape == (3, 128, 512)
     assert blank_image[:, :64].min() < 0.3, "paint is dark"
     assert blank_image[:, 64:].min() == 1
-    real_image = fidelity.stroke_image(real, BRUSH, workers, strokes=8)
+    real_image = fidelity.stroke_image(real, BRUSH, engine, strokes=8)
     assert torch.equal(real_image[:, :64], blank_image[:, :64])
     above, below = (1 - real_image[0, rows].view(64, 8, 64).mean((0, 2)) for rows in (slice(64), slice(64, 128)))
     torch.testing.assert_close(above, below, atol=0.03, rtol=0.2)
@@ -111,18 +111,18 @@ def test_image_shows_real_strokes_above_painted_ones(real: Renderer, blank: Rend
 
 # ------------------------------------------------------------------------------------------------------ two-sample test
 @pytest.mark.slow
-def test_classifier_recognises_a_blank_painter(blank: Renderer, workers: Workers) -> None:
-    assert two_sample.accuracy(blank, BRUSH, workers, 160)["accuracy"] > 0.9
+def test_classifier_recognises_a_blank_painter(blank: Renderer, engine: Engine) -> None:
+    assert two_sample.accuracy(blank, BRUSH, engine, 160)["accuracy"] > 0.9
 
 
 @pytest.mark.slow
-def test_classifier_cannot_distinguish_the_brush_from_itself(real: Renderer, workers: Workers) -> None:
+def test_classifier_cannot_distinguish_the_brush_from_itself(real: Renderer, engine: Engine) -> None:
     torch.manual_seed(1)
-    result = two_sample.accuracy(real, BRUSH, workers, 96)
+    result = two_sample.accuracy(real, BRUSH, engine, 96)
     assert abs(result["accuracy"] - 0.5) < 4 * result["accuracy_error"]
     assert result["accuracy_error"] == pytest.approx((0.25 / 48) ** 0.5, rel=0.2)
     torch.manual_seed(2)
-    assert two_sample.accuracy(real, BRUSH, workers, 96) == result
+    assert two_sample.accuracy(real, BRUSH, engine, 96) == result
 
 
 # -------------------------------------------------------------------------------------------------------------- command

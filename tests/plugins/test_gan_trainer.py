@@ -18,12 +18,12 @@ from artkit.errors import UsageError
 from artkit.files import sha256
 from artkit.interfaces.scene import Scene
 from artkit.recipes.reading import read_recipe
-from artkit_mypaint.workers import Workers
+from artkit_mypaint.engine.engine import Engine
 from artkit_painters import weights
 from artkit_painters.gan import Gan
 from artkit_painters.stroke_data import StrokeSet
 
-pytestmark = pytest.mark.usefixtures("mypaint")
+pytestmark = pytest.mark.usefixtures("brushes")
 
 STEPS = 6
 RECIPE = """
@@ -48,7 +48,7 @@ def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(
-    recipe_file: Path, train: Callable[..., Run], mypaint: None, tmp_path_factory: pytest.TempPathFactory
+    recipe_file: Path, train: Callable[..., Run], brushes: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The folder of an uninterrupted training."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
@@ -62,9 +62,9 @@ def folder_with_strokes(trained: Path, tmp_path: Path, monkeypatch: pytest.Monke
     """A folder for another training, whose strokes are copied from the first training to save time."""
     store = StrokeSet.store
 
-    def copy_and_store(self: StrokeSet, folder: Path, workers: Workers) -> Iterator[int]:
+    def copy_and_store(self: StrokeSet, folder: Path, engine: Engine) -> Iterator[int]:
         shutil.copytree(trained / "strokes", folder, dirs_exist_ok=True)
-        return store(self, folder, workers)
+        return store(self, folder, engine)
 
     monkeypatch.setattr(StrokeSet, "store", copy_and_store)
     return tmp_path / "second"

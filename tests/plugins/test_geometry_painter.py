@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from artkit_mypaint import stroke_geometry
 from artkit_mypaint.action_spaces import SHAPE_SIZE, STROKE_SPACE
-from artkit_mypaint.brush import Brush
+from artkit_mypaint.engine.engine import Engine
 from artkit_painters import weights
 from artkit_painters.cell_blocks import patch_size
 from artkit_painters.geometry_features import CELL, FADE_PX
@@ -186,7 +186,7 @@ def test_strokes_equal_the_mean_of_real_strokes(
     painter: GeometryPainter,
     random_actions: Actions,
     coverage: Callable[..., npt.NDArray[np.float64]],
-    dry_brush: Brush,
+    dry_brush: Engine,
 ) -> None:
     actions = random_actions(12, seed=4, size=0.6, start_pressure=0.6, end_pressure=0.6)
     inner = slice(64 - 16, 64 + 64 + 16)

@@ -59,7 +59,7 @@ CANVASES: dict[str, tuple[str, dict[str, Any], tuple[int, int]]] = {
 }
 
 
-@pytest.mark.usefixtures("mypaint")
+@pytest.mark.usefixtures("brushes")
 @pytest.mark.parametrize("surrogate", ["", "gan"])
 @pytest.mark.parametrize("layout", CANVASES)
 def test_composited_patches_equal_one_large_surface(
@@ -80,7 +80,7 @@ def test_composited_patches_equal_one_large_surface(
     assert (tiles - surface).abs().max() <= 2 / 255
 
 
-@pytest.mark.usefixtures("mypaint")
+@pytest.mark.usefixtures("brushes")
 @pytest.mark.parametrize("surrogate", ["", "gan"])
 def test_strokes_in_the_corners_of_their_tiles_are_not_cut(
     surrogate: str, scene: Scenes, random_actions: Actions
@@ -98,7 +98,7 @@ def test_strokes_in_the_corners_of_their_tiles_are_not_cut(
     assert (tiles - surface).abs().max() <= 2 / 255
 
 
-@pytest.mark.usefixtures("mypaint")
+@pytest.mark.usefixtures("brushes")
 def test_the_replay_of_a_clipped_canvas_equals_its_picture(scene: Scenes, random_actions: Actions) -> None:
     new_scene = scene((90, 70), background=BACKGROUND)
     renderer: Renderer = new_scene.make("renderer", "mypaint", surrogate="")
@@ -112,7 +112,7 @@ def test_the_replay_of_a_clipped_canvas_equals_its_picture(scene: Scenes, random
 
 
 @pytest.fixture
-def rendered(mypaint: None, scene: Scenes, random_actions: Actions) -> tuple[Renderer, Canvas, StrokeLog]:
+def rendered(brushes: None, scene: Scenes, random_actions: Actions) -> tuple[Renderer, Canvas, StrokeLog]:
     new_scene = scene((100, 70), background=BACKGROUND)
     renderer: Renderer = new_scene.make("renderer", "mypaint", surrogate="")
     new_scene.renderer = renderer
@@ -148,7 +148,7 @@ def test_another_seed_gives_another_sample_of_the_same_picture(rendered: tuple[R
 
 
 # --------------------------------------------------------------------------------------------------- straight through
-@pytest.mark.usefixtures("mypaint")
+@pytest.mark.usefixtures("brushes")
 def test_coverage_is_that_of_mypaint_and_the_gradient_that_of_the_surrogate(
     scene: Scenes, random_actions: Actions
 ) -> None:
@@ -172,7 +172,7 @@ def test_coverage_is_that_of_mypaint_and_the_gradient_that_of_the_surrogate(
     assert torch.equal(colour_gradient[:, SHAPE_SIZE:], torch.ones(4, 3))
 
 
-@pytest.mark.usefixtures("mypaint")
+@pytest.mark.usefixtures("brushes")
 def test_a_step_down_the_gradient_improves_the_real_picture(scene: Scenes, random_actions: Actions) -> None:
     """The purpose of straight-through gradients: the loss is that of the picture that MyPaint paints."""
     new_scene = scene((64, 64), background=(1.0, 1.0, 1.0))
@@ -193,7 +193,7 @@ def test_a_step_down_the_gradient_improves_the_real_picture(scene: Scenes, rando
     assert losses[-1] < 0.8 * losses[0], losses
 
 
-@pytest.mark.usefixtures("mypaint")
+@pytest.mark.usefixtures("brushes")
 def test_only_a_renderer_with_a_surrogate_is_differentiable(scene: Scenes) -> None:
     new_scene = scene()
     assert not new_scene.make("renderer", "mypaint", surrogate="").differentiable
@@ -205,7 +205,7 @@ def test_only_a_renderer_with_a_surrogate_is_differentiable(scene: Scenes) -> No
 
 
 # ------------------------------------------------------------------------------------------------- unsupported brushes
-@pytest.mark.usefixtures("mypaint")
+@pytest.mark.usefixtures("brushes")
 @pytest.mark.parametrize(
     ("brush", "setting"),
     [
@@ -224,7 +224,7 @@ def test_a_brush_that_is_more_than_coverage_is_an_error(
         scene().make("renderer", "mypaint", brush=brush, surrogate=surrogate)
 
 
-@pytest.mark.usefixtures("mypaint")
+@pytest.mark.usefixtures("brushes")
 @pytest.mark.parametrize("brush", ["classic/charcoal", "classic/calligraphy", "classic/pen", "classic/slow_ink"])
 def test_the_replay_of_other_brushes_equals_their_picture(brush: str, scene: Scenes, random_actions: Actions) -> None:
     new_scene = scene((80, 64), background=BACKGROUND)
@@ -270,7 +270,7 @@ def test_without_libmypaint_and_surrogate_there_is_an_error(scene: Scenes) -> No
 
 
 # -------------------------------------------------------------------------------------------------------- brush files
-@pytest.mark.usefixtures("mypaint")
+@pytest.mark.usefixtures("brushes")
 def test_a_brush_file_is_found_relative_to_its_recipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture_file: Path
 ) -> None:

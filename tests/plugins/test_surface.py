@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from artkit_mypaint import libmypaint
 from artkit_mypaint.action_spaces import SHAPE_SIZE
-from artkit_mypaint.brush import Brush
+from artkit_mypaint.libmypaint_brush import LibMyPaintBrush
 from artkit_mypaint.libmypaint import ONE
 from artkit_mypaint.painting import paint_coverages, paint_strokes
 from artkit_mypaint.pen_paths import PenPaths
@@ -28,7 +27,7 @@ HALF_SIDE = 160
 """Half the side in px of a surface, centred on the tile, that contains all strokes."""
 
 
-def painted(brush: Brush, paths: PenPaths, x: int, y: int, width: int, height: int) -> Image:
+def painted(brush: LibMyPaintBrush, paths: PenPaths, x: int, y: int, width: int, height: int) -> Image:
     surface = Surface(x, y, width, height, BACKGROUND)
     paint_strokes(brush, surface, paths)
     return surface.pixels()
@@ -36,10 +35,10 @@ def painted(brush: Brush, paths: PenPaths, x: int, y: int, width: int, height: i
 
 # ------------------------------------------------------------------------------------------------------------- windows
 @pytest.fixture(scope="module")
-def six_strokes(dry_brush: Brush, random_actions: Actions, pen_paths: Paths) -> tuple[PenPaths, Image]:
+def six_strokes(loaded_dry_brush: LibMyPaintBrush, random_actions: Actions, pen_paths: Paths) -> tuple[PenPaths, Image]:
     """Return six overlapping strokes, and a picture that contains them all."""
     paths = pen_paths(random_actions(6, seed=3, start_pressure=0.8))
-    return paths, painted(dry_brush, paths, 32 - HALF_SIDE, 32 - HALF_SIDE, 2 * HALF_SIDE, 2 * HALF_SIDE)
+    return paths, painted(loaded_dry_brush, paths, 32 - HALF_SIDE, 32 - HALF_SIDE, 2 * HALF_SIDE, 2 * HALF_SIDE)
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)
@@ -50,11 +49,11 @@ def six_strokes(dry_brush: Brush, random_actions: Actions, pen_paths: Paths) -> 
     height=st.integers(1, 92),
 )
 def test_strokes_are_bit_identical_in_any_window(
-    dry_brush: Brush, six_strokes: tuple[PenPaths, Image], x: int, y: int, width: int, height: int
+    loaded_dry_brush: LibMyPaintBrush, six_strokes: tuple[PenPaths, Image], x: int, y: int, width: int, height: int
 ) -> None:
     paths, picture = six_strokes
     row, column = y - 32 + HALF_SIDE, x - 32 + HALF_SIDE
-    window = painted(dry_brush, paths, x, y, width, height)
+    window = painted(loaded_dry_brush, paths, x, y, width, height)
     np.testing.assert_array_equal(window, picture[row : row + height, column : column + width])
 
 
@@ -71,7 +70,7 @@ def test_the_picture_of_the_windows_is_not_empty(six_strokes: tuple[PenPaths, Im
 def test_a_stroke_is_its_coverage_times_its_colour_over_the_background(
     mypaint: None, name: str, background: tuple[float, float, float], random_actions: Actions, pen_paths: Paths
 ) -> None:
-    brush = Brush(name)
+    brush = LibMyPaintBrush(name)
     actions = random_actions(6, seed=7, size=0.7)
     paths = pen_paths(actions)
     coverages = paint_coverages(brush, paths, np.full((6, 2), -32), 128, 128)[..., None] / ONE
@@ -87,24 +86,22 @@ def test_a_stroke_is_its_coverage_times_its_colour_over_the_background(
 
 
 def test_on_a_transparent_background_alpha_is_the_coverage(
-    dry_brush: Brush, random_actions: Actions, pen_paths: Paths
+    loaded_dry_brush: LibMyPaintBrush, random_actions: Actions, pen_paths: Paths
 ) -> None:
     actions = random_actions(3, seed=8)
     paths = pen_paths(actions)
-    coverages = paint_coverages(dry_brush, paths, np.full((3, 2), -32), 128, 128) / ONE
+    coverages = paint_coverages(loaded_dry_brush, paths, np.full((3, 2), -32), 128, 128) / ONE
     for index in range(3):
         surface = Surface(-32, -32, 128, 128, None)
         assert surface.pixels().max() == 0
-        paint_strokes(dry_brush, surface, paths.subset(slice(index, index + 1)))
+        paint_strokes(loaded_dry_brush, surface, paths.subset(slice(index, index + 1)))
         pixels = surface.pixels()
         np.testing.assert_allclose(pixels[..., 3], coverages[index], atol=1e-6)
         premultiplied = coverages[index][..., None] * actions[index, SHAPE_SIZE:].numpy()
         np.testing.assert_allclose(pixels[..., :3], premultiplied, atol=0.003)
 
 
-def test_an_empty_surface_has_the_colour_of_the_background() -> None:
-    if libmypaint.find() is None:
-        pytest.skip("libmypaint is not installed")
+def test_an_empty_surface_has_the_colour_of_the_background(mypaint: None) -> None:
     pixels = Surface(-5, 70, 9, 3, (0.2, 0.5, 1.0)).pixels()
     assert pixels.shape == (3, 9, 4)
     np.testing.assert_allclose(pixels, np.broadcast_to([0.2, 0.5, 1.0, 1.0], (3, 9, 4)), atol=1 / ONE)
@@ -114,11 +111,11 @@ def test_an_empty_surface_has_the_colour_of_the_background() -> None:
 def test_surfaces_and_brushes_are_freed(mypaint: None, random_actions: Actions, pen_paths: Paths) -> None:
     paths = pen_paths(random_actions(1))
     surface_refs: list[weakref.ref[Surface]] = []
-    brush_refs: list[weakref.ref[Brush]] = []
+    brush_refs: list[weakref.ref[LibMyPaintBrush]] = []
     for i in range(60):
         surfaces = [Surface(j * 7, -j, 64, 64, None) for j in range(4)]
         if i % 10 == 0:
-            brush = Brush("classic/pen")
+            brush = LibMyPaintBrush("classic/pen")
             brush_refs.append(weakref.ref(brush))
         paint_strokes(brush, surfaces[i % 4], paths)
         surface_refs += [weakref.ref(surface) for surface in surfaces]
@@ -127,5 +124,5 @@ def test_surfaces_and_brushes_are_freed(mypaint: None, random_actions: Actions, 
     assert not [ref for ref in surface_refs if ref() is not None]
     assert not [ref for ref in brush_refs if ref() is not None]
     surface = Surface(-32, -32, 128, 128, None)
-    paint_strokes(Brush("classic/pen"), surface, paths)
+    paint_strokes(LibMyPaintBrush("classic/pen"), surface, paths)
     assert surface.pixels().max() > 0

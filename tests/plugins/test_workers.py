@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from artkit.errors import ArtkitError
-from artkit_mypaint.brush import Brush
+from artkit_mypaint.libmypaint_brush import LibMyPaintBrush
 from artkit_mypaint.painting import paint_coverages, paint_strokes
 from artkit_mypaint.pen_paths import PenPaths
 from artkit_mypaint.surface import Surface
@@ -29,12 +29,12 @@ def two_workers(mypaint: None) -> Workers:
 
 
 def test_coverages_do_not_depend_on_the_number_of_processes(
-    dry_brush: Brush, random_actions: Actions, pen_paths: Paths, scattered_origins: Origins
+    loaded_dry_brush: LibMyPaintBrush, random_actions: Actions, pen_paths: Paths, scattered_origins: Origins
 ) -> None:
     indices = torch.arange(21)
     origins = scattered_origins(indices)
     paths, corners = pen_paths(random_actions(21), indices, origins), origins.numpy() + np.array([-16, -9])
-    expected = paint_coverages(dry_brush, paths, corners, 96, 80)
+    expected = paint_coverages(loaded_dry_brush, paths, corners, 96, 80)
     assert expected.shape == (21, 80, 96)
     assert (expected.reshape(21, -1).max(axis=1) > 0).all()
     for count in (1, 2):
@@ -42,11 +42,11 @@ def test_coverages_do_not_depend_on_the_number_of_processes(
 
 
 def test_there_may_be_more_processes_than_strokes(
-    dry_brush: Brush, two_workers: Workers, random_actions: Actions, pen_paths: Paths
+    loaded_dry_brush: LibMyPaintBrush, two_workers: Workers, random_actions: Actions, pen_paths: Paths
 ) -> None:
     corner = np.array([(-16, -16)])
     paths = pen_paths(random_actions(1))
-    expected = paint_coverages(dry_brush, paths, corner, 96, 96)
+    expected = paint_coverages(loaded_dry_brush, paths, corner, 96, 96)
     np.testing.assert_array_equal(two_workers.paint(paths, corner, 96, 96), expected)
     assert two_workers.paint(pen_paths(random_actions(0)), corner[:0], 96, 96).shape == (0, 96, 96)
 
@@ -54,7 +54,7 @@ def test_there_may_be_more_processes_than_strokes(
 @settings(max_examples=10, deadline=None, derandomize=True)
 @given(x=st.integers(-200, 300), y=st.integers(-200, 300), width=st.integers(1, 300), height=st.integers(1, 300))
 def test_strips_of_several_processes_equal_one_surface(
-    dry_brush: Brush,
+    loaded_dry_brush: LibMyPaintBrush,
     two_workers: Workers,
     random_actions: Actions,
     pen_paths: Paths,
@@ -70,7 +70,7 @@ def test_strips_of_several_processes_equal_one_surface(
     background = (0.3, 0.6, 0.9)
     surface = Surface(x, y, width, height, background)
     for group in groups:
-        paint_strokes(dry_brush, surface, group)
+        paint_strokes(loaded_dry_brush, surface, group)
     pixels = two_workers.paint_window(groups, (x, y, width, height), background)
     np.testing.assert_array_equal(pixels, surface.pixels()[..., :3])
 
@@ -81,7 +81,7 @@ def test_strips_contain_all_paint_of_brushes_that_scatter_widely(
 ) -> None:
     paths, box = pen_paths(random_actions(20, seed=1, start_pressure=0.9)), (-300, -300, 664, 664)
     surface = Surface(*box)
-    paint_strokes(Brush(f"classic/{name}"), surface, paths)
+    paint_strokes(LibMyPaintBrush(f"classic/{name}"), surface, paths)
     pixels = Workers(f"classic/{name}", 2).paint_window([paths], box, (1.0, 1.0, 1.0))
     np.testing.assert_array_equal(pixels, surface.pixels()[..., :3])
 
