@@ -173,7 +173,6 @@ def test_errors_sharpness_and_levels(measurement: Any) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------- the script
-@pytest.mark.usefixtures("brushes")
 def test_the_page_is_written(
     agents: Any, docs: Path, data_files: Any, recipe_file: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -198,7 +197,6 @@ def test_the_page_is_written(
     assert f"| {figures['mse']['painter']:.4f} | {figures['mse']['mypaint']:.4f} |" in page
 
 
-@pytest.mark.usefixtures("brushes")
 def test_data_without_classes_and_data_with_unseen_classes(
     agents: Any, docs: Path, data_files: Any, recipe_file: Callable[..., Path], tmp_path: Path
 ) -> None:

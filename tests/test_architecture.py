@@ -49,7 +49,7 @@ ROOMS = (
     ("cli",),
     ("__main__",),
 )
-"""The packages of core, lowest first. A package imports from those above it in this list and from itself; modules of one
+"""The packages of core, lowest first. A package imports from itself and from those above it in this list; modules of one
 line import from one another, without a circle. `artkit/__init__.py` re-exports names and belongs to none of them."""
 
 MAY_IMPORT = {"artkit_painters": {"artkit_mypaint"}}

@@ -286,7 +286,7 @@ def test_export_at_scale_1_equals_the_painting(painted: Path, call: Call) -> Non
     assert np.array_equal(_pixels(Path("new/a.png")), _pixels(painted / "painting.png"))
 
 
-def test_export_of_mypaint(brushes: None, toy: Any, call: Call, recipe_file: Write) -> None:
+def test_export_of_mypaint(toy: Any, call: Call, recipe_file: Write) -> None:
     file = recipe_file(TOY.replace("toy-blob", "mypaint"))
     assert call("run", file, "--out", "out", "--set", "canvas.tile=32").code == 0
     assert call("export", "out", "a.png").code == 0

@@ -123,7 +123,7 @@ def test_recipe_is_copied_with_the_files_it_names(call: Call, name: str) -> None
         assert here in path.parents, "the copy does not refer to artkit's folder"
 
 
-def test_copied_recipe_runs(brushes: None, call: Call) -> None:
+def test_copied_recipe_runs(call: Call) -> None:
     assert call("recipes", "--copy", "photo").exit_code == 0
     result = call("run", "photo.toml", "--out", "out", *TINY)
     assert result.exit_code == 0, result.stderr

@@ -17,7 +17,6 @@ from artkit_painters.dcgan import Generator
 
 DOCS = Path(__file__).parents[1] / "docs"
 
-pytestmark = pytest.mark.usefixtures("brushes")
 
 
 @pytest.fixture(scope="module")

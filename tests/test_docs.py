@@ -164,7 +164,6 @@ def test_every_command_is_documented() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("brushes")
 def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
     from PIL import Image

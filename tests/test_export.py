@@ -91,7 +91,7 @@ def test_window_is_that_part_of_the_picture(painted: Path, call: Call, tmp_path:
 
 @pytest.mark.parametrize("name", ["a.ora", "a.gif"])
 def test_mypaint_renders_layers_and_videos_at_any_scale(
-    painted_by_mypaint: Path, call: Call, tmp_path: Path, name: str, brushes: None
+    painted_by_mypaint: Path, call: Call, tmp_path: Path, name: str
 ) -> None:
     settings = () if name == "a.ora" else ("--set", "seconds=0.5", "--set", "hold=0.1")
     result = call(painted_by_mypaint, tmp_path / "b.png", tmp_path / name, "--scale", 1.3, *settings)

@@ -38,7 +38,6 @@ def shipped(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.usefixtures("brushes")
 def test_card_contains_the_output_of_fidelity(models: Any, shipped: Path) -> None:
     arguments = ["--brush", "classic/pen", "--weights", str(shipped), "--strokes", "100", "--pairs", "32", "--json"]
     figures = json.loads(CliRunner().invoke(cli, ["fidelity", "gan", *arguments], catch_exceptions=False).stdout)

@@ -22,7 +22,6 @@ def test_notebook_is_stored_without_outputs() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("brushes")
 def test_notebook_runs(tmp_path: Path) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     nbclient.NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()

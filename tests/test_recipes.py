@@ -77,7 +77,6 @@ def test_copy_is_the_same_recipe(name: str, tmp_path: Path, monkeypatch: pytest.
         assert file.is_relative_to(tmp_path.resolve())
 
 
-@pytest.mark.usefixtures("brushes")
 @pytest.mark.parametrize("name", [name for name in SHIPPED if paints(name)])
 def test_paints(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from PIL import Image

@@ -20,7 +20,6 @@ def test_samples_are_a_renderer_and_an_objective() -> None:
     assert {sample.name for sample in SAMPLES} == {"splatter", "histogram"}
 
 
-@pytest.mark.usefixtures("brushes")
 def test_samples_run_together(
     tmp_path: Path, with_packages: Callable[..., dict[str, str]], commands: Callable[..., list[str]]
 ) -> None:

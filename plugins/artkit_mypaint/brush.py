@@ -26,6 +26,7 @@ MIN_SOFTNESS_PX = 0.5
 MAX_FILE_BYTES = 1 << 20
 """The largest brush file that is read."""
 
+_FILE_VERSION = 3
 _DEFAULT_SOFTNESS = 1.0  # of brush files that do not set anti_aliasing
 
 _BEYOND_COVERAGE = (
@@ -98,8 +99,11 @@ def _read_brush_file(file: Path) -> tuple[str, dict[str, Any]]:
         if file.stat().st_size > MAX_FILE_BYTES:
             raise ValueError(f"it is larger than {MAX_FILE_BYTES >> 20} MB")
         text = file.read_text(encoding="utf-8")
-        settings = json.loads(text)["settings"]
+        content = json.loads(text)
+        if content["version"] != _FILE_VERSION:
+            raise ValueError(f"its version is {content['version']}")
+        settings = content["settings"]
         check_settings(settings)
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as error:
-        raise UsageError(f"{file} is not a MyPaint brush of version 3: {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError, OverflowError) as error:
+        raise UsageError(f"{file} is not a MyPaint brush of version {_FILE_VERSION}: {error}") from None
     return text, settings

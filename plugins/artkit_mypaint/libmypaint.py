@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import os
-import re
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_float, c_int, c_long, c_void_p
 from functools import cache
 from pathlib import Path
@@ -136,23 +135,6 @@ def library() -> ctypes.CDLL:
             raise MyPaintMissing(f"{name} has no function {function}", hint="install libmypaint 1.6") from None
         entry.restype, entry.argtypes = result, arguments
     return lib
-
-
-def version() -> str:
-    """Return the version in the file name of the loaded library, or else the name with which it is loaded."""
-    name = find() or ""
-    for path in _loaded_paths():
-        if match := re.search(r"libmypaint[^/]*\.so\.([\d.]+)$", path):
-            return match[1]
-    return Path(name).name
-
-
-def _loaded_paths() -> list[str]:
-    try:
-        lines = Path("/proc/self/maps").read_text().splitlines()
-    except OSError:
-        return []
-    return [os.path.realpath(line.split()[-1]) for line in lines if "libmypaint" in line]
 
 
 _GENERATOR_STATE_BYTES = 10 * 8  # the struct of a generator starts with its state, an array of ten doubles

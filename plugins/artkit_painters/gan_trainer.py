@@ -8,6 +8,7 @@ reasons for departures from the paper are in docs/decisions.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -107,6 +108,11 @@ class GanTrainer(StrokeTrainer):
             for name, network in (("painting", self.painter), ("judging", self.critic)):
                 self._optimizers[name] = torch.optim.Adam(network.parameters(), config.adversarial_lr, betas=(0.0, 0.9))
         self.to(scene.device)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        if self.critic is None:  # version 0.1.0 saved a critic that it did not use
+            state_dict = {name: value for name, value in state_dict.items() if not name.startswith("critic.")}
+        return super().load_state_dict(state_dict, *args, **kwargs)
 
     def _build_geometry_painter(self) -> GeometryPainter:
         brush = self.engine.brush

@@ -247,7 +247,6 @@ def test_training_from_weights_keeps_their_settings(recipe_of: Callable[..., Any
     assert third.agent.config.model_dump()["revise"] == 1
 
 
-@pytest.mark.usefixtures("brushes")
 def test_the_sample_grid_shows_images_paintings_and_mypaints_version(recipe_of: Callable[..., Any]) -> None:
     run(recipe_of("steps=1"), "out").execute()
     with Image.open("out/sheet.png") as grid:
@@ -257,7 +256,6 @@ def test_the_sample_grid_shows_images_paintings_and_mypaints_version(recipe_of: 
         assert grid.size == (10 * 36, 2 * 36)
 
 
-@pytest.mark.usefixtures("brushes")
 def test_training_with_mypaint_as_the_renderer(train: Callable[..., AgentTrainingTask]) -> None:
     task = train('renderer={type="mypaint"}', "steps=25", "data.batch=10")
     losses = [task.step(step)["match"] for step in range(25)]

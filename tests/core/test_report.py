@@ -181,7 +181,7 @@ def test_run_finishes_without_a_report_that_fails(
     assert "note: no report was written (DecompressionBombError" in capsys.readouterr().err
 
 
-def test_shows_how_strokes_build_up_the_painting(tmp_path: Path, brushes: None) -> None:
+def test_shows_how_strokes_build_up_the_painting(tmp_path: Path) -> None:
     """And the painting as rendered by MyPaint, since another renderer painted it."""
     run = finished_run(tmp_path)
     assert run.outputs[-1] == tmp_path / "run" / report.REPORT

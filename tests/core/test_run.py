@@ -208,7 +208,7 @@ tile = 32
 overlap = 8
 strokes = 1
 [renderer]
-type = "mypaint"
+type = "{renderer}"
 [objective.look]
 type = "toy-flat"
 pause = {pause}
@@ -233,16 +233,24 @@ def _wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -
         time.sleep(0.002)
 
 
+@pytest.fixture(params=["mypaint", "libmypaint"])
+def renderer(request: pytest.FixtureRequest) -> str:
+    """A renderer that paints MyPaint's strokes: in threads, or in processes of libmypaint."""
+    if request.param == "libmypaint":
+        request.getfixturevalue("mypaint")
+    return str(request.param)
+
+
 @pytest.mark.slow
 def test_ctrl_c_in_a_terminal_saves_and_names_resume(
-    brushes: None, start: Start, run_files: Any, tmp_path: Path
+    renderer: str, start: Start, run_files: Any, tmp_path: Path
 ) -> None:
     out, log = tmp_path / "out", tmp_path / "out" / LOG_FILE
-    recipe = MYPAINT_RECIPE.format(steps=8, pause=0.05)
+    recipe = MYPAINT_RECIPE.format(steps=8, pause=0.05, renderer=renderer)
     start(tmp_path / "uninterrupted", recipe=recipe)
     process = _start_process(tmp_path / "r.toml", out)
     _wait_until(lambda: log.exists() and log.read_text().count("\n") >= 2, process)
-    os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to all processes of the group, MyPaint's too
+    os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to all processes of the group, libmypaint's too
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "Traceback" not in stderr
@@ -260,11 +268,12 @@ def test_ctrl_c_in_a_terminal_saves_and_names_resume(
 
 @pytest.mark.slow
 def test_ctrl_c_before_the_first_step_is_one_message(
-    brushes: None, toy: Any, recipe_file: Callable[..., Path], tmp_path: Path
+    renderer: str, toy: Any, recipe_file: Callable[..., Path], tmp_path: Path
 ) -> None:
-    process = _start_process(recipe_file(MYPAINT_RECIPE.format(steps=500, pause=0.0)), tmp_path / "out")
+    recipe = recipe_file(MYPAINT_RECIPE.format(steps=500, pause=0.0, renderer=renderer))
+    process = _start_process(recipe, tmp_path / "out")
     _wait_until((tmp_path / "out" / LOG_FILE).exists, process)
-    time.sleep(0.05)  # MyPaint's processes are starting now
+    time.sleep(0.05)  # libmypaint's processes are starting now, or the engine's kernels are loaded
     os.killpg(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -273,13 +282,14 @@ def test_ctrl_c_before_the_first_step_is_one_message(
 
 
 @pytest.mark.slow
-def test_a_mypaint_process_that_dies_is_one_message(
-    brushes: None, toy: Any, run_files: Any, recipe_file: Callable[..., Path], tmp_path: Path
+def test_a_libmypaint_process_that_dies_is_one_message(
+    mypaint: None, toy: Any, run_files: Any, recipe_file: Callable[..., Path], tmp_path: Path
 ) -> None:
     if not Path(f"/proc/self/task/{threading.get_native_id()}/children").exists():
         pytest.skip("this system does not list child processes")
     out, log = tmp_path / "out", tmp_path / "out" / LOG_FILE
-    process = _start_process(recipe_file(MYPAINT_RECIPE.format(steps=500, pause=0.05)), out)
+    recipe = recipe_file(MYPAINT_RECIPE.format(steps=500, pause=0.05, renderer="libmypaint"))
+    process = _start_process(recipe, out)
     _wait_until(lambda: log.exists() and log.read_text().count("\n") >= 2, process)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     assert children

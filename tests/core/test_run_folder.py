@@ -273,7 +273,6 @@ type = "{objective}"
 
 @pytest.mark.slow
 def test_the_same_recipe_gives_the_same_bytes_in_two_processes(
-    brushes: None,
     start: Start,
     run_files: Any,
     command: Callable[..., subprocess.CompletedProcess[str]],
@@ -356,7 +355,7 @@ for renderer, required in (("toy-blob", 10), ("mypaint", 3)):
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_run_resumes_after_being_killed_at_any_moment(
-    brushes: None, toy: Any, run_files: Any, recipe_file: Callable[..., Path], tmp_path: Path
+    toy: Any, run_files: Any, recipe_file: Callable[..., Path], tmp_path: Path
 ) -> None:
     recipe_file(MYPAINT_RECIPE.format(steps=6, objective="toy-flat", settings=""))
     process = subprocess.run(

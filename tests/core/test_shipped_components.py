@@ -56,6 +56,7 @@ def brush_scene() -> Scene:
 OPTIONS: dict[Component, dict[str, Any]] = {
     ("renderer", "gan"): {"exact_gradient": False},  # the stroke noise is not differentiable; below without noise
     ("renderer", "mypaint"): {"exact_gradient": False},  # it has the gradient of its surrogate
+    ("renderer", "libmypaint"): {"exact_gradient": False},
     ("renderer", "discrete"): {"exact_gradient": False},  # so does it, at the nearest discrete action
     ("constraint", "mask"): {"exact_gradient": False, "scene": brush_scene},  # a straight-through gradient
     ("exporter", "svg"): {"scene": brush_scene},
@@ -70,11 +71,8 @@ FIXTURES: dict[Component, str] = {
     ("data", "mnist"): "data_sets",
     ("data", "omniglot"): "data_sets",
     ("objective", "preconditioning"): "stroke_example",
-    ("renderer", "mypaint"): "mypaint",
-    ("renderer", "discrete"): "mypaint",
+    ("renderer", "libmypaint"): "mypaint",
     ("renderer", "vae"): "untrained_vae",
-    ("trainer", "gan"): "mypaint",
-    ("trainer", "vae"): "mypaint",
     ("objective", "text"): "tiny",
 }
 """Fixtures that provide the files or programs that a component requires."""

@@ -37,7 +37,7 @@ MARGIN = 64
 
 
 @pytest.fixture(scope="session")
-def dry_brush(brushes: None) -> Engine:
+def dry_brush() -> Engine:
     """One brush for all tests: strokes must not depend on what it painted before."""
     return Engine("classic/dry_brush")
 

@@ -60,7 +60,7 @@ def test_paint_starts_and_ends_with_the_stroke(dry_brush: Engine, coverage: Cove
 
 @pytest.mark.parametrize("name", ["classic/dry_brush", "classic/charcoal", "classic/pen"])
 def test_a_stroke_without_pressure_leaves_no_paint(
-    brushes: None, name: str, random_actions: Actions, coverage: Coverage
+    name: str, random_actions: Actions, coverage: Coverage
 ) -> None:
     brush = Engine(name)
     assert coverage(brush, random_actions(4, start_pressure=0.0, end_pressure=0.0)).max() == 0
@@ -76,7 +76,7 @@ def test_strokes_of_larger_size_are_wider(dry_brush: Engine, coverage: Coverage)
     assert all(larger > 1.2 * smaller for smaller, larger in itertools.pairwise(areas)), areas
 
 
-def test_the_size_of_a_stroke_is_its_largest_radius(brushes: None, random_actions: Actions, coverage: Coverage) -> None:
+def test_the_size_of_a_stroke_is_its_largest_radius(random_actions: Actions, coverage: Coverage) -> None:
     brush = Engine("classic/brush")
     assert brush.brush.max_radius_offset > 2
     assert max(brush.brush.pressure_radius_curve) == 0
@@ -95,7 +95,7 @@ def test_the_size_of_a_stroke_is_its_largest_radius(brushes: None, random_action
 
 
 def test_stochastic_brushes_are_those_whose_samples_differ(
-    brushes: None, random_actions: Actions, coverage: Coverage
+    random_actions: Actions, coverage: Coverage
 ) -> None:
     actions = random_actions(12, seed=5, size=0.8)
     for name in ("dry_brush", "charcoal", "pencil", "calligraphy", "brush", "pen"):
@@ -107,7 +107,7 @@ def test_stochastic_brushes_are_those_whose_samples_differ(
 # --------------------------------------------------------------------------------------------------------------- scale
 @pytest.mark.parametrize("name", ["classic/calligraphy", "tanda/acrylic-05-paint", "classic/pen"])
 def test_small_strokes_are_visible_at_any_scale(
-    brushes: None, name: str, random_actions: Actions, coverage: Coverage
+    name: str, random_actions: Actions, coverage: Coverage
 ) -> None:
     """MyPaint omits dabs that are smaller than the width over which their edge fades."""
     brush = Engine(name)
@@ -120,7 +120,7 @@ def test_small_strokes_are_visible_at_any_scale(
 
 @pytest.mark.parametrize("name", ["dry_brush", "pen", "calligraphy", "slow_ink"])
 def test_an_enlarged_stroke_is_the_same_stroke(
-    brushes: None, name: str, random_actions: Actions, coverage: Coverage
+    name: str, random_actions: Actions, coverage: Coverage
 ) -> None:
     """Also with brushes that depend on the speed of the pen, which is higher in a larger picture."""
     brush = Engine(f"classic/{name}")

@@ -16,7 +16,6 @@ from artkit_mypaint.tracing import trace_actions
 from artkit_painters.brush_extent import measure_extent
 from artkit_painters.geometry_features import FADE_PX
 
-pytestmark = pytest.mark.usefixtures("brushes")
 
 
 @cache

@@ -16,18 +16,25 @@ from torch import Tensor
 from artkit.errors import UsageError
 from artkit_mypaint import brush_files
 from artkit_mypaint.brush import Brush
-from artkit_mypaint.brush_files import brush_names, find_brush
-from artkit_mypaint.libmypaint import MyPaintMissing
+from artkit_mypaint.brush_files import SHIPPED, brush_names, find_brush
+from artkit_mypaint.engine.engine import Engine
+from artkit_mypaint.libmypaint_brush import LibMyPaintBrush
 
 
-def test_all_classic_brushes_can_be_loaded(brushes: None) -> None:
+def test_all_classic_brushes_can_be_loaded() -> None:
     names = [name for name in brush_names() if name.startswith("classic/")]
     assert len(names) > 10
     for name in names:
         assert Brush(name).name == name
 
 
-def test_the_error_for_an_unknown_brush_suggests_similar_names(brushes: None) -> None:
+def test_libmypaint_loads_all_classic_brushes(mypaint: None) -> None:
+    for name in brush_names():
+        if name.startswith("classic/"):
+            assert LibMyPaintBrush(name).name == name
+
+
+def test_the_error_for_an_unknown_brush_suggests_similar_names() -> None:
     with pytest.raises(UsageError, match=r"did you mean .*classic/dry_brush"):
         Brush("classic/drybrush")
     with pytest.raises(UsageError, match=r"did you mean .*classic/charcoal"):
@@ -36,14 +43,37 @@ def test_the_error_for_an_unknown_brush_suggests_similar_names(brushes: None) ->
         Brush("xyzzy")
 
 
-def test_without_brushes_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_brushes_the_error_names_the_command_that_lists_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(brush_files, "brush_folders", lambda: (tmp_path,))
-    with pytest.raises(MyPaintMissing, match="apt install mypaint-brushes"):
+    with pytest.raises(UsageError, match=r'there is no brush "classic/dry_brush"\n.*artkit brushes'):
         find_brush("classic/dry_brush")
 
 
+def test_brushes_ship_with_artkit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without MyPaint and its brushes; those of ``$ARTKIT_BRUSHES`` come first."""
+    for name in ("XDG_DATA_HOME", "XDG_DATA_DIRS", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setattr(brush_files, "brush_folders", brush_files.brush_folders.__wrapped__)
+    assert SHIPPED in brush_files.brush_folders()
+    assert len(list(SHIPPED.rglob("*.myb"))) > 70
+    assert {p.relative_to(SHIPPED).with_suffix("").as_posix() for p in SHIPPED.rglob("*.myb")} <= set(brush_names())
+    assert find_brush("classic/dry_brush") == SHIPPED / "classic/dry_brush.myb"
+    own = tmp_path / "own" / "classic" / "dry_brush.myb"
+    own.parent.mkdir(parents=True)
+    own.write_text("{}")
+    monkeypatch.setenv("ARTKIT_BRUSHES", str(tmp_path / "own"))
+    assert find_brush("classic/dry_brush") == own
+
+
+def test_all_shipped_brushes_are_supported() -> None:
+    for file in SHIPPED.rglob("*.myb"):
+        assert Engine(str(file)).brush.unsupported_setting is None
+
+
 def test_a_brush_can_be_the_path_of_a_file(
-    dry_brush: Brush,
+    dry_brush: Engine,
     tmp_path: Path,
     random_actions: Callable[..., Tensor],
     coverage: Callable[..., npt.NDArray[np.float64]],
@@ -51,7 +81,7 @@ def test_a_brush_can_be_the_path_of_a_file(
     file = tmp_path / "custom.myb"
     file.write_bytes(find_brush("classic/dry_brush").read_bytes())
     actions = random_actions(2)
-    np.testing.assert_array_equal(coverage(Brush(str(file)), actions), coverage(dry_brush, actions))
+    np.testing.assert_array_equal(coverage(Engine(str(file)), actions), coverage(dry_brush, actions))
 
 
 # ------------------------------------------------------------------------------------------------- invalid brush files
@@ -82,20 +112,28 @@ INVALID = {
 LOAD_BRUSH = """
 import sys
 from artkit.errors import UsageError
+from artkit_mypaint import libmypaint
 from artkit_mypaint.brush import Brush
-try:
-    Brush(sys.argv[1])
-except UsageError as error:
-    print("UsageError", error.message)
+from artkit_mypaint.engine.engine import Engine
+from artkit_mypaint.libmypaint_brush import LibMyPaintBrush
+
+for load in (Brush, Engine, LibMyPaintBrush if libmypaint.find() else Brush):
+    try:
+        load(sys.argv[1])
+    except UsageError as error:
+        print("UsageError", error.message)
 """
 
 
 @pytest.mark.parametrize("content", INVALID)
-def test_an_invalid_brush_file_is_an_error(brushes: None, tmp_path: Path, content: str) -> None:
-    """The brush is loaded in another process, since libmypaint ends the process for some of the files."""
+def test_an_invalid_brush_file_is_an_error(tmp_path: Path, content: str) -> None:
+    """The brush is loaded in another process, since libmypaint would end the process for some of the files."""
     file = tmp_path / "invalid.myb"
     file.write_text(INVALID[content])
     run = subprocess.run([sys.executable, "-c", LOAD_BRUSH, str(file)], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("UsageError")
-    assert str(file) in run.stdout
+    lines = run.stdout.splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        assert line.startswith("UsageError")
+        assert str(file) in line

@@ -56,7 +56,6 @@ def test_no_paint_lies_beyond_the_maximum_extent(painter: DabPainter, random_act
         assert float(distance[patch > 0.001].max()) > -40
 
 
-@pytest.mark.usefixtures("brushes")
 @pytest.mark.parametrize("brush", [*BRUSHES, pytest.param("classic/brush", marks=pytest.mark.slow)])
 def test_sampled_dabs_are_no_larger_than_those_of_the_brush(brush: str, random_actions: Actions) -> None:
     """The strokes include short ones, which are rare in training."""
@@ -71,7 +70,6 @@ def test_sampled_dabs_are_no_larger_than_those_of_the_brush(brush: str, random_a
 
 
 # ------------------------------------------------------------------------------------------------------------ fidelity
-@pytest.mark.usefixtures("brushes")
 @pytest.mark.parametrize("brush", [*BRUSHES, "classic/brush"])
 def test_samples_differ_from_real_strokes_no_more_than_these_from_each_other(
     brush: str, scene: Callable[..., Scene]
@@ -86,7 +84,6 @@ def test_samples_differ_from_real_strokes_no_more_than_these_from_each_other(
     assert metrics["spectrum"] < 0.1
 
 
-@pytest.mark.usefixtures("brushes")
 @pytest.mark.parametrize("brush", ["classic/calligraphy", "classic/dry_brush"])
 def test_strokes_on_larger_tiles_than_in_training_equal_real_ones(
     brush: str,

@@ -6,16 +6,18 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from torch import Tensor
 
 from artkit_mypaint import stroke_geometry
-from artkit_mypaint.brush import Brush
 from artkit_mypaint.dab_recording import SEGMENTS, record_dabs
 from artkit_mypaint.dabs import UPRIGHT, Dabs, rasterize_dabs
-from artkit_mypaint.painting import dabs_of_strokes
+from artkit_mypaint.engine.engine import Engine
+from artkit_mypaint.engine.rasterizing import ONE
+from artkit_mypaint.engine.state import DAB_TIME
+from artkit_mypaint.libmypaint_brush import LibMyPaintBrush
+from artkit_mypaint.painting import dabs_of_strokes, paint_coverages
 from artkit_mypaint.tracing import trace_actions
 
 Actions = Callable[..., Tensor]
@@ -32,19 +34,45 @@ def random_dabs(count: int, elliptic: bool, strokes: int = 3, size: int = 40) ->
 
 
 # ------------------------------------------------------------------------------------------------------- rasterisation
-@pytest.mark.usefixtures("brushes")
+@pytest.mark.parametrize("source", ["engine", "libmypaint"])
 @pytest.mark.parametrize("name", BRUSHES)
 def test_recorded_dabs_rasterize_to_the_strokes_of_mypaint(
-    name: str, random_actions: Actions, coverage: Callable[..., npt.NDArray[np.float64]]
+    name: str, source: str, random_actions: Actions, request: pytest.FixtureRequest
 ) -> None:
-    brush, actions = Brush(name), random_actions(12, seed=3)
-    real = torch.from_numpy(coverage(brush, actions, seed=5)[:, 64:128, 64:128])
-    rows = dabs_of_strokes(brush, trace_actions(actions, torch.zeros(12, 2), 64, torch.arange(12), 5))
-    stroke, _, x, y, radius, opacity, hardness, aspect, angle = torch.from_numpy(rows).unbind(1)
+    actions = random_actions(12, seed=3)
+    paths = trace_actions(actions, torch.zeros(12, 2), 64, torch.arange(12), 5)
+    corners = np.zeros((12, 2), np.int64)
+    if source == "engine":
+        engine = Engine(name)
+        real = engine.paint(paths, corners, 64, 64) / ONE
+        dabs, counts = engine.dabs(paths)
+        rows = np.column_stack([np.repeat(np.arange(12), counts), dabs[:, :DAB_TIME]]).astype(np.float64)
+    else:
+        request.getfixturevalue("mypaint")
+        brush = LibMyPaintBrush(name)
+        real = paint_coverages(brush, paths, corners, 64, 64) / ONE
+        rows = np.delete(dabs_of_strokes(brush, paths), 1, axis=1)
+    stroke, x, y, radius, opacity, hardness, aspect, angle = torch.from_numpy(rows).unbind(1)
     angle = torch.where(aspect == 1, UPRIGHT, angle * math.pi / 180)
-    dabs = Dabs(x, y, radius, opacity, hardness, aspect, angle, stroke.long())
-    assert (rasterize_dabs(dabs, 12, (64, 64))[:, 0] - real).abs().max() < 0.004
+    rasterized = rasterize_dabs(Dabs(x, y, radius, opacity, hardness, aspect, angle, stroke.long()), 12, (64, 64))
+    assert (rasterized[:, 0] - torch.from_numpy(real)).abs().max() < 0.004
     assert real.max() > 0.05
+
+
+@pytest.mark.parametrize("name", BRUSHES)
+def test_records_hold_the_dabs_of_the_engine(name: str, random_actions: Actions) -> None:
+    """Each dab in its stroke; only the dabs before the pen moves and after it is lifted are left out."""
+    actions, engine = random_actions(12, seed=3), Engine(name)
+    records = record_dabs(engine, actions, 5, (64, 32))
+    for index in range(12):
+        side = (64, 32)[index % 2]
+        paths = trace_actions(actions[index : index + 1], torch.zeros(1, 2), side, torch.tensor([index]), 5)
+        dabs, _ = engine.dabs(paths)
+        event = np.ceil(dabs[:, DAB_TIME])
+        on_curve = torch.from_numpy(dabs[(event >= 2) & (event < 2 + SEGMENTS)])
+        recorded = records.dabs.subset(records.dabs.stroke == index)
+        assert torch.equal(torch.stack(recorded[:5], 1), on_curve[:, :5])
+        assert records.counts[index].sum() == len(on_curve)
 
 
 @pytest.mark.parametrize("elliptic", [False, True])
@@ -91,10 +119,9 @@ def test_gradients_equal_finite_differences(elliptic: bool, name: str) -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------- recording
-@pytest.mark.usefixtures("brushes")
 def test_recorded_dabs_of_a_pen_lie_on_the_curve(random_actions: Actions) -> None:
     actions = random_actions(20, seed=1)
-    records = record_dabs(Brush("classic/pen"), actions, 2, (64, 256))
+    records = record_dabs(Engine("classic/pen"), actions, 2, (64, 256))
     assert records.upright
     assert records.counts.shape == (20, SEGMENTS)
     assert records.counts.sum() == len(records.t)

@@ -41,7 +41,6 @@ def test_actions_are_quantized_to_the_nearest_levels() -> None:
     assert torch.equal(quantize(quantize(action)), quantize(action))
 
 
-@pytest.mark.usefixtures("brushes")
 def test_mypaint_paints_the_quantized_actions(scene: Callable[..., Scene], actions: Tensor) -> None:
     own_scene = scene()
     discrete = own_scene.make("renderer", "discrete", surrogate="")
@@ -57,7 +56,6 @@ def test_mypaint_paints_the_quantized_actions(scene: Callable[..., Scene], actio
     assert coverage[:2].amax() > 0.3
 
 
-@pytest.mark.usefixtures("brushes")
 def test_replay_equals_the_rendered_picture(scene: Callable[..., Scene]) -> None:
     own_scene = scene((70, 50))
     own_scene.renderer = renderer = own_scene.make("renderer", "discrete", surrogate="")
@@ -81,7 +79,6 @@ def test_replay_equals_the_rendered_picture(scene: Callable[..., Scene]) -> None
     assert 0.2 < actions[:, LIFT].gt(0.5).float().mean() < 0.8
 
 
-@pytest.mark.usefixtures("brushes")
 def test_lifted_stroke_has_the_gradient_of_a_visible_one(scene: Callable[..., Scene], actions: Tensor) -> None:
     """The gradient for the flag is the paint that the stroke would leave."""
     discrete = scene().make("renderer", "discrete")
@@ -96,7 +93,6 @@ def test_lifted_stroke_has_the_gradient_of_a_visible_one(scene: Callable[..., Sc
     assert (gradient[:, :9].abs().amax(1) > 0).all(), "the shape of the stroke has a gradient too"
 
 
-@pytest.mark.usefixtures("brushes")
 def test_optimiser_lowers_the_pen_to_darken_the_picture(scene: Callable[..., Scene], actions: Tensor) -> None:
     discrete = scene().make("renderer", "discrete")
     actions[:, LIFT] = 0.95

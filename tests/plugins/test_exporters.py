@@ -269,7 +269,7 @@ def test_16_bit_pixels_are_rounded_to_the_nearest() -> None:
 
 
 def test_mypaint_renders_layers_and_videos(
-    brushes: None, paint: Paint, scene: Callable[..., Any], tmp_path: Path
+    paint: Paint, scene: Callable[..., Any], tmp_path: Path
 ) -> None:
     renderer = scene((75, 50)).make("renderer", "mypaint", surrogate="")
     painting = replace(paint(2.0, strokes=2), renderer=renderer)

@@ -20,7 +20,6 @@ from artkit_mypaint.engine.engine import Engine
 from artkit_painters import fidelity, two_sample
 from artkit_painters.fidelity import measure
 
-pytestmark = pytest.mark.usefixtures("brushes")
 
 BRUSH = "classic/dry_brush"
 
@@ -37,7 +36,7 @@ class Blank(Renderer):
 
 
 @pytest.fixture(scope="module")
-def engine(brushes: None) -> Engine:
+def engine() -> Engine:
     return Engine(BRUSH)
 
 

@@ -17,7 +17,7 @@ from artkit_mypaint.engine.engine import Engine
 from artkit_painters import stroke_data
 from artkit_painters.stroke_data import StrokeSet, StrokeStream
 
-pytestmark = pytest.mark.usefixtures("brushes", "small_shards")
+pytestmark = pytest.mark.usefixtures("small_shards")
 
 BRUSH = "classic/dry_brush"
 
@@ -28,7 +28,7 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(brushes: None) -> Engine:
+def engine() -> Engine:
     return Engine(BRUSH)
 
 

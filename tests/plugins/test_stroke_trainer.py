@@ -23,7 +23,6 @@ from artkit.interfaces.scene import Scene
 from artkit.recipes.reading import read_recipe
 from artkit_painters import stroke_data, weights
 
-pytestmark = pytest.mark.usefixtures("brushes")
 
 STEPS = 6
 TRAINERS = {

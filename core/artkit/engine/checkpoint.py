@@ -4,7 +4,7 @@ Contents of a checkpoint; `Run` writes the two keys, the task writes the state:
 
     step             number of executed steps
     state
-      generator      state of the scene's random generator, the source of all randomness
+      generator      state of the scene's random generator; initial weights and stroke noise do not come from it
       agent          parameters of the agent
       optimizer      moments and step counts of `LazyAdam`, and the learning rate
       objectives     state of each objective by name, such as a critic and its optimizer, without frozen networks

@@ -41,11 +41,12 @@ class Scene:
     Components are built in the order of the fields below; each finds those that were built before it.
 
     size: width and height of the picture, px. device: where tensors live. seed: of the recipe. generator: a CPU
-    generator seeded by it, the source of all randomness. background: RGB (3,) in [0, 1]. make: builds another component
-    for this scene from its name or its class: ``make(kind, type, **settings)``; raises UsageError for invalid settings.
-    data: the images that an agent trains on, if it trains. target: the image to paint, if an objective has one.
-    constraints: functions of actions and progress, in the order in which they apply. folder: where arrays that do not
-    fit into memory are stored (`artkit.memmap`).
+    generator seeded by it, the source of random numbers except for the initial weights of modules (torch's global
+    generator, seeded while components are built) and stroke noise (a hash of seed and stroke index). background: RGB
+    (3,) in [0, 1]. make: builds another component for this scene from its name or its class: ``make(kind, type,
+    **settings)``; raises UsageError for invalid settings. data: the images that an agent trains on, if it trains.
+    target: the image to paint, if an objective has one. constraints: functions of actions and progress, in the order in
+    which they apply. folder: where arrays that do not fit into memory are stored (`artkit.memmap`).
     """
 
     size: tuple[int, int]
@@ -61,7 +62,7 @@ class Scene:
     constraints: tuple[Callable[[Tensor, float], Tensor], ...] = ()
     folder: Path | None = None
     notes: list[str] = field(default_factory=list)
-    """One-line notes for the user, such as that a neural painter replaces a missing MyPaint."""
+    """One-line notes for the user, which a run prints before it starts."""
     _cache: dict[Hashable, Any] = field(default_factory=dict)
 
     @property

@@ -267,7 +267,7 @@ def stroke_dabs(
                 s[st.SKIP] -= f32(math.hypot(s[st.SKIP_X] - x, s[st.SKIP_Y] - y))
                 s[st.SKIP_X], s[st.SKIP_Y] = x, y
                 seconds = f64(s[st.SKIPPED_TIME])
-                if s[st.SKIP] > f32(0.001) and event > 0:
+                if s[st.SKIP] > f32(0.001) and event > 0 and seconds <= _RESET_SECONDS:
                     continue
                 s[st.SKIP], s[st.SKIP_X], s[st.SKIP_Y], s[st.SKIPPED_TIME] = F0, F0, F0, F0
             if noise > f32(0.001):

@@ -134,7 +134,7 @@ class Engine:
 
     def _strokes(self, paths: PenPaths) -> tuple[_Strokes, npt.NDArray[np.float64]]:
         """What the kernels need of strokes, and the origin (m, 2) of each stroke's coordinates, px of the picture."""
-        origins = np.floor(paths.points[:, 0, :2] / _ORIGIN_GRID) * _ORIGIN_GRID
+        origins = np.rint(paths.points[:, 0, :2] / _ORIGIN_GRID) * _ORIGIN_GRID
         points = paths.points.copy()
         points[..., :2] -= origins[:, None]
         log_radius, softness = self.brush.base_values(paths.log_radius)
