@@ -25,7 +25,8 @@ KINDS = {
     "gan": (["gan"], "Paints samples with the brush's randomness, dab by dab: the renderer `gan`."),
     "mean": (
         ["gan", "--mean", "--pairs", "0"],
-        "Paints the mean of all samples: the renderer `gan` with `grain = false`, and the gradient of `mypaint`.",
+        "Paints the mean of all samples: the renderer `gan` with `grain = false`, and the gradient of `mypaint` with "
+        '`gradient = "mean"`.',
     ),
     "vae": (["vae"], "The paper's first painter (§2.2), which blurs: the renderer `vae`."),
 }

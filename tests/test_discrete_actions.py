@@ -18,7 +18,6 @@ from artkit_painters.dcgan import Generator
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-
 @pytest.fixture(scope="module")
 def discrete(script: Callable[[str], Any]) -> Any:
     return script("docs/discrete.py")

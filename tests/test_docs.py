@@ -216,6 +216,23 @@ def test_the_rendering_example_runs() -> None:
     assert namespace["picture"].shape == (1, 3, 96, 128)
 
 
+def test_the_examples_of_the_differentiable_brush_run() -> None:
+    import torch
+
+    blocks = read_blocks(DOCS / "differentiable-mypaint.md", "python")
+    shapes = {"loss": (), "picture": (3, 64, 64), "coverage": (8, 1, 64, 64)}
+    for block, (name, shape) in zip(blocks, shapes.items(), strict=True):
+        namespace: dict[str, Any] = {}
+        torch.manual_seed(0)
+        exec(compile(block.text.replace("range(120)", "range(30)"), block.place, "exec"), namespace)
+        assert namespace[name].shape == shape, block.place
+        if name == "loss":
+            assert namespace["loss"] < 0.01, "it is .0486 at the start"
+        if name == "coverage":
+            strokes = artkit.brush("classic/dry_brush", side=64, margin=0)(namespace["actions"])
+            torch.testing.assert_close(namespace["coverage"], strokes, rtol=0, atol=0.001)
+
+
 @pytest.mark.parametrize("block", all_blocks("toml"))
 def test_toml_is_valid(block: Block, tmp_path: Path) -> None:
     tree = tomllib.loads(block.text)

@@ -19,6 +19,7 @@ from artkit.registry.hookspecs import hookimpl
 from artkit.version import __version__
 
 if TYPE_CHECKING:
+    from artkit.api import brush as brush
     from artkit.api import paint as paint
     from artkit.api import scene as scene
     from artkit.config import Colour as Colour
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from artkit.strokes.stroke_log import StrokeLog as StrokeLog
 
 _MODULES = {
-    "paint": "api", "scene": "api",
+    "brush": "api", "paint": "api", "scene": "api",
     "Config": "config", "Colour": "config", "FiniteFloat": "config", "InputFile": "config", "InputPath": "config",
     "Schedule": "config", "UnitFloat": "config",
     "ArtkitError": "errors", "UsageError": "errors",

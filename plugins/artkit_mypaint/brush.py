@@ -16,6 +16,7 @@ from artkit_mypaint.brush_settings import (
     VISIBLE_RADIUS_STD,
     check_settings,
     dab_settings,
+    max_extent_radii,
     pressure_radius_curve,
     setting_by_pressure,
 )
@@ -29,10 +30,12 @@ MAX_FILE_BYTES = 1 << 20
 _FILE_VERSION = 3
 _DEFAULT_SOFTNESS = 1.0  # of brush files that do not set anti_aliasing
 
-_BEYOND_COVERAGE = (
-    "smudge", "eraser", "lock_alpha", "colorize", "posterize", "paint_mode", "restore_color",
-    "change_color_h", "change_color_l", "change_color_v", "change_color_hsl_s", "change_color_hsv_s",
+_COLOUR_CHANGES = (
+    "restore_color", "change_color_h", "change_color_l", "change_color_v", "change_color_hsl_s", "change_color_hsv_s",
 )  # fmt: skip
+"""Settings with which a brush changes its colour within a stroke. Its coverage does not depend on them."""
+
+_BEYOND_COVERAGE = ("smudge", "eraser", "lock_alpha", "colorize", "posterize", "paint_mode", *_COLOUR_CHANGES)
 """Settings with which a brush picks up paint, erases it, or changes its colour within a stroke."""
 
 
@@ -48,6 +51,7 @@ class Brush:
     max_radius_offset: the most that pressure adds to the logarithm of the base radius. It is subtracted when a stroke
     is painted, so that the size of an action is the largest radius of its stroke.
     min_radius_ratio: smallest radius divided by largest radius.
+    max_extent_radii: how far from the path of a stroke its paint may lie, in units of its largest radius.
     softness: minimum width in px over which the edge of a dab fades (MyPaint's setting ``anti_aliasing``).
     dab_settings: hardness, radius deviation and opacity of the dabs.
     stochastic: whether two samples of one action look different, because dabs are displaced or resized at random.
@@ -59,6 +63,7 @@ class Brush:
         self.text, self.settings = _read_brush_file(self.file)
         self.pressure_radius_curve, self.max_radius_offset = pressure_radius_curve(self.settings)
         self.min_radius_ratio = math.exp(min(self.pressure_radius_curve, default=0.0))
+        self.max_extent_radii = max_extent_radii(self.settings, self.max_radius_offset)
         self.softness = float(np.float32(self.settings.get("anti_aliasing", {}).get("base_value", _DEFAULT_SOFTNESS)))
         self.dab_settings = dab_settings(self.settings)
         displaced = setting_by_pressure(self.settings, "offset_by_random").max() > 0
@@ -69,9 +74,14 @@ class Brush:
         """Name of a setting with which strokes are more than a coverage times one colour, or None."""
         return next((name for name in _BEYOND_COVERAGE if self._uses(name)), None)
 
-    def require_coverage_only(self) -> None:
-        """Raise UsageError if the brush's strokes are more than a coverage times one colour."""
-        if setting := self.unsupported_setting:
+    def require_coverage_only(self, allow_colour_changes: bool = False) -> None:
+        """Raise UsageError if the brush's strokes are more than a coverage times one colour.
+
+        allow_colour_changes: accept brushes that only change their colour within a stroke.
+        """
+        # Colour changes are last in `_BEYOND_COVERAGE`: a brush whose first such setting is one has no other.
+        setting = self.unsupported_setting
+        if setting and not (allow_colour_changes and setting in _COLOUR_CHANGES):
             raise UsageError(
                 f'the brush "{self.name}" uses {setting}: its strokes are more than one colour on the canvas',
                 hint="choose a brush without smudging or colour dynamics; `artkit brushes` lists them",

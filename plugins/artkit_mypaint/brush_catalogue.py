@@ -68,7 +68,7 @@ def supported_brushes() -> list[Brush]:
 def describe(brush: Brush) -> dict[str, Any]:
     """Describe a brush.
 
-    name; trained_painter: whether a neural painter of it ships, whose gradient is used by default; stochastic: whether
+    name; trained_painter: whether weights of a neural painter of it ship; stochastic: whether
     two samples of an action differ; inputs: what its settings depend on; file.
     """
     inputs = sorted({name for setting in brush.settings.values() for name, curve in setting["inputs"].items() if curve})

@@ -17,6 +17,16 @@ VISIBLE_RADIUS_STD = 0.2
 _PRESSURE_SAMPLES = 17  # pressures, evenly spaced in [0, 1], at which settings are evaluated
 _HARDNESS_RANGE = (0.05, 0.95)
 _MAX_LOG_RADIUS_STD = 0.7
+_MAX_NORMAL = 2 * math.sqrt(3)  # the largest normal random number of MyPaint
+_MAX_LOG_EXTENT = 12.0
+_MAX_VALUE = float(np.finfo(np.float32).max)
+_MIN_EXTENT_RADII = 16.0  # for settings that depend on the speed of the pen
+
+_OFFSETS = (
+    "offset_x", "offset_y", "offset_angle", "offset_angle_asc", "offset_angle_view", "offset_angle_2",
+    "offset_angle_2_asc", "offset_angle_2_view",
+)  # fmt: skip
+"""Settings that displace dabs, in units of the base radius."""
 
 _LIBRARY_DEFAULTS: dict[str, tuple[float, list[list[float]]]] = {
     "hardness": (0.8, []), "radius_by_random": (0.0, []), "radius_logarithmic": (2.0, []), "opaque": (1.0, []),
@@ -59,12 +69,32 @@ def pressure_radius_curve(settings: Any) -> tuple[tuple[float, ...], float]:
     return tuple((log_radius - log_radius.max()).round(4).tolist()), float(log_radius.max() - base)
 
 
+def max_extent_radii(settings: Any, max_radius_offset: float) -> float:
+    """Return how far from the path of a stroke its paint may lie, in units of its largest radius.
+
+    Includes dabs that are displaced or enlarged at random: MyPaint's normal random numbers are bounded.
+    """
+
+    def largest(name: str) -> float:
+        setting = settings.get(name, {"base_value": 0.0, "inputs": {}})
+        curves = [max(abs(y) for _, y in points) for points in setting["inputs"].values() if points]
+        return float(abs(setting["base_value"]) + sum(curves))
+
+    radius = settings.get("radius_logarithmic", {"inputs": {}})["inputs"]
+    increase = sum(max(y for _, y in points) for points in radius.values() if points) - max_radius_offset
+    radius_ratio = math.exp(min(increase + _MAX_NORMAL * largest("radius_by_random"), _MAX_LOG_EXTENT))
+    displacement = _MAX_NORMAL * (largest("offset_by_random") + largest("tracking_noise"))
+    directed = sum(map(largest, _OFFSETS)) * math.exp(min(largest("offset_multiplier"), _MAX_LOG_EXTENT))
+    base_ratio = math.exp(min(-max_radius_offset, _MAX_LOG_EXTENT))
+    return max(_MIN_EXTENT_RADII, radius_ratio + base_ratio * (displacement + directed))
+
+
 def dab_settings(settings: Any) -> DabSettings:
     """Compute the settings of the dabs. As in MyPaint, the opacity is reduced for the number of dabs that overlap."""
     values = {name: setting_by_pressure(settings, name) for name in _LIBRARY_DEFAULTS}
     opacity = (values["opaque"].clip(min=0) * values["opaque_multiply"]).clip(0, 1)
     overlapping = (2 * (values["dabs_per_actual_radius"] + values["dabs_per_basic_radius"])).clip(min=1)
-    opacity = 1 - (1 - opacity) ** (1 / (1 + values["opaque_linearize"] * (overlapping - 1)))
+    opacity = 1 - (1 - opacity) ** (1 / (1 + values["opaque_linearize"].clip(min=0) * (overlapping - 1)))
     hardness, log_radius_std = (
         float(values[name][_PRESSURE_SAMPLES // 2]) for name in ("hardness", "radius_by_random")
     )
@@ -84,7 +114,7 @@ def check_settings(settings: Any) -> None:
     for name, setting in settings.items():
         curves = {"": [(setting["base_value"], 0.0)], **setting["inputs"]}
         for points in curves.values():
-            if not all(math.isfinite(x) and math.isfinite(y) for x, y in points):
+            if not all(abs(value) <= _MAX_VALUE for x, y in points for value in (x, y)):
                 raise ValueError(f"a value of {name} is not a number")
         if any(len(points) == 1 or len(points) > 64 for points in setting["inputs"].values()):
             raise ValueError(f"a curve of {name} does not have 2 to 64 points")

@@ -1,19 +1,20 @@
-"""Renderer `mypaint`: paints the strokes of MyPaint, and takes gradients from a surrogate (straight-through).
+"""Renderer `mypaint`: paints MyPaint's strokes, and takes gradients from a smooth model of them (straight-through).
 
-The forward pass returns the real strokes, computed by the compiled brush engine; the backward pass returns the gradient
-of a neural painter of the same brush. The picture that is optimised is therefore the picture that MyPaint paints.
+The forward pass returns the real strokes, computed by the compiled brush engine. The backward pass returns the gradient
+of their expected coverage, of a neural painter, or of their dabs. So the picture that is optimised is the picture that
+MyPaint paints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, model_validator
 from torch import Tensor
 
 from artkit import Config as BaseConfig
@@ -24,11 +25,13 @@ from artkit_mypaint.action_spaces import SHAPE_SIZE, STROKE_SPACE
 from artkit_mypaint.brush import Brush
 from artkit_mypaint.engine.engine import Engine
 from artkit_mypaint.engine.rasterizing import ONE
+from artkit_mypaint.exact_coverage import exact_coverage
+from artkit_mypaint.expected_coverage import ExpectedCoverage, measure_brush
 from artkit_mypaint.pen_paths import PenPaths
 from artkit_mypaint.tracing import trace_actions
 
 _SURROGATE_BATCH = 256  # strokes per backward pass of the surrogate
-_MAX_EXTENT_TILES = 2.5  # strokes of any brush leave no paint further from their tile than this
+_EXTENT_SLACK_TILES = 0.65  # for curves that leave their tile, by 1/8 at most, and edges that fade over a few px
 
 
 def _resolve_brush_path(brush: Any) -> Any:
@@ -63,12 +66,22 @@ class MyPaint(Renderer):
 
         brush: Annotated[str, BeforeValidator(_resolve_brush_path)] = "classic/dry_brush"
         """Name of a MyPaint brush (`artkit brushes` lists them), or path to a .myb file."""
+        gradient: Literal["expected", "mean", "exact"] = "expected"
+        """Where the gradient of a stroke comes from. `expected`: its expected coverage in closed form, for any brush.
+        `mean`: a neural painter trained on the mean of the brush's strokes, see `surrogate`; the default where a recipe
+        names a surrogate. `exact`: the very dabs that are painted, whose gradient ends at their edge."""
         surrogate: str = "gan"
-        """The neural painter of this brush whose gradient is used, or "" for none. Without one, nothing can be
+        """The neural painter of this brush whose gradient `mean` uses. "" for no gradient at all: then nothing can be
         optimised, only replayed."""
 
         surrogate_weights: InputFile | None = None
         """Your own weights for the surrogate."""
+
+        @model_validator(mode="before")
+        @classmethod
+        def _surrogate_means_mean(cls, values: Any) -> Any:
+            named = isinstance(values, dict) and (values.get("surrogate") or values.get("surrogate_weights"))
+            return {"gradient": "mean", **values} if named else values
 
     config: Config
 
@@ -76,18 +89,22 @@ class MyPaint(Renderer):
         super().__init__(config, scene)
         self.surrogate: Renderer | None = None
         self.painter: StrokePainter = self.painter_class(config.brush)
-        if config.surrogate:
+        self._engine = self.painter if isinstance(self.painter, Engine) else Engine(config.brush)
+        self.expected_coverage: ExpectedCoverage | None = None
+        if config.surrogate and config.gradient == "mean":
             options: dict[str, Any] = {"weights": config.surrogate_weights} if config.surrogate_weights else {}
             if config.surrogate in ("gan", "vae"):
                 # The gradient of the mean stroke is a better descent direction than that of a random sample.
                 options["grain"] = False
             self.surrogate = scene.make("renderer", config.surrogate, brush=config.brush, **options)
             self.provenance.update({f"surrogate.{k}": v for k, v in self.surrogate.provenance.items()})
+        elif config.surrogate and config.gradient == "expected":
+            self.expected_coverage = ExpectedCoverage(measure_brush(self._engine))
 
     @property
     def differentiable(self) -> bool:  # type: ignore[override]
-        """Whether there is a surrogate."""
-        return self.surrogate is not None
+        """Whether there is a gradient; `surrogate = ""` turns it off."""
+        return bool(self.config.surrogate)
 
     def margin(self, side: int) -> int:
         return stroke_geometry.margin(side)
@@ -97,9 +114,21 @@ class MyPaint(Renderer):
 
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         coverage = self._paint_coverage(actions, place, Window(0, 0, place.patch_size, place.patch_size))
-        if self.surrogate is not None and torch.is_grad_enabled():
-            coverage = _StraightThrough.apply(actions, coverage, self.surrogate, place)  # type: ignore[no-untyped-call]
+        if self.differentiable and torch.is_grad_enabled():
+            coverage = _StraightThrough.apply(actions, coverage, self._differentiable_coverage, place)  # type: ignore[no-untyped-call]
         return StrokePatches(actions[:, SHAPE_SIZE:, None, None], coverage)
+
+    def _differentiable_coverage(self, actions: Tensor, place: Place) -> Tensor:
+        """Compute coverages (m, 1, S, S) whose gradient replaces that of the real strokes."""
+        if self.surrogate is not None:
+            patches: StrokePatches = self.surrogate(actions, place)
+            return patches.coverage
+        if self.expected_coverage is None:
+            return exact_coverage(self._engine, actions, place)
+        corner = actions.new_full((len(actions), 2), -place.margin)
+        size = (place.patch_size, place.patch_size)
+        coverage: Tensor = self.expected_coverage(actions, corner, float(place.side), size)
+        return coverage
 
     def forward_region(self, actions: Tensor, place: Place, region: Window) -> StrokePatches:
         return StrokePatches(actions[:, SHAPE_SIZE:, None, None], self._paint_coverage(actions, place, region))
@@ -114,7 +143,8 @@ class MyPaint(Renderer):
     def replay(self, log: StrokeLog, window: Window) -> Tensor:
         if log.clip:
             return super().replay(log, window)
-        indices, tiles = log.near(window, _MAX_EXTENT_TILES)
+        max_extent = stroke_geometry.LARGEST_RADIUS * self.painter.brush.max_extent_radii + _EXTENT_SLACK_TILES
+        indices, tiles = log.near(window, max_extent)
         if not len(indices):
             return torch.tensor(log.background).view(-1, 1, 1).repeat(1, window.height, window.width)
         tiles = tiles * torch.tensor(window.scale, dtype=torch.float64)
@@ -142,7 +172,9 @@ class _StraightThrough(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, actions: Tensor, coverage: Tensor, surrogate: Renderer, place: Place) -> Tensor:
+    def forward(
+        ctx: Any, actions: Tensor, coverage: Tensor, surrogate: Callable[[Tensor, Place], Tensor], place: Place
+    ) -> Tensor:
         ctx.save_for_backward(actions)
         ctx.surrogate, ctx.place = surrogate, place
         return coverage
@@ -155,6 +187,6 @@ class _StraightThrough(torch.autograd.Function):
             batch = slice(start, start + _SURROGATE_BATCH)
             with torch.enable_grad():
                 inputs = actions[batch].detach().requires_grad_()
-                coverage = ctx.surrogate(inputs, ctx.place.subset(batch)).coverage
+                coverage = ctx.surrogate(inputs, ctx.place.subset(batch))
                 action_gradients += torch.autograd.grad(coverage, inputs, gradients[0][batch])
         return torch.cat(action_gradients), None, None, None

@@ -10,15 +10,13 @@ import numpy.typing as npt
 POINTS = 50
 """Points of the curve at which a stroke is sampled."""
 
-MAX_EXTENT_RADII = 16.0
-"""All paint of a stroke lies within this many brush radii of its path, also for brushes that scatter dabs widely."""
-
 DURATION_SECONDS = 10.0
 """Duration of a stroke: slow, so that settings that depend on the speed of the pen have little effect."""
 
 RESET_SECONDS = 10.0
 """Time since the last stroke: long enough that the filters of a brush do not remember that stroke."""
 
+_EXTENT_SLACK_PX = 4  # added to the extent of a stroke, for edges that fade over a few px
 _PRESS_SECONDS = 0.1  # if it were longer, libmypaint would insert an event of its own before the pen is pressed down
 
 EVENT_SECONDS = [RESET_SECONDS, _PRESS_SECONDS] + [DURATION_SECONDS / POINTS] * POINTS
@@ -50,6 +48,18 @@ class PenPaths:
         return PenPaths(
             self.points[indices], self.log_radius[indices], self.colours[indices], self.seeds[indices], self.zoom
         )
+
+    def intersecting(self, box: tuple[int, int, int, int], extent_radii: float) -> npt.NDArray[np.int64]:
+        """Return the indices, ascending, of the strokes whose paint may lie in a box (x, y, width, height) in px.
+
+        extent_radii: how far paint may lie from the path of a stroke, in units of its largest radius.
+        """
+        x, y, width, height = box
+        extent = extent_radii * np.exp(self.log_radius) + _EXTENT_SLACK_PX
+        low, high = self.points[..., :2].min(1), self.points[..., :2].max(1)
+        outside_x = (high[:, 0] + extent < x) | (low[:, 0] - extent > x + width)
+        outside_y = (high[:, 1] + extent < y) | (low[:, 1] - extent > y + height)
+        return np.flatnonzero(~(outside_x | outside_y))
 
 
 def stroke_seeds(indices: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:

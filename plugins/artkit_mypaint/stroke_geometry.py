@@ -17,6 +17,9 @@ from artkit_mypaint.action_spaces import MAX_LOG_RADIUS
 REFERENCE_SIDE = 64
 """Side in px of the tile for which brush radii are defined. The brush scales with the side of the tile."""
 
+LARGEST_RADIUS = math.exp(MAX_LOG_RADIUS) / REFERENCE_SIDE
+"""The largest brush radius, that of actions of size 1, tile units."""
+
 _MARGIN_TILES = 0.625  # the widest stroke of dry_brush extends 0.63 tiles beyond its tile
 
 

@@ -27,10 +27,8 @@ import numpy.typing as npt
 from artkit import ArtkitError
 from artkit_mypaint.libmypaint_brush import LibMyPaintBrush
 from artkit_mypaint.painting import paint_coverages, paint_strokes
-from artkit_mypaint.pen_paths import MAX_EXTENT_RADII, PenPaths
+from artkit_mypaint.pen_paths import PenPaths
 from artkit_mypaint.surface import Surface
-
-_EXTENT_SLACK_PX = 4  # added to the extent of a stroke, for edges that fade over a few px
 
 Box = tuple[int, int, int, int]
 
@@ -82,7 +80,8 @@ class Workers:
             for strip, process in zip(strips, self._processes, strict=True):
                 _send_request(process, (np.array(len(groups)), np.array(strip), np.array(background, np.float64)))
                 for group in groups:
-                    _send_request(process, _to_arrays(group.subset(_intersecting_strokes(group, strip))))
+                    near = group.intersecting(strip, self.brush.max_extent_radii)
+                    _send_request(process, _to_arrays(group.subset(near)))
             return np.concatenate([_receive_result(process) for process in self._processes])
 
     def _start(self) -> None:
@@ -146,16 +145,6 @@ def _from_arrays(
     zoom: npt.NDArray[Any],
 ) -> PenPaths:
     return PenPaths(points, log_radius, colours, seeds, float(zoom[0]))
-
-
-def _intersecting_strokes(paths: PenPaths, box: Box) -> npt.NDArray[np.int64]:
-    """Return the indices, ascending, of the strokes whose paint may lie in a box."""
-    x, y, width, height = box
-    extent = MAX_EXTENT_RADII * np.exp(paths.log_radius) + _EXTENT_SLACK_PX
-    low, high = paths.points[..., :2].min(1), paths.points[..., :2].max(1)
-    outside_x = (high[:, 0] + extent < x) | (low[:, 0] - extent > x + width)
-    outside_y = (high[:, 1] + extent < y) | (low[:, 1] - extent > y + height)
-    return np.flatnonzero(~(outside_x | outside_y))
 
 
 def _write_arrays(stream: Any, arrays: Sequence[npt.NDArray[Any]]) -> None:

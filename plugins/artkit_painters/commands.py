@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from artkit import Renderer
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     "--sheet", type=click.Path(path_type=Path), help="Write an image of real strokes with painted ones below: a PNG."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
 def fidelity(
+    context: click.Context,
     painter: str,
     brush: str,
     strokes: int,
@@ -41,8 +44,18 @@ def fidelity(
     sheet: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare a painter with MyPaint, on strokes that no training contains."""
+    """Compare a painter with MyPaint, on strokes that no training contains.
+
+    The painter "mypaint" is artkit's brush engine: its dabs and coverages are compared with those of libmypaint.
+    """
     from artkit.errors import UsageError
+
+    if painter == "mypaint":
+        for option in ("weights", "mean", "pairs", "sheet"):
+            if context.get_parameter_source(option) is not ParameterSource.DEFAULT:
+                raise UsageError(f"--{option} has no effect for mypaint", hint="it is for neural painters, such as gan")
+        _print_engine_fidelity(brush, strokes, seed, as_json)
+        return
     from artkit.imaging.png import save_png
     from artkit_mypaint.engine.engine import Engine
     from artkit_painters import fidelity as fidelity_module
@@ -65,6 +78,21 @@ def fidelity(
     click.echo(f"{painter} of {brush}, {strokes} held-out strokes")
     for name, value, reference in fidelity_module.table(figures):
         click.echo(f"  {name:<32} {value:<10} {reference}")
+
+
+def _print_engine_fidelity(brush: str, strokes: int, seed: int, as_json: bool) -> None:
+    """Compare the brush engine with libmypaint and print the figures."""
+    from artkit_mypaint.engine_fidelity import compare
+
+    figures = compare(brush, strokes, seed)
+    if as_json:
+        click.echo(json.dumps({"brush": brush, "seed": seed, **figures}))
+        return
+    click.echo(f"the brush engine and libmypaint, {brush}, {strokes} strokes")
+    click.echo(f"  {'strokes with equal numbers of dabs':<36} {100 * figures['equal_counts']:.2f} %")
+    click.echo(f"  {'dab error, 99th percentile':<36} {figures['dab_error_p99']:.2g} px")
+    for key, name in (("mean", "mean"), ("p999", "99.9th percentile"), ("max", "largest")):
+        click.echo(f"  {f'coverage error, {name}':<36} {figures[f'coverage_error_{key}']:.2g}")
 
 
 def _build_renderer(painter: str, options: dict[str, Any], seed: int) -> Renderer:

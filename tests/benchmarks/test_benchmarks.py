@@ -49,14 +49,23 @@ def test_rendering_refuses_a_canvas_of_fractional_tiles() -> None:
 
 
 @pytest.mark.slow
-def test_mypaint_speed() -> None:
-    from artkit_mypaint import libmypaint
-    from artkit_mypaint.brush_files import brush_names
+@pytest.mark.usefixtures("mypaint")
+def test_engine() -> None:
+    out = run("engine", "--strokes", "20", "--repeats", "1")
+    rows = [line.split()[-3:] for line in out.splitlines()[2:]]
+    assert len(rows) == 5
+    assert all(float(number.replace(",", "")) > 0 for row in rows for number in row)
+    assert float(rows[0][-1]) == 1
 
-    if libmypaint.find() is None or not brush_names():
-        pytest.skip("libmypaint or its brushes are not installed")
-    out = run("mypaint_speed", "--strokes", "20", "--repeats", "1")
-    assert out.count("strokes/s") == 3
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("mypaint")
+@pytest.mark.parametrize("brushes", ["painters", "all"])
+def test_engine_fidelity(brushes: str) -> None:
+    _, _, *rows, summary = run("engine", "--brushes", brushes, "--strokes", "1").splitlines()
+    assert len(rows) == 6 if brushes == "painters" else len(rows) >= 76
+    assert summary.startswith(f"{len(rows)} brushes: ")
+    assert all(float(row.split()[-3]) < 1e-3 for row in rows), "mean errors"
 
 
 @pytest.mark.slow

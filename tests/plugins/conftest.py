@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from artkit.rendering.rendered_painting import RenderedPainting
 from artkit.strokes.stroke_log import StrokeLog
 from artkit_mypaint import libmypaint
 from artkit_mypaint.action_spaces import STROKE_SPACE
+from artkit_mypaint.brush_files import find_brush
 from artkit_mypaint.engine import engine
 from artkit_mypaint.engine.engine import Engine
 from artkit_mypaint.engine.rasterizing import ONE
@@ -46,6 +48,20 @@ def dry_brush() -> Engine:
 def loaded_dry_brush(mypaint: None) -> LibMyPaintBrush:
     """`dry_brush`, loaded by libmypaint."""
     return LibMyPaintBrush("classic/dry_brush")
+
+
+@pytest.fixture
+def changed_brush(tmp_path: Path) -> Callable[..., Path]:
+    """Write a brush that is `dry_brush` but for one setting: ``changed_brush("smudge", 0.5, pressure=curve)``."""
+
+    def write(setting: str, base_value: float, **inputs: list[list[float]]) -> Path:
+        content = json.loads(find_brush("classic/dry_brush").read_text())
+        content["settings"][setting] = {"base_value": base_value, "inputs": inputs}
+        file = tmp_path / f"{setting}.myb"
+        file.write_text(json.dumps(content))
+        return file
+
+    return write
 
 
 @pytest.fixture

@@ -59,9 +59,7 @@ def test_paint_starts_and_ends_with_the_stroke(dry_brush: Engine, coverage: Cove
 
 
 @pytest.mark.parametrize("name", ["classic/dry_brush", "classic/charcoal", "classic/pen"])
-def test_a_stroke_without_pressure_leaves_no_paint(
-    name: str, random_actions: Actions, coverage: Coverage
-) -> None:
+def test_a_stroke_without_pressure_leaves_no_paint(name: str, random_actions: Actions, coverage: Coverage) -> None:
     brush = Engine(name)
     assert coverage(brush, random_actions(4, start_pressure=0.0, end_pressure=0.0)).max() == 0
     assert coverage(brush, random_actions(4, start_pressure=0.5, end_pressure=0.5)).max() > 0.1
@@ -94,9 +92,7 @@ def test_the_size_of_a_stroke_is_its_largest_radius(random_actions: Actions, cov
     assert widths == pytest.approx(expected, rel=0.3)
 
 
-def test_stochastic_brushes_are_those_whose_samples_differ(
-    random_actions: Actions, coverage: Coverage
-) -> None:
+def test_stochastic_brushes_are_those_whose_samples_differ(random_actions: Actions, coverage: Coverage) -> None:
     actions = random_actions(12, seed=5, size=0.8)
     for name in ("dry_brush", "charcoal", "pencil", "calligraphy", "brush", "pen"):
         brush = Engine(f"classic/{name}")
@@ -106,9 +102,7 @@ def test_stochastic_brushes_are_those_whose_samples_differ(
 
 # --------------------------------------------------------------------------------------------------------------- scale
 @pytest.mark.parametrize("name", ["classic/calligraphy", "tanda/acrylic-05-paint", "classic/pen"])
-def test_small_strokes_are_visible_at_any_scale(
-    name: str, random_actions: Actions, coverage: Coverage
-) -> None:
+def test_small_strokes_are_visible_at_any_scale(name: str, random_actions: Actions, coverage: Coverage) -> None:
     """MyPaint omits dabs that are smaller than the width over which their edge fades."""
     brush = Engine(name)
     actions = random_actions(24, seed=2, size=0.1)
@@ -119,9 +113,7 @@ def test_small_strokes_are_visible_at_any_scale(
 
 
 @pytest.mark.parametrize("name", ["dry_brush", "pen", "calligraphy", "slow_ink"])
-def test_an_enlarged_stroke_is_the_same_stroke(
-    name: str, random_actions: Actions, coverage: Coverage
-) -> None:
+def test_an_enlarged_stroke_is_the_same_stroke(name: str, random_actions: Actions, coverage: Coverage) -> None:
     """Also with brushes that depend on the speed of the pen, which is higher in a larger picture."""
     brush = Engine(f"classic/{name}")
     actions = random_actions(8, seed=4, size=0.8)

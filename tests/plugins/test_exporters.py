@@ -268,9 +268,7 @@ def test_16_bit_pixels_are_rounded_to_the_nearest() -> None:
     assert tensor_to_pixels(pixel, 16).tolist() == [[[16384, 32768, 65535]]]
 
 
-def test_mypaint_renders_layers_and_videos(
-    paint: Paint, scene: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_mypaint_renders_layers_and_videos(paint: Paint, scene: Callable[..., Any], tmp_path: Path) -> None:
     renderer = scene((75, 50)).make("renderer", "mypaint", surrogate="")
     painting = replace(paint(2.0, strokes=2), renderer=renderer)
     with zipfile.ZipFile(write(painting, tmp_path / "p.ora")) as archive:

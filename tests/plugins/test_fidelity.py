@@ -20,7 +20,6 @@ from artkit_mypaint.engine.engine import Engine
 from artkit_painters import fidelity, two_sample
 from artkit_painters.fidelity import measure
 
-
 BRUSH = "classic/dry_brush"
 
 
@@ -126,10 +125,10 @@ def test_classifier_cannot_distinguish_the_brush_from_itself(real: Renderer, eng
 
 # -------------------------------------------------------------------------------------------------------------- command
 def test_command_prints_all_metrics_and_writes_an_image(tmp_path: Path) -> None:
-    arguments = ["fidelity", "mypaint", "--strokes", "100", "--pairs", "32", "--sheet", str(tmp_path / "s.png")]
+    arguments = ["fidelity", "gan", "--strokes", "100", "--pairs", "32", "--sheet", str(tmp_path / "s.png")]
     result = CliRunner().invoke(cli, [*arguments, "--json"], catch_exceptions=False)
     printed = json.loads(result.stdout)
-    assert {"painter": "mypaint", "brush": BRUSH, "strokes": 100, "seed": 0, "pairs": 32}.items() <= printed.items()
+    assert {"painter": "gan", "brush": BRUSH, "strokes": 100, "seed": 0, "pairs": 32}.items() <= printed.items()
     assert {"mse", "floor", "sampler", "iou", "energy", "spectrum", "accuracy", "accuracy_error"} <= printed.keys()
     assert Image.open(tmp_path / "s.png").size == (512, 512)
     assert len(fidelity.table(printed)) == 9
@@ -140,11 +139,16 @@ def test_command_prints_all_metrics_and_writes_an_image(tmp_path: Path) -> None:
     [
         (["cppn"], "does not paint brushstrokes"),
         (["mypaint", "--brush", "classic/charcol"], r"there is no brush.*\n.*classic/charcoal"),
-        (["mypaint", "--brush", "classic/smudge"], "uses smudge"),
-        (["mypaint", "--sheet", "s.jpg"], "must be a PNG"),
+        (["mypaint", "--brush", "smudge.myb"], "uses smudge"),
+        (["gan", "--sheet", "s.jpg"], "must be a PNG"),
+        (["mypaint", "--sheet", "s.png"], "--sheet has no effect for mypaint"),
+        (["mypaint", "--pairs", "0"], "--pairs has no effect for mypaint"),
     ],
 )
-def test_error_for_an_unsuitable_renderer_brush_or_file(arguments: list[str], message: str) -> None:
+def test_error_for_an_unsuitable_renderer_brush_or_file(
+    arguments: list[str], message: str, changed_brush: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(changed_brush("smudge", 0.5).parent)
     result = CliRunner().invoke(cli, ["fidelity", *arguments], catch_exceptions=False)
     assert result.exit_code == 2
     assert re.search(message, result.stderr)

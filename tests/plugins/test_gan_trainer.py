@@ -23,7 +23,6 @@ from artkit_painters import weights
 from artkit_painters.gan import Gan
 from artkit_painters.stroke_data import StrokeSet
 
-
 STEPS = 6
 RECIPE = """
 seed = 3
@@ -46,9 +45,7 @@ def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(
-    recipe_file: Path, train: Callable[..., Run], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def trained(recipe_file: Path, train: Callable[..., Run], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an uninterrupted training."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
     torch.manual_seed(1)

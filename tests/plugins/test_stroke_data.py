@@ -37,9 +37,7 @@ def read_files(folder: Path) -> dict[str, bytes]:
 
 
 # ------------------------------------------------------------------------------------------------------- random strokes
-def test_painting_is_reproducible_with_any_number_of_threads(
-    engine: Engine, use_cores: Callable[[int], None]
-) -> None:
+def test_painting_is_reproducible_with_any_number_of_threads(engine: Engine, use_cores: Callable[[int], None]) -> None:
     strokes = StrokeSet(BRUSH, 16, seed=2)
     first = strokes.paint(1, engine)
     strokes.paint(0, engine)
@@ -141,9 +139,7 @@ def test_folder_describes_its_strokes(tmp_path: Path, engine: Engine) -> None:
     ],
     ids=["brush", "seed", "margin", "action space"],
 )
-def test_error_for_a_folder_of_other_strokes(
-    tmp_path: Path, engine: Engine, other: StrokeSet, difference: str
-) -> None:
+def test_error_for_a_folder_of_other_strokes(tmp_path: Path, engine: Engine, other: StrokeSet, difference: str) -> None:
     list(StrokeSet(BRUSH, 8).store(tmp_path, engine))
     before = read_files(tmp_path)
     with pytest.raises(ArtkitError, match=rf"holds other strokes: .*{difference}.*\n.*choose another folder"):

@@ -23,7 +23,6 @@ from artkit.interfaces.scene import Scene
 from artkit.recipes.reading import read_recipe
 from artkit_painters import stroke_data, weights
 
-
 STEPS = 6
 TRAINERS = {
     "dabs": 'type = "gan"\nlisten = 16\nregression = 0.5\ncritic_steps = 2',
@@ -137,13 +136,21 @@ def test_error_for_weights_of_another_action_space_or_architecture(
     ("brush", "message"),
     [
         ("classic/charcol", r'no brush "classic/charcol"\n.*classic/charcoal'),
-        ("classic/smudge", r'"classic/smudge" uses smudge.*\n.*without smudging'),
-        ("classic/short_grass", "uses change_color_h"),
+        ("smudge.myb", r'smudge.myb" uses smudge.*\n.*without smudging'),
+        ("change_color_h.myb", "uses change_color_h"),
     ],
 )
 def test_error_for_an_unknown_or_unsupported_brush(
-    brush: str, message: str, write_recipe: Callable[..., Path], tmp_path: Path
+    brush: str,
+    message: str,
+    write_recipe: Callable[..., Path],
+    changed_brush: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    for setting in ("smudge", "change_color_h"):
+        changed_brush(setting, 0.5)
     with pytest.raises(UsageError, match=message):
         build_task(write_recipe("geometry", f'brush = "{brush}"'), tmp_path / "run")
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from artkit_mypaint.action_spaces import SHAPE_SIZE
-from artkit_mypaint.libmypaint_brush import LibMyPaintBrush
 from artkit_mypaint.libmypaint import ONE
+from artkit_mypaint.libmypaint_brush import LibMyPaintBrush
 from artkit_mypaint.painting import paint_coverages, paint_strokes
 from artkit_mypaint.pen_paths import PenPaths
 from artkit_mypaint.surface import Image, Surface

@@ -54,7 +54,7 @@ class OptimizationTask(Task):
         if not self.renderer.differentiable:
             raise UsageError(
                 f'the renderer "{recipe.blocks["renderer"].type}" is not differentiable',
-                hint='set a surrogate for its gradient, such as surrogate = "gan"',
+                hint='without a gradient it can only replay strokes; with mypaint, leave out surrogate = ""',
             )
         scene.renderer = self.renderer
         scene.canvas = self.canvas = cast(Canvas, self._build_block("canvas"))

@@ -19,6 +19,7 @@ import tomli_w
 from artkit.engine import checkpoint
 from artkit.errors import ArtkitError, UsageError
 from artkit.files import cannot_write, remove_leftovers, write_text
+from artkit.recipes.reading import read_recipe
 from artkit.recipes.recipe import RECORD
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
@@ -74,7 +75,7 @@ class RunFolder:
             raise UsageError(f"{self.recipe} is damaged: {error}", hint=_OTHER_FOLDER) from None
         if not isinstance(existing.get(RECORD, {}), dict):
             raise UsageError(f"{self.recipe} is damaged: {RECORD} is not a table", hint=_OTHER_FOLDER)
-        if differences := sorted(_differing_keys(existing, recipe)):
+        if differences := sorted(_differing_keys(_with_defaults(existing, self.recipe), recipe)):
             raise UsageError(
                 f"{self.path} contains a run of another recipe; different: {', '.join(differences[:5])}",
                 hint=_OTHER_FOLDER,
@@ -114,6 +115,14 @@ class RunFolder:
         finally:
             with contextlib.suppress(OSError):  # `append` has raised it already
                 stream.close()
+
+
+def _with_defaults(existing: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Return the recipe of a run with the defaults of settings that its version of artkit did not have."""
+    try:
+        return {**read_recipe([file]).resolved(), RECORD: existing.get(RECORD, {})}
+    except UsageError:  # a file that it names has changed, for example; then it is compared as it is
+        return existing
 
 
 def _differing_keys(old: Any, new: Any, key: str = "") -> Iterator[str]:

@@ -133,7 +133,8 @@ def _uses(inputs: set[str], settings: set[str]) -> int:
 
 def _speed_map(log_gamma: float) -> tuple[np.float32, np.float32, np.float32]:
     """gamma, m and q of ``speed input = log(gamma + speed) m + q``, which is 0.5 with slope 0.015 at speed 45."""
-    gamma = np.float32(math.exp(np.float32(log_gamma)))
-    factor = np.float32(0.015) * (np.float32(45) + gamma)
-    offset = np.float32(0.5) - factor * np.float32(math.log(np.float32(45) + gamma))
+    with np.errstate(over="ignore"):
+        gamma = np.float32(np.exp(np.float64(np.float32(log_gamma))))
+        factor = np.float32(0.015) * (np.float32(45) + gamma)
+        offset = np.float32(0.5) - factor * np.float32(math.log(np.float32(45) + gamma))
     return gamma, factor, offset

@@ -10,8 +10,8 @@ from numba import njit
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Without numba's reference counts, which would take several times as long as the arithmetic: these functions only use
-# arrays that their callers hold, and allocate none.
-_OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False}
+# arrays that their callers hold, and allocate none. Divisions by zero give infinities, as in C.
+_OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False, "error_model": "numpy"}
 
 _compile: Any = njit
 

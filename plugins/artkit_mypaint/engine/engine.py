@@ -21,7 +21,7 @@ from artkit_mypaint.engine.brush_program import BrushProgram
 from artkit_mypaint.engine.kernels import MAX_DABS, collect_dabs, draw_strokes, paint_coverages
 from artkit_mypaint.engine.rasterizing import ONE
 from artkit_mypaint.engine.state import DAB_SIZE
-from artkit_mypaint.pen_paths import EVENT_SECONDS, MAX_EXTENT_RADII, PenPaths
+from artkit_mypaint.pen_paths import EVENT_SECONDS, PenPaths
 
 ENGINE_VERSION = "1, libmypaint 1.6"
 """Changes when the strokes of the engine change; and the library whose strokes they are."""
@@ -29,7 +29,6 @@ ENGINE_VERSION = "1, libmypaint 1.6"
 _STROKES_AT_A_TIME = 32  # of a thread's task
 _WINDOW_STROKES = 512  # strokes whose dabs are kept at a time while a window is painted
 _ORIGIN_GRID = 4096  # px: coordinates are relative to a multiple of this, so that they keep their precision
-_EXTENT_SLACK_PX = 4  # added to the extent of a stroke, for edges that fade over a few px
 
 _Strokes = tuple[Any, ...]
 Box = tuple[int, int, int, int]
@@ -47,13 +46,14 @@ def _pool() -> ThreadPoolExecutor:
 class Engine:
     """Paints strokes with one brush.
 
-    brush: its name, such as ``classic/dry_brush``, or the path of a ``.myb`` file. Raises UsageError if there is no
-    such brush, it is invalid, or its strokes are more than a coverage times one colour.
+    brush: its name, such as ``classic/dry_brush``, or the path of a ``.myb`` file. allow_colour_changes: accept brushes
+    that change their colour within a stroke; only their dabs and coverages are those of MyPaint. Raises UsageError if
+    there is no such brush, it is invalid, or its strokes are more than a coverage times one colour.
     """
 
-    def __init__(self, brush: str) -> None:
+    def __init__(self, brush: str, allow_colour_changes: bool = False) -> None:
         self.brush = Brush(brush)
-        self.brush.require_coverage_only()
+        self.brush.require_coverage_only(allow_colour_changes)
         self._program = BrushProgram.from_settings(self.brush.settings)
 
     def dabs(self, paths: PenPaths) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
@@ -75,7 +75,7 @@ class Engine:
         """
         strokes, origins = self._strokes(paths)
         coverages = np.empty((len(paths), height, width, 1), np.uint16)
-        local = np.ascontiguousarray(corners - origins, dtype=np.float64)
+        local = np.ascontiguousarray(corners - origins, dtype=np.int64)
 
         paint_coverages(self._program, strokes, local, 0, 0, coverages)  # compiles it before threads need it
 
@@ -97,7 +97,7 @@ class Engine:
         pixels = np.empty((height, width, 4), np.uint16)
         pixels[:] = np.rint(np.array([*background, 1.0][:4]) * ONE).astype(np.uint16)
         for paths in groups:
-            near = np.flatnonzero(_intersects(paths, window))
+            near = paths.intersecting(window, self.brush.max_extent_radii)
             for start in range(0, len(near), _WINDOW_STROKES):
                 self._draw(paths.subset(near[start : start + _WINDOW_STROKES]), pixels, x, y)
         return pixels[..., : len(background)].astype(np.float32) / np.float32(ONE)
@@ -107,11 +107,12 @@ class Engine:
         dabs, counts, origins = self._local_dabs(paths)
         colours = np.rint(paths.colours * ONE).astype(np.uint32)
         ends = counts.cumsum()
-        draw_strokes(pixels, dabs, ends[:0], origins, colours)  # compiles it before threads need it
+        corners = np.array([x, y]) - origins.astype(np.int64)
+        draw_strokes(pixels, dabs, ends[:0], corners, colours)  # compiles it before threads need it
 
         def draw(strip: tuple[int, int]) -> None:
             top, bottom = strip
-            draw_strokes(pixels[top:bottom], dabs, ends, origins - np.array([x, y + top]), colours)
+            draw_strokes(pixels[top:bottom], dabs, ends, corners + np.array([0, top]), colours)
 
         edges = np.linspace(0, len(pixels), _cores() + 1).astype(int).tolist()
         list(_pool().map(draw, itertools.pairwise(edges)))
@@ -161,14 +162,3 @@ def _map(function: Callable[[range], Any], count: int) -> Iterator[Any]:
     """Call a function for chunks of strokes on all cores; the results in order."""
     starts = range(0, count, _STROKES_AT_A_TIME)
     return _pool().map(function, [range(start, min(start + _STROKES_AT_A_TIME, count)) for start in starts])
-
-
-def _intersects(paths: PenPaths, box: Box) -> npt.NDArray[np.bool_]:
-    """Which strokes (m,) may leave paint in a box."""
-    x, y, width, height = box
-    extent = MAX_EXTENT_RADII * np.exp(paths.log_radius) + _EXTENT_SLACK_PX
-    low, high = paths.points[..., :2].min(1), paths.points[..., :2].max(1)
-    outside_x = (high[:, 0] + extent < x) | (low[:, 0] - extent > x + width)
-    outside_y = (high[:, 1] + extent < y) | (low[:, 1] - extent > y + height)
-    inside: npt.NDArray[np.bool_] = ~(outside_x | outside_y)
-    return inside

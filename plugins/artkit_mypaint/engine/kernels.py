@@ -71,8 +71,7 @@ def _coverage_kernel(source_hash: int) -> Kernel:
             if count < 0:
                 return -1
             coverages[index] = 0
-            x, y = np.float32(corners[index, 0]), np.float32(corners[index, 1])
-            draw_dabs(coverages[index], buffer[:count], -x, -y, black)
+            draw_dabs(coverages[index], buffer[:count], corners[index, 0], corners[index, 1], black)
         return 0
 
     kernel: Kernel = paint_coverages
@@ -106,13 +105,15 @@ def _dab_kernel(source_hash: int) -> Kernel:
 
 def _drawing_kernel(source_hash: int) -> Kernel:
     @njit(cache=True, nogil=True)
-    def draw_strokes(pixels: Any, dabs: Any, ends: Any, offsets: Any, colours: Any) -> None:
-        """Composite strokes over pixels (h, w, 4). ends (m,): where the dabs of each end; offsets (m, 2): to px."""
+    def draw_strokes(pixels: Any, dabs: Any, ends: Any, corners: Any, colours: Any) -> None:
+        """Composite strokes over pixels (h, w, 4).
+
+        ends (m,): where the dabs of each end. corners (m, 2): of the pixels, in the coordinates of each stroke.
+        """
         _ = source_hash
         begin = 0
         for index in range(len(ends)):
-            x, y = np.float32(offsets[index, 0]), np.float32(offsets[index, 1])
-            draw_dabs(pixels, dabs[begin : ends[index]], x, y, colours[index])
+            draw_dabs(pixels, dabs[begin : ends[index]], corners[index, 0], corners[index, 1], colours[index])
             begin = ends[index]
 
     kernel: Kernel = draw_strokes

@@ -78,7 +78,9 @@ def _softened_distance(x: Any, y: Any, cos: Any, sin: Any, ratio: Any, per_radiu
 
 
 @inlined
-def _draw_ellipse(pixels: _Pixels, box: Any, x: Any, y: Any, shape: Any, profile: Any, colour: Any) -> None:
+def _draw_ellipse(
+    pixels: _Pixels, box: Any, x: Any, y: Any, left: int, top: int, shape: Any, profile: Any, colour: Any
+) -> None:
     """Draw a dab of any ratio and angle."""
     x0, x1, y0, y1 = box
     radius, ratio, angle, core = shape
@@ -95,12 +97,14 @@ def _draw_ellipse(pixels: _Pixels, box: Any, x: Any, y: Any, shape: Any, profile
             else:
                 distance2 = _squared_distance(dx, dy, cos, sin, ratio) * per_radius2
             if distance2 <= _1:
-                top = _mask(distance2, hardness, slope1, slope2) * factor >> _SHIFT
-                _composite(pixels, row, column, top, colour)
+                opacity = _mask(distance2, hardness, slope1, slope2) * factor >> _SHIFT
+                _composite(pixels, row - top, column - left, opacity, colour)
 
 
 @inlined
-def _draw_circle(pixels: _Pixels, box: Any, x: Any, y: Any, shape: Any, profile: Any, colour: Any) -> None:
+def _draw_circle(
+    pixels: _Pixels, box: Any, x: Any, y: Any, left: int, top: int, shape: Any, profile: Any, colour: Any
+) -> None:
     """`_draw_ellipse` for round, upright dabs, of which most is the same for all pixels of a column."""
     x0, x1, y0, y1 = box
     radius, _, _, core = shape
@@ -116,7 +120,7 @@ def _draw_circle(pixels: _Pixels, box: Any, x: Any, y: Any, shape: Any, profile:
             continue
         half = f32(math.sqrt(radius2 - near_x2)) + _1
         widening = _1 / (_1 + (far_x2 - near_x2) * per_radius2)
-        for row in range(max(y0, int(y - half)), min(y1, int(y + half)) + 1):
+        for row in range(max(y0, math.floor(y - half)), min(y1, math.floor(y + half)) + 1):
             dy = f32(row) + _HALF - y
             dy2 = dy * dy
             if softened and dx < _HALF and abs(dy) < _HALF:
@@ -129,29 +133,32 @@ def _draw_circle(pixels: _Pixels, box: Any, x: Any, y: Any, shape: Any, profile:
                         distance2 = (far2 * per_radius2 + distance2) * _HALF
                     else:
                         distance2 = _1 - (_1 - distance2) * widening
-                top = _mask(distance2, hardness, slope1, slope2) * factor >> _SHIFT
-                _composite(pixels, row, column, top, colour)
+                opacity = _mask(distance2, hardness, slope1, slope2) * factor >> _SHIFT
+                _composite(pixels, row - top, column - left, opacity, colour)
 
 
 @compiled
-def draw_dabs(pixels: _Pixels, dabs: npt.NDArray[np.float32], x: Any, y: Any, colour: npt.NDArray[np.uint32]) -> None:
+def draw_dabs(
+    pixels: _Pixels, dabs: npt.NDArray[np.float32], left: int, top: int, colour: npt.NDArray[np.uint32]
+) -> None:
     """Composite dabs over pixels in their order.
 
-    pixels (h, w, 1 or 4): coverage alone, or premultiplied red, green, blue and alpha. dabs (k, DAB_SIZE). x, y: added
-    to their centres, so that these are px from the upper left corner. colour (3,): fixed point, not used for coverage.
+    pixels (h, w, 1 or 4): coverage alone, or premultiplied red, green, blue and alpha. dabs (k, DAB_SIZE). left, top:
+    upper left corner of the pixels, in the coordinates of the dabs. Adding it to the centres of dabs would round them,
+    and a pixel would depend on the window. colour (3,): fixed point, not used for coverage.
     """
     height, width, _ = pixels.shape
     for index in range(dabs.shape[0]):
         dab = dabs[index]
         radius, hardness, opacity = dab[DAB_RADIUS], min(max(dab[DAB_HARDNESS], _0), _1), dab[DAB_OPACITY]
-        centre_x, centre_y = dab[DAB_X] + x, dab[DAB_Y] + y
+        x, y = dab[DAB_X], dab[DAB_Y]
         if not (radius >= _MIN_RADIUS and hardness > _0 and opacity > _0):
             continue
-        if not (abs(centre_x) < _FAR and abs(centre_y) < _FAR):
+        if not (abs(x) < _FAR and abs(y) < _FAR):
             continue
         fringe = min(radius + _1, _FAR)
-        x0, x1 = max(math.floor(centre_x - fringe), 0), min(math.floor(centre_x + fringe), width - 1)
-        y0, y1 = max(math.floor(centre_y - fringe), 0), min(math.floor(centre_y + fringe), height - 1)
+        x0, x1 = max(math.floor(x - fringe), left), min(math.floor(x + fringe), left + width - 1)
+        y0, y1 = max(math.floor(y - fringe), top), min(math.floor(y + fringe), top + height - 1)
         if x1 < x0 or y1 < y0:
             continue
         ratio = max(dab[DAB_RATIO], _1)
@@ -160,6 +167,6 @@ def draw_dabs(pixels: _Pixels, dabs: npt.NDArray[np.float32], x: Any, y: Any, co
         slope2 = hardness / (_1 - hardness) if hardness < _1 else _0
         profile = (hardness, -(_1 / hardness - _1), slope2, u32(min(opacity, _1) * _SCALE))
         if ratio == _1 and dab[DAB_ANGLE] == _UPRIGHT:
-            _draw_circle(pixels, (x0, x1, y0, y1), centre_x, centre_y, shape, profile, colour)
+            _draw_circle(pixels, (x0, x1, y0, y1), x, y, left, top, shape, profile, colour)
         else:
-            _draw_ellipse(pixels, (x0, x1, y0, y1), centre_x, centre_y, shape, profile, colour)
+            _draw_ellipse(pixels, (x0, x1, y0, y1), x, y, left, top, shape, profile, colour)
