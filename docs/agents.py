@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 
 import click
+
 from agent_evaluation.measurement import measure
 from agent_evaluation.page import make_page, plot_curves
-
 from artkit.errors import ArtkitError
 from artkit.files import write_text
 

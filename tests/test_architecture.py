@@ -49,8 +49,8 @@ ROOMS = (
     ("cli",),
     ("__main__",),
 )
-"""The packages of core, lowest first. A package imports from itself and from those above it in this list; modules of one
-line import from one another, without a circle. `artkit/__init__.py` re-exports names and belongs to none of them."""
+"""The packages of core, lowest first. A package imports from itself and from those above it in this list. Modules of
+one line import from one another, without a circle. `artkit/__init__.py` re-exports names and belongs to none."""
 
 MAY_IMPORT = {"artkit_painters": {"artkit_mypaint"}}
 """The only imports from one plugin to another: the neural painters learn the strokes of MyPaint."""

@@ -39,6 +39,7 @@ NODES = 24
 
 _STROKES = 512  # on which a brush is measured
 _SIDE = 256  # px of their tiles: so large that the width of a pixel hardly matters
+_MAX_DABS = 1 << 16  # of these strokes that are measured
 _BINS = 17  # pressures, evenly spaced in [0, 1], at which quantities are known
 _TINY = 1e-6
 _MAX_OPACITY = 0.99
@@ -75,8 +76,9 @@ def measure_brush(engine: Engine, seed: int = 0) -> BrushStatistics:
     indices = torch.arange(_STROKES)
     paths = trace_actions(actions, torch.zeros(_STROKES, 2), _SIDE, indices, seed)
     dabs_array, counts = engine.dabs(paths)
-    dabs = torch.from_numpy(dabs_array)
-    stroke = indices.repeat_interleave(torch.from_numpy(counts))
+    stride = 1 + len(dabs_array) // _MAX_DABS  # each dab stands for so many
+    dabs = torch.from_numpy(dabs_array[::stride])
+    stroke = indices.repeat_interleave(torch.from_numpy(counts))[::stride]
     radius = stroke_geometry.max_radius(actions)[stroke] * _SIDE
     t = ((dabs[:, DAB_TIME] - 1) / (POINTS - 1)).clamp(0, 1)
     a, b, c = (x[stroke] for x in stroke_geometry.bezier_coefficients(actions))
@@ -84,7 +86,7 @@ def measure_brush(engine: Engine, seed: int = 0) -> BrushStatistics:
     offset = (dabs[:, [DAB_X, DAB_Y]] - centre) / radius[:, None]
     mass, moment = _profile_moments(dabs[:, DAB_OPACITY], dabs[:, DAB_HARDNESS])
     area = (dabs[:, DAB_RADIUS] / radius) ** 2 / dabs[:, DAB_RATIO].clamp(min=1)  # ellipses count as discs
-    mass, moment = mass * area, moment * area**2
+    mass, moment = stride * mass * area, stride * moment * area**2
     weights = _bin_weights(dabs[:, DAB_PRESSURE])
     total = (weights * mass[:, None]).sum(0).clamp(min=1e-9)
     shape = (weights * moment[:, None]).sum(0) / total

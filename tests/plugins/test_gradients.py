@@ -150,12 +150,18 @@ POSITIONS, PRESSURES, SIZE = tuple(range(6)), (6, 7), (8,)
 
 @pytest.mark.parametrize(
     ("brush", "dimensions"),
-    [("deevad/liner", POSITIONS), ("deevad/liner", SIZE), ("tanda/acrylic-05-paint", PRESSURES), ("classic/pen", SIZE)],
+    [
+        ("deevad/liner", POSITIONS),
+        ("deevad/liner", SIZE),
+        ("classic/pen", SIZE),
+        ("tanda/acrylic-05-paint", PRESSURES),  # changes the radius
+        ("experimental/basic", PRESSURES),  # changes the opacity alone
+    ],
 )
 def test_gradients_of_exact_coverage_agree_with_the_engine(
     brush: str, dimensions: tuple[int, ...], random_actions: Actions
 ) -> None:
-    """Finite differences of real strokes of deterministic brushes: position, size, and opacity by pressure."""
+    """Finite differences of real strokes of deterministic brushes."""
     assert not engine_of(brush).brush.stochastic
     actions, weights = random_actions(16, seed=9) * 0.8 + 0.1, smooth_weights(16)
     variable = actions.double().requires_grad_()

@@ -154,7 +154,7 @@ def _soften(radius: Any, hardness: Any, width: Any) -> Any:
 
 
 @inlined
-def _reset(s: Floats, base: Floats, clamped_radius: Any, x: Any, y: Any, pressure: Any) -> None:
+def _reset(s: Floats, clamped_radius: Any, x: Any, y: Any, pressure: Any) -> None:
     s[:] = F0
     s[st.X], s[st.Y], s[st.PRESSURE] = x, y, pressure
     s[st.ACTUAL_X], s[st.ACTUAL_Y], s[st.ACTUAL_RADIUS] = x, y, clamped_radius
@@ -217,6 +217,51 @@ def _tilt(s: Floats, part: Any) -> None:
     s[st.ASCENSION] += part * angle_difference(s[st.ASCENSION], F0)
 
 
+@inlined
+def _set_base_values(
+    program: BrushProgram, base: Floats, values: Floats, inputs: Floats, log_radius: Any, softness: Any, zoom: Any
+) -> None:
+    """Write what is constant in a stroke."""
+    for setting in range(len(program.base)):
+        base[setting] = values[setting] = program.base[setting]
+    base[p.RADIUS_LOGARITHMIC] = values[p.RADIUS_LOGARITHMIC] = log_radius
+    base[p.ANTI_ALIASING] = values[p.ANTI_ALIASING] = softness
+    inputs[p.VIEWZOOM] = log_radius - f32(math.log(f32(math.exp(log_radius)) / zoom))
+    inputs[p.BRUSH_RADIUS] = log_radius
+
+
+@inlined
+def _skip(s: Floats, x: Any, y: Any, seconds: Any, event: int) -> Any:
+    """Return the seconds since the last event that was not skipped, or -1 to skip this one.
+
+    Tracking noise displaces the pen once in a while, however many events there are: the way between is skipped.
+    """
+    if s[st.SKIP] <= f32(0.001):
+        return seconds
+    s[st.SKIPPED_TIME] = f32(f64(s[st.SKIPPED_TIME]) + seconds)
+    s[st.SKIP] -= f32(math.hypot(s[st.SKIP_X] - x, s[st.SKIP_Y] - y))
+    s[st.SKIP_X], s[st.SKIP_Y] = x, y
+    seconds = f64(s[st.SKIPPED_TIME])
+    if s[st.SKIP] > f32(0.001) and event > 0 and seconds <= _RESET_SECONDS:
+        return -1.0
+    s[st.SKIP], s[st.SKIP_X], s[st.SKIP_Y], s[st.SKIPPED_TIME] = F0, F0, F0, F0
+    return seconds
+
+
+@inlined
+def _track_pen(
+    s: Floats, base: Floats, generator: npt.NDArray[np.float64], x: Any, y: Any, noise: Any, seconds: Any
+) -> Any:
+    """Return where the brush moves when the pen moves to (x, y): with tracking noise, and behind the pen."""
+    to_x, to_y = x, y
+    if noise > f32(0.001):
+        s[st.SKIP], s[st.SKIP_X], s[st.SKIP_Y] = HALF * noise, x, y
+        to_x += noise * gaussian(generator)
+        to_y += noise * gaussian(generator)
+    rate = F1 - decay(base[p.SLOW_TRACKING], f32(100.0 * seconds))
+    return s[st.X] + (to_x - s[st.X]) * rate, s[st.Y] + (to_y - s[st.Y]) * rate
+
+
 @compiled
 def stroke_dabs(
     program: BrushProgram,
@@ -239,18 +284,11 @@ def stroke_dabs(
     """
     s, base, values, inputs = memory[0], memory[1], memory[2], memory[3]
     memory[:] = F0
-    for setting in range(len(program.base)):
-        base[setting] = values[setting] = program.base[setting]
-    base[p.RADIUS_LOGARITHMIC] = values[p.RADIUS_LOGARITHMIC] = log_radius
-    base[p.ANTI_ALIASING] = values[p.ANTI_ALIASING] = softness
-    base_radius = f32(math.exp(log_radius))
-    inputs[p.VIEWZOOM] = log_radius - f32(math.log(base_radius / zoom))
-    inputs[p.BRUSH_RADIUS] = log_radius
-    constants = (base_radius, f32(math.exp(base[p.PRESSURE_GAIN])), zoom, (origin[0], origin[1]))
+    _set_base_values(program, base, values, inputs, log_radius, softness, zoom)
+    base_radius, gain = f32(math.exp(log_radius)), f32(math.exp(base[p.PRESSURE_GAIN]))
+    constants = (base_radius, gain, zoom, (origin[0], origin[1]))
     seed_generator(generator, seed)
-    clamped_radius = clamp(base_radius, MIN_RADIUS, MAX_RADIUS)
-    noise = base_radius * base[p.TRACKING_NOISE]
-    count = 0
+    count, noise = 0, base_radius * base[p.TRACKING_NOISE]
     # libmypaint is reset twice before a stroke, which draws from the generator each time.
     for event in range(-1, points.shape[0]):
         row = max(event, 0)
@@ -261,23 +299,12 @@ def stroke_dabs(
             if sudden:  # pressure after a pause: first move there without pressure, then press
                 seconds = event_seconds[row] - 0.0001 if half == 0 else 0.0001
             press = F0 if sudden and half == 0 else pressure
-            to_x, to_y = x, y
-            if s[st.SKIP] > f32(0.001):
-                s[st.SKIPPED_TIME] = f32(f64(s[st.SKIPPED_TIME]) + seconds)
-                s[st.SKIP] -= f32(math.hypot(s[st.SKIP_X] - x, s[st.SKIP_Y] - y))
-                s[st.SKIP_X], s[st.SKIP_Y] = x, y
-                seconds = f64(s[st.SKIPPED_TIME])
-                if s[st.SKIP] > f32(0.001) and event > 0 and seconds <= _RESET_SECONDS:
-                    continue
-                s[st.SKIP], s[st.SKIP_X], s[st.SKIP_Y], s[st.SKIPPED_TIME] = F0, F0, F0, F0
-            if noise > f32(0.001):
-                s[st.SKIP], s[st.SKIP_X], s[st.SKIP_Y] = HALF * noise, x, y
-                to_x += noise * gaussian(generator)
-                to_y += noise * gaussian(generator)
-            rate = F1 - decay(base[p.SLOW_TRACKING], f32(100.0 * seconds))
-            to_x, to_y = s[st.X] + (to_x - s[st.X]) * rate, s[st.Y] + (to_y - s[st.Y]) * rate
+            seconds = _skip(s, x, y, seconds, event)
+            if seconds < 0:
+                continue
+            to_x, to_y = _track_pen(s, base, generator, x, y, noise, seconds)
             if event <= 0 or seconds > _RESET_SECONDS:
-                _reset(s, base, clamped_radius, to_x, to_y, press)
+                _reset(s, clamp(base_radius, MIN_RADIUS, MAX_RADIUS), to_x, to_y, press)
                 s[st.RANDOM] = f32(uniform(generator))
                 continue
             target = (event, to_x, to_y, press, seconds)
