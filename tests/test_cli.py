@@ -356,6 +356,7 @@ def test_export_to_a_path_below_a_file(painted: Path, call: Call) -> None:
     _assert_one_error(call("export", painted, "file/a.png"), 1, "is not a folder")
 
 
+@pytest.mark.slow
 def test_export_that_does_not_fit_into_memory_is_one_message(
     toy: Any, painted: Path, command: Command, tmp_path: Path
 ) -> None:

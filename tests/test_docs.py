@@ -278,6 +278,7 @@ def test_the_guide_builds_the_sample() -> None:
     assert [line for line in source.splitlines()[1:] if not line.startswith(("import ", "from "))] == []
 
 
+@pytest.mark.slow
 def test_plugins_of_the_guide_paint(
     tmp_path: Path, with_packages: Callable[..., dict[str, str]], commands: Callable[..., list[str]]
 ) -> None:

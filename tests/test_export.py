@@ -171,6 +171,7 @@ def artkit_exporters():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT])
 def test_killed_export_leaves_the_earlier_file_and_nothing_else(
     painted: Path, install: Callable[..., str], tmp_path: Path, signal_number: signal.Signals

@@ -114,6 +114,7 @@ def server(folder: Path) -> Iterator[Server]:
     client.process.wait()
 
 
+@pytest.mark.slow
 def test_editor_validates_recipes_and_shows_documentation(folder: Path, server: Server) -> None:
     recipes = [*shipped_recipes().values(), *(sample / f"{sample.name}.toml" for sample in SAMPLES)]
     for index, recipe in enumerate(recipes):
@@ -157,6 +158,7 @@ def test_editor_validates_recipes_and_shows_documentation(folder: Path, server: 
         assert text in items[name]
 
 
+@pytest.mark.slow
 def test_editor_completes_types(folder: Path, server: Server) -> None:
     file = folder / "incomplete.toml"
     file.write_text("#:schema recipe.schema.json\n[renderer]\ntype = \n")
@@ -164,6 +166,7 @@ def test_editor_completes_types(folder: Path, server: Server) -> None:
     assert {'"splatter"', '"mypaint"', '"gan"'} <= server.completions(file, "type = ").keys()
 
 
+@pytest.mark.slow
 def test_taplo_agrees(folder: Path) -> None:
     for name, recipe in shipped_recipes().items():
         copy = folder / f"{name.replace('/', '-')}.toml"

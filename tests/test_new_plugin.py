@@ -32,6 +32,7 @@ def new_plugin(name: str, kind: str) -> list[str]:
     return result.stdout.split()
 
 
+@pytest.mark.slow
 def test_plugins_of_all_kinds_are_found_run_and_pass_their_tests(
     here: Path, with_packages: Callable[..., dict[str, str]], commands: Callable[..., list[str]]
 ) -> None:

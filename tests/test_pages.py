@@ -108,6 +108,7 @@ def test_slider_of_a_report_shows_the_strokes(painted: Path, page: Any) -> None:
     np.testing.assert_array_equal(screenshot(figure.locator("img:visible")), all_strokes)
 
 
+@pytest.mark.slow
 def test_tile_viewer_shows_the_picture_and_its_details(painted: Path, page: Any, tmp_path: Path) -> None:
     painting = open_painting(painted, 12.0)
     file = tmp_path / "large & small.dzi"

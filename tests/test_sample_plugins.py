@@ -20,6 +20,7 @@ def test_samples_are_a_renderer_and_an_objective() -> None:
     assert {sample.name for sample in SAMPLES} == {"splatter", "histogram"}
 
 
+@pytest.mark.slow
 def test_samples_run_together(
     tmp_path: Path, with_packages: Callable[..., dict[str, str]], commands: Callable[..., list[str]]
 ) -> None:
@@ -45,6 +46,7 @@ def test_samples_run_together(
     assert versions["artkit-splatter"] == versions["artkit-histogram"] == "0.1.0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_tests_of_the_sample_pass(sample: Path, tmp_path: Path, with_packages: Callable[..., dict[str, str]]) -> None:
     copy = shutil.copytree(sample, tmp_path / sample.name)

@@ -70,6 +70,7 @@ def test_run_yields_its_progress() -> None:
     assert repr(run) == f"<run painting: step 6 of 6, in {run.folder}>"
 
 
+@pytest.mark.slow
 def test_run_equals_that_of_the_command(command: Callable[..., Any], recipe_file: Callable[..., Path]) -> None:
     file = recipe_file(
         'steps = 6\nsize = [40, 24]\n[canvas]\ntype = "grid"\ntile = 16\noverlap = 8\nstrokes = 1\n'

@@ -190,6 +190,7 @@ def test_plugin_for_this_version_of_artkit_is_used(install: Install, needs: str)
     assert "still" in get_registry().components("agent")
 
 
+@pytest.mark.slow
 def test_every_command_works_with_all_broken_plugins_installed(
     install: Install, toy: Any, commands: Callable[..., list[str]], tmp_path: Path
 ) -> None:

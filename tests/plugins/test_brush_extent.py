@@ -22,6 +22,7 @@ def brush_extent(brush: str) -> tuple[float, float]:
     return measure_extent(Engine(brush))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("brush", ["classic/dry_brush", "classic/charcoal", "classic/calligraphy", "classic/brush"])
 def test_hardly_any_paint_of_other_strokes_lies_beyond_the_extent(brush: str) -> None:
     low, increase = brush_extent(brush)

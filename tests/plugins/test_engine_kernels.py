@@ -75,6 +75,7 @@ def interpolate(curve: list[list[float]], at: float) -> float:
     return float(y0 + (y1 - y0) * (at - x0) / (x1 - x0))
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_settings_are_their_base_values_plus_curves_over_inputs(data: Any) -> None:

@@ -116,6 +116,7 @@ def test_resumed_training_has_the_same_weights_and_log(
         assert {**json.loads(line), "seconds": 0} == {**json.loads(resumed_line), "seconds": 0}
 
 
+@pytest.mark.slow
 def test_error_of_the_mean_decreases(recipe_file: Path, folder_with_strokes: Path) -> None:
     settings = ['trainer.architecture="geometry"', "trainer.channels=8", "trainer.regression=1.0", "trainer.batch=16"]
     task = build_task(recipe_file, folder_with_strokes, "steps=40", *settings)

@@ -64,6 +64,7 @@ def build_task(file: Path, folder: Path, *settings: str) -> RendererTrainingTask
     return RendererTrainingTask(read_recipe([file], list(settings)), torch.device("cpu"), folder)
 
 
+@pytest.mark.slow
 # ------------------------------------------------------------------------------------------------------------- training
 @pytest.mark.parametrize("kind", TRAINERS)
 def test_resumed_training_gives_the_same_weights_and_they_can_be_rendered(
