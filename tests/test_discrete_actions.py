@@ -42,6 +42,7 @@ def test_errors_at_levels_and_between_levels_are_separated(discrete: Any) -> Non
     assert between == pytest.approx(0.45, abs=0.06)
 
 
+@pytest.mark.slow
 def test_page_has_figures_and_results(discrete: Any, tmp_path: Path) -> None:
     file = tmp_path / "discrete.safetensors"
     with torch.random.fork_rng():

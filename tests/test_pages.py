@@ -84,6 +84,7 @@ def mean_difference(one: Any, other: Any) -> float:
     return float(np.abs(np.asarray(one, float) - np.asarray(other, float)).mean())
 
 
+@pytest.mark.slow
 def test_slider_of_a_report_shows_the_strokes(painted: Path, page: Any) -> None:
     page.goto((painted / "report.html").as_uri())
     all_loaded = "images => images.every(image => image.complete && image.naturalWidth > 0)"

@@ -77,7 +77,14 @@ FIXTURES: dict[Component, str] = {
 }
 """Fixtures that provide the files or programs that a component requires."""
 
-SLOW: set[Component] = {("trainer", "gan"), ("trainer", "vae")}
+SLOW: set[Component] = {
+    ("trainer", "gan"),
+    ("trainer", "vae"),
+    ("exporter", "mp4"),
+    ("exporter", "webm"),
+    ("exporter", "webp"),
+    ("renderer", "libmypaint"),
+}
 
 
 @pytest.fixture

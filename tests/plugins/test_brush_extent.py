@@ -51,6 +51,7 @@ def test_hardly_any_paint_of_other_strokes_lies_beyond_the_extent(brush: str) ->
     assert paint_beyond < 0.005 * coverage.sum()
 
 
+@pytest.mark.slow
 def test_extent_of_a_brush_that_shrinks_with_pressure_is_largest_without_pressure() -> None:
     charcoal, dry_brush = brush_extent("classic/charcoal"), brush_extent("classic/dry_brush")
     assert charcoal[0] > 3

@@ -69,6 +69,7 @@ def test_sampled_dabs_are_no_larger_than_those_of_the_brush(brush: str, random_a
     assert painter.max_extent(actions, 64.0).max() < 2 * 64
 
 
+@pytest.mark.slow
 # ------------------------------------------------------------------------------------------------------------ fidelity
 @pytest.mark.parametrize("brush", [*BRUSHES, "classic/brush"])
 def test_samples_differ_from_real_strokes_no_more_than_these_from_each_other(

@@ -137,6 +137,7 @@ def test_mean_is_trained_without_a_critic(recipe_file: Path, folder_with_strokes
     assert set(task.trainer.optimizers()) == {"regression"}
 
 
+@pytest.mark.slow
 def test_negative_log_likelihoods_decrease_without_stored_strokes(recipe_file: Path, tmp_path: Path) -> None:
     task = build_task(recipe_file, tmp_path, "steps=200", "trainer.regression=1.0")
     first, *_, last = [task.step(step) for step in range(200)]
