@@ -1,8 +1,9 @@
 """Memory planning: estimate the memory of an optimisation step and choose the window size.
 
 What limits memory: a step renders all strokes of a window and keeps their patches, and the activations of the networks,
-for the backward pass. `MemoryPlan.bytes` estimates both; `MemoryPlan.windows` chooses windows of which a step takes a
-quarter of the machine's memory at most.
+for the backward pass. `MemoryPlan.bytes` estimates both; training an agent multiplies it by the batch. For an automatic
+window, `MemoryPlan.windows` chooses windows of which a step takes a quarter of the memory of the machine or container,
+unless that would be too small for the margins; `artkit.memory.check_memory` refuses what takes more than 80 %.
 """
 
 from __future__ import annotations
