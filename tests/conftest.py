@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; the processes that tests start inherit it
-os.environ.pop("PYTEST_ADDOPTS", None)  # meant for this run of pytest, not for those that tests start
 
 import itertools
 import json
