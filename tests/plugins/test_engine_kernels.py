@@ -185,3 +185,14 @@ def test_kernels_are_cached_until_a_source_changes(tmp_path: Path) -> None:
     halved, hits = draw()
     assert halved == pytest.approx(paint / 2, abs=2)
     assert hits == 0
+
+
+def test_kernels_work_where_no_cache_can_be_written() -> None:
+    script = (
+        "from numba.core import caching\n"
+        "caching.CacheImpl._locator_classes = []\n"  # as where neither the package nor a home can be written
+        "from artkit_mypaint.engine import kernels\n"
+        "print(kernels.paint_coverages.py_func.__name__)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100, check=False)
+    assert done.stdout.strip() == "paint_coverages", done.stderr

@@ -24,3 +24,11 @@ def compiled(function: F) -> F:
 def inlined(function: F) -> F:
     """Compile a function into each compiled function that calls it."""
     return cast(F, _compile(**_OPTIONS, forceinline=True)(function))
+
+
+def entry_point(function: F) -> F:
+    """Compile a function that Python calls, and cache it on the disk where a folder for it can be written."""
+    try:
+        return cast(F, _compile(cache=True, nogil=True)(function))
+    except RuntimeError:  # numba found no such folder: the function is compiled in each process
+        return cast(F, _compile(nogil=True)(function))

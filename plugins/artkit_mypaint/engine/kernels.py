@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from artkit_mypaint.engine.compilation import entry_point
 from artkit_mypaint.engine.dynamics import stroke_dabs
 from artkit_mypaint.engine.random_numbers import STATE_SIZE
 from artkit_mypaint.engine.rasterizing import draw_dabs
@@ -60,7 +61,7 @@ def _dabs_of_stroke(program: Any, strokes: Any, index: int, buffer: Any) -> Any:
 
 
 def _coverage_kernel(source_hash: int) -> Kernel:
-    @njit(cache=True, nogil=True)
+    @entry_point
     def paint_coverages(program: Any, strokes: Any, corners: Any, first: int, last: int, coverages: Any) -> int:
         """Paint strokes on patches (m, h, w, 1) with the given corners; -1 if one has too many dabs, otherwise 0."""
         _ = source_hash
@@ -79,7 +80,7 @@ def _coverage_kernel(source_hash: int) -> Kernel:
 
 
 def _dab_kernel(source_hash: int) -> Kernel:
-    @njit(cache=True, nogil=True)
+    @entry_point
     def collect_dabs(program: Any, strokes: Any, first: int, last: int, counts: Any) -> Any:
         """Return the dabs of strokes one after another, and write their counts, -1 for too many."""
         _ = source_hash
@@ -104,7 +105,7 @@ def _dab_kernel(source_hash: int) -> Kernel:
 
 
 def _drawing_kernel(source_hash: int) -> Kernel:
-    @njit(cache=True, nogil=True)
+    @entry_point
     def draw_strokes(pixels: Any, dabs: Any, ends: Any, corners: Any, colours: Any) -> None:
         """Composite strokes over pixels (h, w, 4).
 
