@@ -20,6 +20,7 @@ from artkit_mypaint.brush_settings import (
     pressure_radius_curve,
     setting_by_pressure,
 )
+from artkit_mypaint.engine.brush_program import setting_or_default
 
 MIN_SOFTNESS_PX = 0.5
 """Minimum width in px over which the edge of a dab fades, however thin the stroke is."""
@@ -28,8 +29,6 @@ MAX_FILE_BYTES = 1 << 20
 """The largest brush file that is read."""
 
 _FILE_VERSION = 3
-_DEFAULT_SOFTNESS = 1.0  # of brush files that do not set anti_aliasing
-
 _COLOUR_CHANGES = (
     "restore_color", "change_color_h", "change_color_l", "change_color_v", "change_color_hsl_s", "change_color_hsv_s",
 )  # fmt: skip
@@ -64,7 +63,7 @@ class Brush:
         self.pressure_radius_curve, self.max_radius_offset = pressure_radius_curve(self.settings)
         self.min_radius_ratio = math.exp(min(self.pressure_radius_curve, default=0.0))
         self.max_extent_radii = max_extent_radii(self.settings, self.max_radius_offset)
-        self.softness = float(np.float32(self.settings.get("anti_aliasing", {}).get("base_value", _DEFAULT_SOFTNESS)))
+        self.softness = float(np.float32(setting_or_default(self.settings, "anti_aliasing")[0]))
         self.dab_settings = dab_settings(self.settings)
         displaced = setting_by_pressure(self.settings, "offset_by_random").max() > 0
         self.stochastic = bool(displaced or self.dab_settings.log_radius_std > VISIBLE_RADIUS_STD)

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from artkit_mypaint.engine.brush_program import setting_or_default
+
 VISIBLE_RADIUS_STD = 0.2
 """Standard deviation of the logarithm of a dab's radius above which two samples of a stroke look different."""
 
@@ -28,13 +30,10 @@ _OFFSETS = (
 )  # fmt: skip
 """Settings that displace dabs, in units of the base radius."""
 
-_LIBRARY_DEFAULTS: dict[str, tuple[float, list[list[float]]]] = {
-    "hardness": (0.8, []), "radius_by_random": (0.0, []), "radius_logarithmic": (2.0, []), "opaque": (1.0, []),
-    "opaque_multiply": (0.0, [[0.0, 0.0], [1.0, 1.0]]), "opaque_linearize": (0.9, []),
-    "dabs_per_actual_radius": (2.0, []), "dabs_per_basic_radius": (0.0, []),
-    "offset_by_random": (0.0, []),
-}  # fmt: skip
-"""What libmypaint uses for settings that a brush file omits: base value, and curve over pressure."""
+_DAB_SETTINGS = (
+    "hardness", "radius_by_random", "opaque", "opaque_multiply", "opaque_linearize", "dabs_per_actual_radius",
+    "dabs_per_basic_radius",
+)  # fmt: skip
 
 
 class DabSettings(NamedTuple):
@@ -51,9 +50,8 @@ class DabSettings(NamedTuple):
 
 def setting_by_pressure(settings: Any, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Evaluate a setting at evenly spaced pressures from 0 to 1: (_PRESSURE_SAMPLES,)."""
-    base, points = _LIBRARY_DEFAULTS[name]
-    if name in settings:
-        base, points = settings[name]["base_value"], settings[name]["inputs"].get("pressure", [])
+    base, inputs = setting_or_default(settings, name)
+    points = inputs.get("pressure", [])
     if not points:
         return np.full(_PRESSURE_SAMPLES, float(base))
     x, y = zip(*points, strict=True)
@@ -63,7 +61,7 @@ def setting_by_pressure(settings: Any, name: str) -> np.ndarray[Any, np.dtype[np
 def pressure_radius_curve(settings: Any) -> tuple[tuple[float, ...], float]:
     """Return `pressure_radius_curve` and `max_radius_offset` of a `Brush`."""
     log_radius = setting_by_pressure(settings, "radius_logarithmic")
-    base = settings.get("radius_logarithmic", {"base_value": log_radius[0]})["base_value"]
+    base, _ = setting_or_default(settings, "radius_logarithmic")
     if not np.ptp(log_radius):
         return (), float(log_radius[0] - base)
     return tuple((log_radius - log_radius.max()).round(4).tolist()), float(log_radius.max() - base)
@@ -76,11 +74,10 @@ def max_extent_radii(settings: Any, max_radius_offset: float) -> float:
     """
 
     def largest(name: str) -> float:
-        setting = settings.get(name, {"base_value": 0.0, "inputs": {}})
-        curves = [max(abs(y) for _, y in points) for points in setting["inputs"].values() if points]
-        return float(abs(setting["base_value"]) + sum(curves))
+        base, inputs = setting_or_default(settings, name)
+        return float(abs(base) + sum(max(abs(y) for _, y in points) for points in inputs.values() if points))
 
-    radius = settings.get("radius_logarithmic", {"inputs": {}})["inputs"]
+    _, radius = setting_or_default(settings, "radius_logarithmic")
     increase = sum(max(y for _, y in points) for points in radius.values() if points) - max_radius_offset
     radius_ratio = math.exp(min(increase + _MAX_NORMAL * largest("radius_by_random"), _MAX_LOG_EXTENT))
     displacement = _MAX_NORMAL * (largest("offset_by_random") + largest("tracking_noise"))
@@ -91,7 +88,7 @@ def max_extent_radii(settings: Any, max_radius_offset: float) -> float:
 
 def dab_settings(settings: Any) -> DabSettings:
     """Compute the settings of the dabs. As in MyPaint, the opacity is reduced for the number of dabs that overlap."""
-    values = {name: setting_by_pressure(settings, name) for name in _LIBRARY_DEFAULTS}
+    values = {name: setting_by_pressure(settings, name) for name in _DAB_SETTINGS}
     opacity = (values["opaque"].clip(min=0) * values["opaque_multiply"]).clip(0, 1)
     overlapping = (2 * (values["dabs_per_actual_radius"] + values["dabs_per_basic_radius"])).clip(min=1)
     opacity = 1 - (1 - opacity) ** (1 / (1 + values["opaque_linearize"].clip(min=0) * (overlapping - 1)))

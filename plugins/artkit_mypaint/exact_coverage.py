@@ -25,8 +25,7 @@ from artkit_mypaint.engine.state import (
     DAB_X,
     DAB_Y,
 )
-from artkit_mypaint.pen_paths import POINTS
-from artkit_mypaint.tracing import trace_actions
+from artkit_mypaint.tracing import curve_parameter, trace_actions
 
 _MIN_RATIO = 1e-3
 
@@ -37,9 +36,8 @@ def exact_coverage(engine: Engine, actions: Tensor, place: Place) -> Tensor:
     dab_array, counts = engine.dabs(paths)
     dabs = torch.from_numpy(dab_array).to(actions)
     stroke = torch.arange(len(actions)).repeat_interleave(torch.from_numpy(counts)).to(actions.device)
-    t = ((dabs[:, DAB_TIME] - 1) / (POINTS - 1)).clamp(0, 1)
-    a, b, c = (values[stroke] for values in stroke_geometry.bezier_coefficients(actions))
-    centre = ((a * t[:, None] + b) * t[:, None] + c) * place.side + place.margin
+    t = curve_parameter(dabs[:, DAB_TIME])
+    centre = stroke_geometry.curve_points(actions, stroke, t) * place.side + place.margin
     radius = stroke_geometry.max_radius(actions)[stroke]
     growth = radius / radius.detach()
     displacement = (dabs[:, [DAB_X, DAB_Y]] + place.margin - centre).detach()

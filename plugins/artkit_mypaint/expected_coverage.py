@@ -31,8 +31,7 @@ from artkit_mypaint.engine.state import (
     DAB_X,
     DAB_Y,
 )
-from artkit_mypaint.pen_paths import POINTS
-from artkit_mypaint.tracing import trace_actions
+from artkit_mypaint.tracing import curve_parameter, trace_actions
 
 NODES = 24
 """Gaussians along a stroke."""
@@ -80,9 +79,8 @@ def measure_brush(engine: Engine, seed: int = 0) -> BrushStatistics:
     dabs = torch.from_numpy(dabs_array[::stride])
     stroke = indices.repeat_interleave(torch.from_numpy(counts))[::stride]
     radius = stroke_geometry.max_radius(actions)[stroke] * _SIDE
-    t = ((dabs[:, DAB_TIME] - 1) / (POINTS - 1)).clamp(0, 1)
-    a, b, c = (x[stroke] for x in stroke_geometry.bezier_coefficients(actions))
-    centre = ((a * t[:, None] + b) * t[:, None] + c) * _SIDE
+    t = curve_parameter(dabs[:, DAB_TIME])
+    centre = stroke_geometry.curve_points(actions, stroke, t) * _SIDE
     offset = (dabs[:, [DAB_X, DAB_Y]] - centre) / radius[:, None]
     mass, moment = _profile_moments(dabs[:, DAB_OPACITY], dabs[:, DAB_HARDNESS])
     area = (dabs[:, DAB_RADIUS] / radius) ** 2 / dabs[:, DAB_RATIO].clamp(min=1)  # ellipses count as discs

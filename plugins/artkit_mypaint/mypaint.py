@@ -8,6 +8,7 @@ MyPaint paints.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 
@@ -90,7 +91,6 @@ class MyPaint(Renderer):
         self.surrogate: Renderer | None = None
         self.painter: StrokePainter = self.painter_class(config.brush)
         self._engine = self.painter if isinstance(self.painter, Engine) else Engine(config.brush)
-        self.expected_coverage: ExpectedCoverage | None = None
         if config.surrogate and config.gradient == "mean":
             options: dict[str, Any] = {"weights": config.surrogate_weights} if config.surrogate_weights else {}
             if config.surrogate in ("gan", "vae"):
@@ -98,8 +98,11 @@ class MyPaint(Renderer):
                 options["grain"] = False
             self.surrogate = scene.make("renderer", config.surrogate, brush=config.brush, **options)
             self.provenance.update({f"surrogate.{k}": v for k, v in self.surrogate.provenance.items()})
-        elif config.surrogate and config.gradient == "expected":
-            self.expected_coverage = ExpectedCoverage(measure_brush(self._engine))
+
+    @cached_property
+    def _expected_coverage(self) -> ExpectedCoverage:
+        """The brush, measured at the first gradient: a renderer that only replays strokes does not need it."""
+        return ExpectedCoverage(measure_brush(self._engine))
 
     @property
     def differentiable(self) -> bool:  # type: ignore[override]
@@ -123,11 +126,11 @@ class MyPaint(Renderer):
         if self.surrogate is not None:
             patches: StrokePatches = self.surrogate(actions, place)
             return patches.coverage
-        if self.expected_coverage is None:
+        if self.config.gradient == "exact":
             return exact_coverage(self._engine, actions, place)
         corner = actions.new_full((len(actions), 2), -place.margin)
         size = (place.patch_size, place.patch_size)
-        coverage: Tensor = self.expected_coverage(actions, corner, float(place.side), size)
+        coverage: Tensor = self._expected_coverage.to(actions.device)(actions, corner, float(place.side), size)
         return coverage
 
     def forward_region(self, actions: Tensor, place: Place, region: Window) -> StrokePatches:

@@ -34,6 +34,12 @@ def curve(actions: Tensor, t: Tensor) -> Tensor:
     return (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end
 
 
+def curve_points(actions: Tensor, stroke: Tensor, t: Tensor) -> Tensor:
+    """Evaluate the curve of action `stroke[i]` at `t[i]`: actions (m, A), stroke (k,) int64, t (k,) -> (k, 2)."""
+    a, b, c = (values[stroke] for values in bezier_coefficients(actions))
+    return (a * t[:, None] + b) * t[:, None] + c
+
+
 def bezier_coefficients(actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return a, b and c of each action's curve ``(a t + b) t + c``: actions (m, A) -> (m, 2) each, tile units."""
     start, middle, end = actions[:, 0:2], actions[:, 2:4], actions[:, 4:6]

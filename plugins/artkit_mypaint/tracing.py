@@ -12,6 +12,11 @@ from artkit_mypaint.pen_paths import POINTS, PenPaths, stroke_seeds
 _PRESS_OFFSET_PX = 0.25  # px of a reference tile along the curve, from where the pen comes down to where it is pressed
 
 
+def curve_parameter(dab_time: Tensor) -> Tensor:
+    """Return the curve parameter in [0, 1] at the time of a dab in pen events (`engine.state.DAB_TIME`)."""
+    return ((dab_time - 1) / (POINTS - 1)).clamp(0, 1)
+
+
 def trace_actions(actions: Tensor, origins: Tensor, side: float, indices: Tensor, seed: int) -> PenPaths:
     """Compute the pen paths of m actions.
 

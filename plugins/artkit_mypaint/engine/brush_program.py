@@ -83,7 +83,7 @@ class BrushProgram(NamedTuple):
         points: list[list[float]] = []
         inputs_used: set[str] = set()
         for index, name in enumerate(SETTINGS):
-            base[index], inputs = _setting(settings, name)
+            base[index], inputs = setting_or_default(settings, name)
             first = len(curves)
             for input_index, input_name in enumerate(INPUTS):
                 if curve := inputs.get(input_name):
@@ -101,11 +101,12 @@ class BrushProgram(NamedTuple):
             np.ascontiguousarray(x),
             np.ascontiguousarray(y),
             _uses(inputs_used, varying),
-            np.array([_speed_map(_setting(settings, f"speed{i}_gamma")[0]) for i in (1, 2)], np.float32),
+            np.array([_speed_map(setting_or_default(settings, f"speed{i}_gamma")[0]) for i in (1, 2)], np.float32),
         )
 
 
-def _setting(settings: Mapping[str, Any], name: str) -> tuple[float, Mapping[str, list[list[float]]]]:
+def setting_or_default(settings: Mapping[str, Any], name: str) -> tuple[float, Mapping[str, list[list[float]]]]:
+    """Return the base value and the curves by input of a setting; those of libmypaint if a brush file omits it."""
     if name not in settings:
         return DEFAULTS.get(name, 0.0), DEFAULT_CURVES.get(name, {})
     return settings[name]["base_value"], settings[name]["inputs"]

@@ -77,8 +77,6 @@ class Engine:
         coverages = np.empty((len(paths), height, width, 1), np.uint16)
         local = np.ascontiguousarray(corners - origins, dtype=np.int64)
 
-        paint_coverages(self._program, strokes, local, 0, 0, coverages)  # compiles it before threads need it
-
         def paint(chunk: range) -> int:
             return int(paint_coverages(self._program, strokes, local, chunk.start, chunk.stop, coverages))
 
@@ -123,7 +121,6 @@ class Engine:
         """Compute dabs (k, 9) relative to the origins (m, 2) of their strokes, and their counts (m,)."""
         strokes, origins = self._strokes(paths)
         counts = np.zeros(len(paths), np.int64)
-        collect_dabs(self._program, strokes, 0, 0, counts)  # compiles it before threads need it
 
         def collect(chunk: range) -> npt.NDArray[np.float32]:
             found: npt.NDArray[np.float32] = collect_dabs(self._program, strokes, chunk.start, chunk.stop, counts)
@@ -160,5 +157,6 @@ class Engine:
 
 def _map(function: Callable[[range], Any], count: int) -> Iterator[Any]:
     """Call a function for chunks of strokes on all cores; the results in order."""
+    function(range(0))  # compiles its kernel, which is slower in threads
     starts = range(0, count, _STROKES_AT_A_TIME)
     return _pool().map(function, [range(start, min(start + _STROKES_AT_A_TIME, count)) for start in starts])
