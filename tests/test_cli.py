@@ -257,7 +257,7 @@ def test_later_recipes_and_settings_override(toy: Any, call: Call, recipe_file: 
 
 def test_folder_of_another_recipe_is_exit_code_2(painted: Path, call: Call) -> None:
     result = call("run", painted / "recipe.toml", "--out", painted, "--set", "seed=9")
-    _assert_one_error(result, 2, "another recipe", "seed", "--out")
+    _assert_one_error(result, 2, "other settings", "seed", "--out")
 
 
 def test_training_writes_weights(toy: Any, call: Call, recipe_file: Write) -> None:

@@ -57,6 +57,7 @@ class Free(Agent):
         self._space = scene.renderer.space
         candidates, dimensions = config.drafts, len(self._space)
         self._shape = (candidates, dimensions)
+        self.scheduled = ("choose",) if candidates > 1 else ()
         self.register_buffer("standing", torch.zeros(candidates))
         self.register_buffer("chosen", torch.tensor(0 if candidates == 1 else -1))
         # One row per stroke, so that a subset of the strokes needs only its rows.

@@ -32,6 +32,7 @@ class Palette(Constraint):
 
     name = "palette"
     elementwise = True
+    scheduled = ("colours",)
 
     class Config(BaseConfig):
         """Settings."""

@@ -18,6 +18,7 @@ class StrokeLimit(Constraint):
     """
 
     name = "strokes"
+    scheduled = ("most",)
 
     class Config(BaseConfig):
         """Settings."""

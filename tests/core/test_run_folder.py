@@ -48,7 +48,7 @@ def test_a_folder_with_other_files_is_refused_before_anything_is_written(
     monkeypatch.setattr(toy.Line, "prepare", lambda self: pytest.fail("called before the folder was claimed"))
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("precious")
-    with pytest.raises(UsageError, match="is not empty and contains no run"):
+    with pytest.raises(UsageError, match="has other files in it, and no run"):
         start(tmp_path / "out", recipe=recipe)
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["thesis.txt"]
 
@@ -190,8 +190,7 @@ def test_an_unfinished_run_is_refused_without_resume(
     before = run_files.results(tmp_path / "out")
     with pytest.raises(UsageError) as caught:
         start(tmp_path / "out")
-    assert "unfinished" in caught.value.message
-    assert "at step 3 of 6" in caught.value.message
+    assert "stopped at step 3 of 6" in caught.value.message
     assert "--resume" in caught.value.hint
     assert run_files.results(tmp_path / "out") == before
 

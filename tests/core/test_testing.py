@@ -606,6 +606,12 @@ class ScaledByTheMeanOfAllStrokes:
         return actions * actions.mean((1, 2), keepdim=True)
 
 
+@mistake("constraint", "schedule")
+class UndeclaredSchedule:
+    def forward(self, actions: Tensor, progress: float) -> Tensor:
+        return actions * (1 - progress / 2)
+
+
 @mistake("constraint", "boundary_gradient")
 class SquareRoot:
     def forward(self, actions: Tensor, progress: float) -> Tensor:

@@ -84,6 +84,15 @@ def load(file: Path) -> dict[str, Any]:
     return state
 
 
+def saved_step(file: Path) -> int:
+    """Return the number of executed steps, without reading the tensors; 0 without a readable checkpoint."""
+    try:
+        with safe_open(file, framework="pt") as opened:
+            return int(dict(json.loads((opened.metadata() or {})["state"])["dict"])["step"])
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError):
+        return 0
+
+
 def _pack(value: Any, tensors: dict[str, Tensor]) -> Any:
     """Return a tree as JSON values; add its tensors to `tensors` by the names that stand for them in the tree."""
     if isinstance(value, Tensor):

@@ -156,6 +156,13 @@ class OptimizationTask(Task):
             rate *= settings.floor + (1 - settings.floor) * cosine
         return rate
 
+    def schedules(self) -> list[str]:
+        components: dict[str, Component] = {"agent": self.agent}
+        components |= {f"objective.{name}": objective for name, objective in self.objectives.items()}
+        components |= {f"constraint.{name}": constraint for name, constraint in self.constraints.items()}
+        places = [f"{place}.{key}" for place, component in components.items() for key in component.scheduled]
+        return ["optimizer.decay"] * (self.recipe.settings.optimizer.decay != "none") + places
+
     def state_dict(self) -> dict[str, Any]:
         return {
             "agent": self.agent.state_dict(),

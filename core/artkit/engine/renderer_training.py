@@ -36,6 +36,9 @@ class RendererTrainingTask(Task):
     def prepare(self) -> None:
         self.trainer.prepare()
 
+    def schedules(self) -> list[str]:
+        return ["trainer"]  # its learning rates and stages are shares of the steps
+
     def step(self, step: int) -> dict[str, float]:
         losses = self.trainer.step(step)
         check_finite(losses)

@@ -81,7 +81,7 @@ class Run:
         self._start()
         last_save, save_seconds = time.monotonic(), 0.0
         try:
-            with self._run_folder.open_log(self.step) as append:
+            with self._run_folder.open_log(self.step, self.task.steps) as append:
                 while self.step < self.task.steps:
                     with self._interrupt.deferred() as interrupted:
                         self._execute_step(append)
@@ -115,12 +115,23 @@ class Run:
             return
         recipe = self.recipe.resolved()
         recipe[RECORD] = provenance_record(self.recipe, self.task.provenance)
-        self._run_folder.claim(recipe, self.task.steps, self.resume)
+        earlier_steps = self._run_folder.claim(recipe, self.task.steps, self.resume)
         if self.resume and self._run_folder.checkpoint.exists():
             self._restore()
+            if earlier_steps != recipe["steps"] and self.first_step:
+                self._note_schedules(earlier_steps, recipe["steps"])
         self.step = self.first_step
         self.task.prepare()
         self._started = True
+
+    def _note_schedules(self, earlier_steps: int, steps: int) -> None:
+        """Tell the user which schedules make the result differ from that of a run with `steps` from its start."""
+        if schedules := self.task.schedules():
+            print(
+                f"note: the run had {earlier_steps} steps and now has {steps}. Some settings depend on that number: "
+                f"{', '.join(schedules)}. The result will not be the same as of {steps} steps from the start",
+                file=sys.stderr,
+            )
 
     def _execute_step(self, append: Callable[[dict[str, Any]], None]) -> None:
         started = time.perf_counter()

@@ -17,7 +17,7 @@ from typing import Any
 import tomli_w
 
 from artkit.engine import checkpoint
-from artkit.errors import ArtkitError, UsageError
+from artkit.errors import UsageError
 from artkit.files import cannot_write, remove_leftovers, write_text
 from artkit.recipes.reading import read_recipe
 from artkit.recipes.recipe import RECORD
@@ -36,10 +36,12 @@ class RunFolder:
         self.path = path
         self.recipe, self.log, self.checkpoint = path / RECIPE_FILE, path / LOG_FILE, path / CHECKPOINT_FILE
 
-    def claim(self, recipe: dict[str, Any], steps: int, resume: bool) -> None:
+    def claim(self, recipe: dict[str, Any], steps: int, resume: bool) -> int:
         """Create the folder, or take over an existing one, and write the run's recipe.
 
-        recipe: with its record. steps: of the whole run. resume: whether to keep the checkpoint.
+        recipe: with its record; with `resume`, its `steps` may differ from those of the run. steps: of the whole run.
+        resume: whether to keep the checkpoint. Returns the `steps` of the recipe that the folder had; those of `recipe`
+        if it had none.
 
         Raises UsageError if the folder contains anything but a run of the same recipe, or, without `resume`, an
         unfinished run; ArtkitError if it is not writable.
@@ -47,18 +49,15 @@ class RunFolder:
         encoded = tomli_w.dumps(recipe)
         self._create()
         remove_leftovers(self.path)
+        earlier_steps = int(recipe["steps"])
         if self.recipe.exists():
-            self._check_same_recipe(tomllib.loads(encoded))
-            if not resume and (step := self._saved_step()) and step < steps:
-                raise UsageError(
-                    f"{self.path} contains an unfinished run of this recipe, at step {step} of {steps}",
-                    hint="add --resume to continue it, or choose another folder with --out",
-                )
+            earlier_steps = self._check_same_recipe(tomllib.loads(encoded), steps, resume)
         elif any(self.path.iterdir()):
-            raise UsageError(f"{self.path} is not empty and contains no run", hint=_OTHER_FOLDER)
+            raise UsageError(f"{self.path} has other files in it, and no run", hint=_OTHER_FOLDER)
         if not resume:
             self.checkpoint.unlink(missing_ok=True)
         write_text(self.recipe, encoded)
+        return earlier_steps
 
     def _create(self) -> None:
         try:
@@ -68,37 +67,71 @@ class RunFolder:
         except OSError as error:
             raise cannot_write(self.recipe, error) from None
 
-    def _check_same_recipe(self, recipe: dict[str, Any]) -> None:
+    def _check_same_recipe(self, recipe: dict[str, Any], steps: int, resume: bool) -> int:
+        """Return the `steps` of the run in the folder. Raises UsageError unless `recipe` may continue or replace it."""
+        saved_recipe = self._read_recipe()
+        differences = self.differences(recipe, saved_recipe)
+        if [key for key in differences if key != "steps"]:
+            raise UsageError(
+                f"the run in {self.path} was made with other settings: {', '.join(differences[:5])}",
+                hint=_OTHER_FOLDER,
+            )
+        earlier, new, saved = saved_recipe["steps"], recipe["steps"], checkpoint.saved_step(self.checkpoint)
+        if differences and not resume:
+            raise UsageError(
+                f"the run in {self.path} has {earlier} steps, not {new}",
+                hint=f"to go on to {new} steps add --resume; for a new picture choose another folder with --out"
+                if new > earlier
+                else _OTHER_FOLDER,
+            )
+        if resume and saved > steps:
+            raise UsageError(
+                f"the run in {self.path} has already done {saved} steps, more than {steps}",
+                hint=f"to finish it add --set steps={earlier}; for more steps set a larger number",
+            )
+        if not resume and 0 < saved < steps:
+            raise UsageError(
+                f"the run in {self.path} was stopped at step {saved} of {steps}",
+                hint="add --resume to continue it, or choose another folder with --out for a new picture",
+            )
+        return int(earlier)
+
+    def _read_recipe(self) -> dict[str, Any]:
+        """Return the recipe of the run, with the defaults of settings that its version of artkit did not have."""
         try:
             existing = tomllib.loads(self.recipe.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UsageError(f"{self.recipe} is damaged: {error}", hint=_OTHER_FOLDER) from None
         if not isinstance(existing.get(RECORD, {}), dict):
             raise UsageError(f"{self.recipe} is damaged: {RECORD} is not a table", hint=_OTHER_FOLDER)
-        if differences := sorted(_differing_keys(_with_defaults(existing, self.recipe), recipe)):
-            raise UsageError(
-                f"{self.path} contains a run of another recipe; different: {', '.join(differences[:5])}",
-                hint=_OTHER_FOLDER,
-            )
-
-    def _saved_step(self) -> int:
-        """Return the number of executed steps; 0 if there is no checkpoint, or a damaged one, to resume from."""
         try:
-            return int(checkpoint.load(self.checkpoint)["step"]) if self.checkpoint.exists() else 0
-        except (ArtkitError, KeyError, TypeError, ValueError):
-            return 0
+            return {**read_recipe([self.recipe]).resolved(), RECORD: existing.get(RECORD, {})}
+        except UsageError:  # a file that it names has changed, for example; then it is compared as it is
+            if not isinstance(existing.get("steps"), int):
+                raise UsageError(f"{self.recipe} is damaged: it has no number of steps", hint=_OTHER_FOLDER) from None
+            return existing
+
+    def differences(self, recipe: dict[str, Any], saved: dict[str, Any] | None = None) -> list[str]:
+        """Return the sorted keys in which a recipe with its record differs from that of the run.
+
+        saved: the recipe of the run, if it has been read. Raises UsageError if it is damaged or missing.
+        """
+        return sorted(_differing_keys(self._read_recipe() if saved is None else saved, recipe))
 
     @contextlib.contextmanager
-    def open_log(self, step: int) -> Iterator[Callable[[dict[str, Any]], None]]:
+    def open_log(self, step: int, steps: int) -> Iterator[Callable[[dict[str, Any]], None]]:
         """Open the log at `step` and yield a function that appends a line; lines of later steps are removed.
 
-        The function raises ArtkitError if the disk is full.
+        steps: of the whole run. If it had fewer steps before, the evaluation of their result is removed too. The
+        function raises ArtkitError if the disk is full.
         """
         lines = []
         if step and self.log.exists():
             for line in self.log.read_text(encoding="utf-8").splitlines(keepends=True):
                 with contextlib.suppress(ValueError):
-                    if line.endswith("\n") and json.loads(line)["step"] < step:
+                    if line.endswith("\n") and (entry := json.loads(line))["step"] < step:
+                        if entry["step"] + 1 < steps and entry.pop("verdicts", None):
+                            line = json.dumps(entry) + "\n"
                         lines.append(line)
         write_text(self.log, "".join(lines))
         stream = self.log.open("a", encoding="utf-8")
@@ -115,14 +148,6 @@ class RunFolder:
         finally:
             with contextlib.suppress(OSError):  # `append` has raised it already
                 stream.close()
-
-
-def _with_defaults(existing: dict[str, Any], file: Path) -> dict[str, Any]:
-    """Return the recipe of a run with the defaults of settings that its version of artkit did not have."""
-    try:
-        return {**read_recipe([file]).resolved(), RECORD: existing.get(RECORD, {})}
-    except UsageError:  # a file that it names has changed, for example; then it is compared as it is
-        return existing
 
 
 def _differing_keys(old: Any, new: Any, key: str = "") -> Iterator[str]:

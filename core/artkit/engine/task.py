@@ -31,6 +31,10 @@ class Task(ABC):
         """Return an estimate of time and memory as text, or "" for a short run."""
         return ""
 
+    def schedules(self) -> list[str]:
+        """Return the places in the recipe whose effect depends on the number of steps, such as `optimizer.decay`."""
+        return []
+
     @abstractmethod
     def step(self, step: int) -> dict[str, float]:
         """Execute a step and return the losses by name; the total is ``loss``.

@@ -16,10 +16,13 @@ class Component:
 
     name: the value of the recipe's ``type``. Config: the settings of its table in the recipe. provenance: the sha256 of
     each file that the component was built from, such as ``{"weights": "6ae0..."}``; it is saved in the run's recipe.
-    The first paragraph of the class docstring is the summary that ``artkit plugins`` and editors show.
+    scheduled: the names of the settings that follow the progress of the run, and so depend on its number of steps; a
+    run that gets more steps lists them. The first paragraph of the class docstring is the summary
+    that ``artkit plugins`` and editors show.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type[BaseConfig]] = NoConfig
     config: BaseConfig
     provenance: dict[str, str]
+    scheduled: tuple[str, ...] = ()

@@ -41,6 +41,9 @@ class Objective(Component, nn.Module, ABC):
     def __init__(self, config: BaseConfig, scene: Scene) -> None:
         nn.Module.__init__(self)
         self.config, self.provenance = config, {}
+        weight = getattr(config, "weight", 1.0)
+        if not isinstance(weight, float) and len({value for _, value in weight}) > 1:
+            self.scheduled = ("weight",)
 
     def weight(self, progress: float) -> float | None:
         """Return the weight at this progress in [0, 1]; None while a schedule gives 0."""

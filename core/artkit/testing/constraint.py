@@ -42,7 +42,8 @@ def check_constraint(
     settings: as in a recipe. exact_gradient: False if it passes the gradient straight through on purpose. scene: makes
     the scene it is built for, with a renderer and a canvas.
     """
-    checks = [shapes, inputs_unchanged, batch, elementwise, determinism, boundary_gradient, incompatible_renderer]
+    checks = [shapes, inputs_unchanged, batch, elementwise, schedule, determinism, boundary_gradient]
+    checks.append(incompatible_renderer)
     Harness("constraint", component, settings, scene).run([*checks, *([gradient] if exact_gradient else [])])
 
 
@@ -79,6 +80,14 @@ def elementwise(harness: Harness) -> None:
     if constraint.elementwise:
         actual, expected = constraint(actions[:, 1::2], 0.4), constraint(actions, 0.4)[:, 1::2]
         expect_close(actual, expected, "the output for a stroke depends on other strokes, so it is not `elementwise`")
+
+
+def schedule(harness: Harness) -> None:
+    """If the output depends on the progress, `scheduled` says so."""
+    constraint, actions = _build(harness)
+    outputs = [constraint(actions, progress) for progress in PROGRESS]
+    if any(not torch.equal(output, outputs[0]) for output in outputs[1:]):
+        expect(bool(constraint.scheduled), "its output depends on the progress, but `scheduled` names no setting")
 
 
 def determinism(harness: Harness) -> None:

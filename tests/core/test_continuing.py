@@ -1,0 +1,100 @@
+"""Continuing a painting: more steps for a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from artkit.engine.run import Run
+from artkit.errors import UsageError
+
+Start = Callable[..., Run]
+
+NO_DECAY = 'optimizer.decay="none"'
+
+
+# ----------------------------------------------------------------------------------------------------------- more steps
+@pytest.mark.parametrize("recipe", ["painting", "training"])
+def test_more_steps_give_the_same_as_all_steps_at_once(
+    start: Start, run_files: Any, tmp_path: Path, recipe: str
+) -> None:
+    settings = [NO_DECAY] if recipe == "painting" else []
+    start(tmp_path / "at once", *settings, "steps=6", recipe=recipe)
+    start(tmp_path / "out", *settings, "steps=2", recipe=recipe)
+    run = start(tmp_path / "out", *settings, "steps=6", resume=True, recipe=recipe)
+    assert (run.first_step, run.step) == (2, 6)
+    assert run_files.results(tmp_path / "out") == run_files.results(tmp_path / "at once")
+
+
+def test_only_the_final_result_is_evaluated(start: Start, run_files: Any, toy: Any, tmp_path: Path) -> None:
+    recipe = ("objective.look.type='toy-flat'", NO_DECAY)
+    toy.Flat.evaluate = lambda self, painting: [{"sees": "a flat picture"}]
+    try:
+        start(tmp_path / "out", *recipe, "steps=2")
+        assert [line["step"] for line in run_files.log(tmp_path / "out") if "verdicts" in line] == [1]
+        start(tmp_path / "out", *recipe, "steps=4", resume=True)
+    finally:
+        del toy.Flat.evaluate
+    assert [line["step"] for line in run_files.log(tmp_path / "out") if "verdicts" in line] == [3]
+
+
+def test_a_stopped_run_may_get_more_or_fewer_steps(start: Start, run_files: Any, tmp_path: Path) -> None:
+    for steps in (4, 8):
+        folder = tmp_path / f"stopped {steps}"
+        with pytest.raises(KeyboardInterrupt):
+            start(folder, NO_DECAY, "steps=6", progress=_interrupt_after(3))
+        start(folder, NO_DECAY, f"steps={steps}", resume=True)
+        start(tmp_path / f"at once {steps}", NO_DECAY, f"steps={steps}")
+        assert run_files.results(folder) == run_files.results(tmp_path / f"at once {steps}")
+
+
+def _interrupt_after(last_step: int) -> Callable[[int, dict[str, float]], None]:
+    def progress(step: int, losses: dict[str, float]) -> None:
+        if step == last_step:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def test_more_steps_without_resume_are_explained(start: Start, run_files: Any, tmp_path: Path) -> None:
+    start(tmp_path / "out", "steps=2")
+    before = run_files.results(tmp_path / "out")
+    with pytest.raises(UsageError) as caught:
+        start(tmp_path / "out", "steps=4")
+    assert "has 2 steps, not 4" in caught.value.message
+    assert "to go on to 4 steps add --resume" in caught.value.hint
+    with pytest.raises(UsageError) as caught:
+        start(tmp_path / "out", "steps=1", resume=True)
+    assert "already done 2 steps" in caught.value.message
+    assert "--set steps=2" in caught.value.hint
+    with pytest.raises(UsageError, match="other settings: seed, steps"):
+        start(tmp_path / "out", "steps=4", "seed=8", resume=True)
+    assert run_files.results(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ([NO_DECAY], None),
+        ([], "optimizer.decay"),
+        ([NO_DECAY, "objective.look.weight=[[0.0, 1.0], [1.0, 2.0]]"], "objective.look.weight"),
+        ([NO_DECAY, 'constraint.few={type="palette", colours=[[1, 0, 0], [0, 0, 1]]}'], "constraint.few.colours"),
+        ([NO_DECAY, "agent={type='free', drafts=2}"], "agent.choose"),
+    ],
+)
+def test_schedules_that_depend_on_the_number_of_steps_say_so(
+    start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: list[str], named: str | None
+) -> None:
+    start(tmp_path / "out", *settings, "steps=2")
+    start(tmp_path / "out", *settings, "steps=2", resume=True)
+    assert "depend" not in capsys.readouterr().err, "nothing has changed"
+    start(tmp_path / "out", *settings, "steps=4", resume=True)
+    note = capsys.readouterr().err
+    if named is None:
+        assert "depend" not in note
+    else:
+        assert "had 2 steps and now has 4" in note
+        assert f"depend on that number: {named}. " in note
