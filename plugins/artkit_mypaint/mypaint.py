@@ -141,7 +141,7 @@ class MyPaint(Renderer):
         corners = place.origin.cpu().numpy() + (np.array([region.x, region.y]) - place.margin)
         paths = trace_actions(actions, place.origin, place.side, place.stroke_index, place.seed)
         coverages = self.painter.paint(paths, corners, region.width, region.height)
-        return torch.from_numpy(coverages.view(np.int16)).to(actions.device)[:, None].to(actions.dtype) / ONE
+        return torch.from_numpy(coverages).to(actions.device)[:, None].to(actions.dtype) / ONE
 
     def replay(self, log: StrokeLog, window: Window) -> Tensor:
         if log.clip:

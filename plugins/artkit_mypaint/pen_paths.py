@@ -60,13 +60,3 @@ class PenPaths:
         outside_x = (high[:, 0] + extent < x) | (low[:, 0] - extent > x + width)
         outside_y = (high[:, 1] + extent < y) | (low[:, 1] - extent > y + height)
         return np.flatnonzero(~(outside_x | outside_y))
-
-
-def stroke_seeds(indices: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
-    """Compute a 30-bit seed for each stroke from its index in the picture and the picture's seed (splitmix64)."""
-    with np.errstate(over="ignore"):
-        z = indices.astype(np.uint64) + np.uint64(seed % 2**64) * np.uint64(0x9E3779B97F4A7C15)
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-            z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
-        z ^= z >> np.uint64(31)
-    return (z & np.uint64(0x3FFFFFFF)).astype(np.int64)

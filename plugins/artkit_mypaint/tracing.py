@@ -7,7 +7,8 @@ from torch import Tensor
 
 from artkit_mypaint import stroke_geometry
 from artkit_mypaint.action_spaces import SHAPE_SIZE
-from artkit_mypaint.pen_paths import POINTS, PenPaths, stroke_seeds
+from artkit_mypaint.pen_paths import POINTS, PenPaths
+from artkit_mypaint.stroke_seeds import stroke_seeds
 
 _PRESS_OFFSET_PX = 0.25  # px of a reference tile along the curve, from where the pen comes down to where it is pressed
 
@@ -39,6 +40,6 @@ def trace_actions(actions: Tensor, origins: Tensor, side: float, indices: Tensor
         points=torch.cat([path, pressures[:, :, None]], dim=2).numpy(),
         log_radius=stroke_geometry.log_radius(actions, side).numpy(),
         colours=actions[:, SHAPE_SIZE:].numpy(),
-        seeds=stroke_seeds(indices.cpu().numpy(), seed),
+        seeds=stroke_seeds(indices.cpu(), seed).numpy(),
         zoom=side / stroke_geometry.REFERENCE_SIDE,
     )

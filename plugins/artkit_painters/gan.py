@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from artkit import Config as BaseConfig
 from artkit import InputFile, Place, Renderer, Scene, StrokePatches, UsageError, Window
 from artkit_mypaint import stroke_geometry
 from artkit_mypaint.action_spaces import SHAPE_SIZE, STROKE_SPACE
-from artkit_mypaint.pen_paths import stroke_seeds
+from artkit_mypaint.stroke_seeds import stroke_seeds
 from artkit_painters import weights
 from artkit_painters.cell_blocks import BLOCK, round_up_to_blocks
 from artkit_painters.dab_painter import DabPainter
@@ -79,7 +78,7 @@ class Gan(Renderer):
         x, y, side = region.x - place.margin, region.y - place.margin, float(place.side)
         corner = actions.new_tensor([[x, y]]).expand(len(actions), -1)
         if isinstance(self.painter, DabPainter):
-            seeds = torch.from_numpy(stroke_seeds(place.stroke_index.cpu().numpy(), place.seed)).to(actions.device)
+            seeds = stroke_seeds(place.stroke_index, place.seed)
             coverage = self.painter.forward_region(actions, corner, side, (region.width, region.height), seeds)
         else:
             odd_x, odd_y = x % BLOCK, y % BLOCK

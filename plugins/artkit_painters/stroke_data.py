@@ -24,7 +24,7 @@ from artkit_mypaint.action_spaces import DISCRETE_SPACE, LIFT, STROKE_SPACE, qua
 from artkit_mypaint.brush_files import find_brush
 from artkit_mypaint.engine.engine import ENGINE_VERSION, Engine
 from artkit_mypaint.engine.rasterizing import ONE
-from artkit_mypaint.pen_paths import stroke_seeds
+from artkit_mypaint.stroke_seeds import stroke_seeds
 from artkit_mypaint.tracing import trace_actions
 from artkit_painters import cell_blocks
 
@@ -183,4 +183,4 @@ class StrokeStream:
 
 def hash_seed(seed: int, index: int) -> int:
     """Derive the seed of an item from its index."""
-    return int(stroke_seeds(np.array([index]), seed)[0])
+    return int(stroke_seeds(torch.tensor(index), seed))

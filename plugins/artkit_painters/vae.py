@@ -6,14 +6,13 @@ are blurred, as the paper reports.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from artkit import Config as BaseConfig
 from artkit import InputFile, Place, Renderer, Scene, StrokePatches
 from artkit_mypaint.action_spaces import SHAPE_SIZE, STROKE_SPACE
-from artkit_mypaint.pen_paths import stroke_seeds
+from artkit_mypaint.stroke_seeds import SEED_BITS, stroke_seeds
 from artkit_painters import weights
 from artkit_painters.autoencoder import LATENT, VaePainter
 from artkit_painters.patches import paint_tiles_on_patches
@@ -62,7 +61,7 @@ class Vae(Renderer):
 
 def latent_noise(indices: Tensor, seed: int) -> Tensor:
     """Return standard normal noise (m, LATENT) of strokes, determined by their indices (m,) and the seed alone."""
-    counters = indices.cpu().numpy()[:, None] * LATENT + np.arange(LATENT)
-    uniform = (torch.from_numpy(stroke_seeds(counters, seed)) + 0.5) / (1 << 30)
-    noise: Tensor = torch.special.ndtri(uniform.double())
+    counters = indices[:, None] * LATENT + torch.arange(LATENT, device=indices.device)
+    uniform = (stroke_seeds(counters, seed).double() + 0.5) / (1 << SEED_BITS)
+    noise: Tensor = torch.special.ndtri(uniform)
     return noise

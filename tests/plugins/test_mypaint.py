@@ -370,3 +370,14 @@ def test_a_brush_file_is_found_relative_to_its_recipe(
     component = get_registry().component("renderer", block.type)
     scene = Scene((64, 64), torch.device("cpu"), 0, torch.Generator(), torch.ones(3), lambda *_: None)
     assert isinstance(component(block.config, scene), MyPaint)
+
+
+@pytest.mark.parametrize("brush", ["experimental/pixel_hardink", "classic/pen"])
+def test_paint_that_hides_all_below_it_has_coverage_one(brush: str, scene: Scenes, random_actions: Actions) -> None:
+    renderer = scene((64, 64)).make("renderer", "mypaint", brush=brush, surrogate="")
+    actions = random_actions(16)
+    actions[:, 6:9] = 0.9
+    place = Place(torch.zeros(16, 2), 64, 40, torch.arange(16), (64, 64), 0)
+    coverage = renderer(actions, place).coverage
+    assert coverage.min() == 0
+    assert 0.99 < coverage.max() <= 1

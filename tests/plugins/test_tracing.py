@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from artkit_mypaint.action_spaces import STROKE_SPACE
-from artkit_mypaint.pen_paths import EVENT_SECONDS, stroke_seeds
+from artkit_mypaint.pen_paths import EVENT_SECONDS
+from artkit_mypaint.stroke_seeds import stroke_seeds
 from artkit_mypaint.tracing import trace_actions
 
 Point = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -55,11 +56,22 @@ def test_each_event_has_a_point_and_a_duration(random_actions: Callable[..., Ten
 
 
 def test_stroke_seeds_differ_by_index_and_by_seed() -> None:
-    indices = np.arange(20_000)
+    indices = torch.arange(20_000)
     seeds = stroke_seeds(indices, 0)
     assert len(set(seeds.tolist())) > 19_990
     assert seeds.min() >= 0
     assert seeds.max() < 1 << 30
-    assert (stroke_seeds(indices, 1) != seeds).mean() > 0.999
-    np.testing.assert_array_equal(stroke_seeds(indices[5:9], 0), seeds[5:9])
-    assert (stroke_seeds(indices, (1 << 63) - 1) != seeds).mean() > 0.999
+    assert (stroke_seeds(indices, 1) != seeds).float().mean() > 0.999
+    torch.testing.assert_close(stroke_seeds(indices[5:9], 0), seeds[5:9])
+    assert (stroke_seeds(indices, (1 << 63) - 1) != seeds).float().mean() > 0.999
+
+
+def test_stroke_seeds_are_those_of_splitmix64() -> None:
+    def splitmix64(z: int) -> int:
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            z = (z ^ (z >> shift)) * factor % 2**64
+        return (z ^ (z >> 31)) % 2**30
+
+    for seed in (0, 7, 2**63 - 1, 2**64 - 1):
+        expected = [splitmix64((index + seed * 0x9E3779B97F4A7C15) % 2**64) for index in range(50)]
+        assert stroke_seeds(torch.arange(50), seed).tolist() == expected
