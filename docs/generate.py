@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from artkit.cli.main import cli
-from artkit.recipes.recipe import DEFAULT_TYPES, OptimizerConfig, RunSettings
+from artkit.recipes.recipe import DEFAULT_TYPES, OptimizerConfig, OutputConfig, RunSettings
 from artkit.registry.plugin_registry import KIND_HOOKS, get_registry
 
 DOCS = Path(__file__).parent
@@ -42,8 +42,8 @@ INTRODUCTIONS = {
 
 
 def recipe_keys() -> str:
-    """Return tables of the top-level keys of a recipe and of the optimizer's settings."""
-    rows = _setting_rows(RunSettings.model_json_schema(), exclude=("optimizer",))
+    """Return tables of the top-level keys of a recipe and of the settings of optimizer and output."""
+    rows = _setting_rows(RunSettings.model_json_schema(), exclude=("optimizer", "output"))
     return "\n".join(
         [
             _table("key", rows),
@@ -51,6 +51,10 @@ def recipe_keys() -> str:
             "Table `[optimizer]`:",
             "",
             _table("key", _setting_rows(OptimizerConfig.model_json_schema())),
+            "",
+            "Table `[output]`:",
+            "",
+            _table("key", _setting_rows(OutputConfig.model_json_schema())),
         ]
     )
 

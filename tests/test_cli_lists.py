@@ -20,7 +20,7 @@ from artkit.recipes.shipped import shipped_recipes
 
 Call = Callable[..., Result]
 
-TINY = ["--set", "steps=1", "--set", "size=[64,48]"]
+TINY = ["--set", "steps=1", "--set", "size=[64,48]", "--set", "output.scale=1"]
 
 
 @pytest.fixture

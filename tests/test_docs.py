@@ -40,7 +40,7 @@ PAGES = [
 ]
 GUIDE = DOCS / "plugins.md"
 TOUR = DOCS / "tour.md"
-TINY = ("--set", "steps=2", "--set", "size=[64,48]")
+TINY = ("--set", "steps=2", "--set", "size=[64,48]", "--set", "output.scale=1")
 
 
 # ----------------------------------------------------------------------------------------------------- parsing pages

@@ -14,7 +14,7 @@ from artkit.recipes.reading import read_recipe
 from artkit.recipes.shipped import recipe_folder, shipped_recipes
 
 SHIPPED = shipped_recipes()
-TINY = ("steps=1", "size=[64, 48]")
+TINY = ("steps=1", "size=[64, 48]", "output.scale=1")
 
 
 def paints(name: str) -> bool:

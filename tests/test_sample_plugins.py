@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 SAMPLES = sorted(file.parent for file in (Path(__file__).parents[1] / "docs" / "plugins").glob("*/pyproject.toml"))
-TINY = ("--set", "steps=2", "--set", "size=[48,32]")
+TINY = ("--set", "steps=2", "--set", "size=[48,32]", "--set", "output.scale=1")
 
 
 def test_samples_are_a_renderer_and_an_objective() -> None:

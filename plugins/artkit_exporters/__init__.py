@@ -7,19 +7,22 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_exporters() -> Sequence[type]:
-    """Register `png`, `tif`, `dzi`, `ora`, `svg`, `mp4`, `webm`, `gif`, `webp` and `json`."""
+    """Register the pictures, drawings, films and the stroke log."""
+    from artkit_exporters.avif import Avif
     from artkit_exporters.dzi import Dzi
     from artkit_exporters.gif import Gif
+    from artkit_exporters.jpg import Jpg
     from artkit_exporters.json import Json
     from artkit_exporters.mp4 import Mp4
     from artkit_exporters.ora import Ora
+    from artkit_exporters.pdf import Pdf
     from artkit_exporters.png import Png
     from artkit_exporters.svg import Svg
     from artkit_exporters.tif import Tif
     from artkit_exporters.webm import Webm
     from artkit_exporters.webp import Webp
 
-    return (Png, Tif, Dzi, Ora, Svg, Mp4, Webm, Gif, Webp, Json)
+    return (Png, Jpg, Avif, Tif, Dzi, Ora, Svg, Pdf, Mp4, Webm, Gif, Webp, Json)
 
 
 @hookimpl
@@ -29,7 +32,13 @@ def artkit_doctor() -> Sequence[tuple[str, str, str]]:
     from importlib.util import find_spec
 
     rows = []
-    for name, suffixes in (("pyvips", ".tif, .dzi"), ("av", ".mp4, .webm, .webp"), ("drawsvg", ".svg")):
-        status = f"{metadata.version(name)}, for {suffixes}" if find_spec(name) else ""
+    for name, suffixes in (
+        ("pyvips", ".tif, .dzi"),
+        ("av", ".mp4, .webm, .webp"),
+        ("drawsvg", ".svg"),
+        ("fpdf", ".pdf"),
+    ):
+        version = metadata.version({"fpdf": "fpdf2"}.get(name, name)) if find_spec(name) else ""
+        status = f"{version}, for {suffixes}" if version else ""
         rows.append((name, status, f"for {suffixes}: pip install 'neural-artkit[export]'"))
     return rows

@@ -33,12 +33,16 @@ class Ora(Exporter):
 
         layers: Annotated[int, Field(ge=1, le=100)] = 12
         """Maximum number of layers of paint; if there are more passes, neighbouring passes share a layer."""
+        dpi: Annotated[float, Field(gt=0, le=1e5)] | None = None
+        """Print resolution, px per inch; the file holds it as a whole number."""
 
     config: Config
 
     def write(self, painting: RenderedPainting, file: Path) -> None:
         width, height = painting.size
-        root = ElementTree.Element("image", {"version": "0.0.3", "w": str(width), "h": str(height)})
+        dpi = str(max(1, round(self.config.dpi or 0)))
+        resolution = {"xres": dpi, "yres": dpi} if self.config.dpi else {}
+        root = ElementTree.Element("image", {"version": "0.0.3", "w": str(width), "h": str(height)} | resolution)
         stack = ElementTree.SubElement(root, "stack")
         with zipfile.ZipFile(file, "w") as archive:
             archive.writestr(_entry("mimetype"), "image/openraster")  # the specification requires: first, uncompressed

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
+from artkit import Config as BaseConfig
 from artkit import Place, RenderedPainting, UsageError
 from artkit_exporters.library_exporter import LibraryExporter
 
@@ -19,6 +22,7 @@ _REQUIRED_NAMES = (
     *("start_pressure", "end_pressure", "red", "green", "blue"),
 )
 _CURVE_POINTS = 12
+_CM_PER_INCH = 2.54
 _MAX_CHUNK_PIXELS = 1 << 22
 """Pixels of the patches that are rendered at once."""
 
@@ -39,6 +43,14 @@ class Svg(LibraryExporter):
     suffixes = (".svg",)
     library_name = "drawsvg"
 
+    class Config(BaseConfig):
+        """Settings."""
+
+        dpi: Annotated[float, Field(gt=0, le=1e5)] | None = None
+        """Print resolution, px per inch: it gives the drawing a size in cm."""
+
+    config: Config
+
     def write(self, painting: RenderedPainting, file: Path) -> None:
         draw = self.library
         log = painting.log
@@ -53,9 +65,12 @@ class Svg(LibraryExporter):
         left, top = (painting.region.x, painting.region.y) if painting.region else (0, 0)
         width, height = painting.size
         view_box = (left, top, width / painting.scale, height / painting.scale)
-        drawing = draw.Drawing(width, height, origin=view_box[:2], viewBox=" ".join(f"{v:g}" for v in view_box))
+        dpi = self.config.dpi
+        sides = [f"{length / dpi * _CM_PER_INCH:.6g}cm" for length in (width, height)] if dpi else [width, height]
+        drawing = draw.Drawing(*sides, origin=view_box[:2], viewBox=" ".join(f"{v:g}" for v in view_box))
         drawing.append(draw.Rectangle(*view_box, fill=_hex_colour(log.background)))
-        drawing.append_title("; ".join(f"{key}: {text}" for key, text in painting.metadata.items()))
+        if painting.metadata:
+            drawing.append_title("; ".join(f"{key}: {text}" for key, text in painting.metadata.items()))
         areas, opacities = _measure_strokes(painting)
         tiles = log.tiles().double()
         points = actions[:, :6].view(-1, 3, 2) * tiles[:, None, 2:] + tiles[:, None, :2]

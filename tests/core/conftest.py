@@ -15,10 +15,11 @@ from PIL import Image
 
 from artkit.engine import checkpoint
 from artkit.engine import run as run_module
-from artkit.engine.painting_task import PAINTING_FILE, PaintingTask
+from artkit.engine.painting_task import PaintingTask
 from artkit.engine.renderer_training import RendererTrainingTask
 from artkit.engine.run import Run
 from artkit.engine.run_folder import CHECKPOINT_FILE, LOG_FILE, RECIPE_FILE
+from artkit.output.finished_picture import PAINTING_FILE
 from artkit.output.report import REPORT
 from artkit.recipes.reading import read_recipe
 from artkit.strokes.stroke_log import STROKES_FILE, StrokeLog

@@ -209,7 +209,8 @@ def test_an_unfinished_painting_has_a_preview_only(paint: Callable[..., Painting
         task.step(step)
     assert [file.name for file in task.write_outputs(tmp_path)] == ["preview.png"]
     task.step(5)
-    assert [file.name for file in task.write_outputs(tmp_path)] == ["painting.png", "strokes.json", "preview.png"]
+    names = [file.name for file in task.write_outputs(tmp_path, finished=True)]
+    assert names == ["painting.png", "strokes.json", "preview.png"]
     large = Image.open(tmp_path / "painting.png")
     preview = Image.open(tmp_path / "preview.png")
     assert large.size == (150, 120)

@@ -115,7 +115,7 @@ class AgentTrainingTask(OptimizationTask):
         super().load_state_dict(state)
         self._remaining = state["left"]
 
-    def write_outputs(self, folder: Path) -> list[Path]:
+    def write_outputs(self, folder: Path, finished: bool = False) -> list[Path]:
         recipe = self.recipe.portable()
         metadata = {key: recipe[key] for key in ("canvas", "renderer", "data", "steps", "seed", "size")}
         metadata |= {"constraint": recipe.get("constraint", {}), "space": self.renderer.space.name}

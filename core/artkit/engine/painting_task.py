@@ -20,18 +20,18 @@ from artkit import memmap
 from artkit.engine.memory_plan import MemoryPlan
 from artkit.engine.optimization_task import OptimizationTask
 from artkit.engine.task import check_finite
-from artkit.files import atomic
 from artkit.formatting import format_duration
 from artkit.geometry.window import Window
 from artkit.geometry.window_grid import WindowGrid
 from artkit.imaging.pixels import downscale_pixels
-from artkit.imaging.png import save_png, write_png
+from artkit.imaging.png import save_png
 from artkit.interfaces.view import View
+from artkit.output.finished_picture import FinishedPicture, possible_scale
+from artkit.recipes.recipe import OutputConfig, Recipe
 from artkit.rendering.patch_rendering import ActionLookup
 from artkit.rendering.rendered_painting import RenderedPainting
 from artkit.strokes.stroke_log import STROKES_FILE, StrokeLog
 
-PAINTING_FILE = "painting.png"
 PREVIEW_FILE = "preview.png"
 
 _MAX_TARGET_PIXELS = 1 << 22  # px of the target that an agent with `uses_targets` gets
@@ -39,6 +39,7 @@ _THUMBNAIL_SIDE = 512  # px of the longer side of the thumbnail of a large pictu
 _THUMBNAIL_INTERVAL_STEPS = 8  # the objectives score the thumbnail every so many steps
 _MIN_TIMED_STEPS = 20  # shorter runs are not timed by a forecast
 _SHORT_RUN_SECONDS = 120  # shorter runs of a single window have no forecast
+_MAX_REPORT_PIXELS = 1 << 25  # a larger picture gets a preview, which the report shows
 _ACTION_CHUNK = 1 << 18  # strokes whose final actions are computed at a time
 
 
@@ -51,6 +52,19 @@ class PaintingTask(OptimizationTask):
     the whole picture: the current window is pasted into the thumbnail of the last step.
     """
 
+    def __init__(self, recipe: Recipe, device: torch.device, folder: Path | None = None) -> None:
+        super().__init__(recipe, device, folder)
+        output, size = recipe.settings.output, recipe.settings.size
+        self.finished_picture = FinishedPicture(output)
+        requested = output.scale_for(size)
+        midpoint = torch.full((1, len(self.renderer.space)), 0.5).expand(self.scene.action_count, -1)
+        self.output_scale = possible_scale(RenderedPainting(self._log_of(midpoint), self.renderer), requested)
+        if self.output_scale != requested:
+            self.notes.append(
+                f"the renderer {self.renderer.name} cannot render {requested:.3g} times as large; the finished picture "
+                f"will be {self.output_scale:g} times as large as the recipe's size"
+            )
+
     def _plan(self) -> None:
         self.memory_plan = MemoryPlan(self.canvas, self.renderer, max(o.margin for o in self.objectives.values()))
         self._plan_windows(self.memory_plan.windows(self.recipe.settings.window))
@@ -60,7 +74,6 @@ class PaintingTask(OptimizationTask):
         """Set the windows, the number of steps, and the state of the first epoch."""
         self.windows, self.steps_per_epoch = windows, windows.count
         self.steps = self.recipe.settings.steps * windows.count
-        self._steps_done = 0
         self._window_order, self._border_shift = torch.zeros(1, dtype=torch.int64), torch.zeros(2)
         width, height = self.scene.size
         self._thumbnail_divisor = 2 ** max(1, math.ceil(math.log2(max(width, height) / _THUMBNAIL_SIDE)))
@@ -126,7 +139,6 @@ class PaintingTask(OptimizationTask):
         self.agent.on_step_end(per_image_loss.detach(), progress)
         for name, objective_view in views.items():
             self.objectives[name].training_step(objective_view)
-        self._steps_done = step + 1
         memmap.release()
         return losses
 
@@ -192,6 +204,10 @@ class PaintingTask(OptimizationTask):
     @torch.no_grad()
     def log(self) -> StrokeLog:
         """Return the current strokes as a stroke log."""
+        return self._log_of(self._final_actions())
+
+    def _log_of(self, actions: Tensor) -> StrokeLog:
+        """Return the stroke log of actions (N, A)."""
         block = self.recipe.blocks["renderer"]
         red, green, blue = self.scene.background.tolist()
         return StrokeLog(
@@ -201,7 +217,7 @@ class PaintingTask(OptimizationTask):
             renderer={"type": block.type, **self.renderer.config.model_dump(mode="json", exclude_none=True)},
             space=self.renderer.space.name,
             names=self.renderer.space.names,
-            actions=self._final_actions(),
+            actions=actions,
             phases=self.canvas.phases,
             clip=self.canvas.clip,
         )
@@ -227,8 +243,8 @@ class PaintingTask(OptimizationTask):
             for row in objective.evaluate(painting)
         ]
 
-    def write_outputs(self, folder: Path) -> list[Path]:
-        if self.windows.count > 1 and self._steps_done < self.steps:
+    def write_outputs(self, folder: Path, finished: bool = False) -> list[Path]:
+        if self.windows.count > 1 and not finished:
             # Rendering all of a large picture takes long; an unfinished one only gets a preview.
             save_png(self._thumbnail, folder / PREVIEW_FILE)
             return [folder / PREVIEW_FILE]
@@ -239,10 +255,13 @@ class PaintingTask(OptimizationTask):
             "artkit:recipe": tomli_w.dumps(self.recipe.portable()),
             "artkit:seed": str(self.recipe.settings.seed),
         }
-        pixels = RenderedPainting(log, self.renderer, folder=folder).pixels()
-        with atomic(folder / PAINTING_FILE) as temporary, temporary.open("wb") as stream:
-            write_png(pixels, stream, metadata)
-        if self.windows.count == 1:
-            return [folder / PAINTING_FILE, folder / STROKES_FILE]
-        save_png(downscale_pixels(pixels, self._thumbnail_divisor), folder / PREVIEW_FILE)
-        return [folder / PAINTING_FILE, folder / STROKES_FILE, folder / PREVIEW_FILE]
+        painting = RenderedPainting(log, self.renderer, self.output_scale if finished else 1.0, folder=folder)
+        picture = self.finished_picture if finished else FinishedPicture(OutputConfig())
+        main, *others = picture.write(painting, metadata, folder)
+        files = [main, folder / STROKES_FILE, *others]
+        width, height = painting.size
+        if self.windows.count > 1 or width * height > _MAX_REPORT_PIXELS:
+            divisor = max(self._thumbnail_divisor, math.ceil(max(width, height) / _THUMBNAIL_SIDE))
+            save_png(downscale_pixels(painting.pixels(), divisor), folder / PREVIEW_FILE)
+            files.append(folder / PREVIEW_FILE)
+        return files

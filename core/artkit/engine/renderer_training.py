@@ -57,7 +57,7 @@ class RendererTrainingTask(Task):
             optimizer.load_state_dict(state["optimizers"][name])
         self.scene.generator.set_state(state["generator"])
 
-    def write_outputs(self, folder: Path) -> list[Path]:
+    def write_outputs(self, folder: Path, finished: bool = False) -> list[Path]:
         weights = self.trainer.save(folder)
         save_png(self.trainer.sample()[:3], folder / SAMPLES_FILE)
         return [weights, folder / SAMPLES_FILE]

@@ -90,7 +90,8 @@ class Run:
                                 f"stopped after step {self.step} of {self.task.steps}; saved in {self.folder}",
                                 hint="to continue, repeat the command with --resume",
                             )
-                        if (started := time.monotonic()) - last_save > _checkpoint_interval(save_seconds):
+                        due = (started := time.monotonic()) - last_save > _checkpoint_interval(save_seconds)
+                        if due and self.step < self.task.steps:  # the last step is saved below
                             self._save()
                             last_save = time.monotonic()
                             save_seconds = last_save - started
@@ -164,7 +165,7 @@ class Run:
 
     def _save(self) -> None:
         # Results first: a checkpoint of the last step implies that the final results exist.
-        self.outputs = self.task.write_outputs(self.folder)
+        self.outputs = self.task.write_outputs(self.folder, finished=self.step == self.task.steps)
         checkpoint.save({"step": self.step, "state": self.task.state_dict()}, self._run_folder.checkpoint)
 
     def _restore(self) -> None:

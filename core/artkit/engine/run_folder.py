@@ -151,14 +151,17 @@ class RunFolder:
 
 
 def _differing_keys(old: Any, new: Any, key: str = "") -> Iterator[str]:
-    """Yield the keys in which two recipes differ. Of their records only the checksums count; the device does not."""
+    """Yield the keys in which two recipes differ.
+
+    Of their records only the checksums count; device and output do not, since they change no stroke.
+    """
     if isinstance(old, dict) and isinstance(new, dict):
         for name in old.keys() | new.keys():
             if not key and name == RECORD:
                 yield from _differing_keys(
                     old.get(RECORD, {}).get("sha256"), new.get(RECORD, {}).get("sha256"), "sha256"
                 )
-            elif not key and name == "device":
+            elif not key and name in ("device", "output"):
                 continue
             else:
                 yield from _differing_keys(old.get(name), new.get(name), f"{key}.{name}" if key else name)

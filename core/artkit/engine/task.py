@@ -55,8 +55,10 @@ class Task(ABC):
         """Restore a state."""
 
     @abstractmethod
-    def write_outputs(self, folder: Path) -> list[Path]:
+    def write_outputs(self, folder: Path, finished: bool = False) -> list[Path]:
         """Write the current results into a folder and return the files, the main one first.
+
+        finished: whether all steps have been executed; only then is the picture rendered at the size of the output.
 
         The last .png file is the one that reports and notebooks show.
         """

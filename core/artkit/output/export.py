@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,11 +100,13 @@ def _refuse_component(*_: Any, **__: Any) -> Component:
     raise ArtkitError("a renderer cannot build other components during export")
 
 
-def exporters(files: Sequence[Path], settings: Sequence[str] = ()) -> list[Exporter]:
+def exporters(
+    files: Sequence[Path], settings: Sequence[str] = (), defaults: Mapping[str, Any] | None = None
+) -> list[Exporter]:
     """Return the exporter of each file, chosen by its extension.
 
-    settings: lines of TOML, such as ``bits=16``; each applies to all exporters that have it. Raises UsageError for an
-    extension or a setting that no exporter has.
+    settings: lines of TOML, such as ``bits=16``; each applies to all exporters that have it. defaults: values of
+    settings that may be missing in all exporters. Raises UsageError for an extension or a setting that no exporter has.
     """
     by_suffix = {
         suffix: registered.component
@@ -125,7 +127,7 @@ def exporters(files: Sequence[Path], settings: Sequence[str] = ()) -> list[Expor
             f"--set {unknown[0]}: none of these formats has this setting",
             hint=f"there are: {', '.join(sorted(known)) or 'none'}",
         )
-    return [_build_exporter(component, values) for component in components]
+    return [_build_exporter(component, {**(defaults or {}), **values}) for component in components]
 
 
 def _parse_settings(settings: Sequence[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from artkit.config import LocatedStr
 from artkit.errors import UsageError
-from artkit.recipes.recipe import Recipe, Tree
+from artkit.recipes.recipe import OUTPUT_SIZES, Recipe, Tree
 from artkit.recipes.shipped import shipped_recipes
 from artkit.recipes.validation import validate_recipe
 
@@ -80,9 +80,13 @@ def merge(earlier: Tree, later: Tree) -> Tree:
     """Merge `later` over `earlier`; neither is modified.
 
     Tables are merged recursively; a table with a `type` replaces the earlier one. A recipe either trains a renderer
-    (`trainer`) or paints (`renderer`, `data`): the later one removes the tables of the other.
+    (`trainer`) or paints (`renderer`, `data`): the later one removes the tables of the other. A size of the output
+    replaces the earlier one, even if it is another setting.
     """
     merged = dict(earlier)
+    output, later_output = merged.get("output"), later.get("output")
+    if isinstance(output, dict) and isinstance(later_output, dict) and later_output.keys() & set(OUTPUT_SIZES):
+        merged["output"] = {key: value for key, value in output.items() if key not in OUTPUT_SIZES}
     if "trainer" in later:
         merged.pop("renderer", None)
         merged.pop("data", None)

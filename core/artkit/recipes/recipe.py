@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from artkit.config import Colour, Config
 
@@ -33,6 +33,49 @@ class OptimizerConfig(Config):
     """Steps over which the learning rate rises linearly to `lr`."""
 
 
+_CM_PER_INCH = 2.54
+_PRINT_DPI = 300.0  # the resolution of a picture whose width is set in cm, unless the recipe sets another
+
+OUTPUT_SIZES = ("scale", "long_side", "width_cm")
+"""Settings of `[output]` that each determine the size of the finished picture, so that a recipe has one of them."""
+
+
+class OutputConfig(Config):
+    """The finished picture, which is rendered from the strokes once more, at any size."""
+
+    formats: Annotated[tuple[str, ...], Field(max_length=32)] = ("png",)
+    """Extensions of the files, as of `artkit export`: `["png", "jpg"]` for painting.png and painting.jpg. A run always
+    leaves painting.png."""
+    scale: Annotated[float, Field(gt=0, le=1024)] | None = None
+    """Size relative to the recipe's `size`; 1 if none of the three sizes is set."""
+    long_side: Annotated[int, Field(ge=8, le=MAX_SIDE)] | None = None
+    """Longer side of the picture, px; instead of `scale`."""
+    width_cm: Annotated[float, Field(gt=0, le=2000)] | None = None
+    """Width of the print, cm; instead of `scale`. The resolution is 300 dpi if `dpi` is not set."""
+    dpi: Annotated[float, Field(gt=0, le=1e5)] | None = None
+    """Resolution of the print, px per inch. It is written into the files."""
+
+    @model_validator(mode="after")
+    def _check_one_size(self) -> OutputConfig:
+        sizes = [name for name in OUTPUT_SIZES if getattr(self, name) is not None]
+        if len(sizes) > 1:
+            raise ValueError(f"{' and '.join(sizes)} all set the size of the picture; leave one of them")
+        return self
+
+    @property
+    def resolution(self) -> float | None:
+        """The resolution to write into the files, px per inch; None if the recipe sets none."""
+        return self.dpi or (_PRINT_DPI if self.width_cm else None)
+
+    def scale_for(self, size: tuple[int, int]) -> float:
+        """Return the scale of the finished picture of a painting of `size`, width and height in px."""
+        if self.long_side:
+            return self.long_side / max(size)
+        if self.width_cm and self.resolution:
+            return self.width_cm / _CM_PER_INCH * self.resolution / size[0]
+        return self.scale or 1.0
+
+
 class RunSettings(Config):
     """The top-level settings of a recipe."""
 
@@ -53,6 +96,8 @@ class RunSettings(Config):
     """Device to compute on: `auto` uses a CUDA GPU if there is one."""
     optimizer: OptimizerConfig = OptimizerConfig()
     """The optimiser of the agent's parameters."""
+    output: OutputConfig = OutputConfig()
+    """The finished picture: its size and its files."""
 
 
 BLOCKS = ("data", "canvas", "renderer", "agent", "trainer")
@@ -123,7 +168,7 @@ class Recipe:
     def resolved(self) -> Tree:
         """Return the recipe with all defaults, as a TOML tree without the record."""
         tree: Tree = self.settings.model_dump(mode="json", exclude_none=True)
-        optimizer = tree.pop("optimizer")
+        optimizer, output = tree.pop("optimizer"), tree.pop("output")
         for kind, block in self.blocks.items():
             tree[kind] = _dump_block(block)
         for kind, blocks in self.named.items():
@@ -131,6 +176,8 @@ class Recipe:
                 tree[kind] = {name: _dump_block(block) for name, block in blocks.items()}
         if not self.trains_renderer:
             tree["optimizer"] = optimizer
+        if not self.trains_renderer and not self.trains_agent:
+            tree["output"] = output
         return tree
 
     def portable(self) -> Tree:

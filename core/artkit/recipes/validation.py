@@ -37,6 +37,8 @@ def validate_recipe(tree: Tree, name: str) -> Recipe:
     errors = [f"{key}: {_unknown_key(key, known)}" for key in tree if key not in known and key != RECORD]
     values = {key: value for key, value in tree.items() if key in RunSettings.model_fields}
     settings = _validate_model(RunSettings, values, "", errors)
+    if isinstance(settings, RunSettings):
+        errors += _unknown_formats(settings.output.formats)
     if trains and "data" in tree:
         errors.append("data: a trainer has data of its own; leave out either [data] or [trainer]")
     needed = [kind for kind in BLOCKS if kind in tree or (kind in DEFAULT_TYPES and not trains)]
@@ -98,6 +100,17 @@ def _validate_named_blocks(kind: str, group: Any, errors: list[str]) -> dict[str
         if block := _validate_block(kind, f"{kind}.{name}", value, errors):
             blocks[name] = block
     return blocks
+
+
+def _unknown_formats(formats: Sequence[str]) -> list[str]:
+    """Return an error for each format of the output that no exporter writes."""
+    components = [entry.component for entry in get_registry().components("exporter").values()]
+    known = sorted(suffix.removeprefix(".") for component in components for suffix in component.suffixes)
+    return [
+        f'output.formats: no exporter writes "{name}"; there are: {", ".join(known)}'
+        for name in formats
+        if name not in known
+    ]
 
 
 def _validate_model(
