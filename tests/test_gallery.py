@@ -47,7 +47,14 @@ def test_unknown_name_lists_the_pictures(gallery: Any) -> None:
 def test_painted_picture_is_added_to_the_page(gallery: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(gallery, "IMAGES", tmp_path / "images")
-    settings = ("steps=1", "size=[480, 32]", 'renderer={type="gan"}', "canvas.strokes=2", "objective.see.views=1", "output.scale=1")
+    settings = (
+        "steps=1",
+        "size=[480, 32]",
+        'renderer={type="gan"}',
+        "canvas.strokes=2",
+        "objective.see.views=1",
+        "output.scale=1",
+    )
     gallery.paint(gallery.Picture("starfish", "Starfish", "starfish", settings))
     from PIL import Image
 
