@@ -4,15 +4,46 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+
+
+def _contains_bool(value: Any) -> bool:
+    return isinstance(value, bool) or (isinstance(value, (list, tuple)) and any(_contains_bool(v) for v in value))
+
+
+def _types_in(annotation: Any) -> set[Any]:
+    """Return all types in an annotation: ``{tuple, int}`` of ``tuple[int, ...]``."""
+    inner = (_types_in(argument) for argument in get_args(annotation))
+    return {get_origin(annotation) or annotation}.union(*inner) if not isinstance(annotation, list) else set()
 
 
 class Config(BaseModel):
     """Base of every component's configuration: frozen, without unknown keys. The string under a field documents it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_no_bool_as_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false where a number belongs; pydantic would take them as 1 and 0."""
+        if _contains_bool(value):
+            types = _types_in(cls.model_fields[str(info.field_name)].annotation)
+            if bool not in types and types & {int, float}:
+                kind = "number" if float in types else "whole number"
+                raise ValueError(f"must be a {kind}" if isinstance(value, bool) else f"true or false is not a {kind}")
+        return value
 
 
 class LocatedStr(str):

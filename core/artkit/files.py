@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import fcntl
@@ -125,6 +126,17 @@ def cannot_write(file: Path, error: OSError) -> ArtkitError:
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         return ArtkitError(f"{file.parent} is not a folder", hint="choose another folder with --out")
     return ArtkitError(f"cannot write {file}: {error.strerror or error}")
+
+
+def read_text(file: Path) -> str:
+    """Return the text of a UTF-8 file, with or without a byte-order mark, as editors of Windows write it.
+
+    UTF-16 with a byte-order mark is read too. Raises OSError or UnicodeDecodeError.
+    """
+    content = file.read_bytes()
+    is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = content.decode("utf-16" if is_utf_16 else "utf-8-sig")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def write_text(file: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from artkit import Config as BaseConfig
 from artkit import Constraint, InputFile, Scene, UsageError
-from artkit.imaging.loading import Fit, load_target_image
+from artkit.imaging.loading import Fit
 from artkit_constraints.dimensions import PRESSURE, TOLERANCE, dimension_indices, is_lifted, lift_pen
 
 _CELLS_PER_SIDE = 32
@@ -47,7 +47,7 @@ class Mask(Constraint):
         names = ("start_x", "start_y", "middle_x", "middle_y", "end_x", "end_y")
         self._points = dimension_indices(scene, self.name, *names)
         self._pressure = dimension_indices(scene, self.name, *PRESSURE)
-        brightness = load_target_image(config.image, scene.size, config.fit, torch.zeros(3)).pixels.mean(1)[0]
+        brightness = scene.load_image(config.image, config.fit, torch.zeros(3)).pixels.mean(1)[0]
         region = (brightness < config.threshold) if config.invert else (brightness >= config.threshold)
         if not region.any():
             raise UsageError(f"the mask {config.image} excludes the whole picture", hint="change invert or threshold")

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from artkit import Data, InputPath, Scene, UsageError
+from artkit.imaging.loading import Fit
 from artkit_data.image_files import SUFFIXES, ImageFiles, find_images, listing_sha256
 from artkit_data.split import SplitConfig, split_indices
 
 
 class Folder(Data):
-    """All images in a folder, cropped to the picture's shape.
+    """All images in a folder, fitted to the picture's shape.
 
     Subfolders are classes. A folder whose only subfolders are `train` and `test` has these two parts; otherwise a
     random share is held back.
@@ -26,6 +27,8 @@ class Folder(Data):
 
         path: InputPath
         """The folder."""
+        fit: Fit = "cover"
+        """How the images are fitted to the picture's size: cropped, padded, or stretched."""
 
     config: Config
 
@@ -57,7 +60,7 @@ class Folder(Data):
             selected = split_indices(len(files), config).tolist()
             files, class_names = [files[index] for index in selected], [class_names[index] for index in selected]
         self._labels = torch.tensor([self.classes.index(name) for name in class_names]) if self.classes else None
-        self._images = ImageFiles(files, scene)
+        self._images = ImageFiles(files, scene, config.fit, report_cut=True)
 
     def __len__(self) -> int:
         return len(self._images)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,13 +12,14 @@ import torch
 from torch import Tensor
 
 from artkit import Scene, UsageError, memmap
-from artkit.imaging.loading import load_target_image
+from artkit.imaging.loading import Fit, load_target_image
 from artkit.imaging.pixels import tensor_to_pixels
+from artkit.imaging.target_image import TargetImage
 
 MAX_IMAGES = 1 << 20
 """The largest number of images in a data set."""
 
-SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
+SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif"))
 """Extensions of image files."""
 
 
@@ -47,11 +49,15 @@ def listing_sha256(files: Iterable[Path], base: Path) -> str:
 
 
 class ImageFiles:
-    """Images in files, cropped to the scene's size. Raises UsageError when it reads a file that is not an image."""
+    """Images in files, fitted to the scene's size. Raises UsageError when it reads a file that is not an image.
 
-    def __init__(self, files: Sequence[Path], scene: Scene) -> None:
+    report_cut: whether the scene gets a note of what is cut off, as of other assumptions, once for all images.
+    """
+
+    def __init__(self, files: Sequence[Path], scene: Scene, fit: Fit = "cover", report_cut: bool = False) -> None:
         width, height = scene.size
-        self._files, self._scene = files, scene
+        self._files, self._scene, self._fit, self._report_cut = files, scene, fit, report_cut
+        self._kinds_of_notes: set[str] = set()
         self._pixels = memmap.zeros((len(files), height, width, 3), "uint8", scene.folder)
         self._is_cached = np.zeros(len(files), bool)
 
@@ -62,9 +68,20 @@ class ImageFiles:
         """Return the images with the given indices; see `Data.images`."""
         for index in indices.tolist():
             if not self._is_cached[index]:
-                image = load_target_image(self._files[index], self._scene.size, "cover", self._scene.background)
-                self._pixels[index] = tensor_to_pixels(image.pixels[0])
+                self._pixels[index] = tensor_to_pixels(self._read(self._files[index]).pixels[0])
                 self._is_cached[index] = True
         pixels = torch.from_numpy(self._pixels[indices.numpy()])
         memmap.release()
         return pixels.to(self._scene.device).permute(0, 3, 1, 2).float() / 255
+
+    def _read(self, file: Path) -> TargetImage:
+        """Read an image. Of the notes on all images, the scene gets the first of each kind."""
+        notes: list[str] = []
+        scene = self._scene
+        image = load_target_image(file, scene.size, self._fit, scene.background.cpu(), notes, self._report_cut)
+        for note in notes:
+            kind = re.sub(r"[\d.]+", "", note.removeprefix(str(file)))
+            if kind not in self._kinds_of_notes:
+                self._kinds_of_notes.add(kind)
+                scene.notes.append(f"{note} (and perhaps likewise of other images)")
+        return image

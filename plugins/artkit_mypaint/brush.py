@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artkit import UsageError
+from artkit.files import read_text
 from artkit_mypaint.brush_files import find_brush
 from artkit_mypaint.brush_settings import (
     VISIBLE_RADIUS_STD,
@@ -107,7 +108,7 @@ def _read_brush_file(file: Path) -> tuple[str, dict[str, Any]]:
     try:
         if file.stat().st_size > MAX_FILE_BYTES:
             raise ValueError(f"it is larger than {MAX_FILE_BYTES >> 20} MB")
-        text = file.read_text(encoding="utf-8")
+        text = read_text(file)
         content = json.loads(text)
         if content["version"] != _FILE_VERSION:
             raise ValueError(f"its version is {content['version']}")

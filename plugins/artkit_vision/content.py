@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from artkit import InputFile, Objective, Scene, View
-from artkit.imaging.loading import Fit, load_target_image
+from artkit.imaging.loading import Fit
 from artkit_vision.features import FeatureExtractor, FeatureSettings, Layers
 
 
@@ -41,7 +41,7 @@ class Content(Objective):
         super().__init__(config, scene)
         # In a tuple, so that the frozen network is not part of this module's state.
         self._extractors = (FeatureExtractor.shared(config, config.layers, scene),)
-        self.target = load_target_image(config.target, scene.size, config.fit, scene.background.cpu()).to(scene.device)
+        self.target = scene.load_image(config.target, config.fit)
 
     @property
     def extractor(self) -> FeatureExtractor:

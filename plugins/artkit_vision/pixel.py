@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from artkit import InputFile, Objective, Scene, UsageError, View
-from artkit.imaging.loading import Fit, load_target_image
+from artkit.imaging.loading import Fit
 
 
 class Pixel(Objective):
@@ -40,8 +40,7 @@ class Pixel(Objective):
         if not config.target and not scene.data:
             raise UsageError("pixel has no target", hint='set target = "FILE", or add [data] to the recipe')
         if config.target:
-            target = load_target_image(config.target, scene.size, config.fit, scene.background.cpu())
-            self.target = target.to(scene.device)
+            self.target = scene.load_image(config.target, config.fit)
 
     def forward(self, view: View) -> Tensor:
         assert view.target is not None

@@ -46,7 +46,7 @@ class Style(Objective):
         self._extractors = (extractor,)  # in a tuple, so that the network is not part of this module's state
         width, height = (min(side, _MAX_STYLE_SIDE) for side in scene.size)
         corner = ((scene.size[0] - width) // 2, (scene.size[1] - height) // 2)
-        image = load_target_image(config.image, scene.size, background=scene.background.cpu())
+        image = load_target_image(config.image, scene.size, "cover", scene.background.cpu(), scene.notes)
         crop = image.window(Window(*corner, width, height)).to(scene.device)
         features = extractor.untransformed(crop, (config.image, "style"))
         self._expected = {layer: self._statistics(features[layer]) for layer in config.layers}

@@ -235,6 +235,13 @@ def test_all_errors_are_reported_at_once(recipe_file: Write) -> None:
         ("steps=0.5", "steps", "0.5"),
         ("steps=-3", "steps", "0"),
         ("steps=2.5", "steps", "2.5"),
+        ("steps=true", "steps", "must be a whole number (it is true)"),
+        ("size=[64,true]", "size", "true or false is not a whole number"),
+        ("window=false", "window", "must be a whole number (it is false)"),
+        ("optimizer.lr=true", "optimizer.lr", "must be a number (it is true)"),
+        ("canvas.tile=true", "canvas.tile", "must be a whole number"),
+        ("background=[true,0,1]", "background", "true or false is not a number"),
+        ("objective.look.weight=[[0,true]]", "objective.look.weight", "true or false is not a number"),
         ("seed=9223372036854775808", "seed", "less than"),
         ("size=[64]", "size.1", "missing"),
         ("size=64", "size", "tuple"),
@@ -278,6 +285,15 @@ def test_invalid_toml_names_the_file_and_the_line(recipe_file: Write) -> None:
     message = _errors(file)
     assert str(file) in message
     assert "line 4" in message
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_recipes_of_windows_editors_are_read(recipe_file: Write, photo: Path, encoding: str) -> None:
+    file = recipe_file("", "notepad.toml")
+    file.write_bytes("# größer\r\nsteps = 7\r\n[canvas]\r\nstrokes = 2\r\n".encode(encoding))
+    recipe = read_recipe([photo, file])
+    assert recipe.settings.steps == 7
+    assert recipe.blocks["canvas"].config.strokes == 2
 
 
 @pytest.mark.parametrize("setting", ["steps", "steps=", "=3", "device=cpu", "a.b.=3"])

@@ -383,6 +383,24 @@ def test_damaged_image_is_reported_when_it_is_loaded(make: Make, folder: Callabl
         data.images(torch.tensor([1]))
 
 
+def test_images_are_fitted_with_a_note_of_each_kind(folder: Callable[..., Path]) -> None:
+    base = folder("a.png", "b.png")
+    for name in "cd":
+        Image.new("RGB", (28, 28), "red").save(
+            base / f"{name}.gif", save_all=True, append_images=[Image.new("RGB", (28, 28))]
+        )
+    scene = artkit.scene((28, 28), device="cpu")
+    scene.make("data", "folder", path=str(base), unseen=0).images(torch.arange(4))
+    cut, animated = scene.notes
+    assert "a.png" in cut
+    assert "33% are cut off" in cut
+    assert "c.gif" in animated
+    scene = artkit.scene((28, 28), device="cpu")
+    whole = scene.make("data", "folder", path=str(base), unseen=0, fit="contain").images(torch.arange(2))
+    assert not scene.notes
+    assert bool((whole[..., :4] == 1).all())  # the background beside 20 x 30 px
+
+
 def test_provenance_changes_with_the_list_of_images(make: Make, folder: Callable[..., Path]) -> None:
     base = folder("a.png", "b.png", "c.png")
     before = make("folder", path=base, unseen=0).provenance

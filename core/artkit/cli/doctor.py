@@ -15,6 +15,8 @@ def doctor() -> None:
     For what is missing it shows how to install it.
     """
     import platform
+    from importlib import metadata
+    from importlib.util import find_spec
 
     _print_row("artkit", f"{__version__}, Python {platform.python_version()}")
     try:
@@ -26,6 +28,10 @@ def doctor() -> None:
     except (ImportError, OSError) as error:
         _print_row("torch", f"missing ({error})")
         _print_row("", "  pip install torch")
+    installed = metadata.version("pillow-heif") if find_spec("pillow_heif") else ""
+    _print_row("pillow-heif", f"{installed}, for HEIC photos" if installed else "missing")
+    if not installed:
+        _print_row("", "  for HEIC photos: pip install 'neural-artkit[heic]'")
     for _, requirements in get_registry().call_each("artkit_doctor"):
         for name, found, hint in requirements or ():
             _print_row(name, found or "missing")

@@ -40,14 +40,21 @@ def run(
     from artkit.api import create_run  # imports torch; not needed to report an error in the recipe
 
     created = create_run(recipe, out, resume, device)
-    for note in created.task.notes:
-        click.echo(f"note: {note}", err=True)
+    shown = _print_notes(created, 0)
     if forecast := created.task.forecast():
         click.echo(f"expected: {forecast}", err=True)
     with _show_progress(created):
         created.execute()
+    _print_notes(created, shown)  # of images that were read during the run
     for file in created.outputs:
         click.echo(str(file))
+
+
+def _print_notes(run: Run, start: int) -> int:
+    """Print the notes of a run from an index on; return their number."""
+    for note in run.task.notes[start:]:
+        click.echo(f"note: {note}", err=True)
+    return len(run.task.notes)
 
 
 @contextmanager

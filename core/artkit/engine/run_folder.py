@@ -18,7 +18,7 @@ import tomli_w
 
 from artkit.engine import checkpoint
 from artkit.errors import UsageError
-from artkit.files import cannot_write, remove_leftovers, write_text
+from artkit.files import cannot_write, read_text, remove_leftovers, write_text
 from artkit.recipes.reading import read_recipe
 from artkit.recipes.recipe import RECORD
 
@@ -99,7 +99,7 @@ class RunFolder:
     def _read_recipe(self) -> dict[str, Any]:
         """Return the recipe of the run, with the defaults of settings that its version of artkit did not have."""
         try:
-            existing = tomllib.loads(self.recipe.read_text(encoding="utf-8"))
+            existing = tomllib.loads(read_text(self.recipe))
         except (OSError, ValueError) as error:
             raise UsageError(f"{self.recipe} is damaged: {error}", hint=_OTHER_FOLDER) from None
         if not isinstance(existing.get(RECORD, {}), dict):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import warnings
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +10,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from artkit.errors import UsageError
+from artkit.imaging.image_file import read_image
 from artkit.imaging.pixels import pixels_to_tensor
 from artkit.imaging.target_image import LazyTargetImage, TargetImage
 
@@ -28,15 +26,27 @@ Fit = Literal["cover", "contain", "stretch"]
 
 
 def load_target_image(
-    file: Path, size: tuple[int, int], fit: Fit = "cover", background: Tensor | None = None
+    file: Path,
+    size: tuple[int, int],
+    fit: Fit = "cover",
+    background: Tensor | None = None,
+    notes: list[str] | None = None,
+    report_cut: bool = False,
 ) -> TargetImage:
     """Read an image file and fit it to `size` (width, height) px.
 
-    background: colour (3,) in [0, 1] behind transparent pixels, white by default. Raises UsageError if the file is not
-    an image, is damaged or has more than `MAX_PIXELS`.
+    background: colour (3,) in [0, 1] behind transparent pixels, white by default. notes: lines for the user are
+    appended to it, such as what was assumed about the file and, with report_cut, how much `cover` cuts off. Raises
+    UsageError if the file is not an image, is damaged or has more than `MAX_PIXELS`.
     """
     colour = tuple(round(255 * c) for c in ([1.0] * 3 if background is None else background.tolist()))
-    image = _to_rgb(_read_image(file, size), colour)
+    contents = read_image(file, size, MAX_PIXELS)
+    if notes is not None:
+        lines = [*contents.notes, _cut_note(contents.size, size) if report_cut and fit == "cover" else ""]
+        notes += [f"{file}: {line}" for line in lines if line and f"{file}: {line}" not in notes]
+    image = contents.image
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (*colour, 255)), image).convert("RGB")
     if size[0] * size[1] > _MAX_RESIZED_PIXELS:
         return _fit_lazily(image, size, fit, colour)
     if fit == "cover":
@@ -48,40 +58,22 @@ def load_target_image(
     return TargetImage(pixels_to_tensor(np.asarray(image)))
 
 
-def _read_image(file: Path, size: tuple[int, int]) -> Image.Image:
-    """Read an image file and rotate it as its EXIF orientation says. `size` lets JPEGs be decoded at a lower scale."""
-    try:
-        with contextlib.ExitStack() as stack, warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            stack.callback(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
-            Image.MAX_IMAGE_PIXELS = None  # the check below has a message of its own
-            with Image.open(file) as opened:
-                width, height = opened.size
-                if width * height > MAX_PIXELS:
-                    raise UsageError(
-                        f"{file} has {width} x {height} px; at most {MAX_PIXELS // 10**6} megapixels are allowed",
-                        hint="use a smaller copy of the image",
-                    )
-                opened.draft("RGB", (size[0] * 2, size[1] * 2))
-                image = ImageOps.exif_transpose(opened)
-                image.load()
-                return image
-    except UsageError:
-        raise
-    except Exception as error:  # Pillow's decoders raise many kinds of exceptions on damaged files
-        raise UsageError(f"{file} cannot be read as an image ({type(error).__name__}: {error})") from None
+def _cut_note(image: tuple[int, int], target: tuple[int, int]) -> str:
+    """Return how much `cover` cuts from an image, a note of one line; empty if it is less than a pixel of the target.
 
-
-def _to_rgb(image: Image.Image, background: tuple[int, ...]) -> Image.Image:
-    """Convert an image of any mode to 8-bit RGB; transparent pixels show the background."""
-    if image.mode.startswith(("I", "F")):  # 16 bits and more, which Pillow would clip to 255
-        values = np.asarray(image, np.float32)
-        white = 65535.0 if image.mode.startswith("I") else 1.0
-        image = Image.fromarray((values * (255 / white)).round().clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (*background, 255)), image)
-    return image.convert("RGB")
+    image, target: width and height, px.
+    """
+    scale = max(target[0] / image[0], target[1] / image[1])
+    rest = [image[axis] * scale - target[axis] for axis in (0, 1)]
+    axis = int(rest[1] > rest[0])
+    if rest[axis] <= 1:
+        return ""
+    share, sides = rest[axis] / (image[axis] * scale), ("left and right", "above and below")[axis]
+    percent = f"{share:.0%}" if share >= 0.01 else f"{share:.1%}"
+    return (
+        f"{image[0]} x {image[1]} px do not have the shape of {target[0]} x {target[1]}: {percent} are cut off, "
+        f'{sides}; fit = "contain" or "stretch" keeps them'
+    )
 
 
 def _fit_lazily(image: Image.Image, size: tuple[int, int], fit: Fit, background: tuple[int, ...]) -> TargetImage:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from artkit.imaging.loading import Fit, load_target_image
 from artkit.imaging.target_image import TargetImage
 from artkit.rendering.layout import StrokeLayout
 from artkit.rendering.stroke_renderer import StrokeRenderer
@@ -80,6 +81,21 @@ class Scene:
         for constraint in self.constraints:
             actions = constraint(actions, progress)
         return actions
+
+    def load_image(self, file: Path, fit: Fit = "cover", background: Tensor | None = None) -> TargetImage:
+        """Read an image file, fitted to the picture's size, on the scene's device.
+
+        All components read images with it or with `artkit.imaging.loading`: photos of any format are rotated, converted
+        to sRGB, and blended with `background` (3,), by default the scene's, where they are transparent. What was
+        assumed or cut is added to `notes`. A file is read once for all components that fit it in the same way. Raises
+        UsageError if it is not an image.
+        """
+        colour = (self.background if background is None else background).cpu()
+
+        def load() -> TargetImage:
+            return load_target_image(file, self.size, fit, colour, self.notes, report_cut=True).to(self.device)
+
+        return self.cached(("image", file, fit, tuple(colour.tolist())), load)
 
     def cached(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return `make()`, called once for all components that use the same key."""

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from artkit.errors import ArtkitError
-from artkit.files import write_text
+from artkit.files import read_text, write_text
 from artkit.formatting import format_duration
 from artkit.imaging.loading import Fit, load_target_image
 from artkit.imaging.pixels import tensor_to_pixels
@@ -68,7 +68,7 @@ def write(folder: Path, picture: Path) -> Path:
     the network. It shows picture, targets, loss curves, the evaluation by held-out networks, and the recipe. A painting
     is also shown as its strokes build it up and, if another renderer painted it, as MyPaint renders it.
     """
-    text = (folder / "recipe.toml").read_text(encoding="utf-8")
+    text = read_text(folder / "recipe.toml")
     tree = tomllib.loads(text)
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     name = html.escape(folder.resolve().name)

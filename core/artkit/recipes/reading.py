@@ -9,6 +9,7 @@ from typing import Any
 
 from artkit.config import LocatedStr
 from artkit.errors import UsageError
+from artkit.files import read_text
 from artkit.recipes.recipe import OUTPUT_SIZES, Recipe, Tree
 from artkit.recipes.shipped import shipped_recipes
 from artkit.recipes.validation import validate_recipe
@@ -34,7 +35,7 @@ def read_recipe(recipes: Sequence[Path | Tree], settings: Sequence[str | Tree] =
 
 def _read_file(file: Path) -> Tree:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_text(file)
     except FileNotFoundError:
         copy = f"; `artkit recipes --copy {file.stem}` copies that recipe" if file.stem in shipped_recipes() else ""
         raise UsageError(f"there is no recipe {file}", hint=f"`artkit recipes` lists recipes{copy}") from None

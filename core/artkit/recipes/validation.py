@@ -152,7 +152,8 @@ def _is_union_member(path: tuple[int | str, ...]) -> bool:
 def _invalid_value(place: str, message: str, value: Any) -> str:
     """Return a message with place and value. The place is empty for errors of a whole Config without prefix."""
     show_value = isinstance(value, (str, int, float, bool)) and "there is no" not in message
-    text = message[0].lower() + message[1:] + (f" (it is {value!r})" if show_value else "")
+    shown = str(value).lower() if isinstance(value, bool) else repr(value)  # as in TOML
+    text = message[0].lower() + message[1:] + (f" (it is {shown})" if show_value else "")
     return f"{place}: {text}" if place else text
 
 

@@ -31,6 +31,7 @@ from torch import Tensor
 
 from artkit.config import Config, UnitFloat
 from artkit.errors import UsageError
+from artkit.files import read_text
 from artkit.geometry.phase import Phase
 from artkit.strokes.action_space import ActionSpace
 from artkit.strokes.stroke_log import StrokeLog
@@ -103,7 +104,7 @@ class _ExamplesFile(Config):
 def read_examples(file: Path) -> tuple[StrokeExample, ...]:
     """Read a file of examples. Raises UsageError with the place of the first error."""
     try:
-        return _ExamplesFile.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).example
+        return _ExamplesFile.model_validate(tomllib.loads(read_text(file))).example
     except ValidationError as error:
         raise UsageError(f"{file}: {_describe_error(error)}") from None
     except (OSError, ValueError) as error:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from artkit.config import Colour
 from artkit.errors import ArtkitError
-from artkit.files import atomic
+from artkit.files import atomic, read_text
 from artkit.geometry.phase import Phase, stroke_tiles
 from artkit.geometry.window import Window
 
@@ -134,7 +134,7 @@ class StrokeLog:
     def load(cls, file: Path) -> StrokeLog:
         """Read a log. Raises ArtkitError if the file does not exist, is damaged or has a later version."""
         try:
-            raw = json.loads(file.read_text(encoding="utf-8"))
+            raw = json.loads(read_text(file))
         except FileNotFoundError:
             raise ArtkitError(f"{file.parent} holds no painting: there is no {file.name}") from None
         except (OSError, ValueError) as error:
