@@ -105,7 +105,7 @@ def paint(picture: Picture) -> None:
     recipe = read_recipe([shipped_recipes()[picture.recipe]], picture.settings)
     folder = RUNS / picture.name
     Run(folder, recipe, PaintingTask(recipe, torch.device("cpu")), resume=True).execute()
-    scale = max(1.0, IMAGE_SIDE / max(recipe.settings.size))
+    scale = max(1.0, IMAGE_SIDE / max(recipe.size))
     image = Image.fromarray(tensor_to_pixels(open_painting(folder, scale).to_tensor()))
     image.thumbnail((IMAGE_SIDE, IMAGE_SIDE))
     IMAGES.mkdir(parents=True, exist_ok=True)

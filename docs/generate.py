@@ -181,8 +181,10 @@ def _toml(value: Any) -> str:
 
 def _type_name(schema: Mapping[str, Any]) -> str:
     """Return a description of the values that a JSON Schema allows."""
-    if "anyOf" in schema:
-        return " or ".join(_type_name(choice) for choice in schema["anyOf"] if choice.get("type") != "null")
+    if choices := schema.get("anyOf") or schema.get("oneOf"):
+        return " or ".join(_type_name(choice) for choice in choices if choice.get("type") != "null")
+    if "$ref" in schema:
+        return "table"
     if "enum" in schema:
         return ", ".join(f"`{json.dumps(choice)}`" for choice in schema["enum"])
     if "const" in schema:

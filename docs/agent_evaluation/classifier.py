@@ -89,7 +89,7 @@ def load_or_train_classifier(recipe: Recipe, scene: Scene, cache: Path) -> Class
     settings = {**block.config.model_dump(mode="json", exclude_none=True), "part": "train"}
     data: Data = scene.make("data", block.type, **settings)
     key_settings = {key: value for key, value in settings.items() if key not in ("path", "download", "batch")}
-    key = json.dumps([key_settings, recipe.settings.size, data.provenance], sort_keys=True)
+    key = json.dumps([key_settings, recipe.size, data.provenance], sort_keys=True)
     file = cache / f"{block.type}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.safetensors"
     if file.is_file():
         classifier = Classifier(len(data.classes))

@@ -60,7 +60,7 @@ class Folder(Data):
             selected = split_indices(len(files), config).tolist()
             files, class_names = [files[index] for index in selected], [class_names[index] for index in selected]
         self._labels = torch.tensor([self.classes.index(name) for name in class_names]) if self.classes else None
-        self._images = ImageFiles(files, scene, config.fit, report_cut=True)
+        self._images = ImageFiles(files, scene, config.fit, report_shape=True)
 
     def __len__(self) -> int:
         return len(self._images)

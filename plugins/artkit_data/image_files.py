@@ -51,12 +51,13 @@ def listing_sha256(files: Iterable[Path], base: Path) -> str:
 class ImageFiles:
     """Images in files, fitted to the scene's size. Raises UsageError when it reads a file that is not an image.
 
-    report_cut: whether the scene gets a note of what is cut off, as of other assumptions, once for all images.
+    report_shape: whether the scene gets a note of what is cut off or stretched, once for all images, as of other
+    assumptions.
     """
 
-    def __init__(self, files: Sequence[Path], scene: Scene, fit: Fit = "cover", report_cut: bool = False) -> None:
+    def __init__(self, files: Sequence[Path], scene: Scene, fit: Fit = "cover", report_shape: bool = False) -> None:
         width, height = scene.size
-        self._files, self._scene, self._fit, self._report_cut = files, scene, fit, report_cut
+        self._files, self._scene, self._fit, self._report_shape = files, scene, fit, report_shape
         self._kinds_of_notes: set[str] = set()
         self._pixels = memmap.zeros((len(files), height, width, 3), "uint8", scene.folder)
         self._is_cached = np.zeros(len(files), bool)
@@ -78,7 +79,7 @@ class ImageFiles:
         """Read an image. Of the notes on all images, the scene gets the first of each kind."""
         notes: list[str] = []
         scene = self._scene
-        image = load_target_image(file, scene.size, self._fit, scene.background.cpu(), notes, self._report_cut)
+        image = load_target_image(file, scene.size, self._fit, scene.background.cpu(), notes, self._report_shape)
         for note in notes:
             kind = re.sub(r"[\d.]+", "", note.removeprefix(str(file)))
             if kind not in self._kinds_of_notes:

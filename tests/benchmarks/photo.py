@@ -29,6 +29,8 @@ from artkit_vision import networks
 
 LAYERS = ("blocks.1", "blocks.2")
 
+_SIZE = "size=[352, 240]"  # of all photos: as many strokes, whatever their shape
+
 
 def content(picture: torch.Tensor, target: torch.Tensor) -> float:
     """Return the content loss of a picture (1, 3, h, w)."""
@@ -63,11 +65,11 @@ def photos(folder: Path) -> list[Path]:
 
 def measure(photo: Path, folder: Path, settings: list[str]) -> str:
     """Paint a photo and return its row of the table."""
-    recipe = read_recipe([shipped_recipes()["photo"]], [f'objective.look.target="{photo.resolve()}"', *settings])
+    recipe = read_recipe([shipped_recipes()["photo"]], [_SIZE, f'objective.look.target="{photo.resolve()}"', *settings])
     started = time.perf_counter()
     Run(folder, recipe, PaintingTask(recipe, torch.device("cpu"))).execute()
     seconds = time.perf_counter() - started
-    target = load_target_image(photo, recipe.settings.size).pixels
+    target = load_target_image(photo, recipe.size).pixels
     blank = content(torch.ones_like(target), target)
     mypaint, painter = (
         content(open_painting(folder, renderer=renderer).to_tensor()[None], target) for renderer in ("mypaint", "gan")

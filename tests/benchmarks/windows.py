@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
                 start = time.perf_counter()
                 Run(folder, recipe, PaintingTask(recipe, torch.device("cpu"), base)).execute()
                 minutes.append((time.perf_counter() - start) / 60)
-                target = load_target_image(photo, recipe.settings.size).pixels
+                target = load_target_image(photo, recipe.size).pixels
                 painting = open_painting(folder)
                 picture = painting.to_tensor()
                 losses.append(photo_benchmark.content(picture[None], target))

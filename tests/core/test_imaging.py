@@ -181,6 +181,27 @@ def test_images_of_any_shape_can_be_fitted(tmp_path: Path, fit: Fit, shape: tupl
         assert float(target.pixels.min()) == pytest.approx(9 / 255)
 
 
+@pytest.mark.parametrize(
+    ("size", "fit", "words"),
+    [
+        ((20, 20), "cover", ("67% are cut off, left and right", '"contain"')),
+        ((60, 10), "cover", ("50% are cut off, above and below", "60 x 20 px", "60 x 10")),
+        ((40, 20), "stretch", ("stretched in height by 50%", '"cover"')),
+        ((60, 40), "contain", ()),
+        ((90, 30), "cover", ()),
+        ((31, 10), "cover", ()),  # less than a pixel is cut off
+        ((100, 33), "cover", ()),
+    ],
+)
+def test_a_note_says_how_much_is_cut_off(tmp_path: Path, size: tuple[int, int], fit: Fit, words: tuple[str]) -> None:
+    file, notes = _stripes(tmp_path), list[str]()
+    load_target_image(file, size, fit, notes=notes, report_shape=True)
+    assert len(notes) == bool(words)
+    assert not words or all(word in notes[0] for word in (str(file), *words))
+    load_target_image(file, size, fit, notes=(none := []))
+    assert not none
+
+
 def test_a_window_is_a_crop_of_the_target(tmp_path: Path) -> None:
     target = load_target_image(_stripes(tmp_path), (60, 20))
     crop = target.window(Window(15, 3, 10, 5))

@@ -44,6 +44,47 @@ def _errors(file: Path, *settings: str) -> str:
     return str(raised.value)
 
 
+# ------------------------------------------------------------------------------------------------------------- size
+@pytest.mark.parametrize(
+    ("setting", "size"),
+    [
+        ("size=80", (80, 60)),  # the photo has 40 x 30 px
+        ("size=[64, 48]", (64, 48)),
+        ("size={area=4800}", (80, 60)),
+        ("seed=0", (288, 216)),
+    ],
+)
+def test_the_picture_has_the_shape_of_the_target(photo: Path, setting: str, size: tuple[int, int]) -> None:
+    recipe = read_recipe([photo], [setting])
+    assert recipe.size == size
+    assert recipe.resolved()["size"] == list(size)
+
+
+def test_the_shape_is_that_of_the_upright_photo(photo: Path, image: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 30)).save(image.with_suffix(".jpg"), exif=exif)
+    assert read_recipe([photo], ["size=80", f'objective.look.target="{image.with_suffix(".jpg")}"']).size == (60, 80)
+
+
+def test_the_first_target_decides_and_without_one_the_picture_is_square(recipe_file: Write, image: Path) -> None:
+    wide = image.with_name("wide.png")
+    Image.new("RGB", (40, 2)).save(wide)
+    see = '[objective.see]\ntype = "class-activation"\nclass = "bee"\n'
+    target = '[objective.{}]\ntype = "pixel"\ntarget = "images/{}"\n'
+    file = recipe_file("size = 80\n" + see + target.format("a", "a.png") + target.format("b", "wide.png"))
+    assert read_recipe([file]).size == (80, 60)
+    assert read_recipe([recipe_file("size = 80\n" + see)]).size == (80, 80)
+    assert read_recipe([recipe_file("size = 80\n" + target.format("b", "wide.png"))]).size == (80, 8)  # no side is less
+
+
+def test_a_target_that_is_no_image_is_an_error_with_its_place(photo: Path, image: Path) -> None:
+    image.write_text("not an image")
+    message = _errors(photo)
+    assert "objective.look.target: " in message
+    assert "cannot be read as an image" in message
+
+
 # ---------------------------------------------------------------------------------------------------------- merging
 def test_defaults_are_filled_in(photo: Path) -> None:
     recipe = read_recipe([photo])
@@ -244,7 +285,9 @@ def test_all_errors_are_reported_at_once(recipe_file: Write) -> None:
         ("objective.look.weight=[[0,true]]", "objective.look.weight", "true or false is not a number"),
         ("seed=9223372036854775808", "seed", "less than"),
         ("size=[64]", "size.1", "missing"),
-        ("size=64", "size", "tuple"),
+        ("size=4", "size", "8"),
+        ('size="large"', "size", "integer"),
+        ("size={area=3}", "size.area", "64"),
         ("size=[64,48,3]", "size", "2 items"),
         ("size=[200000,8]", "size.0", "131072"),
         ('device="gpu"', "device", "'cuda'"),

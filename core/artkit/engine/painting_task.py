@@ -54,7 +54,7 @@ class PaintingTask(OptimizationTask):
 
     def __init__(self, recipe: Recipe, device: torch.device, folder: Path | None = None) -> None:
         super().__init__(recipe, device, folder)
-        output, size = recipe.settings.output, recipe.settings.size
+        output, size = recipe.settings.output, recipe.size
         self.finished_picture = FinishedPicture(output)
         requested = output.scale_for(size)
         midpoint = torch.full((1, len(self.renderer.space)), 0.5).expand(self.scene.action_count, -1)
@@ -211,7 +211,7 @@ class PaintingTask(OptimizationTask):
         block = self.recipe.blocks["renderer"]
         red, green, blue = self.scene.background.tolist()
         return StrokeLog(
-            size=self.recipe.settings.size,
+            size=self.recipe.size,
             background=(red, green, blue),
             seed=self.recipe.settings.seed,
             renderer={"type": block.type, **self.renderer.config.model_dump(mode="json", exclude_none=True)},

@@ -31,18 +31,19 @@ def load_target_image(
     fit: Fit = "cover",
     background: Tensor | None = None,
     notes: list[str] | None = None,
-    report_cut: bool = False,
+    report_shape: bool = False,
 ) -> TargetImage:
     """Read an image file and fit it to `size` (width, height) px.
 
     background: colour (3,) in [0, 1] behind transparent pixels, white by default. notes: lines for the user are
-    appended to it, such as what was assumed about the file and, with report_cut, how much `cover` cuts off. Raises
+    appended to it, such as what was assumed about the file and, with report_shape, how much is cut off or
+    stretched. Raises
     UsageError if the file is not an image, is damaged or has more than `MAX_PIXELS`.
     """
     colour = tuple(round(255 * c) for c in ([1.0] * 3 if background is None else background.tolist()))
     contents = read_image(file, size, MAX_PIXELS)
     if notes is not None:
-        lines = [*contents.notes, _cut_note(contents.size, size) if report_cut and fit == "cover" else ""]
+        lines = [*contents.notes, _shape_note(contents.size, size, fit) if report_shape else ""]
         notes += [f"{file}: {line}" for line in lines if line and f"{file}: {line}" not in notes]
     image = contents.image
     if image.mode == "RGBA":
@@ -58,22 +59,27 @@ def load_target_image(
     return TargetImage(pixels_to_tensor(np.asarray(image)))
 
 
-def _cut_note(image: tuple[int, int], target: tuple[int, int]) -> str:
-    """Return how much `cover` cuts from an image, a note of one line; empty if it is less than a pixel of the target.
+def _shape_note(image: tuple[int, int], target: tuple[int, int], fit: Fit) -> str:
+    """Return how much of an image is cut off or stretched to the shape of the target, a note of one line.
 
-    image, target: width and height, px.
+    image, target: width and height, px. Empty if the shapes are the same but for one pixel of the target, or if the
+    whole image is shown in its shape.
     """
     scale = max(target[0] / image[0], target[1] / image[1])
     rest = [image[axis] * scale - target[axis] for axis in (0, 1)]
     axis = int(rest[1] > rest[0])
-    if rest[axis] <= 1:
+    if rest[axis] <= 1 or fit == "contain":
         return ""
+    shapes = f"{image[0]} x {image[1]} px do not have the shape of {target[0]} x {target[1]}"
+    if fit == "stretch":
+        share, direction = rest[axis] / target[axis], ("in height", "in width")[axis]
+        return f'{shapes}: stretched {direction} by {_percent(share)}; fit = "contain" or "cover" keeps the shape'
     share, sides = rest[axis] / (image[axis] * scale), ("left and right", "above and below")[axis]
-    percent = f"{share:.0%}" if share >= 0.01 else f"{share:.1%}"
-    return (
-        f"{image[0]} x {image[1]} px do not have the shape of {target[0]} x {target[1]}: {percent} are cut off, "
-        f'{sides}; fit = "contain" or "stretch" keeps them'
-    )
+    return f'{shapes}: {_percent(share)} are cut off, {sides}; fit = "contain" or "stretch" shows all of it'
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 else f"{share:.1%}"
 
 
 def _fit_lazily(image: Image.Image, size: tuple[int, int], fit: Fit, background: tuple[int, ...]) -> TargetImage:

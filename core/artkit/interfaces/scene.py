@@ -93,7 +93,7 @@ class Scene:
         colour = (self.background if background is None else background).cpu()
 
         def load() -> TargetImage:
-            return load_target_image(file, self.size, fit, colour, self.notes, report_cut=True).to(self.device)
+            return load_target_image(file, self.size, fit, colour, self.notes, report_shape=True).to(self.device)
 
         return self.cached(("image", file, fit, tuple(colour.tolist())), load)
 

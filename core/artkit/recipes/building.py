@@ -40,7 +40,7 @@ def scene_from_recipe(recipe: Recipe, device: torch.device) -> Scene:
     """
     settings = recipe.settings
     background = (1.0, 1.0, 1.0) if settings.background == "target" else settings.background
-    return new_scene(settings.size, settings.seed, background, device)
+    return new_scene(recipe.size, settings.seed, background, device)
 
 
 def new_scene(size: tuple[int, int], seed: int, background: Colour, device: torch.device) -> Scene:

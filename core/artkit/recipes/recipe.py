@@ -10,12 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from artkit.config import Colour, Config
+from artkit.recipes.picture_size import MAX_SIDE, PictureSize
 
 Tree = dict[str, Any]
 """A recipe as TOML is parsed: nested dictionaries."""
-
-MAX_SIDE = 1 << 17
-"""Longest side of a picture, px."""
 
 
 class OptimizerConfig(Config):
@@ -84,8 +82,9 @@ class RunSettings(Config):
     steps: Annotated[int, Field(ge=0)] = 150
     """Steps of optimisation or training. Each step updates every stroke once, however large the picture. With 0, a
     trained agent paints the target without being optimised on it."""
-    size: tuple[Annotated[int, Field(ge=8, le=MAX_SIDE)], Annotated[int, Field(ge=8, le=MAX_SIDE)]] = (288, 288)
-    """Width and height of the picture, px."""
+    size: PictureSize = 288
+    """The longer side of the picture, px: its shape is that of the target, or a square if no objective has one. Or
+    `{area = 84480}`, the number of pixels in that shape; or `[352, 240]`, exactly this width and height, px."""
     window: Annotated[int, Field(ge=64, le=MAX_SIDE)] | Literal["auto"] = "auto"
     """Longest side of the window that a step renders and scores, px. A picture that fits into it is rendered as a whole
     in each step; a larger one is optimised window by window, `steps` times each. `auto` renders the whole picture if
@@ -130,13 +129,19 @@ class Recipe:
     """A validated recipe.
 
     name: the default name of the run's folder. blocks: the components of `BLOCKS`, by kind. named: those of
-    `NAMED_BLOCKS`, by kind and name.
+    `NAMED_BLOCKS`, by kind and name. The size in the settings is always width and height.
     """
 
     name: str
     settings: RunSettings
     blocks: dict[str, Block]
     named: dict[str, dict[str, Block]]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture, px."""
+        assert isinstance(self.settings.size, tuple)
+        return self.settings.size
 
     @property
     def trains_renderer(self) -> bool:

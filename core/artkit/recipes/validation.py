@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
 from artkit.errors import UsageError
 from artkit.files import sha256
+from artkit.recipes.picture_size import resolve_size
 from artkit.recipes.recipe import (
     BLOCKS,
     DEFAULT_TYPES,
@@ -53,11 +55,23 @@ def validate_recipe(tree: Tree, name: str) -> Recipe:
     if isinstance(settings, RunSettings) and settings.steps == 0 and (trains or "data" in tree):
         errors.append("steps: training needs at least 1 (it is 0)")
     if not errors:
-        recipe = Recipe(name, settings, blocks, named)  # type: ignore[arg-type]
+        assert isinstance(settings, RunSettings)
+        recipe = Recipe(name, _with_size(settings, named["objective"], errors), blocks, named)
         errors += _changed_files(tree.get(RECORD, {}), recipe)
         if not errors:
             return recipe
     raise UsageError(f"the recipe {name} has {len(errors)} error{'s' * (len(errors) > 1)}:\n  " + "\n  ".join(errors))
+
+
+def _with_size(settings: RunSettings, objectives: Mapping[str, Block], errors: list[str]) -> RunSettings:
+    """Return the settings with width and height of the picture, which may follow from the first target."""
+    targets = {f"objective.{name}.target": getattr(block.config, "target", None) for name, block in objectives.items()}
+    place, target = next(((place, file) for place, file in targets.items() if isinstance(file, Path)), ("", None))
+    try:
+        return settings.model_copy(update={"size": resolve_size(settings.size, target)})
+    except UsageError as error:
+        errors.append(f"{place}: {error.message}")
+        return settings
 
 
 def build_config(component: type[Any], settings: Mapping[str, Any], place: str) -> Any:
@@ -129,6 +143,8 @@ def _messages(model: type[BaseModel], details: Sequence[ErrorDetails], prefix: s
     reported = set()
     for detail in details:
         path, message = detail["loc"], detail["msg"]
+        if len(path) > 1 and str(path[1]).startswith("<"):  # the name of a union's member
+            path = (path[0], *path[2:])
         if _is_union_member(path):
             if path[0] in reported:
                 continue
