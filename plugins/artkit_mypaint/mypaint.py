@@ -19,7 +19,7 @@ from pydantic import BeforeValidator, model_validator
 from torch import Tensor
 
 from artkit import Config as BaseConfig
-from artkit import InputFile, Place, Renderer, Scene, StrokeLog, StrokePatches, Window
+from artkit import InputFile, Place, Renderer, Scene, StrokeLog, StrokePatches, UsageError, Window
 from artkit.config import LocatedStr
 from artkit_mypaint import stroke_geometry
 from artkit_mypaint.action_spaces import SHAPE_SIZE, STROKE_SPACE
@@ -29,7 +29,7 @@ from artkit_mypaint.engine.rasterizing import ONE
 from artkit_mypaint.exact_coverage import exact_coverage
 from artkit_mypaint.expected_coverage import ExpectedCoverage, measure_brush
 from artkit_mypaint.pen_paths import PenPaths
-from artkit_mypaint.tracing import trace_actions
+from artkit_mypaint.tracing import path_tensors, trace_actions
 
 _SURROGATE_BATCH = 256  # strokes per backward pass of the surrogate
 _EXTENT_SLACK_TILES = 0.65  # for curves that leave their tile, by 1/8 at most, and edges that fade over a few px
@@ -138,10 +138,28 @@ class MyPaint(Renderer):
 
     def _paint_coverage(self, actions: Tensor, place: Place, region: Window) -> Tensor:
         """Paint real strokes and return their coverage in a region of their patches: (m, 1, h, w)."""
+        if actions.is_cuda and isinstance(self.painter, Engine):
+            return self._paint_on_device(actions, place, region)
         corners = place.origin.cpu().numpy() + (np.array([region.x, region.y]) - place.margin)
         paths = trace_actions(actions, place.origin, place.side, place.stroke_index, place.seed)
         coverages = self.painter.paint(paths, corners, region.width, region.height)
         return torch.from_numpy(coverages).to(actions.device)[:, None].to(actions.dtype) / ONE
+
+    def _paint_on_device(self, actions: Tensor, place: Place, region: Window) -> Tensor:
+        """`_paint_coverage` by the kernels for CUDA."""
+        try:
+            from artkit_mypaint.triton_engine.engine import paint_coverages
+        except ImportError as error:
+            raise UsageError(
+                f"MyPaint's brushes need Triton on {actions.device}: {error}",
+                hint="pip install triton (triton-windows on Windows), or run with --device cpu",
+            ) from None
+        origin = place.origin.to(actions.device)
+        x, y = origin.unbind(1)
+        corners = torch.stack([x + (region.x - place.margin), y + (region.y - place.margin)], dim=1)
+        paths = path_tensors(actions, origin, place.side, place.stroke_index.to(actions.device), place.seed)
+        coverage: Tensor = paint_coverages(self.config.brush, *paths, corners, region.width, region.height)
+        return coverage[:, None].to(actions.dtype)
 
     def replay(self, log: StrokeLog, window: Window) -> Tensor:
         if log.clip:

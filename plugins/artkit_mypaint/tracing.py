@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -18,14 +20,36 @@ def curve_parameter(dab_time: Tensor) -> Tensor:
     return ((dab_time - 1) / (POINTS - 1)).clamp(0, 1)
 
 
+class PathTensors(NamedTuple):
+    """Pen paths as tensors on the device of the actions: see `PenPaths`; points, log_radius: float64, seeds: int64."""
+
+    points: Tensor
+    log_radius: Tensor
+    seeds: Tensor
+    zoom: float
+
+
 def trace_actions(actions: Tensor, origins: Tensor, side: float, indices: Tensor, seed: int) -> PenPaths:
     """Compute the pen paths of m actions.
 
     actions (m, 12): in [0, 1]. origins (m, 2): upper left corner of each stroke's tile, px of the picture. side: of the
     tiles, px. indices (m,): index of each stroke in the picture. seed: of the picture.
     """
-    actions, origins = actions.detach().cpu().double(), origins.detach().cpu().double()
-    t = torch.linspace(0, 1, POINTS, dtype=torch.float64)
+    actions = actions.detach().cpu()
+    paths = path_tensors(actions, origins.detach().cpu(), side, indices.cpu(), seed)
+    return PenPaths(
+        points=paths.points.numpy(),
+        log_radius=paths.log_radius.numpy(),
+        colours=actions[:, SHAPE_SIZE:].double().numpy(),
+        seeds=paths.seeds.numpy(),
+        zoom=paths.zoom,
+    )
+
+
+def path_tensors(actions: Tensor, origins: Tensor, side: float, indices: Tensor, seed: int) -> PathTensors:
+    """Compute the pen paths of m actions on their device: see `trace_actions`."""
+    actions, origins = actions.detach().double(), origins.detach().double()
+    t = torch.linspace(0, 1, POINTS, dtype=torch.float64, device=actions.device)
     xy = stroke_geometry.curve(actions, t)
     pressure = stroke_geometry.pressure(actions, t)
     # The pen comes down without pressure and is pressed a fraction of a pixel further on, since some brushes turn with
@@ -36,10 +60,9 @@ def trace_actions(actions: Tensor, origins: Tensor, side: float, indices: Tensor
     path = torch.cat([xy[:, :1], pressed[:, None], xy[:, 1:], xy[:, -1:]], dim=1) * side + origins[:, None]
     zero = torch.zeros_like(pressure[:, :1])
     pressures = torch.cat([zero, pressure[:, :1], pressure[:, 1:], zero], dim=1)
-    return PenPaths(
-        points=torch.cat([path, pressures[:, :, None]], dim=2).numpy(),
-        log_radius=stroke_geometry.log_radius(actions, side).numpy(),
-        colours=actions[:, SHAPE_SIZE:].numpy(),
-        seeds=stroke_seeds(indices.cpu(), seed).numpy(),
+    return PathTensors(
+        points=torch.cat([path, pressures[:, :, None]], dim=2),
+        log_radius=stroke_geometry.log_radius(actions, side),
+        seeds=stroke_seeds(indices, seed),
         zoom=side / stroke_geometry.REFERENCE_SIDE,
     )

@@ -1,0 +1,1 @@
+"""The brush engine as Triton kernels, for CUDA: the arithmetic of `artkit_mypaint.engine`, many strokes at a time."""

@@ -1,0 +1,118 @@
+"""Paint strokes on a CUDA device: the coverages of `artkit_mypaint.engine`, without copies to the host."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from artkit import UsageError
+from artkit_mypaint.action_spaces import MAX_LOG_RADIUS
+from artkit_mypaint.brush import MIN_SOFTNESS_PX, Brush
+from artkit_mypaint.engine.brush_program import BrushProgram
+from artkit_mypaint.engine.kernels import MAX_DABS
+from artkit_mypaint.pen_paths import EVENT_SECONDS
+from artkit_mypaint.tracing import PathTensors
+from artkit_mypaint.triton_engine.dynamics import stroke_dabs
+from artkit_mypaint.triton_engine.program import constant_program, is_bounded, max_dabs
+from artkit_mypaint.triton_engine.rasterizing import coverages_of_dabs
+
+_LANES = 32  # strokes of a program, one for each thread of a warp
+_BLOCK_PX = 16  # side of the block of pixels that a program draws
+_DAB_SIZE = 9
+_MAX_BUFFER_BYTES = 1 << 30  # of the dabs that are computed before they are drawn
+_ORIGIN_GRID_PX = 4096  # coordinates are relative to a multiple of this, so that they keep their precision
+_OPTIONS: dict[str, Any] = {"num_warps": 1, "enable_fp_fusion": False}  # fused operations would round otherwise
+
+
+class TritonEngine:
+    """Paints strokes with one brush on a CUDA device, or on the CPU with Triton's interpreter.
+
+    Nothing is copied to the host, unless a brush could draw more than `MAX_DABS` dabs on a stroke. The kernels are
+    compiled for the brush at its first use, which takes seconds, and cached on the disk by Triton.
+    """
+
+    def __init__(self, brush: Brush) -> None:
+        self.brush = brush
+        self._program = constant_program(BrushProgram.from_settings(brush.settings))
+        self._seconds: Tensor | None = None
+
+    def paint(self, paths: PathTensors, corners: Tensor, width: int, height: int) -> Tensor:
+        """Paint each of m strokes on a patch of its own.
+
+        corners (m, 2): upper left corner of each patch, px of the picture, on the device of the paths -> coverages
+        (m, height, width), float32 in [0, 1]. Raises UsageError for a stroke of more than `MAX_DABS` dabs.
+        """
+        capacity = self.capacity(paths.zoom)
+        chunk = max(_MAX_BUFFER_BYTES // (4 * _DAB_SIZE * capacity), _LANES)
+        coverages = torch.empty(len(paths.points), height, width, device=paths.points.device)
+        for start in range(0, len(coverages), chunk):
+            part = slice(start, start + chunk)
+            origins, dabs, counts = self._dabs(paths, part, capacity)
+            local = (corners[part] - origins).int().contiguous()
+            blocks = math.ceil(width / _BLOCK_PX) * math.ceil(height / _BLOCK_PX)
+            coverages_of_dabs[len(counts), blocks](
+                dabs, counts, local, coverages[part], capacity, width, height, _BLOCK_PX, _BLOCK_PX, **_OPTIONS
+            )
+        return coverages
+
+    def dabs(self, paths: PathTensors) -> tuple[Tensor, Tensor]:
+        """Compute the dabs of m strokes: dabs (m, capacity, 9), as `Engine.dabs` describes them, and counts (m,)."""
+        origins, dabs, counts = self._dabs(paths, slice(None), self.capacity(paths.zoom))
+        dabs[..., :2] += origins[:, None]
+        return dabs, counts
+
+    def capacity(self, zoom: float) -> int:
+        """Return the most dabs of a stroke. zoom: px per px of a reference tile."""
+        log_zoom = math.log(zoom)
+        return max_dabs(self._program, self.brush.max_radius_offset, log_zoom, MAX_LOG_RADIUS + log_zoom, zoom)
+
+    def _dabs(self, paths: PathTensors, part: slice, capacity: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute the origins (m, 2) of strokes, their dabs (m, capacity, 9) relative to them, and counts (m,)."""
+        points = paths.points[part]
+        device = points.device
+        if self._seconds is None or self._seconds.device != device:
+            self._seconds = torch.tensor(EVENT_SECONDS, dtype=torch.float64, device=device)
+        origins = (points[:, 0, :2] / _ORIGIN_GRID_PX).round() * _ORIGIN_GRID_PX
+        points = torch.cat([points[..., :2] - origins[:, None], points[..., 2:]], dim=2)
+        log_radius = paths.log_radius[part]
+        softness = (log_radius.exp() * self.brush.min_radius_ratio).clamp(min=MIN_SOFTNESS_PX)  # see Brush.base_values
+        softness = softness.clamp(max=self.brush.softness)
+        strokes, events, _ = points.shape
+        dabs = torch.empty(strokes, capacity, _DAB_SIZE, device=device)
+        counts = torch.empty(strokes, dtype=torch.int32, device=device)
+        base = (log_radius - self.brush.max_radius_offset).float()
+        seeds = paths.seeds[part].contiguous()
+        stroke_dabs[math.ceil(strokes / _LANES),](
+            points, self._seconds, base, softness.float(), seeds, origins, 1 / paths.zoom, dabs, counts,
+            strokes, events, capacity, self._program, _LANES, **_OPTIONS,
+        )  # fmt: skip
+        if (capacity == MAX_DABS or not is_bounded(self._program)) and bool((counts < 0).any()):
+            raise UsageError(
+                f'the brush "{self.brush.name}" draws more than {capacity:,} dabs on one stroke',
+                hint="lower dabs_per_actual_radius, dabs_per_basic_radius or dabs_per_second in its file",
+            )
+        return origins, dabs, counts
+
+
+@cache
+def _engine(brush: str) -> TritonEngine:
+    return TritonEngine(Brush(brush))
+
+
+@torch.library.custom_op("artkit_mypaint::paint_coverages", mutates_args=())
+def paint_coverages(
+    brush: str, points: Tensor, log_radius: Tensor, seeds: Tensor, zoom: float, corners: Tensor, width: int, height: int
+) -> Tensor:
+    """`TritonEngine.paint` as an operator of torch: its shape is known without painting. brush: name or path."""
+    return _engine(brush).paint(PathTensors(points, log_radius, seeds, zoom), corners, width, height)
+
+
+@paint_coverages.register_fake
+def _(
+    brush: str, points: Tensor, log_radius: Tensor, seeds: Tensor, zoom: float, corners: Tensor, width: int, height: int
+) -> Tensor:
+    return points.new_empty(len(points), height, width, dtype=torch.float32)
