@@ -47,7 +47,7 @@ def test_is_valid_and_has_a_description(name: str) -> None:
 
 def test_list_shows_descriptions() -> None:
     result = CliRunner().invoke(cli, ["recipes"], catch_exceptions=False)
-    lines = {line.split()[0]: line for line in result.output.splitlines()}
+    lines = {line.split()[0]: line for line in result.stdout.splitlines()}
     assert set(lines) == set(SHIPPED)
     for name, line in lines.items():
         assert description(SHIPPED[name]) in line

@@ -34,6 +34,7 @@ RecipeSource = str | Path | Mapping[str, Any]
 def paint(
     recipe: RecipeSource | Sequence[RecipeSource],
     *,
+    picture: str | Path | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     **settings: Any,
@@ -51,12 +52,14 @@ def paint(
     steps.
 
     recipe: one, or several; later ones override earlier ones. settings: override the recipes; tables are dictionaries.
-    A ``type`` may be a component class. out: folder of the run; by default runs/ and the recipe's name. resume:
-    continue the run in the folder, if there is one. Raises UsageError for invalid recipes, before anything is painted.
+    A ``type`` may be a component class. picture: an image file to paint instead of the recipe's own. out: folder of the
+    run; by default runs/ and the recipe's name. resume: continue the run in the folder, if there is one. Raises
+    UsageError for invalid recipes, before anything is painted.
     """
     recipes = [recipe] if isinstance(recipe, (str, Path, Mapping)) else list(recipe)
     sources = [_with_type_names(r) if isinstance(r, Mapping) else find_recipe(Path(r)) for r in recipes]
-    run = create_run(read_recipe(sources, [_with_type_names(settings)]), Path(out) if out else None, resume)
+    loaded = read_recipe(sources, [_with_type_names(settings)], Path(picture) if picture else None)
+    run = create_run(loaded, Path(out) if out else None, resume)
     for note in run.task.notes:
         warnings.warn(note, stacklevel=2)
     return run

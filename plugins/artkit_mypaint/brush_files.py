@@ -6,8 +6,12 @@ import difflib
 import os
 from functools import cache
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
 
 from artkit import UsageError
+from artkit.config import LocatedStr
 
 SHIPPED = Path(__file__).parent / "brushes"
 """The folder of the brushes that ship with artkit."""
@@ -49,3 +53,30 @@ def find_brush(name: str) -> Path:
     similar = difflib.get_close_matches(name, names, n=3) or [n for n in names if name.split("/")[-1] in n][:3]
     hint = f"did you mean {', '.join(similar)}?" if similar else "`artkit brushes` lists the brushes there are"
     raise UsageError(f'there is no brush "{name}"', hint=hint)
+
+
+def full_brush_name(name: str) -> str:
+    """Return the full name of a brush: ``classic/charcoal`` for ``charcoal``.
+
+    Of several brushes with one name, that of the folder ``classic`` is meant. Names of folders and files, and unknown
+    names, are returned as they are. Raises ValueError if several brushes of other folders have the name.
+    """
+    if "/" in name or name.endswith(".myb"):
+        return name
+    short = name.strip().lower().replace(" ", "_")
+    matches = [full for full in brush_names() if full.rpartition("/")[2].lower() == short]
+    if (classic := f"classic/{short}") in matches:
+        return classic
+    if len(matches) > 1:
+        raise ValueError(f"several brushes are called {name}: {', '.join(matches)}")
+    return matches[0] if matches else name
+
+
+def _resolve_path(name: Any) -> Any:
+    if isinstance(name, LocatedStr) and name.endswith(".myb"):
+        return str(name.folder / Path(name).expanduser())
+    return name
+
+
+BrushName = Annotated[str, BeforeValidator(_resolve_path), AfterValidator(full_brush_name)]
+"""The setting of a brush: its name, its name without the folder, or the path of a ``.myb`` file."""

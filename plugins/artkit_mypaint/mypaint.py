@@ -9,21 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import BeforeValidator, model_validator
+from pydantic import model_validator
 from torch import Tensor
 
 from artkit import Config as BaseConfig
 from artkit import InputFile, Place, Renderer, Scene, StrokeLog, StrokePatches, UsageError, Window
-from artkit.config import LocatedStr
 from artkit_mypaint import stroke_geometry
 from artkit_mypaint.action_spaces import SHAPE_SIZE, STROKE_SPACE
 from artkit_mypaint.brush import Brush
+from artkit_mypaint.brush_files import BrushName
 from artkit_mypaint.engine.engine import Engine
 from artkit_mypaint.engine.rasterizing import ONE
 from artkit_mypaint.exact_coverage import exact_coverage
@@ -33,12 +32,6 @@ from artkit_mypaint.tracing import path_tensors, trace_actions
 
 _SURROGATE_BATCH = 256  # strokes per backward pass of the surrogate
 _EXTENT_SLACK_TILES = 0.65  # for curves that leave their tile, by 1/8 at most, and edges that fade over a few px
-
-
-def _resolve_brush_path(brush: Any) -> Any:
-    if isinstance(brush, LocatedStr) and brush.endswith(".myb"):
-        return str(brush.folder / Path(brush).expanduser())
-    return brush
 
 
 class StrokePainter(Protocol):
@@ -65,8 +58,8 @@ class MyPaint(Renderer):
     class Config(BaseConfig):
         """Settings."""
 
-        brush: Annotated[str, BeforeValidator(_resolve_brush_path)] = "classic/dry_brush"
-        """Name of a MyPaint brush (`artkit brushes` lists them), or path to a .myb file."""
+        brush: BrushName = "classic/dry_brush"
+        """Name of a MyPaint brush (`artkit brushes` lists them), with or without its folder, or path to a .myb file."""
         gradient: Literal["expected", "mean", "exact"] = "expected"
         """Where the gradient of a stroke comes from. `expected`: its expected coverage in closed form, for any brush.
         `mean`: a neural painter trained on the mean of the brush's strokes, see `surrogate`; the default where a recipe

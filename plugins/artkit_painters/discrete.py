@@ -17,6 +17,7 @@ from torch import Tensor
 from artkit import Config as BaseConfig
 from artkit import InputFile, Place, Renderer, Scene, StrokeLog, StrokePatches, Window
 from artkit_mypaint.action_spaces import DISCRETE_SPACE, LIFT, SHAPE_SIZE, STROKE_SPACE, quantize
+from artkit_mypaint.brush_files import BrushName
 from artkit_mypaint.mypaint import MyPaint
 from artkit_painters import weights
 from artkit_painters.dcgan import Generator
@@ -34,7 +35,7 @@ class Discrete(Renderer):
     class Config(BaseConfig):
         """Settings."""
 
-        brush: str | None = None
+        brush: BrushName | None = None
         """The brush, as MyPaint names it. The default is the brush of `weights`, or classic/dry_brush."""
         surrogate: str = "gan"
         """The painter of this brush that provides the gradient, or "" for none: then strokes can be rendered but not

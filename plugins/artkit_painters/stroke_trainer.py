@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from artkit import Config as BaseConfig
 from artkit import Scene, Trainer, UsageError
 from artkit.engine.task import check_finite_gradients
+from artkit_mypaint.brush_files import BrushName
 from artkit_mypaint.engine.engine import Engine
 from artkit_painters import weights
 from artkit_painters.patches import comparison_image
@@ -38,7 +39,7 @@ class StrokeTrainer(Trainer):
     class Config(BaseConfig):
         """Settings."""
 
-        brush: str = "classic/dry_brush"
+        brush: BrushName = "classic/dry_brush"
         """The brush to learn, as MyPaint names it, or a path to a .myb file."""
         strokes: int = Field(120_000, ge=0)
         """Number of MyPaint strokes to train on; they are stored in the run's folder. 0: endless strokes, painted

@@ -12,6 +12,7 @@ from torch import Tensor
 from artkit import Config as BaseConfig
 from artkit import InputFile, Place, Renderer, Scene, StrokePatches
 from artkit_mypaint.action_spaces import SHAPE_SIZE, STROKE_SPACE
+from artkit_mypaint.brush_files import BrushName
 from artkit_mypaint.stroke_seeds import SEED_BITS, stroke_seeds
 from artkit_painters import weights
 from artkit_painters.autoencoder import LATENT, VaePainter
@@ -27,7 +28,7 @@ class Vae(Renderer):
     class Config(BaseConfig):
         """Settings."""
 
-        brush: str | None = None
+        brush: BrushName | None = None
         """The brush whose painter is used, among those with shipped weights. The default is the brush of `weights`, or
         classic/dry_brush."""
         grain: bool = True

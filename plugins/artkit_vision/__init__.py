@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from importlib.util import find_spec
 
+import click
+
 from artkit import hookimpl
 
 
@@ -17,6 +19,14 @@ def artkit_objectives() -> Sequence[type]:
     from artkit_vision.total_variation import TotalVariation
 
     return (ClassActivation, Content, Style, Pixel, Text, TotalVariation)
+
+
+@hookimpl
+def artkit_commands(cli: click.Group) -> None:
+    """Add the command `classes`."""
+    from artkit_vision.commands import classes
+
+    cli.add_command(classes)
 
 
 @hookimpl

@@ -14,10 +14,11 @@ class Classes:
     """The classes of a network's outputs, in the order of the outputs.
 
     keys: of each class, the same in all networks, such as its WordNet synset. names: the synonyms of each class, the
-    most common one first.
+    most common one first. definitions: what each class shows, or none.
     """
 
-    def __init__(self, keys: Sequence[str], names: Sequence[Sequence[str]]) -> None:
+    def __init__(self, keys: Sequence[str], names: Sequence[Sequence[str]], definitions: Sequence[str] = ()) -> None:
+        self.definitions = tuple(definitions)
         self.keys, self.names = tuple(keys), tuple(tuple(synonyms) for synonyms in names)
         numbered = list(enumerate(self.names))
         self._by_first_name = _group_by_name((synonyms[0], index) for index, synonyms in numbered)
@@ -51,7 +52,13 @@ class Classes:
         if candidates:
             options = "; ".join(f"{index} ({', '.join(self.names[index][:3])})" for index in candidates)
             raise UsageError(f'several classes are called "{query}"', hint=f"give the index of one: {options}")
-        raise UsageError(f'there is no class "{query}"', hint=self._suggest(_normalize(query)))
+        raise UsageError(f'there is no class "{query}"', hint=self.suggest(query))
+
+    def search(self, query: str) -> list[int]:
+        """Return the indices of the classes whose names contain all words of a query, in order; all for no words."""
+        words = _normalize(query).split()
+        texts = (_normalize(" ".join(synonyms)) for synonyms in self.names)
+        return [index for index, text in enumerate(texts) if all(word in text for word in words)]
 
     def index_of_key(self, key: str, network: str) -> int:
         """Return the index of the class with a key. Raises UsageError, naming the network, if there is none."""
@@ -60,7 +67,9 @@ class Classes:
             raise UsageError(f"{network} has no class {key}, which the first network has", hint=f"leave {network} out")
         return matches[0]
 
-    def _suggest(self, text: str) -> str:
+    def suggest(self, query: str) -> str:
+        """Return a hint with the names that are similar to a query."""
+        text = _normalize(query)
         words = set(text.split())
         containing = sorted((name for name in self._by_any_name if words <= set(name.split())), key=len)
         similar = difflib.get_close_matches(text, self._by_any_name, n=5)
@@ -91,4 +100,5 @@ def imagenet_classes(output_count: int) -> Classes | None:
         return None
     info = data.ImageNetInfo(subset)
     names = [info.index_to_description(index).split(", ") for index in range(output_count)]
-    return Classes(info.label_names(), names)
+    detailed = [info.index_to_description(index, detailed=True) for index in range(output_count)]
+    return Classes(info.label_names(), names, [text.partition(": ")[2] for text in detailed])

@@ -3,34 +3,54 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from artkit.errors import UsageError
+from artkit.output.print_size import (
+    MAX_SCALE,
+    ExportSize,
+    export_defaults,
+    size_from_text,
+    size_from_width,
+    size_of_run,
+)
 
 if TYPE_CHECKING:
     from artkit.config import Colour
     from artkit.geometry.window import Window
+    from artkit.rendering.rendered_painting import RenderedPainting
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
-@click.option("--scale", type=click.FloatRange(min=0, min_open=True, max=1024), default=1.0, help="Scale factor.")
+@click.option("--size", metavar="WIDTHxHEIGHT", help="Size of the print or picture: 30x40cm, 12x8in, 1920x1080.")
+@click.option("--width", type=click.IntRange(1, 1 << 20), metavar="PX", help="Width of the picture or film, px.")
+@click.option(
+    "--scale", type=click.FloatRange(min=0, min_open=True, max=MAX_SCALE), help="Times the size of the recipe."
+)
+@click.option("--dpi", type=click.FloatRange(min=1, max=1e5), help="Print resolution, px per inch.  [default: 300]")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Duration of a film, s.")
 @click.option("--window", metavar="X,Y,WIDTH,HEIGHT", help="Export a part of the picture, in px of the recipe.")
 @click.option("--renderer", help="Another renderer than the run's: mypaint, gan, …")
 @click.option("--brush", help="Another brush than the run's.")
 @click.option("--background", metavar="RRGGBB", help="Another background than the run's, as in HTML: ff8800")
 @click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the format: bits=16, seconds=20"
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the format: bits=16, quality=90"
 )
 @click.option("--device", help="auto, cpu, cuda or mps.", default="auto")
 def export(
     run: Path,
     files: tuple[Path, ...],
-    scale: float,
+    size: str | None,
+    width: int | None,
+    scale: float | None,
+    dpi: float | None,
+    seconds: float | None,
     window: str | None,
     renderer: str | None,
     brush: str | None,
@@ -40,19 +60,42 @@ def export(
 ) -> None:
     """Write the picture of a run to files.
 
-    RUN is the folder of a run. The extensions of the files choose their formats.
+    RUN is the folder of a run. The extensions of the files choose their formats. Without --size, --width or --scale the
+    picture has the size that the run has left.
     """
-    if math.isnan(scale):
-        raise UsageError("--scale nan is not a number")
+    if len([option for option in (size, width, scale) if option is not None]) > 1:
+        raise UsageError("--size, --width and --scale all set the size; leave one of them")
     from artkit.output.export import exporters, open_painting, write_painting
 
-    chosen = exporters(files, settings)
-    painting = open_painting(run, scale, renderer, brush, device, _parse_colour(background), _parse_window(window))
+    settings = (*settings, f"seconds={seconds}") if seconds else settings
+    exporters(files, settings)
+    painting = open_painting(run, 1.0, renderer, brush, device, _parse_colour(background), _parse_window(window))
+    goal = _export_size(run, painting, size, width, scale, dpi)
+    painting = replace(painting, scale=goal.scale)
     if not all(length > 0 for length in painting.size):
-        raise UsageError(f"at scale {scale:g} the picture has no pixels", hint="choose a larger --scale")
+        raise UsageError(f"at scale {goal.scale:g} the picture has no pixels", hint="choose a larger size")
+    if goal.note:
+        click.echo(f"note: {goal.note}", err=True)
+    chosen = exporters(files, settings, export_defaults(goal, painting.size, bool(size or width)))
     for exporter, file in zip(chosen, files, strict=True):
         write_painting(painting, exporter, file)
         click.echo(str(file))
+
+
+def _export_size(
+    run: Path, painting: RenderedPainting, size: str | None, width: int | None, scale: float | None, dpi: float | None
+) -> ExportSize:
+    from artkit.output.finished_picture import possible_scale
+
+    if size:
+        goal = size_from_text(size, painting.size, dpi)
+        return goal.at_scale(possible_scale(painting, goal.scale)) if goal.dpi else goal
+    if width:
+        return size_from_width(width, painting.size, dpi)
+    if scale is not None and math.isnan(scale):
+        raise UsageError("--scale nan is not a number")
+    left = size_of_run(run, painting.log.size)
+    return ExportSize(left.scale if scale is None else scale, dpi or left.dpi)
 
 
 def _parse_colour(text: str | None) -> Colour | None:

@@ -9,18 +9,27 @@ from typing import Any
 import click
 
 from artkit.errors import UsageError
+from artkit.recipes.run_times import have_measurements, run_times
+
+_EXPLANATIONS = {
+    True: "times on this machine: of the last run of a recipe or, with ~, estimated from the runs of others",
+    False: "times on two CPU cores; after the first run they are estimated for this machine",
+}
+"""By whether there are measurements."""
 
 
 @click.command("recipes")
 @click.option("--copy", metavar="NAME", help="Copy a recipe, and the images it names, into the current folder.")
 def list_recipes(copy: str | None) -> None:
-    """List the recipes that ship with artkit."""
+    """List the recipes that ship with artkit, with the time that each takes."""
     from artkit.recipes.shipped import shipped_recipes
 
     shipped = {name: file.resolve() for name, file in shipped_recipes().items()}
     if copy is None:
+        times = run_times()
         for name, file in shipped.items():
-            click.echo(f"{name:<20} {_description(file)}")
+            click.echo(f"{name:<20} {times[name]:>7}  {_description(file)}")
+        click.echo(_EXPLANATIONS[have_measurements()], err=True)
     elif copy in shipped:
         for file in _copy(shipped[copy]):
             click.echo(str(file))

@@ -2,52 +2,116 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from artkit.errors import UsageError
+from artkit.recipes.run_times import record_run_seconds
+
 if TYPE_CHECKING:
     from artkit.engine.run import Run
+    from artkit.recipes.recipe import Tree
+
+_PICTURE_RECIPE = "photo"
+"""The recipe that paints a picture for which no recipe is named."""
 
 _PROGRESS_INTERVAL_SECONDS = 5.0
 """Time between two lines of progress, where the output is no terminal."""
 
 
 @click.command()
-@click.argument("recipes", nargs=-1, type=click.Path(path_type=Path), metavar="RECIPE...")
+@click.argument("arguments", nargs=-1, type=click.Path(path_type=Path), metavar="[RECIPE]... [PICTURE]")
+@click.option("--size", metavar="PX", help="Size at which it is painted: the longer side, 352, or 352x240")
+@click.option("--brush", help="The brush: charcoal, dry_brush, deevad/liner, … (`artkit brushes`).")
+@click.option("--steps", type=int, help="The number of steps.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting: seed=3, canvas.tile=48")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/ and the recipe's name.")
-@click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A line of TOML that overrides the recipe: steps=300"
-)
 @click.option("--resume", is_flag=True, help="Continue the run in the folder, if there is one.")
 @click.option("--device", help="auto, cpu, cuda or mps; overrides the recipe.")
 def run(
-    recipes: tuple[Path, ...], out: Path | None, settings: tuple[str, ...], resume: bool, device: str | None
+    arguments: tuple[Path, ...],
+    size: str | None,
+    brush: str | None,
+    steps: int | None,
+    settings: tuple[str, ...],
+    out: Path | None,
+    resume: bool,
+    device: str | None,
 ) -> None:
     """Paint a picture, or train weights.
 
-    Later recipes override earlier ones, and settings override recipes.
+    PICTURE is an image file to paint instead of the recipe's own; without a RECIPE, `photo` paints it. Later recipes
+    override earlier ones, and options override recipes.
     """
     from artkit.recipes.reading import read_recipe
     from artkit.recipes.shipped import find_recipe
 
-    recipe = read_recipe([find_recipe(r) for r in recipes], settings)
+    recipes, picture = _recipes_and_picture(arguments)
+    options = _common_settings(size, brush, steps)
+    recipe = read_recipe([find_recipe(r) for r in recipes], [*options, *settings], picture)
     from artkit.api import create_run  # imports torch; not needed to report an error in the recipe
 
     created = create_run(recipe, out, resume, device)
     shown = _print_notes(created, 0)
     if forecast := created.task.forecast():
         click.echo(f"expected: {forecast}", err=True)
+    click.echo(f"writes {', '.join(created.task.output_names())} and report.html into {created.folder}", err=True)
+    started = time.monotonic()
     with _show_progress(created):
         created.execute()
+    if len(recipes) == 1 and not (options or settings or created.first_step or device):
+        record_run_seconds(recipes[0].as_posix(), time.monotonic() - started)
     _print_notes(created, shown)  # of images that were read during the run
     for file in created.outputs:
         click.echo(str(file))
+    _print_next_commands(created)
+
+
+def _recipes_and_picture(arguments: Sequence[Path]) -> tuple[list[Path], Path | None]:
+    """Divide the arguments into recipes and a picture. Raises UsageError for several pictures or a missing one."""
+    from artkit.recipes.picture import is_picture
+
+    pictures = [argument for argument in arguments if is_picture(argument)]
+    if len(pictures) > 1:
+        raise UsageError(f"a run paints one picture, and these are {len(pictures)}: {', '.join(map(str, pictures))}")
+    if pictures and not pictures[0].is_file():
+        raise UsageError(f"there is no picture {pictures[0]}")
+    recipes = [argument for argument in arguments if argument not in pictures]
+    return recipes or [Path(_PICTURE_RECIPE)] * len(pictures), pictures[0] if pictures else None
+
+
+def _common_settings(size: str | None, brush: str | None, steps: int | None) -> list[Tree]:
+    """Return the settings of a recipe that the options stand for."""
+    settings: list[Tree] = []
+    if size:
+        match = re.fullmatch(r"(\d+)(?:\s*[x×]\s*(\d+))?(?:\s*px)?", size.strip().lower())
+        if not match:
+            raise UsageError(
+                f"--size {size} is not a size in px",
+                hint="write the longer side, 352, or 352x240; for a print, `artkit export` takes --size 30x40cm",
+            )
+        settings.append({"size": [int(match[1]), int(match[2])] if match[2] else int(match[1])})
+    if brush:
+        settings.append({"renderer": {"brush": brush}})
+    if steps is not None:
+        settings.append({"steps": steps})
+    return settings
+
+
+def _print_next_commands(run: Run) -> None:
+    from artkit.output.next_commands import next_commands
+
+    if commands := next_commands(run.folder):
+        click.echo("next:", err=True)
+        for purpose, command in commands:
+            click.echo(f"  {command}  # {purpose}", err=True)
 
 
 def _print_notes(run: Run, start: int) -> int:

@@ -115,6 +115,9 @@ class AgentTrainingTask(OptimizationTask):
         super().load_state_dict(state)
         self._remaining = state["left"]
 
+    def output_names(self) -> list[str]:
+        return [AGENT_FILE, SAMPLES_FILE]
+
     def write_outputs(self, folder: Path, finished: bool = False) -> list[Path]:
         recipe = self.recipe.portable()
         metadata = {key: recipe[key] for key in ("canvas", "renderer", "data", "steps", "seed", "size")}

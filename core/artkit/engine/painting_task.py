@@ -243,6 +243,11 @@ class PaintingTask(OptimizationTask):
             for row in objective.evaluate(painting)
         ]
 
+    def output_names(self) -> list[str]:
+        width, height = (round(side * self.output_scale) for side in self.recipe.size)
+        first, *others = self.finished_picture.file_names
+        return [f"{first} ({width} x {height} px)", STROKES_FILE, *others]
+
     def write_outputs(self, folder: Path, finished: bool = False) -> list[Path]:
         if self.windows.count > 1 and not finished:
             # Rendering all of a large picture takes long; an unfinished one only gets a preview.

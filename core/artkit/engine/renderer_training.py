@@ -57,6 +57,9 @@ class RendererTrainingTask(Task):
             optimizer.load_state_dict(state["optimizers"][name])
         self.scene.generator.set_state(state["generator"])
 
+    def output_names(self) -> list[str]:
+        return ["the weights", SAMPLES_FILE]
+
     def write_outputs(self, folder: Path, finished: bool = False) -> list[Path]:
         weights = self.trainer.save(folder)
         save_png(self.trainer.sample()[:3], folder / SAMPLES_FILE)

@@ -20,11 +20,11 @@ from artkit.engine import checkpoint
 from artkit.errors import UsageError
 from artkit.files import cannot_write, read_text, remove_leftovers, write_text
 from artkit.recipes.reading import read_recipe
+from artkit.recipes.recipe import RECIPE_FILE as RECIPE_FILE
 from artkit.recipes.recipe import RECORD
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 LOG_FILE = "log.jsonl"
-RECIPE_FILE = "recipe.toml"
 
 _OTHER_FOLDER = "choose another folder with --out"
 

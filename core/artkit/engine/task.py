@@ -54,6 +54,10 @@ class Task(ABC):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a state."""
 
+    def output_names(self) -> list[str]:
+        """Return the names of the files that the finished task will leave, with the size of a picture."""
+        return []
+
     @abstractmethod
     def write_outputs(self, folder: Path, finished: bool = False) -> list[Path]:
         """Write the current results into a folder and return the files, the main one first.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from artkit.interfaces.exporter import Exporter
 from artkit.interfaces.renderer import Renderer
 from artkit.interfaces.scene import Scene
 from artkit.recipes.building import choose_device
+from artkit.recipes.reading import parse_setting
 from artkit.recipes.validation import build_config
 from artkit.registry.plugin_registry import get_registry
 from artkit.rendering.rendered_painting import RenderedPainting
@@ -133,10 +133,7 @@ def exporters(
 def _parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for setting in settings:
-        try:
-            values |= tomllib.loads(setting)
-        except tomllib.TOMLDecodeError as error:
-            raise UsageError(f"--set {setting}: {error}", hint="write it as in TOML: --set bits=16") from None
+        values |= parse_setting(setting)
     return values
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,27 +12,36 @@ from typing import Any
 from artkit.config import LocatedStr
 from artkit.errors import UsageError
 from artkit.files import read_text
+from artkit.recipes.picture import with_picture
 from artkit.recipes.recipe import OUTPUT_SIZES, Recipe, Tree
 from artkit.recipes.shipped import shipped_recipes
 from artkit.recipes.validation import validate_recipe
 
+_TOML_BEGINNINGS = ("[", "{", '"', "'")
+"""How a list, a table and a string of TOML begin: a setting with such a value is meant as TOML."""
 
-def read_recipe(recipes: Sequence[Path | Tree], settings: Sequence[str | Tree] = ()) -> Recipe:
+
+def read_recipe(
+    recipes: Sequence[Path | Tree], settings: Sequence[str | Tree] = (), picture: Path | None = None
+) -> Recipe:
     """Read recipes and settings, merge later ones over earlier ones, and validate the result.
 
-    recipes: files, or trees as files would hold them. settings: lines of TOML such as ``steps=300``, or trees. Relative
-    paths start at the file that names them; those of settings and trees at the current folder. Raises UsageError with
-    all errors of the recipe.
+    recipes: files, or trees as files would hold them. settings: lines of TOML such as ``steps=300``, or trees. picture:
+    an image file to paint instead of the one that the recipes name; the recipe is named after both. Relative paths
+    start at the file that names them; those of settings and trees at the current folder. Raises UsageError with all
+    errors of the recipe.
     """
     if not recipes:
         raise UsageError("no recipe was named", hint="`artkit recipes` lists those that ship with artkit")
     tree: Tree = {}
     for recipe in recipes:
         tree = merge(tree, _read_file(recipe) if isinstance(recipe, Path) else _locate(recipe, Path.cwd()))
+    if picture:
+        tree = with_picture(tree, picture)
     for setting in settings:
-        tree = merge(tree, _read_setting(setting) if isinstance(setting, str) else _locate(setting, Path.cwd()))
+        tree = merge(tree, _locate(parse_setting(setting) if isinstance(setting, str) else setting, Path.cwd()))
     name = next((recipe.stem for recipe in reversed(recipes) if isinstance(recipe, Path)), "painting")
-    return validate_recipe(tree, name)
+    return validate_recipe(tree, f"{picture.stem}-{name}" if picture else name)
 
 
 def _read_file(file: Path) -> Tree:
@@ -51,16 +62,24 @@ def _read_file(file: Path) -> Tree:
     return located
 
 
-def _read_setting(setting: str) -> Tree:
+def parse_setting(setting: str) -> Tree:
+    """Parse a setting of the command line, a line of TOML such as ``steps=300``.
+
+    A value that is not TOML and does not begin like a string, a list or a table is taken as text: ``target=mine.jpg``.
+    Raises UsageError if the setting cannot be parsed.
+    """
     try:
-        tree: Tree = _locate(tomllib.loads(setting), Path.cwd())
-    except tomllib.TOMLDecodeError:
-        key, _, value = setting.partition("=")
+        return tomllib.loads(setting)
+    except tomllib.TOMLDecodeError as error:
+        key, _, value = (part.strip() for part in setting.partition("="))
+        if not value:
+            raise UsageError(f"--set {setting}: it has no value", hint="write --set KEY=VALUE") from None
+        if not value.startswith(_TOML_BEGINNINGS):
+            with contextlib.suppress(tomllib.TOMLDecodeError):
+                return tomllib.loads(f"{key} = {json.dumps(value, ensure_ascii=False)}")
         raise UsageError(
-            f"--set {setting}: not a line of TOML",
-            hint=f"strings need quotes: --set '{key.strip()}=\"{value.strip()}\"'" if value else "use --set KEY=VALUE",
+            f"--set {setting}: {error}", hint="write it as in TOML, within the shell's quotes: --set 'size=[320, 240]'"
         ) from None
-    return tree
 
 
 def _locate(value: Any, folder: Path) -> Any:

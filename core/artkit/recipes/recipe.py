@@ -111,6 +111,9 @@ DEFAULT_TYPES = {"canvas": "grid", "renderer": "mypaint", "agent": "free"}
 LOG_KEYS = ("step", "loss", "seconds", "verdicts")
 """Keys of a line of the log that are not objectives. An objective cannot have such a name."""
 
+RECIPE_FILE = "recipe.toml"
+"""Name of the recipe in a run's folder."""
+
 RECORD = "record"
 """The table in a run's recipe with versions and checksums; not a setting."""
 

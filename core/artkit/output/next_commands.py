@@ -1,0 +1,46 @@
+"""Commands that go on from a finished painting."""
+
+from __future__ import annotations
+
+import shlex
+import tomllib
+from pathlib import Path
+
+from artkit.errors import UsageError
+from artkit.output.export import exporters
+from artkit.recipes.recipe import RECIPE_FILE
+from artkit.strokes.stroke_log import STROKES_FILE
+
+_PRINT_CM = (30, 40)
+_MAX_ENLARGED_SIDE = 3000  # px; larger pictures are prints already
+
+
+def next_commands(folder: Path) -> list[tuple[str, str]]:
+    """Return what can be done with the finished painting in a run's folder: purpose and command.
+
+    The list is empty for a run that has trained weights.
+    """
+    if not (folder / STROKES_FILE).exists():
+        return []
+    recipe = tomllib.loads((folder / RECIPE_FILE).read_text(encoding="utf-8"))
+    (width, height), steps = recipe["size"], recipe["steps"]
+    run = shlex.quote(str(folder))
+    commands = []
+    if max(width, height) <= _MAX_ENLARGED_SIDE:
+        short, long = _PRINT_CM
+        size = f"{long}x{short}cm" if width > height else f"{short}x{long}cm"
+        commands.append(("a print", f"artkit export {run} print.jpg --size {size} --dpi 300"))
+    if _can_write_films():
+        commands.append(("a film of the strokes", f"artkit export {run} film.mp4 --seconds 20"))
+    if steps:
+        again = f"artkit run {shlex.quote(str(folder / RECIPE_FILE))} --out {run} --resume --steps {2 * steps}"
+        commands.append(("more steps", again))
+    return commands
+
+
+def _can_write_films() -> bool:
+    try:
+        exporters([Path("film.mp4")])
+    except UsageError:  # the library is not installed
+        return False
+    return True

@@ -1,0 +1,93 @@
+"""The size of an export: by scale, by width, or by the size of the print."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from artkit.errors import UsageError
+from artkit.recipes.recipe import RECIPE_FILE, OutputConfig
+
+MAX_SCALE = 1024.0
+DEFAULT_DPI = 300.0
+
+_INCHES = {"cm": 1 / 2.54, "mm": 1 / 25.4, "in": 1.0}
+_SAME_SHAPE = 0.01  # relative difference of a side at which no note is needed
+
+
+@dataclass(frozen=True)
+class ExportSize:
+    """The size of an exported picture.
+
+    scale: relative to the recipe's size. dpi: resolution to write into the file, px per inch. note: for the user, if
+    the picture has another shape than was asked for.
+    """
+
+    scale: float
+    dpi: float | None = None
+    note: str = ""
+
+    def at_scale(self, scale: float) -> ExportSize:
+        """Return a print of the same size in cm at another scale, and so at another resolution."""
+        if scale == self.scale or not self.dpi:
+            return self
+        dpi = self.dpi * scale / self.scale
+        note = f"the renderer cannot render {self.scale:.4g} times as large: the print has {dpi:.0f} dpi"
+        return ExportSize(scale, dpi, "; ".join(filter(None, (self.note, note))))
+
+
+def size_of_run(folder: Path, size: tuple[int, int]) -> ExportSize:
+    """Return the size of the finished picture in a run's folder, a painting of `size` px."""
+    try:
+        output = tomllib.loads((folder / RECIPE_FILE).read_text(encoding="utf-8")).get("output", {})
+        config = OutputConfig(**output)
+    except (OSError, ValueError, TypeError):  # strokes without a recipe, or one of another version
+        config = OutputConfig()
+    return ExportSize(config.scale_for(size), config.resolution)
+
+
+def size_from_width(width: int, size: tuple[int, int], dpi: float | None) -> ExportSize:
+    """Return the size of a picture that is `width` px wide; size: of the painting, or of its part, px."""
+    return ExportSize(_checked(width / size[0], f"--width {width}"), dpi)
+
+
+def size_from_text(text: str, size: tuple[int, int], dpi: float | None) -> ExportSize:
+    """Return the largest size that fits into a rectangle, such as ``30x40cm``, ``12x8in`` or ``1920x1080``.
+
+    Without a unit the numbers are px. size: of the painting, or of its part, px. dpi: px per inch, 300 by default; not
+    needed for px. Raises UsageError if the text is no size.
+    """
+    number = r"(\d+(?:[.,]\d+)?)"
+    match = re.fullmatch(rf"{number}\s*[x×]\s*{number}\s*(px|cm|mm|in)?", text.strip().lower())
+    sides = [float(match[index].replace(",", ".")) for index in (1, 2)] if match else []
+    if not match or not all(sides):
+        raise UsageError(f"--size {text} is not a size", hint="write it as 30x40cm, 12x8in or 1920x1080")
+    unit = match[3] or "px"
+    if unit != "px":
+        dpi = dpi or DEFAULT_DPI
+    px_per_unit = _INCHES[unit] * dpi if unit != "px" and dpi else 1.0
+    scale = _checked(
+        min(side * px_per_unit / length for side, length in zip(sides, size, strict=True)), f"--size {text}"
+    )
+    fitted = [length * scale / px_per_unit for length in size]
+    note = ""
+    if any(abs(got - asked) > _SAME_SHAPE * asked for got, asked in zip(fitted, sides, strict=True)):
+        note = f"the picture keeps its shape: in {text} it is {fitted[0]:.4g} x {fitted[1]:.4g} {unit}"
+    return ExportSize(scale, dpi, note)
+
+
+def _checked(scale: float, option: str) -> float:
+    if not scale <= MAX_SCALE:
+        raise UsageError(f"{option} is {scale:.0f} times the size of the recipe; at most {MAX_SCALE:.0f} is possible")
+    return scale
+
+
+def export_defaults(size: ExportSize, pixels: tuple[int, int], asked: bool) -> Mapping[str, float]:
+    """Return settings of exporters that follow from the size: the resolution and, if a size was asked for, the longer
+    side of films, px.
+    """
+    defaults: dict[str, float] = {"dpi": size.dpi} if size.dpi else {}
+    return defaults | ({"longest": max(pixels)} if asked else {})

@@ -1,0 +1,75 @@
+"""Painting another picture than the one that a recipe names."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from artkit.config import LocatedStr
+from artkit.errors import UsageError
+from artkit.recipes.recipe import Tree
+from artkit.registry.plugin_registry import get_registry
+
+_SNIFFED_BYTES = 4096
+
+
+def is_picture(file: Path) -> bool:
+    """Return whether an argument of the command line is an image file, rather than a recipe.
+
+    Known by its extension or, if it has none or an unknown one, by bytes that no text has.
+    """
+    if (mimetypes.guess_type(file.name)[0] or "").startswith("image/"):
+        return True
+    if file.suffix.lower() == ".toml" or not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        return b"\0" in stream.read(_SNIFFED_BYTES)
+
+
+def with_picture(tree: Tree, picture: Path) -> Tree:
+    """Return a recipe that paints `picture`: it replaces the target of the first objective that has one.
+
+    If other settings name the same file, such as the image of a palette, it replaces them too. Raises UsageError if no
+    objective has a target.
+    """
+    value = LocatedStr(str(picture), Path.cwd())
+    blocks = _blocks_with_target(tree)
+    if not blocks:
+        raise UsageError(
+            f"this recipe paints no picture, so it has no use for {picture}",
+            hint="choose one that does, such as photo; `artkit recipes` lists them",
+        )
+    first = next(iter(blocks.values())).get("target")
+    replaced: Tree = tree if first is None else _replace(tree, _resolve(first), value)
+    without = {name: {**block, "target": value} for name, block in blocks.items() if "target" not in block}
+    return {**replaced, "objective": {**replaced["objective"], **without}}
+
+
+def _blocks_with_target(tree: Tree) -> dict[str, Mapping[str, Any]]:
+    """Return the tables of the objectives that have a target, or need one, by name."""
+    objectives = tree.get("objective")
+    if "data" in tree or not isinstance(objectives, Mapping):
+        return {}
+    known = get_registry().components("objective")
+    blocks = {}
+    for name, block in objectives.items():
+        if isinstance(block, Mapping):
+            entry = known.get(block.get("type", ""))
+            field = entry.component.Config.model_fields.get("target") if entry else None
+            if "target" in block or (field and field.is_required()):
+                blocks[name] = block
+    return blocks
+
+
+def _replace(value: Any, file: Path, replacement: LocatedStr) -> Any:
+    """Return a tree in which all strings that name a file are replaced."""
+    if isinstance(value, Mapping):
+        return {key: _replace(inner, file, replacement) for key, inner in value.items()}
+    return replacement if isinstance(value, str) and _resolve(value) == file else value
+
+
+def _resolve(text: str) -> Path:
+    base = text.folder if isinstance(text, LocatedStr) else Path.cwd()
+    return (base / Path(text).expanduser()).resolve()
