@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artkit import Agent, Phase, Scene, UsageError, memmap
+from artkit import Agent, InputPath, Phase, Scene, StrokeLog, UsageError, memmap
 from artkit import Config as BaseConfig
+from artkit.strokes.carrying import carry_over
+from artkit.strokes.stroke_log import STROKES_FILE
 
 PositiveLength = Annotated[float, Field(gt=0, le=2, allow_inf_nan=False)]
 
@@ -19,13 +22,25 @@ _MAX_GUIDE_PIXELS = 1 << 21  # the target is reduced to this size before strokes
 _COLOUR_CONTRAST = 0.4  # of random initial colours around grey
 _LOSS_MOMENTUM = 0.1  # weight of a step's loss in a candidate's running loss
 _MIN_INITIAL_VALUE = 0.02  # initial values stay this far from 0 and 1, where the sigmoid has hardly any gradient
+_MIN_CARRIED_VALUE = 0.001  # those of a painting's strokes: less than half a step of an 8-bit colour
+
+
+def _strokes_file(path: Path) -> Path:
+    file = path / STROKES_FILE if path.is_dir() else path
+    if not file.is_file():
+        raise ValueError(f"{path} holds no painting: there is no {STROKES_FILE} in it")
+    return file
+
+
+PaintingFile = Annotated[InputPath, AfterValidator(_strokes_file)]
 
 
 class Free(Agent):
     """Actions are the sigmoid of the parameters.
 
     If the actions have positions, strokes start evenly distributed over their tiles. With `start = "target"` they also
-    start along the edges of the target and with its colours, large strokes below small ones.
+    start along the edges of the target and with its colours, large strokes below small ones. With the path of a
+    painting they start as its strokes.
 
     The result depends on the initialisation, so several candidates can be optimised at first; the best one continues.
     """
@@ -35,8 +50,9 @@ class Free(Agent):
     class Config(BaseConfig):
         """Settings."""
 
-        start: Literal["auto", "target", "random"] = "auto"
-        """How strokes are initialised: from the target, at random, or from the target if there is one (`auto`)."""
+        start: Literal["auto", "target", "random"] | PaintingFile = "auto"
+        """How strokes are initialised: from the target, at random, or from the target if there is one (`auto`). Or the
+        folder of a run, or its `strokes.json`: its strokes are carried over by place and scale."""
         drafts: int = Field(1, ge=1, le=64)
         """Number of candidate pictures, each with its own initialisation."""
         choose: Annotated[float, Field(gt=0, le=1)] = 0.2
@@ -65,14 +81,34 @@ class Free(Agent):
         has_positions = self._space.has("start_x", "middle_x", "end_x")
         initializer = _StrokeInitializer(config, scene) if has_positions else None
         spans = [(phase.first, phase.stroke_count) for phase in scene.canvas.phases]
+        carried = self._carry_over(config.start, scene) if isinstance(config.start, Path) else None
         for index, (first, count) in enumerate([(0, 1)] if scene.renderer.shared else spans):
             actions = torch.rand(candidates, count, dimensions, generator=scene.generator)
             if initializer:
                 initializer.initialize(actions, scene.canvas.phases[index])
-            logits = torch.logit(actions.clamp(_MIN_INITIAL_VALUE, 1 - _MIN_INITIAL_VALUE))
+            actions = actions.clamp(_MIN_INITIAL_VALUE, 1 - _MIN_INITIAL_VALUE)
+            if carried is not None:
+                old = carried[first : first + count].clamp(_MIN_CARRIED_VALUE, 1 - _MIN_CARRIED_VALUE)
+                actions = torch.where(old.isnan(), actions, old)
+            logits = torch.logit(actions)
             rows[first : first + count] = logits.transpose(0, 1).flatten(1)
             memmap.release()
         self.parameters_of_actions = nn.Parameter(rows)
+
+    def _carry_over(self, file: Path, scene: Scene) -> Tensor:
+        """Return the strokes of a painting as raw actions (N, A) of this scene; NaN where they start anew."""
+        assert scene.renderer is not None
+        assert scene.canvas is not None
+        log = StrokeLog.load(file)
+        carried = carry_over(log, self._space, scene.size, scene.canvas.phases)
+        self.start_folder = file.parent
+        count, total = int((~carried.isnan()).any(1).sum()), sum(phase.stroke_count for phase in log.phases)
+        if not scene.renderer.shared and (count, count) != (total, len(carried)):
+            new = f", {len(carried) - count:,} of them new and below the others" if count < len(carried) else ""
+            scene.notes.append(
+                f"{count:,} of the {total:,} strokes of {file} are carried over to {len(carried):,} strokes{new}"
+            )
+        return scene.unconstrain(carried[None].to(scene.device))[0].cpu()
 
     def forward(self, scene: Scene, targets: Tensor | None = None) -> Tensor:
         return self._actions(self.parameters_of_actions)

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from artkit import Colour, Constraint, Scene
-from artkit import Config as BaseConfig
 from artkit_constraints.dimensions import COLOUR, TOLERANCE, dimension_indices
 
 
@@ -16,7 +15,7 @@ class SingleColour(Constraint):
     name = "colour"
     elementwise = True
 
-    class Config(BaseConfig):
+    class Config(Constraint.Config):
         """Settings."""
 
         colour: Colour = (0.0, 0.0, 0.0)

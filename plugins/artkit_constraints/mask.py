@@ -8,7 +8,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from artkit import Config as BaseConfig
 from artkit import Constraint, InputFile, Scene, UsageError
 from artkit.imaging.loading import Fit
 from artkit_constraints.dimensions import PRESSURE, TOLERANCE, dimension_indices, is_lifted, lift_pen
@@ -28,7 +27,7 @@ class Mask(Constraint):
 
     name = "mask"
 
-    class Config(BaseConfig):
+    class Config(Constraint.Config):
         """Settings."""
 
         image: InputFile

@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from artkit import Colour, Constraint, InputFile, Scene
-from artkit import Config as BaseConfig
 from artkit.imaging.loading import load_target_image
 from artkit_constraints.dimensions import COLOUR, TOLERANCE, dimension_indices
 
@@ -34,7 +33,7 @@ class Palette(Constraint):
     elementwise = True
     scheduled = ("colours",)
 
-    class Config(BaseConfig):
+    class Config(Constraint.Config):
         """Settings."""
 
         colours: Annotated[tuple[Colour, ...], Field(max_length=256)] = ()

@@ -8,7 +8,6 @@ import torch
 from pydantic import model_validator
 from torch import Tensor
 
-from artkit import Config as BaseConfig
 from artkit import Constraint, Scene, UnitFloat
 from artkit_constraints.dimensions import TOLERANCE, dimension_indices
 
@@ -19,7 +18,7 @@ class RangeConstraint(Constraint):
     elementwise = True
     dimensions: tuple[str, ...]
 
-    class Config(BaseConfig):
+    class Config(Constraint.Config):
         """Settings."""
 
         smallest: UnitFloat = 0.0
@@ -44,6 +43,14 @@ class RangeConstraint(Constraint):
         low, high = self.config.smallest, self.config.largest
         out = actions.clone()
         out[..., self._indices] = low + (high - low) * actions[..., self._indices]
+        return out
+
+    def inverse(self, actions: Tensor) -> Tensor:
+        low, high = self.config.smallest, self.config.largest
+        out = actions.clone()
+        if high > low:
+            rescaled = ((actions[..., self._indices] - low) / (high - low)).clamp(0, 1)
+            out[..., self._indices] = torch.where(self._is_exempt(actions)[..., None], 0.0, rescaled)
         return out
 
     def is_satisfied(self, actions: Tensor) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pydantic import Field
 from torch import Tensor
 
-from artkit import Config as BaseConfig
 from artkit import Constraint, Scene
 from artkit_constraints.dimensions import PRESSURE, dimension_indices, is_lifted
 
@@ -20,7 +19,7 @@ class StrokeLimit(Constraint):
     name = "strokes"
     scheduled = ("most",)
 
-    class Config(BaseConfig):
+    class Config(Constraint.Config):
         """Settings."""
 
         most: int = Field(ge=1)

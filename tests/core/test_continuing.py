@@ -1,4 +1,4 @@
-"""Continuing a painting: more steps for a run."""
+"""Continuing a painting: more steps for a run, and a painting as the start of another run."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from artkit.engine.run import Run
-from artkit.errors import UsageError
+from artkit.engine.run_folder import CHECKPOINT_FILE
+from artkit.errors import ArtkitError, UsageError
+from artkit.strokes.stroke_log import STROKES_FILE, StrokeLog
 
 Start = Callable[..., Run]
 
@@ -98,3 +101,72 @@ def test_schedules_that_depend_on_the_number_of_steps_say_so(
     else:
         assert "had 2 steps and now has 4" in note
         assert f"depend on that number: {named}. " in note
+
+
+# ------------------------------------------------------------------------------------------------ from another painting
+def _strokes(folder: Path) -> torch.Tensor:
+    return StrokeLog.load(folder / STROKES_FILE).actions
+
+
+@pytest.mark.parametrize(
+    "settings", [(), ("optimizer.warmup=4",), ("size=[200, 24]", "window=128")], ids=["plain", "warm-up", "windows"]
+)
+def test_a_painting_goes_on_exactly_where_nothing_else_changes(
+    start: Start, tmp_path: Path, settings: tuple[str, ...]
+) -> None:
+    start(tmp_path / "at once", NO_DECAY, *settings, "steps=6")
+    start(tmp_path / "first", NO_DECAY, *settings, "steps=2")
+    begin = f'agent.start="{tmp_path / "first"}"'
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path / "second", NO_DECAY, *settings, "steps=4", begin, progress=_interrupt_after(3))
+    start(tmp_path / "second", NO_DECAY, *settings, "steps=4", begin, resume=True)
+    expected = (tmp_path / "at once" / STROKES_FILE).read_bytes()
+    assert (tmp_path / "second" / STROKES_FILE).read_bytes() == expected
+    start(tmp_path / "third", NO_DECAY, *settings, "steps=1", f'agent.start="{tmp_path / "second"}"')
+    start(tmp_path / "at once", NO_DECAY, *settings, "steps=7", resume=True)
+    assert torch.equal(_strokes(tmp_path / "third"), _strokes(tmp_path / "at once"))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("seed=9",),
+        ("size=[80, 48]", "canvas.tile=32", "canvas.overlap=16"),
+    ],
+    ids=["seed", "size"],
+)
+def test_a_painting_is_the_start_of_another_recipe(
+    start: Start, toy: Any, tmp_path: Path, settings: tuple[str, ...]
+) -> None:
+    start(tmp_path / "first")
+    for source in (tmp_path / "first", tmp_path / "first" / STROKES_FILE):
+        out = tmp_path / f"from {source.name}"
+        start(out, *settings, "steps=0", f'agent.start="{source}"', "agent.drafts=2")
+        torch.testing.assert_close(_strokes(out), _strokes(tmp_path / "first"), atol=1e-3, rtol=0)
+
+
+def test_new_strokes_are_counted(start: Start, tmp_path: Path) -> None:
+    start(tmp_path / "first")
+    run = start(tmp_path / "more", "steps=0", "canvas.strokes=3", f'agent.start="{tmp_path / "first"}"')
+    count = len(_strokes(tmp_path / "first"))
+    assert f"{count} of the {count} strokes of" in run.task.notes[-1]
+    assert f"{2 * count} of them new" in run.task.notes[-1]
+
+
+def test_a_folder_without_a_painting_is_named(start: Start, tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(UsageError) as caught:
+            start(tmp_path / "out", f'agent.start="{path}"')
+        assert "agent.start" in caught.value.message
+        assert str(path) in caught.value.message
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_checkpoint_of_the_other_run_is_named(start: Start, tmp_path: Path) -> None:
+    start(tmp_path / "first")
+    (tmp_path / "first" / CHECKPOINT_FILE).write_bytes(b"damaged")
+    begin = f'agent.start="{tmp_path / "first"}"'
+    with pytest.raises(ArtkitError, match=r"checkpoint.*damaged") as caught:
+        start(tmp_path / "out", begin)
+    assert STROKES_FILE in caught.value.hint
+    start(tmp_path / "out", begin, "seed=9")

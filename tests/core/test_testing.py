@@ -73,6 +73,9 @@ class Narrow(Constraint):
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         return 0.25 + actions / 2
 
+    def inverse(self, actions: Tensor) -> Tensor:
+        return (2 * (actions - 0.25)).clamp(0, 1)
+
 
 class Raw(Exporter):
     """The bytes of the pixels."""
@@ -610,6 +613,12 @@ class ScaledByTheMeanOfAllStrokes:
 class UndeclaredSchedule:
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         return actions * (1 - progress / 2)
+
+
+@mistake("constraint", "inverse")
+class WithoutInverse:
+    def inverse(self, actions: Tensor) -> Tensor:
+        return actions
 
 
 @mistake("constraint", "boundary_gradient")

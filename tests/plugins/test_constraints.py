@@ -299,3 +299,73 @@ def test_grayscale_recipe_has_a_grey_background_and_grey_strokes(tmp_path: Path)
     picture = task.canvas.render(task.renderer, log.actions[None], task.scene.background)[0].detach()
     assert float((picture.amax(0) - picture.amin(0)).max()) < 1e-5
     assert picture.std() > 0.002
+
+
+# --------------------------------------------------------------------------------------------------------------- levels
+PYRAMID = """
+steps = 2
+size = [96, 64]
+[canvas]
+type = "pyramid"
+tiles = [48, 24]
+strokes = [2, 2]
+[renderer]
+type = "gan"
+[objective.look]
+type = "total-variation"
+"""
+
+
+@pytest.fixture
+def pyramid(recipe_file: Callable[..., Path]) -> Callable[..., PaintingTask]:
+    """Returns the task of a pyramid of two levels: ``pyramid("constraint.x={...}")``."""
+    file = recipe_file(PYRAMID)
+    return lambda *settings: PaintingTask(read_recipe([file], settings), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("level", [1, 2])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_constraint_may_apply_to_single_levels(
+    pyramid: Callable[..., PaintingTask], mask_file: Path, name: str, level: int
+) -> None:
+    settings = {
+        "palette": "colours=[[0.8, 0.1, 0.1]]",
+        "mask": f'image="{mask_file}"',
+        "strokes": "most=3",
+        "size": "largest=0.4",
+        "pressure": "largest=0.4",
+    }.get(name)
+    free, task = (
+        pyramid(),
+        pyramid(f'constraint.x={{type="{name}", levels=[{level}], {settings or ""}}}'.replace(", }", "}")),
+    )
+    first = sum(phase.stroke_count for phase in task.canvas.levels[0])
+    own, other = (slice(0, first), slice(first, None)) if level == 1 else (slice(first, None), slice(0, first))
+    constrained, unconstrained = task.actions(1.0), free.actions(1.0)
+    assert torch.equal(constrained[:, other], unconstrained[:, other])
+    assert not torch.equal(constrained[:, own], unconstrained[:, own])
+    constraint = task.constraints["x"]
+    assert constraint.is_satisfied(constrained)
+    assert torch.equal(task.scene.background, free.scene.background)
+    task.step(0)
+    if constraint.elementwise:
+        indices = torch.tensor([first + 1, 0, first - 1, first])
+        subset = task.scene.constrain(unconstrained[:, indices], 1.0, indices)
+        assert torch.equal(subset, constrained[:, indices])
+
+
+def test_the_limit_of_strokes_counts_those_of_its_levels(pyramid: Callable[..., PaintingTask]) -> None:
+    actions = pyramid('constraint.few={type="strokes", most=3, levels=[2]}').actions(1.0)
+    pressure = actions[0, :, STROKE_SPACE.index("start_pressure")[0]]
+    first = sum(phase.stroke_count for phase in pyramid().canvas.levels[0])
+    assert int((pressure[:first] > 0).sum()) == first
+    assert int((pressure[first:] > 0).sum()) == 3
+
+
+def test_a_level_that_the_canvas_lacks_is_named(pyramid: Callable[..., PaintingTask]) -> None:
+    with pytest.raises(UsageError, match=r"constraint\.x\.levels: there is no level 3; the canvas has 2 levels"):
+        pyramid('constraint.x={type="grayscale", levels=[1, 3]}')
+    with pytest.raises(UsageError, match="only one level"):
+        pyramid('constraint.x={type="grayscale", levels=[2]}', 'canvas={type="grid"}')
+    with pytest.raises(UsageError, match=r"constraint\.x\.levels"):
+        pyramid('constraint.x={type="grayscale", levels=[0]}')

@@ -18,6 +18,7 @@ from artkit.imaging.target_image import TargetImage
 from artkit.interfaces.canvas import Canvas
 from artkit.interfaces.scene import Scene
 from artkit.recipes.reading import read_recipe
+from artkit.strokes.stroke_log import STROKES_FILE, StrokeLog
 from artkit_agents.free import Free
 from artkit_mypaint.action_spaces import STROKE_SPACE
 
@@ -225,3 +226,22 @@ def test_a_painting_continues_with_the_candidate_closest_to_its_target(tmp_path:
     closest = (continued - candidates).square().mean((1, 2, 3)).argmin()
     assert closest == errors.argmin()
     assert torch.equal(resumed.log().actions, task.log().actions)
+
+
+@pytest.mark.parametrize("constraints", [{}, {"size": {"smallest": 0.2, "largest": 0.6}, "pressure": {"largest": 0.5}}])
+def test_a_painting_is_kept_under_the_same_constraints(
+    scene: Callable[..., Scene], tmp_path: Path, constraints: dict[str, Any]
+) -> None:
+    old, new = (scene(SIZE, seed) for seed in (0, 1))
+    for each in (old, new):
+        each.renderer = each.make("renderer", "gan")
+        each.canvas = each.make("canvas", "grid", tile=32, overlap=16)
+        each.constraints = tuple(each.make("constraint", kind, **settings) for kind, settings in constraints.items())
+    assert old.renderer is not None
+    assert old.canvas is not None
+    actions = old.constrain(old.make("agent", "free", start="random")(old), 1.0)[0].detach()
+    names = old.renderer.space.names
+    log = StrokeLog(SIZE, (1.0, 1.0, 1.0), 0, {"type": "gan"}, STROKE_SPACE.name, names, actions, old.canvas.phases)
+    log.save(tmp_path / STROKES_FILE)
+    carried = new.constrain(new.make("agent", "free", start=str(tmp_path))(new), 1.0)[0]
+    torch.testing.assert_close(carried, actions, atol=1e-4, rtol=0)

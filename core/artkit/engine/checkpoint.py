@@ -10,6 +10,7 @@ Contents of a checkpoint; `Run` writes the two keys, the task writes the state:
       objectives     state of each objective by name, such as a critic and its optimizer, without frozen networks
       windows        painting: the window grid (`WindowGrid`)
       sweep          painting: the current epoch: order of the windows, shift of their borders, thumbnail
+      before         painting: steps of the earlier runs whose state this one goes on from
       left           agent training: indices of the images that are left in the current epoch
       trainer        renderer training, instead of agent and objectives: the trainer's state
       optimizers     renderer training, instead of optimizer: the state of each optimizer by name
@@ -70,8 +71,8 @@ def save(state: dict[str, Any], file: Path) -> None:
             memmap.release()
 
 
-def load(file: Path) -> dict[str, Any]:
-    """Read what `save` wrote; tuples come back as lists. Raises ArtkitError if the file is damaged."""
+def load(file: Path, hint: str = "run again without --resume") -> dict[str, Any]:
+    """Read what `save` wrote; tuples come back as lists. Raises ArtkitError with the hint if the file is damaged."""
     try:
         with safe_open(file, framework="pt") as opened:
             tree = json.loads((opened.metadata() or {})["state"])
@@ -80,7 +81,7 @@ def load(file: Path) -> dict[str, Any]:
         if not isinstance(state, dict):
             raise ValueError("it contains no state")
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise ArtkitError(f"the checkpoint {file} is damaged ({error})", hint="run again without --resume") from None
+        raise ArtkitError(f"the checkpoint {file} is damaged ({error})", hint) from None
     return state
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,13 +20,14 @@ from artkit.errors import UsageError
 from artkit.interfaces.agent import Agent
 from artkit.interfaces.canvas import Canvas
 from artkit.interfaces.component import Component
-from artkit.interfaces.constraint import Constraint, check_compatible
+from artkit.interfaces.constraint import Constraint, LevelConstraint, check_compatible
 from artkit.interfaces.data import Data
 from artkit.interfaces.objective import Objective
 from artkit.interfaces.renderer import Renderer
 from artkit.interfaces.view import View
 from artkit.recipes.building import build_component, scene_from_recipe, seeded
-from artkit.recipes.recipe import Recipe
+from artkit.recipes.recipe import Block, Recipe
+from artkit.rendering.layout import StrokeLayout
 
 _BACKGROUND_PIXELS = 1 << 20  # px of the target, at most, from which its mean colour is computed
 
@@ -38,6 +40,9 @@ class OptimizationTask(Task):
 
     steps_per_epoch: int = 1
     """The number of steps after which every stroke was updated once."""
+
+    steps_before: int = 0
+    """The number of steps of earlier runs whose state this one goes on from."""
 
     def __init__(self, recipe: Recipe, device: torch.device, folder: Path | None = None) -> None:
         self.recipe = recipe
@@ -60,11 +65,16 @@ class OptimizationTask(Task):
         scene.canvas = self.canvas = cast(Canvas, self._build_block("canvas"))
         self.data: Data | None = self._build_block("data") if "data" in recipe.blocks else None
         scene.data = self.data
-        self.objectives: dict[str, Objective] = self._build_named_blocks("objective")
+        self.objectives: dict[str, Objective] = {
+            name: build_component("objective", block.type, block.config, scene).to(device)
+            for name, block in recipe.named["objective"].items()
+        }
         scene.target = next((o.target for o in self.objectives.values() if o.target), None)
         if recipe.settings.background == "target":
             scene.background = self._target_colour()
-        self.constraints: dict[str, Constraint] = self._build_named_blocks("constraint")
+        self.constraints = {
+            name: self._build_constraint(name, block).to(device) for name, block in recipe.named["constraint"].items()
+        }
         if self.constraints:
             shape = (1, scene.action_count, len(self.renderer.space))
             actions = torch.rand(shape, generator=torch.Generator().manual_seed(0))
@@ -81,11 +91,25 @@ class OptimizationTask(Task):
         block = self.recipe.blocks[kind]
         return build_component(kind, block.type, block.config, self.scene)
 
-    def _build_named_blocks(self, kind: str) -> dict[str, Any]:
-        return {
-            name: build_component(kind, block.type, block.config, self.scene).to(self.scene.device)
-            for name, block in self.recipe.named[kind].items()
-        }
+    def _build_constraint(self, name: str, block: Block) -> Constraint:
+        """Build a constraint; one on single levels is built for a canvas of their strokes."""
+        levels = getattr(block.config, "levels", None)
+        if levels is None:
+            return cast(Constraint, build_component("constraint", block.type, block.config, self.scene))
+        existing = self.canvas.levels
+        if max(levels) > len(existing):
+            count = "only one level" if len(existing) == 1 else f"{len(existing)} levels"
+            raise UsageError(
+                f"constraint.{name}.levels: there is no level {max(levels)}; the canvas has {count}",
+                hint='level 1 is the one painted first; canvas.type = "pyramid" has several',
+            )
+        phases = [phase for index, level in enumerate(existing, 1) for phase in level if index in levels]
+        selected = torch.zeros(self.scene.action_count, dtype=torch.bool)
+        for phase in phases:
+            selected[phase.first : phase.first + phase.stroke_count] = True
+        own_scene = replace(self.scene, canvas=StrokeLayout(self.canvas.size, phases, self.canvas.clip))
+        constraint = build_component("constraint", block.type, block.config, own_scene)
+        return LevelConstraint(constraint, selected, self.scene)
 
     def _target_colour(self) -> Tensor:
         """Return the mean colour (3,) of the target. Raises UsageError if no objective has a target."""
@@ -143,14 +167,16 @@ class OptimizationTask(Task):
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate(step)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        if loss.requires_grad:  # else the core of the window has no strokes, as its borders move
+            loss.backward()  # type: ignore[no-untyped-call]
         check_finite_gradients(p.grad for p in self.agent.parameters() if p.grad is not None)
         self.optimizer.step()
 
     def _learning_rate(self, step: int) -> float:
         """Return the learning rate of a step: linear warm-up over epochs, then constant or cosine decay."""
         settings = self.recipe.settings.optimizer
-        rate = settings.lr * min(1.0, (step // self.steps_per_epoch + 1) / (settings.warmup + 1))
+        epoch = (step + self.steps_before) // self.steps_per_epoch
+        rate = settings.lr * min(1.0, (epoch + 1) / (settings.warmup + 1))
         if settings.decay == "cosine":
             cosine = 0.5 + 0.5 * math.cos(math.pi * step / max(self.steps, 1))
             rate *= settings.floor + (1 - settings.floor) * cosine

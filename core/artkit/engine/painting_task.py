@@ -19,7 +19,9 @@ from torch.nn import functional as F
 from artkit import memmap
 from artkit.engine.memory_plan import MemoryPlan
 from artkit.engine.optimization_task import OptimizationTask
+from artkit.engine.run_folder import RunFolder
 from artkit.engine.task import check_finite
+from artkit.errors import UsageError
 from artkit.formatting import format_duration
 from artkit.geometry.window import Window
 from artkit.geometry.window_grid import WindowGrid
@@ -27,7 +29,8 @@ from artkit.imaging.pixels import downscale_pixels
 from artkit.imaging.png import save_png
 from artkit.interfaces.view import View
 from artkit.output.finished_picture import FinishedPicture, possible_scale
-from artkit.recipes.recipe import OutputConfig, Recipe
+from artkit.recipes.provenance import provenance_record
+from artkit.recipes.recipe import RECORD, OutputConfig, Recipe
 from artkit.rendering.patch_rendering import ActionLookup
 from artkit.rendering.rendered_painting import RenderedPainting
 from artkit.strokes.stroke_log import STROKES_FILE, StrokeLog
@@ -64,6 +67,22 @@ class PaintingTask(OptimizationTask):
                 f"the renderer {self.renderer.name} cannot render {requested:.3g} times as large; the finished picture "
                 f"will be {self.output_scale:g} times as large as the recipe's size"
             )
+        if self.agent.start_folder:
+            self._begin_from(RunFolder(self.agent.start_folder))
+
+    def _begin_from(self, other: RunFolder) -> None:
+        """Restore the state of another run if its recipe differs in nothing but the number of steps."""
+        ignored = ("steps", "agent.start", "sha256.agent.start")
+        recipe = {**self.recipe.resolved(), RECORD: provenance_record(self.recipe, self.provenance)}
+        try:
+            if not other.checkpoint.exists() or set(other.differences(recipe)) - set(ignored):
+                return
+        except UsageError:  # a damaged recipe; the strokes can still be used
+            return
+        hint = f"copy {STROKES_FILE} to another folder, to begin from the strokes alone"
+        step = self.restore(other.checkpoint, hint)  # also sets the number of steps before those
+        self.steps_before += step
+        self.notes.append(f"the painting in {other.path} goes on exactly, with the state of its optimiser")
 
     def _plan(self) -> None:
         self.memory_plan = MemoryPlan(self.canvas, self.renderer, max(o.margin for o in self.objectives.values()))
@@ -118,7 +137,7 @@ class PaintingTask(OptimizationTask):
         return seconds
 
     def step(self, step: int) -> dict[str, float]:
-        epoch, index = divmod(step, self.windows.count)
+        index, all_steps = step % self.windows.count, step + self.steps_before
         if self.windows.count > 1 and index == 0:
             self._window_order = torch.randperm(self.windows.count, generator=self.scene.generator)
             self._border_shift = 2 * torch.rand(2, generator=self.scene.generator) - 1
@@ -130,7 +149,7 @@ class PaintingTask(OptimizationTask):
         loss = per_image_loss.sum()  # a sum, so that the gradient of one picture does not depend on the others
         if self.windows.count > 1:
             thumbnail = self._paste_window(view.image, window)
-            if epoch and step % _THUMBNAIL_INTERVAL_STEPS == 0:
+            if all_steps >= self.windows.count and all_steps % _THUMBNAIL_INTERVAL_STEPS == 0:
                 loss = loss + self._thumbnail_loss(thumbnail, window, progress)
             self._thumbnail = thumbnail[0].detach().cpu()
         losses = {"loss": losses.pop("loss"), **losses}
@@ -183,7 +202,8 @@ class PaintingTask(OptimizationTask):
             return self.actions(progress)
 
         def get_actions(indices: Tensor) -> Tensor:
-            return self.scene.constrain(self.agent.forward_subset(self.scene, indices, self.targets), progress)
+            subset = self.agent.forward_subset(self.scene, indices, self.targets)
+            return self.scene.constrain(subset, progress, indices)
 
         if all(constraint.elementwise for constraint in self.constraints.values()):
             return get_actions
@@ -191,7 +211,8 @@ class PaintingTask(OptimizationTask):
 
     def state_dict(self) -> dict[str, Any]:
         epoch = {"order": self._window_order, "shift": self._border_shift, "coarse": self._thumbnail}
-        return {**super().state_dict(), "windows": asdict(self.windows), "sweep": epoch}
+        state = {"windows": asdict(self.windows), "sweep": epoch, "before": self.steps_before}
+        return {**super().state_dict(), **state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         windows = state["windows"]
@@ -200,6 +221,7 @@ class PaintingTask(OptimizationTask):
         super().load_state_dict(state)
         self._window_order, self._border_shift = state["sweep"]["order"], state["sweep"]["shift"]
         self._thumbnail = state["sweep"]["coarse"]
+        self.steps_before = state.get("before", 0)
 
     @torch.no_grad()
     def log(self) -> StrokeLog:

@@ -118,7 +118,7 @@ class Run:
         recipe[RECORD] = provenance_record(self.recipe, self.task.provenance)
         earlier_steps = self._run_folder.claim(recipe, self.task.steps, self.resume)
         if self.resume and self._run_folder.checkpoint.exists():
-            self._restore()
+            self.first_step = self.task.restore(self._run_folder.checkpoint, hint="run again without --resume")
             if earlier_steps != recipe["steps"] and self.first_step:
                 self._note_schedules(earlier_steps, recipe["steps"])
         self.step = self.first_step
@@ -167,17 +167,6 @@ class Run:
         # Results first: a checkpoint of the last step implies that the final results exist.
         self.outputs = self.task.write_outputs(self.folder, finished=self.step == self.task.steps)
         checkpoint.save({"step": self.step, "state": self.task.state_dict()}, self._run_folder.checkpoint)
-
-    def _restore(self) -> None:
-        saved = checkpoint.load(self._run_folder.checkpoint)
-        try:
-            self.first_step = int(saved["step"])
-            self.task.load_state_dict(saved["state"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ArtkitError(
-                f"{self._run_folder.checkpoint} does not fit this run ({type(error).__name__}: {error})",
-                hint="run again without --resume",
-            ) from None
 
     def _write_report(self) -> None:
         try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from artkit.engine import checkpoint
 from artkit.errors import ArtkitError
 
 
@@ -57,6 +58,20 @@ class Task(ABC):
     def output_names(self) -> list[str]:
         """Return the names of the files that the finished task will leave, with the size of a picture."""
         return []
+
+    def restore(self, file: Path, hint: str) -> int:
+        """Restore the state in a checkpoint and return its number of executed steps.
+
+        Raises ArtkitError with the hint if the file is damaged or holds the state of another task.
+        """
+        saved = checkpoint.load(file, hint)
+        try:
+            step = int(saved["step"])
+            self.load_state_dict(saved["state"])
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            message = f"the checkpoint {file} does not fit this run ({type(error).__name__}: {error})"
+            raise ArtkitError(message, hint) from None
+        return step
 
     @abstractmethod
     def write_outputs(self, folder: Path, finished: bool = False) -> list[Path]:

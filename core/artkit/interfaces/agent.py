@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -20,6 +21,10 @@ class Agent(Component, nn.Module, ABC):
     """
 
     uses_targets: ClassVar[bool] = False
+
+    start_folder: Path | None = None
+    """The folder of the run whose painting the agent begins from, if it does. If nothing but the number of steps
+    differs from that run, also its optimiser, objectives and random numbers go on from there."""
 
     def __init__(self, config: Config, scene: Scene) -> None:
         nn.Module.__init__(self)

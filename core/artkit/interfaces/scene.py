@@ -35,6 +35,16 @@ class ImageSet(Protocol):
         """See `Data.labels`."""
 
 
+class ActionConstraint(Protocol):
+    """The part of `artkit.interfaces.constraint.Constraint` that other components use."""
+
+    def constrain(self, actions: Tensor, progress: float, indices: Tensor | None = None) -> Tensor:
+        """See `Constraint.constrain`."""
+
+    def inverse(self, actions: Tensor) -> Tensor:
+        """See `Constraint.inverse`."""
+
+
 @dataclass
 class Scene:
     """What the components of a run share.
@@ -46,8 +56,8 @@ class Scene:
     generator, seeded while components are built) and stroke noise (a hash of seed and stroke index). background: RGB
     (3,) in [0, 1]. make: builds another component for this scene from its name or its class: ``make(kind, type,
     **settings)``; raises UsageError for invalid settings. data: the images that an agent trains on, if it trains.
-    target: the image to paint, if an objective has one. constraints: functions of actions and progress, in the order in
-    which they apply. folder: where arrays that do not fit into memory are stored (`artkit.memmap`).
+    target: the image to paint, if an objective has one. constraints: in the order in which they apply. folder: where
+    arrays that do not fit into memory are stored (`artkit.memmap`).
     """
 
     size: tuple[int, int]
@@ -60,7 +70,7 @@ class Scene:
     canvas: StrokeLayout | None = None
     data: ImageSet | None = None
     target: TargetImage | None = None
-    constraints: tuple[Callable[[Tensor, float], Tensor], ...] = ()
+    constraints: tuple[ActionConstraint, ...] = ()
     folder: Path | None = None
     notes: list[str] = field(default_factory=list)
     """One-line notes for the user, which a run prints before it starts."""
@@ -73,13 +83,19 @@ class Scene:
         assert self.canvas is not None
         return 1 if self.renderer.shared else self.canvas.stroke_count
 
-    def constrain(self, actions: Tensor, progress: float) -> Tensor:
+    def constrain(self, actions: Tensor, progress: float, indices: Tensor | None = None) -> Tensor:
         """Apply the constraints to actions (n, N, A); progress: 0 at the first step, 1 at the last.
 
-        A subset of the strokes may be given if every constraint is elementwise.
+        If every constraint is elementwise, a subset of the strokes may be given, with their indices (m,).
         """
         for constraint in self.constraints:
-            actions = constraint(actions, progress)
+            actions = constraint.constrain(actions, progress, indices)
+        return actions
+
+    def unconstrain(self, actions: Tensor) -> Tensor:
+        """Return actions (n, N, A) that `constrain` maps to the given ones, as nearly as there are such actions."""
+        for constraint in reversed(self.constraints):
+            actions = constraint.inverse(actions)
         return actions
 
     def load_image(self, file: Path, fit: Fit = "cover", background: Tensor | None = None) -> TargetImage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from torch import Tensor
 
@@ -35,6 +36,11 @@ class StrokeLayout:
     def stroke_count(self) -> int:
         """The number of strokes."""
         return sum(phase.stroke_count for phase in self.phases)
+
+    @property
+    def levels(self) -> tuple[tuple[Phase, ...], ...]:
+        """The levels of the layout in painting order: successive phases with tiles of the same side."""
+        return tuple(tuple(phases) for _, phases in groupby(self.phases, key=lambda phase: phase.side))
 
     def tiles(self) -> Tensor:
         """Return the tile of each stroke in painting order: x, y and side in px, (N, 3) int64."""

@@ -43,7 +43,7 @@ def check_constraint(
     the scene it is built for, with a renderer and a canvas.
     """
     checks = [shapes, inputs_unchanged, batch, elementwise, schedule, determinism, boundary_gradient]
-    checks.append(incompatible_renderer)
+    checks += [inverse, incompatible_renderer]
     Harness("constraint", component, settings, scene).run([*checks, *([gradient] if exact_gradient else [])])
 
 
@@ -101,6 +101,14 @@ def determinism(harness: Harness) -> None:
     expect_close(second, first, "its output depends on earlier calls", 1e-6)
     other, _ = harness.build()
     expect_close(other(actions, 0.4), first, "the same seed gives another output", 1e-6)
+
+
+def inverse(harness: Harness) -> None:
+    """The strokes of a finished picture stay as they are when another run begins from them."""
+    constraint, actions = _build(harness)
+    constrained = constraint(actions, 1.0)
+    repeated = constraint(constraint.inverse(constrained), 1.0)
+    expect_close(repeated, constrained, "it changes actions that it permits: `inverse` must undo it", 1e-4)
 
 
 def gradient(harness: Harness) -> None:

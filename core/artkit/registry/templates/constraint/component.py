@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from artkit import Config as BaseConfig, Constraint, UnitFloat
+from artkit import Constraint, UnitFloat
 from pydantic import model_validator
 from torch import Tensor
 
@@ -15,7 +15,7 @@ class NewComponent(Constraint):
     name = "newcomponent"
     elementwise = True
 
-    class Config(BaseConfig):
+    class Config(Constraint.Config):
         """Settings."""
 
         low: UnitFloat = 0.1
@@ -33,3 +33,6 @@ class NewComponent(Constraint):
 
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         return self.config.low + (self.config.high - self.config.low) * actions
+
+    def inverse(self, actions: Tensor) -> Tensor:
+        return ((actions - self.config.low) / (self.config.high - self.config.low)).clamp(0, 1)
