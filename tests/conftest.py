@@ -75,10 +75,13 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     file.write_text(json.dumps(TINY_MODEL))
     open_clip.add_model_config(file)
     torch.manual_seed(0)
-    model = open_clip.create_model("tiny", None)
+    create = open_clip.create_model
+    model = create("tiny", None)
     list_tags = open_clip.list_pretrained_tags_by_model
     monkeypatch.setattr(open_clip, "list_pretrained_tags_by_model", lambda n: ["toy"] if n == "tiny" else list_tags(n))
-    monkeypatch.setattr(open_clip, "create_model", lambda *_, **__: model)
+    monkeypatch.setattr(
+        open_clip, "create_model", lambda name, weights, **_: create(name, weights) if Path(weights).exists() else model
+    )
     text.load.cache_clear()
     yield open_clip
     text.load.cache_clear()

@@ -165,7 +165,8 @@ def test_copy_to_a_path_below_a_file(call: Call) -> None:
 def test_doctor_shows_what_is_installed(call: Call) -> None:
     result = call("doctor")
     assert result.exit_code == 0
-    for text in (__version__, torch.__version__, "GPU", "libmypaint", "brushes", "efficientnet_lite0", "pillow-heif"):
+    names = ("GPU", "libmypaint", "brushes", "efficientnet_lite0", "pillow-heif", "text weights")
+    for text in (__version__, torch.__version__, *names):
         assert text in result.stdout
     assert "disabled" not in result.stdout
 

@@ -31,10 +31,19 @@ def artkit_commands(cli: click.Group) -> None:
 
 @hookimpl
 def artkit_doctor() -> Sequence[tuple[str, str, str]]:
-    """Which networks have their weights in an installed package."""
-    from artkit_vision.packaged import PACKAGED
+    """Which networks have their weights in an installed package, and whether those of `text` are there."""
+    from artkit_vision.packaged import DEFAULT_MODEL, PACKAGED, TEXT_REPOSITORY, downloaded_text_weights
 
-    return [
+    found, hint = "", "for the objective text: pip install 'neural-artkit[text]'"
+    if find_spec("open_clip"):
+        page = f"https://huggingface.co/{TEXT_REPOSITORY}"
+        found = downloaded_text_weights()
+        hint = (
+            "for the objective text, which downloads them on first use. By hand: download open_clip_model.safetensors "
+            f'from {page}, put it anywhere, and set pretrained = "ITS PATH" in the objective'
+        )
+    text = (f"text weights {DEFAULT_MODEL}", found, hint)
+    return [text] + [
         (
             f"network {name}",
             f"from {package.distribution}" if find_spec(package.module) else "",

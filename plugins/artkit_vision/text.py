@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import difflib
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, TypeAdapter, WithJsonSchema
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artkit import ArtkitError, Objective, Scene, UsageError, View
+from artkit import ArtkitError, InputFile, Objective, Scene, UsageError, View
 from artkit.torchvision_compat import declare_missing_operators
 from artkit_vision import networks
 from artkit_vision.augmentation import AugmentationSettings, augment
+from artkit_vision.packaged import DEFAULT_MODEL, DEFAULT_WEIGHTS
 
 
 def _as_table(value: Any) -> Any:
@@ -37,11 +39,18 @@ _TextWeights = Annotated[
 ]
 
 
+def _locate_weights(value: Any) -> Any:
+    """Turn a text with the extension of a weights file into the path of an existing file."""
+    if isinstance(value, str) and Path(value).suffix in (".safetensors", ".bin", ".pt"):
+        return TypeAdapter(InputFile).validate_python(value)
+    return value
+
+
 class Text(Objective):
     """Cosine distance between augmented views of the picture and texts, in the embedding space of an image-text model.
 
     The distance is 1 minus the cosine similarity. Needs open_clip, `pip install "neural-artkit[text]"`, which
-    downloads a model's weights on first use.
+    downloads a model's weights on first use; `artkit doctor` shows where they are and how to get them by hand.
     """
 
     name = "text"
@@ -52,10 +61,12 @@ class Text(Objective):
         text: _TextWeights
         """A description of the picture; or a table of several texts with their weights. A negative weight increases
         the distance from a text."""
-        model: str = "ViT-B-32"
+        model: str = DEFAULT_MODEL
         """The name of the image-text model in open_clip."""
-        pretrained: str = "laion2b_s34b_b79k"
-        """The name of its weights in open_clip."""
+        pretrained: Annotated[Path | str, BeforeValidator(_locate_weights), WithJsonSchema({"type": "string"})] = (
+            DEFAULT_WEIGHTS
+        )
+        """The name of its weights in open_clip, or a file with them (.safetensors, .bin or .pt)."""
 
     config: Config
 
@@ -108,11 +119,11 @@ class ImageTextModel(nn.Module):
 
 
 @cache
-def load(name: str, pretrained: str, device: torch.device) -> ImageTextModel:
+def load(name: str, pretrained: str | Path, device: torch.device) -> ImageTextModel:
     """Load an image-text model on a device. Later calls return the same model.
 
-    Raises ArtkitError if open_clip is not installed or the weights cannot be downloaded, UsageError for an unknown
-    model or unknown weights.
+    pretrained: the name of its weights, or a file. Raises ArtkitError if open_clip is not installed or the weights
+    cannot be downloaded, UsageError for an unknown model or unknown weights.
     """
     declare_missing_operators()
     try:
@@ -122,18 +133,30 @@ def load(name: str, pretrained: str, device: torch.device) -> ImageTextModel:
     if name not in open_clip.list_models():
         raise UsageError(f'open_clip has no model "{name}"', hint=_suggest(name, open_clip.list_models()))
     tags = open_clip.list_pretrained_tags_by_model(name)
-    if pretrained not in tags:
-        raise UsageError(f'{name} has no weights "{pretrained}"', hint=f"there are: {', '.join(tags) or 'none'}")
+    if isinstance(pretrained, str) and pretrained not in tags:
+        hint = f"there are: {', '.join(tags) or 'none'}; or give the path of a file, FILE.safetensors"
+        raise UsageError(f'{name} has no weights "{pretrained}"', hint=hint)
     try:
         with networks.quiet_hub():
-            model = open_clip.create_model(name, pretrained, device=device)
-    except Exception as error:  # the hub's client raises many kinds
+            model = open_clip.create_model(name, str(pretrained), device=device)
+    except Exception as error:  # the hub's client and the loaders of weights raise many kinds
         reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        if isinstance(pretrained, Path):
+            raise UsageError(
+                f"{pretrained} does not hold weights of {name} ({reason})", hint="check the model"
+            ) from None
         raise ArtkitError(
             f"the weights {pretrained} of {name} could not be downloaded ({reason})",
-            hint="use it once with an internet connection; no package includes the weights of an image-text model",
+            hint=f"connect to the internet once, or {by_hand(open_clip.get_pretrained_cfg(name, pretrained))}",
         ) from None
     return ImageTextModel(model, open_clip.get_tokenizer(name)).to(device)
+
+
+def by_hand(source: dict[str, str]) -> str:
+    """Return how to get weights by hand, from their configuration in open_clip: ``hf_hub`` or ``url``."""
+    repository = source.get("hf_hub", "").rpartition("/")[0]
+    page = f"https://huggingface.co/{repository}" if repository else source.get("url", "their source")
+    return f'download their .safetensors or .bin file from {page} and set pretrained = "PATH/OF/THE/FILE"'
 
 
 def _suggest(name: str, names: list[str]) -> str:

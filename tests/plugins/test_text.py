@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,3 +92,22 @@ def test_without_open_clip_the_error_names_the_extra(
     text.load.cache_clear()
     with pytest.raises(ArtkitError, match=r"needs open_clip\n.*neural-artkit\[text\]"):
         Text(Text.Config(text="a bee"), scene())
+
+
+def test_weights_may_be_a_file(tiny: Any, scene: Callable[..., Scene], tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    model = text.load("tiny", "toy", torch.device("cpu")).model
+    save_file(model.state_dict(), tmp_path / "by hand.safetensors")
+    config = Text.Config(
+        text="a bee", model="tiny", pretrained=str(tmp_path / "by hand.safetensors"), **NO_AUGMENTATION
+    )
+    named = Text.Config(text="a bee", model="tiny", pretrained="toy", **NO_AUGMENTATION)
+    view = view_of(random_images())
+    assert float(Text(config, scene())(view)) == pytest.approx(float(Text(named, scene())(view)))
+    (tmp_path / "by hand.safetensors").write_bytes(b"damaged")
+    text.load.cache_clear()
+    with pytest.raises(UsageError, match=r"by hand\.safetensors does not hold weights of tiny"):
+        Text(config, scene())
+    with pytest.raises(ValueError, match="there is no file"):
+        Text.Config(text="a bee", pretrained="missing.safetensors")

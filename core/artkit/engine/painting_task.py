@@ -75,7 +75,8 @@ class PaintingTask(OptimizationTask):
         ignored = ("steps", "agent.start", "sha256.agent.start")
         recipe = {**self.recipe.resolved(), RECORD: provenance_record(self.recipe, self.provenance)}
         try:
-            if not other.checkpoint.exists() or set(other.differences(recipe)) - set(ignored):
+            differences = set(other.differences(recipe)) - set(ignored) if other.checkpoint.exists() else {"checkpoint"}
+            if any(not key.startswith("output.") for key in differences):
                 return
         except UsageError:  # a damaged recipe; the strokes can still be used
             return
