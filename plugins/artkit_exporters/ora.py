@@ -46,8 +46,7 @@ class Ora(Exporter):
         stack = ElementTree.SubElement(root, "stack")
         with zipfile.ZipFile(file, "w") as archive:
             archive.writestr(_entry("mimetype"), "image/openraster")  # the specification requires: first, uncompressed
-            background = tensor_to_pixels(torch.tensor(painting.log.background).view(3, 1, 1))
-            _add_layer(archive, stack, "ground", np.broadcast_to(background, (height, width, 3)))
+            _add_layer(archive, stack, "ground", _background(painting))
             passes = painting.passes(self.config.layers)
             for number, phases in enumerate(passes, 1):
                 _add_layer(archive, stack, f"pass {number} of {len(passes)}", _render_layer(painting, phases))
@@ -55,6 +54,18 @@ class Ora(Exporter):
             _add_png(archive, "mergedimage.png", merged)
             _add_png(archive, "Thumbnails/thumbnail.png", _thumbnail(merged))
             archive.writestr(_entry("stack.xml"), ElementTree.tostring(root, "UTF-8", xml_declaration=True))
+
+
+def _background(painting: RenderedPainting) -> Pixels:
+    """Return the background: (h, w, 3)."""
+    width, height = painting.size
+    if painting.log.background_image is None:
+        return np.broadcast_to(tensor_to_pixels(painting.background(0, 0, 1, 1)), (height, width, 3))
+    pixels = memmap.zeros((height, width, 3), np.uint8, painting.folder)
+    for x, y, w, h in painting.windows():
+        pixels[y : y + h, x : x + w] = tensor_to_pixels(painting.background(x, y, w, h))
+        memmap.release()
+    return pixels
 
 
 def _render_layer(painting: RenderedPainting, phases: Sequence[Phase]) -> Pixels:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import math
 from pathlib import Path
 from typing import Annotated
 
 import torch
+from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
 from artkit import Config as BaseConfig
 from artkit import Place, RenderedPainting, UsageError
+from artkit.imaging.pixels import tensor_to_pixels
 from artkit_exporters.library_exporter import LibraryExporter
 
 MAX_STROKES = 200_000
@@ -68,7 +71,10 @@ class Svg(LibraryExporter):
         dpi = self.config.dpi
         sides = [f"{length / dpi * _CM_PER_INCH:.6g}cm" for length in (width, height)] if dpi else [width, height]
         drawing = draw.Drawing(*sides, origin=view_box[:2], viewBox=" ".join(f"{v:g}" for v in view_box))
-        drawing.append(draw.Rectangle(*view_box, fill=_hex_colour(log.background)))
+        if log.background_image is None:
+            drawing.append(draw.Rectangle(*view_box, fill=_hex_colour(log.background)))
+        else:
+            drawing.append(draw.Image(*view_box, data=_encode_background(painting), mime_type="image/jpeg", embed=True))
         if painting.metadata:
             drawing.append_title("; ".join(f"{key}: {text}" for key, text in painting.metadata.items()))
         areas, opacities = _measure_strokes(painting)
@@ -81,6 +87,14 @@ class Svg(LibraryExporter):
                 outline = _outline(curve, pressure.clamp(min=0.02), area)
                 drawing.append(draw.Path(d=outline, fill=_hex_colour(colour), fill_opacity=round(opacity, 3)))
         drawing.save_svg(str(file))
+
+
+def _encode_background(painting: RenderedPainting) -> bytes:
+    """Return the background as a JPEG."""
+    stream = io.BytesIO()
+    pixels = tensor_to_pixels(painting.background(0, 0, *painting.size))
+    Image.fromarray(pixels).save(stream, "JPEG", quality=90)
+    return stream.getvalue()
 
 
 def _hex_colour(colour: tuple[float, ...] | list[float]) -> str:

@@ -50,7 +50,7 @@ class Timelapse(Exporter):
         width, height = painting.size
         shrink = min(1.0, config.longest / max(width, height))
         size = (max(2, round(width * shrink / 2) * 2), max(2, round(height * shrink / 2) * 2))
-        picture = torch.tensor(painting.log.background).view(3, 1, 1).repeat(1, height, width)
+        picture = painting.background(0, 0, width, height)
         frame_count, stroke_count = max(2, round(config.seconds * config.fps)), len(painting.log.actions)
         hold = config.seconds * _DEFAULT_HOLD_SHARE if config.hold is None else config.hold
         held_frames = min(max(1, round(hold * config.fps)), frame_count - 1)

@@ -21,6 +21,7 @@ import torch
 from PIL import Image
 
 from artkit import RenderedPainting, StrokeLog, UsageError, Window, memmap
+from artkit.imaging.background_image import BackgroundImage
 from artkit.imaging.pixels import tensor_to_pixels
 from artkit.output.export import exporters
 from artkit.rendering import rendered_painting
@@ -131,6 +132,29 @@ def test_svg_resembles_the_painting(
         for image in (vector, painting.pixels(), background)
     )
     assert mean_difference(vector, painted) < 0.45 * mean_difference(background, painted)
+
+
+@pytest.mark.parametrize("suffix", ["ora", "svg", "gif"])
+def test_formats_in_layers_and_strokes_contain_a_background_image(paint: Paint, tmp_path: Path, suffix: str) -> None:
+    painting = paint(2.0, region=Window(10, 5, 30, 20))
+    x, y = np.meshgrid(np.linspace(0, 255, 150), np.linspace(0, 255, 100))
+    image = Image.fromarray(np.stack([x, y, 0 * x + 90], -1).astype(np.uint8))
+    background = BackgroundImage.from_image(image, painting.log.size, torch.device("cpu"))
+    painting = replace(painting, log=replace(painting.log, background_image=background), _pixel_cache={})
+    without_pressure = painting.log.actions.clone()
+    without_pressure[:, 6:8] = 0
+    bare = replace(painting, log=replace(painting.log, actions=without_pressure), _pixel_cache={})
+    expected = np.asarray(image.crop((20, 10, 80, 50)))
+    file = write(bare if suffix == "svg" else painting, tmp_path / f"p.{suffix}", *(["seconds=1"] * (suffix == "gif")))
+    if suffix == "ora":
+        with zipfile.ZipFile(file) as archive:
+            shown = np.asarray(Image.open(io.BytesIO(archive.read("data/ground.png"))))
+            layers = ElementTree.fromstring(archive.read("stack.xml")).findall("stack/layer")
+            composited = np.asarray(merge_layers(archive, layers, (60, 40)))
+            assert np.abs(composited.astype(int) - painting.pixels()).max() <= 4
+    else:
+        shown = np.asarray(render_svg(file.read_text()) if suffix == "svg" else Image.open(file).convert("RGB"))
+    assert mean_difference(shown, expected) < 4
 
 
 def test_svg_of_a_region_equals_that_part_of_the_whole(paint: Paint, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from artkit.engine.background import load_background
 from artkit.engine.optimizer import LazyAdam
 from artkit.engine.task import Task, check_finite_gradients
 from artkit.errors import UsageError
@@ -55,6 +56,9 @@ class OptimizationTask(Task):
         self.scene = scene = scene_from_recipe(recipe, device)
         self.notes = scene.notes
         scene.folder = folder
+        if isinstance(recipe.settings.background, Path):
+            image = load_background(recipe.settings.background, scene.size, device, scene.notes)
+            scene.background_image, scene.background = image, image.mean_colour
         self.renderer: Renderer = self._build_block("renderer").to(device)
         if not self.renderer.differentiable:
             raise UsageError(

@@ -97,8 +97,11 @@ class PaintingTask(OptimizationTask):
         self._window_order, self._border_shift = torch.zeros(1, dtype=torch.int64), torch.zeros(2)
         width, height = self.scene.size
         self._thumbnail_divisor = 2 ** max(1, math.ceil(math.log2(max(width, height) / _THUMBNAIL_SIDE)))
-        size = (height // self._thumbnail_divisor, width // self._thumbnail_divisor) if windows.count > 1 else (0, 0)
-        self._thumbnail = self.scene.background.cpu().view(3, 1, 1).repeat(1, *size)
+        height, width = (side // self._thumbnail_divisor if windows.count > 1 else 0 for side in (height, width))
+        self._thumbnail = self.scene.background.cpu().view(3, 1, 1).repeat(1, height, width)
+        if windows.count > 1 and self.scene.background_image is not None:
+            whole = Window(0, 0, width, height, 1 / self._thumbnail_divisor)
+            self._thumbnail = self.scene.background_image.window(whole)[0].cpu()
 
     @property
     def targets(self) -> Tensor | None:
@@ -167,9 +170,7 @@ class PaintingTask(OptimizationTask):
         scene, single = self.scene, self.windows.count == 1
         raw_actions = self.agent(scene, self.targets) if single else None
         actions = scene.constrain(raw_actions, progress) if raw_actions is not None else self._actions(progress)
-        image = self.canvas.render(
-            self.renderer, actions, scene.background, scene.seed, window, None if single else core
-        )
+        image = self.canvas.render(self.renderer, actions, scene.base, scene.seed, window, None if single else core)
         all_actions = actions if single and isinstance(actions, Tensor) else None
         return View(image, None, window, progress, all_actions, raw_actions)
 
@@ -243,6 +244,7 @@ class PaintingTask(OptimizationTask):
             actions=actions,
             phases=self.canvas.phases,
             clip=self.canvas.clip,
+            background_image=self.scene.background_image,
         )
 
     def _final_actions(self) -> Tensor:

@@ -24,6 +24,11 @@ when the windows are needed."""
 Fit = Literal["cover", "contain", "stretch"]
 """How an image is fitted to another shape: cropped, padded with the background, or stretched."""
 
+_OTHER_FITS = {
+    "cover": 'fit = "contain" or "stretch" shows all of it',
+    "stretch": 'fit = "contain" or "cover" keeps the shape',
+}
+
 
 def load_target_image(
     file: Path,
@@ -36,18 +41,16 @@ def load_target_image(
     """Read an image file and fit it to `size` (width, height) px.
 
     background: colour (3,) in [0, 1] behind transparent pixels, white by default. notes: lines for the user are
-    appended to it, such as what was assumed about the file and, with report_shape, how much is cut off or
-    stretched. Raises
-    UsageError if the file is not an image, is damaged or has more than `MAX_PIXELS`.
+    appended to it, such as what was assumed about the file and, with report_shape, how much is cut off or stretched.
+    Raises UsageError if the file is not an image, is damaged or has more than `MAX_PIXELS`.
     """
+    lines: list[str] = []
     colour = tuple(round(255 * c) for c in ([1.0] * 3 if background is None else background.tolist()))
-    contents = read_image(file, size, MAX_PIXELS)
+    image, full_size = load_rgb(file, size, lines, colour)
+    if report_shape and (note := shape_note(full_size, size, fit)):
+        lines.append(f"{file}: {note}; {_OTHER_FITS[fit]}")
     if notes is not None:
-        lines = [*contents.notes, _shape_note(contents.size, size, fit) if report_shape else ""]
-        notes += [f"{file}: {line}" for line in lines if line and f"{file}: {line}" not in notes]
-    image = contents.image
-    if image.mode == "RGBA":
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (*colour, 255)), image).convert("RGB")
+        notes += [line for line in lines if line not in notes]
     if size[0] * size[1] > _MAX_RESIZED_PIXELS:
         return _fit_lazily(image, size, fit, colour)
     if fit == "cover":
@@ -59,8 +62,25 @@ def load_target_image(
     return TargetImage(pixels_to_tensor(np.asarray(image)))
 
 
-def _shape_note(image: tuple[int, int], target: tuple[int, int], fit: Fit) -> str:
-    """Return how much of an image is cut off or stretched to the shape of the target, a note of one line.
+def load_rgb(
+    file: Path, needed: tuple[int, int], notes: list[str], background: tuple[int, ...] = (255, 255, 255)
+) -> tuple[Image.Image, tuple[int, int]]:
+    """Read an image file as upright RGB in sRGB, and return it with its width and height at full scale, px.
+
+    needed: width and height at which it will be used, px; it may be decoded at a lower scale, at least twice as large.
+    notes: lines for the user are appended. background: 8-bit colour behind transparent pixels. Raises UsageError as
+    `load_target_image` does.
+    """
+    contents = read_image(file, needed, MAX_PIXELS)
+    notes += [f"{file}: {note}" for note in contents.notes]
+    image = contents.image
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (*background, 255)), image).convert("RGB")
+    return image, contents.size
+
+
+def shape_note(image: tuple[int, int], target: tuple[int, int], fit: Fit = "cover") -> str:
+    """Return how much of an image is cut off or stretched to the shape of the target.
 
     image, target: width and height, px. Empty if the shapes are the same but for one pixel of the target, or if the
     whole image is shown in its shape.
@@ -72,10 +92,9 @@ def _shape_note(image: tuple[int, int], target: tuple[int, int], fit: Fit) -> st
         return ""
     shapes = f"{image[0]} x {image[1]} px do not have the shape of {target[0]} x {target[1]}"
     if fit == "stretch":
-        share, direction = rest[axis] / target[axis], ("in height", "in width")[axis]
-        return f'{shapes}: stretched {direction} by {_percent(share)}; fit = "contain" or "cover" keeps the shape'
-    share, sides = rest[axis] / (image[axis] * scale), ("left and right", "above and below")[axis]
-    return f'{shapes}: {_percent(share)} are cut off, {sides}; fit = "contain" or "stretch" shows all of it'
+        return f"{shapes}: stretched {('in height', 'in width')[axis]} by {_percent(rest[axis] / target[axis])}"
+    share = rest[axis] / (image[axis] * scale)
+    return f"{shapes}: {_percent(share)} are cut off, {('left and right', 'above and below')[axis]}"
 
 
 def _percent(share: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from artkit.imaging.background_image import BackgroundImage
 from artkit.imaging.loading import Fit, load_target_image
 from artkit.imaging.target_image import TargetImage
 from artkit.rendering.layout import StrokeLayout
@@ -54,10 +55,10 @@ class Scene:
     size: width and height of the picture, px. device: where tensors live. seed: of the recipe. generator: a CPU
     generator seeded by it, the source of random numbers except for the initial weights of modules (torch's global
     generator, seeded while components are built) and stroke noise (a hash of seed and stroke index). background: RGB
-    (3,) in [0, 1]. make: builds another component for this scene from its name or its class: ``make(kind, type,
-    **settings)``; raises UsageError for invalid settings. data: the images that an agent trains on, if it trains.
-    target: the image to paint, if an objective has one. constraints: in the order in which they apply. folder: where
-    arrays that do not fit into memory are stored (`artkit.memmap`).
+    (3,) in [0, 1], the mean colour of `background_image` if there is one. make: builds another component for this scene
+    from its name or its class: ``make(kind, type, **settings)``; raises UsageError for invalid settings. data: the
+    images that an agent trains on, if it trains. target: the image to paint, if an objective has one. constraints:
+    in the order in which they apply. folder: where arrays that do not fit into memory are stored (`artkit.memmap`).
     """
 
     size: tuple[int, int]
@@ -72,6 +73,8 @@ class Scene:
     target: TargetImage | None = None
     constraints: tuple[ActionConstraint, ...] = ()
     folder: Path | None = None
+    background_image: BackgroundImage | None = None
+    """The picture under the strokes, if the background is one."""
     notes: list[str] = field(default_factory=list)
     """One-line notes for the user, which a run prints before it starts."""
     _cache: dict[Hashable, Any] = field(default_factory=dict)
@@ -82,6 +85,11 @@ class Scene:
         assert self.renderer is not None
         assert self.canvas is not None
         return 1 if self.renderer.shared else self.canvas.stroke_count
+
+    @property
+    def base(self) -> Tensor | TargetImage:
+        """What strokes are composited on: the picture under them, or the background colour (3,)."""
+        return self.background if self.background_image is None else self.background_image
 
     def constrain(self, actions: Tensor, progress: float, indices: Tensor | None = None) -> Tensor:
         """Apply the constraints to actions (n, N, A); progress: 0 at the first step, 1 at the last.

@@ -43,7 +43,7 @@ def open_painting(
     """
     log = StrokeLog.load(run / STROKES_FILE)
     if background:
-        log = replace(log, background=background)
+        log = replace(log, background=background, background_image=None)
     if region and not _lies_in(region, log.size):
         raise UsageError(f"the picture of {run} has {log.size[0]} x {log.size[1]} px; the window does not lie in it")
     kind = renderer or str(log.renderer["type"])

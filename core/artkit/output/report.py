@@ -134,7 +134,7 @@ def _build_up(painting: RenderedPainting) -> list[tuple[str, Image.Image]]:
     phases = painting.log.phases
     ends = sorted({math.ceil(len(phases) * (index / _FRAME_COUNT) ** 1.5) for index in range(1, _FRAME_COUNT + 1)})
     width, height = painting.size
-    picture = torch.tensor(painting.log.background).view(3, 1, 1).expand(3, height, width)
+    picture = painting.background(0, 0, width, height)
     frames = []
     for start, end in itertools.pairwise([0, *ends]):
         paint = painting.render_phases(phases[start:end], 0, 0, width, height)

@@ -36,10 +36,10 @@ def build_component(kind: str, block_type: str, config: Any, *arguments: Any) ->
 def scene_from_recipe(recipe: Recipe, device: torch.device) -> Scene:
     """Return the scene of a recipe, without renderer and canvas.
 
-    If the background is ``"target"``, it is white until an objective has loaded the target.
+    If the background is ``"target"`` or a picture, it is white until that is loaded.
     """
     settings = recipe.settings
-    background = (1.0, 1.0, 1.0) if settings.background == "target" else settings.background
+    background = settings.background if isinstance(settings.background, tuple) else (1.0, 1.0, 1.0)
     return new_scene(recipe.size, settings.seed, background, device)
 
 

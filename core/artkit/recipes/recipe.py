@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from artkit.config import Colour, Config
+from artkit.config import Colour, Config, InputPath
 from artkit.recipes.picture_size import MAX_SIDE, PictureSize
 
 Tree = dict[str, Any]
@@ -89,8 +89,9 @@ class RunSettings(Config):
     """Longest side of the window that a step renders and scores, px. A picture that fits into it is rendered as a whole
     in each step; a larger one is optimised window by window, `steps` times each. `auto` renders the whole picture if
     that takes no more than a quarter of the memory."""
-    background: Colour | Literal["target"] = (1.0, 1.0, 1.0)
-    """Red, green and blue of the bare canvas, or `target`: the mean colour of the target."""
+    background: Annotated[Colour | Literal["target"] | InputPath, Field(union_mode="left_to_right")] = (1.0, 1.0, 1.0)
+    """Red, green and blue of the bare canvas; `target`: the mean colour of the target; or a picture on which the
+    strokes are painted: an image file, or the folder of an earlier run."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device to compute on: `auto` uses a CUDA GPU if there is one."""
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -159,6 +160,9 @@ class Recipe:
     def files(self) -> dict[str, Path]:
         """Return the files (not folders) that the recipe names, by their place in it: ``objective.look.target``."""
         files: dict[str, Path] = {}
+        if isinstance(background := self.settings.background, Path):
+            file = background / "strokes.json" if background.is_dir() else background
+            files |= {"background": file} if file.is_file() else {}
         for place, block in self.components():
             for key in type(block.config).model_fields:
                 value = getattr(block.config, key)
@@ -191,6 +195,8 @@ class Recipe:
     def portable(self) -> Tree:
         """Return `resolved` with paths reduced to file names, so that it is the same on every machine."""
         tree = self.resolved()
+        if isinstance(self.settings.background, Path):
+            tree["background"] = self.settings.background.name
         for place, block in self.components():
             kind, _, label = place.partition(".")
             for key in type(block.config).model_fields:

@@ -52,6 +52,8 @@ def validate_recipe(tree: Tree, name: str) -> Recipe:
     named = {kind: _validate_named_blocks(kind, tree.get(kind, {}), errors) for kind in NAMED_BLOCKS}
     if not trains and not tree.get("objective"):
         errors.append('objective: a painting needs one, such as [objective.look] with type = "content"')
+    if isinstance(settings, RunSettings) and isinstance(settings.background, Path) and "data" in tree:
+        errors.append("background: agents are trained on a colour, not on a picture")
     if isinstance(settings, RunSettings) and settings.steps == 0 and (trains or "data" in tree):
         errors.append("steps: training needs at least 1 (it is 0)")
     if not errors:
@@ -64,8 +66,14 @@ def validate_recipe(tree: Tree, name: str) -> Recipe:
 
 
 def _with_size(settings: RunSettings, objectives: Mapping[str, Block], errors: list[str]) -> RunSettings:
-    """Return the settings with width and height of the picture, which may follow from the first target."""
+    """Return the settings with width and height of the picture, which may follow from the first target.
+
+    Without a target they follow from the picture under the strokes.
+    """
     targets = {f"objective.{name}.target": getattr(block.config, "target", None) for name, block in objectives.items()}
+    if isinstance(background := settings.background, Path):
+        picture = background / "painting.png" if background.is_dir() else background
+        targets["background"] = picture if picture.is_file() else None
     place, target = next(((place, file) for place, file in targets.items() if isinstance(file, Path)), ("", None))
     try:
         return settings.model_copy(update={"size": resolve_size(settings.size, target)})

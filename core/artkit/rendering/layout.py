@@ -9,6 +9,7 @@ from torch import Tensor
 
 from artkit.geometry.phase import Phase, stroke_tiles
 from artkit.geometry.window import Window
+from artkit.imaging.target_image import TargetImage
 from artkit.rendering.patch_rendering import ActionLookup
 from artkit.rendering.stroke_renderer import StrokeRenderer
 from artkit.rendering.window_rendering import render_window
@@ -50,18 +51,18 @@ class StrokeLayout:
         self,
         renderer: StrokeRenderer,
         actions: Tensor | ActionLookup,
-        background: Tensor,
+        background: Tensor | TargetImage,
         seed: int = 0,
         window: Window | None = None,
         trainable: Window | None = None,
     ) -> Tensor:
         """Render the pictures of actions (n, N, A), or a window of them: (n, 3, h, w), sRGB.
 
-        Strokes are composited in painting order over `background` (3,). Only strokes whose patches overlap the window
-        are rendered, so memory depends on the window and not on the picture. actions may be a function that returns
-        the actions of the strokes with the given indices. trainable: only strokes whose tile has its centre in this
-        window get a gradient; None means all strokes. A background of four values has an alpha; then the pictures are
-        (n, 4, h, w), premultiplied.
+        Strokes are composited in painting order over `background`: a colour (3,), or a picture of the same size. Only
+        strokes whose patches overlap the window are rendered, so memory depends on the window and not on the picture.
+        actions may be a function that returns the actions of the strokes with the given indices. trainable: only
+        strokes whose tile has its centre in this window get a gradient; None means all strokes. A background of four
+        values has an alpha; then the pictures are (n, 4, h, w), premultiplied.
         """
         margins = {phase.side: self.margin(renderer, phase.side) for phase in self.phases}
         return render_window(self.phases, self.size, margins, renderer, actions, background, seed, window, trainable)

@@ -55,7 +55,10 @@ class RenderedPainting:
     @torch.no_grad()
     def window(self, x: int, y: int, width: int, height: int) -> Tensor:
         """Render a rectangle: (3, height, width), sRGB in [0, 1]."""
-        return self._replay(self.log, x, y, width, height)
+        if self.log.background_image is None:
+            return self._replay(self.log, x, y, width, height)
+        paint = self._replay(self._transparent_log, x, y, width, height)
+        return self.background(x, y, width, height).mul_(1 - paint[3]).add_(paint[:3])
 
     def windows(self) -> Iterator[tuple[int, int, int, int]]:
         """Yield rectangles (x, y, width, height) of at most `WINDOW_SIDE` px a side that cover the picture."""
@@ -88,8 +91,18 @@ class RenderedPainting:
     @torch.no_grad()
     def render_phases(self, phases: Sequence[Phase], x: int, y: int, width: int, height: int) -> Tensor:
         """Render only the strokes of some phases, on a transparent rectangle: premultiplied RGBA, (4, h, w)."""
-        log = replace(self.log, phases=tuple(phases), background=(0.0, 0.0, 0.0, 0.0))
-        return self._replay(log, x, y, width, height)
+        return self._replay(replace(self._transparent_log, phases=tuple(phases)), x, y, width, height)
+
+    @property
+    def _transparent_log(self) -> StrokeLog:
+        return replace(self.log, background=(0.0, 0.0, 0.0, 0.0), background_image=None)
+
+    def background(self, x: int, y: int, width: int, height: int) -> Tensor:
+        """Return a rectangle of the background: (3, height, width), sRGB in [0, 1]."""
+        if self.log.background_image is None:
+            return torch.tensor(self.log.background).view(3, 1, 1).repeat(1, height, width)
+        left, top = self._corner
+        return self.log.background_image.window(Window(left + x, top + y, width, height, self.scale))[0].cpu().clone()
 
     def _replay(self, log: StrokeLog, x: int, y: int, width: int, height: int) -> Tensor:
         left, top = self._corner

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from artkit.geometry.phase import Phase
 from artkit.geometry.window import Window
+from artkit.imaging.target_image import TargetImage
 from artkit.rendering.blocks import TileBlock, block_in_window
 from artkit.rendering.compositing import composite
 from artkit.rendering.patch_rendering import ActionLookup, BlockPatches, PatchRenderer
@@ -34,15 +35,15 @@ def render_window(
     margins: Mapping[int, int],
     renderer: StrokeRenderer,
     actions: Tensor | ActionLookup,
-    background: Tensor,
+    background: Tensor | TargetImage,
     seed: int,
     window: Window | None,
     trainable: Window | None = None,
 ) -> Tensor:
     """Render the pictures of actions (n, N, A), or a window of them: (n, 3, h, w), sRGB. See `Canvas.render`.
 
-    margins: px around a tile that are rendered too, by side of the tile. A background of four values has an alpha; then
-    the pictures are (n, 4, h, w), premultiplied.
+    margins: px around a tile that are rendered too, by side of the tile. background: a colour (3,), or the picture
+    under the strokes. A background of four values has an alpha; then the pictures are (n, 4, h, w), premultiplied.
     """
     window = window or Window(0, 0, *size)
     scaled = [phase.scaled(window.scale) for phase in phases] if window.scale != 1 else list(phases)
@@ -54,11 +55,12 @@ def render_window(
         picture_size=(round(size[0] * window.scale), round(size[1] * window.scale)),
         scale=window.scale,
         seed=seed,
-        with_alpha=len(background) == 4,
+        with_alpha=isinstance(background, Tensor) and len(background) == 4,
     )
     bounds = _bounds(blocks, window)
     like = patch_renderer.actions(torch.zeros(0, dtype=torch.int64))  # for their dtype, device and number of pictures
-    base = background.to(like).view(1, -1, 1, 1).expand(len(like), -1, bounds.height, bounds.width)
+    below = background.view(1, -1, 1, 1) if isinstance(background, Tensor) else background.window(bounds)
+    base = below.to(like).expand(len(like), -1, bounds.height, bounds.width)
     if torch.is_grad_enabled():
         picture = _composite_blocks(base, blocks, patch_renderer, bounds, trainable)
     else:

@@ -20,6 +20,7 @@ from artkit.errors import ArtkitError
 from artkit.files import atomic, read_text
 from artkit.geometry.phase import Phase, stroke_tiles
 from artkit.geometry.window import Window
+from artkit.imaging.background_image import BackgroundImage
 
 FORMAT = "artkit-strokes"
 VERSION = 1
@@ -38,7 +39,8 @@ class StrokeLog:
     size: width and height in px. background: RGB in [0, 1], or four zeros for paint on a transparent background. seed:
     of the strokes' random numbers. renderer: its type and settings. space: name of the action space; names: of its A
     dimensions. actions: (N, A) in [0, 1], or (1, A) if all strokes share one action. phases: the tiles of the strokes.
-    clip: whether paint ends at the edge of its tile.
+    clip: whether paint ends at the edge of its tile. background_image: the picture under the strokes instead of the
+    colour, which is then its mean.
     """
 
     size: tuple[int, int]
@@ -50,6 +52,7 @@ class StrokeLog:
     actions: Tensor
     phases: tuple[Phase, ...]
     clip: bool = False
+    background_image: BackgroundImage | None = None
 
     def tiles(self) -> Tensor:
         """Return the tile of each stroke: x, y and side in px, (N, 3) int64."""
@@ -77,9 +80,12 @@ class StrokeLog:
             tiles.append(F.pad(phase.origins_at(in_phase), (0, 1), value=phase.side))
         return torch.cat(indices), torch.cat(tiles)
 
-    def lines(self) -> Iterator[str]:
-        """Yield the log as lines of JSON, with 9 significant digits: float32 values are restored exactly."""
-        yield self._header() + ',\n "strokes": ['
+    def lines(self, background_file: str = "") -> Iterator[str]:
+        """Yield the log as lines of JSON, with 9 significant digits: float32 values are restored exactly.
+
+        background_file: name of the file of the background image, if there is one beside the log.
+        """
+        yield self._header(background_file) + ',\n "strokes": ['
         end = "\n"
         for tile, row in self._rows():
             action = {name: float(f"{value:.9g}") for name, value in zip(self.names, row, strict=True)}
@@ -87,13 +93,14 @@ class StrokeLog:
             end = ",\n"
         yield "\n]\n}\n"
 
-    def _header(self) -> str:
+    def _header(self, background_file: str) -> str:
         """Return everything but the strokes, as JSON without the closing brace."""
         header = {
             "format": FORMAT,
             "version": VERSION,
             "size": list(self.size),
             "background": list(self.background),
+            **({"background_image": background_file} if background_file else {}),
             "seed": self.seed,
             "renderer": self.renderer,
             "brush": self.renderer.get("brush"),
@@ -119,14 +126,15 @@ class StrokeLog:
         """Write the log, atomically.
 
         With `MAX_INLINE_STROKES` strokes or more, the actions (N, A) go into a NumPy file of the same name with the
-        suffix .npy.
+        suffix .npy. A background image goes into a PNG beside it.
         """
-        lines = self.lines()
+        background_file = self.background_image.save(file.parent).name if self.background_image else ""
+        lines = self.lines(background_file)
         if len(self.actions) >= MAX_INLINE_STROKES:
             array_file = file.with_suffix(".npy")
             with atomic(array_file) as temporary, temporary.open("wb") as array:
                 np.save(array, self.actions.numpy(), allow_pickle=False)
-            lines = iter([f'{self._header()},\n "strokes": {json.dumps(array_file.name)}\n}}\n'])
+            lines = iter([f'{self._header(background_file)},\n "strokes": {json.dumps(array_file.name)}\n}}\n'])
         with atomic(file) as temporary, temporary.open("w", encoding="utf-8") as stream:
             stream.writelines(lines)
 
@@ -143,6 +151,8 @@ class StrokeLog:
             content = _LogFile.model_validate(raw)
             phases = tuple(Phase(*numbers) for numbers in content.phases)
             actions = _read_array(file, content) if isinstance(content.strokes, str) else _inline_actions(content)
+            image = content.background_image
+            background = BackgroundImage.load(file.parent / image, content.size) if image else None
             tile_count = sum(phase.stroke_count for phase in phases)
             if len(actions) not in (1, tile_count):
                 raise ValueError(f"{len(actions)} strokes for {tile_count} tiles")
@@ -160,6 +170,7 @@ class StrokeLog:
             actions=actions,
             phases=phases,
             clip=content.clip,
+            background_image=background,
         )
 
 
@@ -176,6 +187,7 @@ class _LogFile(BaseModel):
     version: Annotated[int, Field(le=VERSION)]
     size: tuple[int, int]
     background: Colour
+    background_image: Annotated[str, Field(pattern=r"^[^/\\\\]+\.png$")] | None = None
     seed: int
     renderer: dict[str, Any]
     space: str
