@@ -43,6 +43,7 @@ _BINS = 17  # pressures, evenly spaced in [0, 1], at which quantities are known
 _TINY = 1e-6
 _MAX_OPACITY = 0.99
 _EDGE_ABSORPTION = 5.0  # ln 2 times e^2: see `_saturation`
+_NEGLIGIBLE_DEVIATIONS = 5.0  # standard deviations from its centre at which a Gaussian has 4e-6 of its height
 _PIXEL_VARIANCE = 0.3  # px^2 that are added, of a pixel and its anti-aliasing
 
 
@@ -154,8 +155,20 @@ class ExpectedCoverage(nn.Module):
         actions (m, >= 9) in [0, 1]. corner (m, 2): upper left corner of each window, px from that of the tile. side: of
         the tiles, px.
         """
+        centre, variance, height = self._gaussians(actions, side)
+        centre = centre - corner[:, None]
+        columns = torch.arange(size[0], device=actions.device) + 0.5
+        rows = torch.arange(size[1], device=actions.device) + 0.5
+        precision = (-0.5 / variance)[..., None]
+        across = torch.exp(precision * (columns - centre[..., 0:1]).square())
+        down = torch.exp(precision * (rows - centre[..., 1:2]).square()) * height[..., None]
+        absorption = torch.bmm(down.transpose(1, 2), across)
+        return -torch.expm1(-absorption)[:, None]
+
+    def _gaussians(self, actions: Tensor, side: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Return centre (m, k, 2), px from the corner of the tile, variance (m, k), px^2, and height (m, k)."""
         t = (torch.arange(NODES, device=actions.device) + 0.5) / NODES
-        centre = stroke_geometry.curve(actions, t) * side - corner[:, None]
+        centre = stroke_geometry.curve(actions, t) * side
         ends = torch.arange(NODES + 1, device=actions.device) / NODES
         radius = (stroke_geometry.max_radius(actions) * side)[:, None]
         step = stroke_geometry.curve(actions, ends).diff(dim=1) * side
@@ -165,14 +178,17 @@ class ExpectedCoverage(nn.Module):
         variance = (shape + scatter) * radius**2 + _PIXEL_VARIANCE + length**2 / 24
         mass = (per_length * length / radius + per_time / NODES) * radius**2
         height = mass / (2 * math.pi * variance)
-        height = height * _saturation(height, variance, length, shape, scatter)
-        columns = torch.arange(size[0], device=actions.device) + 0.5
-        rows = torch.arange(size[1], device=actions.device) + 0.5
-        precision = (-0.5 / variance)[..., None]
-        across = torch.exp(precision * (columns - centre[..., 0:1]).square())
-        down = torch.exp(precision * (rows - centre[..., 1:2]).square()) * height[..., None]
-        absorption = torch.bmm(down.transpose(1, 2), across)
-        return -torch.expm1(-absorption)[:, None]
+        return centre, variance, height * _saturation(height, variance, length, shape, scatter)
+
+    @torch.no_grad()
+    def boxes(self, actions: Tensor, side: float) -> Tensor:
+        """Return the rectangles outside which the coverages of m strokes are negligible: (m, 4) int64.
+
+        Left, top, right and bottom, px from the corner of the tile.
+        """
+        centre, variance, _ = self._gaussians(actions, side)
+        distance = _NEGLIGIBLE_DEVIATIONS * variance.amax(1, keepdim=True).sqrt()
+        return torch.cat([(centre.amin(1) - distance).floor(), (centre.amax(1) + distance).ceil()], dim=1).long()
 
     def _lookup(self, pressure: Tensor) -> Tensor:
         """Interpolate the statistics at pressures (m, k): (4, m, k)."""

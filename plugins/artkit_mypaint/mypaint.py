@@ -7,7 +7,7 @@ MyPaint paints.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -111,20 +111,50 @@ class MyPaint(Renderer):
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         coverage = self._paint_coverage(actions, place, Window(0, 0, place.patch_size, place.patch_size))
         if self.differentiable and torch.is_grad_enabled():
-            coverage = _StraightThrough.apply(actions, coverage, self._differentiable_coverage, place)  # type: ignore[no-untyped-call]
+            coverage = _StraightThrough.apply(actions, coverage, self, place)  # type: ignore[no-untyped-call]
         return StrokePatches(actions[:, SHAPE_SIZE:, None, None], coverage)
 
-    def _differentiable_coverage(self, actions: Tensor, place: Place) -> Tensor:
+    def gradient(self, actions: Tensor, place: Place, gradient: Tensor) -> Tensor:
+        """Return the gradient (m, A) of actions, for that of their coverages (m, 1, S, S), by the surrogate."""
+        if self.surrogate is None and self.config.gradient == "expected":
+            return self._expected_gradient(actions, place, gradient)
+        gradients: list[Tensor] = []
+        for start in range(0, len(actions), _SURROGATE_BATCH):
+            batch = slice(start, start + _SURROGATE_BATCH)
+            with torch.enable_grad():
+                inputs = actions[batch].detach().requires_grad_()
+                coverage = self._surrogate_coverage(inputs, place.subset(batch))
+                gradients += torch.autograd.grad(coverage, inputs, gradient[batch])
+        return torch.cat(gradients)
+
+    def _surrogate_coverage(self, actions: Tensor, place: Place) -> Tensor:
         """Compute coverages (m, 1, S, S) whose gradient replaces that of the real strokes."""
-        if self.surrogate is not None:
-            patches: StrokePatches = self.surrogate(actions, place)
-            return patches.coverage
-        if self.config.gradient == "exact":
+        if self.surrogate is None:
             return exact_coverage(self._engine, actions, place)
-        corner = actions.new_full((len(actions), 2), -place.margin)
-        size = (place.patch_size, place.patch_size)
-        coverage: Tensor = self._expected_coverage.to(actions.device)(actions, corner, float(place.side), size)
-        return coverage
+        patches: StrokePatches = self.surrogate(actions, place)
+        return patches.coverage
+
+    def _expected_gradient(self, actions: Tensor, place: Place, gradient: Tensor) -> Tensor:
+        """Return the gradient (m, A) by the expected coverage, computed on a part of each patch.
+
+        Strokes are sorted by their size, so that those of a batch need parts of about the same size.
+        """
+        model, patch_size = self._expected_coverage.to(actions.device), place.patch_size
+        boxes = (model.boxes(actions, float(place.side)) + place.margin).clamp(0, patch_size)
+        sizes = boxes[:, 2:] - boxes[:, :2]
+        result = torch.zeros_like(actions)
+        for batch in torch.split(sizes.amax(1).argsort(), _SURROGATE_BATCH):
+            width, height = (max(int(length), 1) for length in sizes[batch].amax(0))
+            x, y = boxes[batch, 0].clamp(max=patch_size - width), boxes[batch, 1].clamp(max=patch_size - height)
+            rows = (y[:, None] + torch.arange(height, device=y.device))[:, :, None]
+            columns = (x[:, None] + torch.arange(width, device=x.device))[:, None, :]
+            part = gradient[batch[:, None, None], 0, rows, columns][:, None]
+            with torch.enable_grad():
+                inputs = actions[batch].detach().requires_grad_()
+                corner = torch.stack([x, y], dim=1).to(inputs) - place.margin
+                coverage = model(inputs, corner, float(place.side), (width, height))
+                (result[batch],) = torch.autograd.grad(coverage, inputs, part)
+        return result
 
     def forward_region(self, actions: Tensor, place: Place, region: Window) -> StrokePatches:
         return StrokePatches(actions[:, SHAPE_SIZE:, None, None], self._paint_coverage(actions, place, region))
@@ -186,21 +216,12 @@ class _StraightThrough(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, actions: Tensor, coverage: Tensor, surrogate: Callable[[Tensor, Place], Tensor], place: Place
-    ) -> Tensor:
+    def forward(ctx: Any, actions: Tensor, coverage: Tensor, renderer: MyPaint, place: Place) -> Tensor:
         ctx.save_for_backward(actions)
-        ctx.surrogate, ctx.place = surrogate, place
+        ctx.renderer, ctx.place = renderer, place
         return coverage
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         (actions,) = ctx.saved_tensors
-        action_gradients = []
-        for start in range(0, len(actions), _SURROGATE_BATCH):
-            batch = slice(start, start + _SURROGATE_BATCH)
-            with torch.enable_grad():
-                inputs = actions[batch].detach().requires_grad_()
-                coverage = ctx.surrogate(inputs, ctx.place.subset(batch))
-                action_gradients += torch.autograd.grad(coverage, inputs, gradients[0][batch])
-        return torch.cat(action_gradients), None, None, None
+        return ctx.renderer.gradient(actions, ctx.place, gradients[0]), None, None, None
