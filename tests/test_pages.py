@@ -110,6 +110,25 @@ def test_slider_of_a_report_shows_the_strokes(painted: Path, page: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1600])
+def test_pictures_of_a_report_are_as_wide_as_the_page(painted: Path, page: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto((painted / "report.html").as_uri())
+    margin = 16 if width < 1432 else (width - 1400) / 2
+    boxes = page.locator("img:visible").evaluate_all(
+        "images => images.map(image => image.getBoundingClientRect()).map(box => [box.left, box.right])"
+    )
+    assert len(boxes) == 4, "the painting, the target, by MyPaint, and the strokes"
+    assert boxes == [pytest.approx([margin, width - margin], abs=1)] * len(boxes)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing is wider than the page"
+    recipe = page.locator("details pre")
+    assert not recipe.is_visible()
+    page.get_by_text("Recipe", exact=True).click()
+    assert "type = " in recipe.inner_text()
+    assert page.locator("pre").first.inner_text().count("artkit ") == 3
+
+
+@pytest.mark.slow
 def test_tile_viewer_shows_the_picture_and_its_details(painted: Path, page: Any, tmp_path: Path) -> None:
     painting = open_painting(painted, 12.0)
     file = tmp_path / "large & small.dzi"

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -17,6 +18,7 @@ from PIL import Image
 from artkit.engine.painting_task import PaintingTask
 from artkit.engine.run import Run
 from artkit.output import report
+from artkit.output.plot import ticks
 from artkit.recipes.reading import read_recipe
 
 RECIPE = """\
@@ -66,6 +68,10 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
+def embedded_image(attributes: dict[str, str | None]) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(str(attributes["src"]).removeprefix("data:image/jpeg;base64,"))))
+
+
 def write_report(folder: Path, lines: list[dict[str, Any]], size: tuple[int, int] = (96, 64)) -> Page:
     Image.linear_gradient("L").resize(size).save(folder / "painting.png")
     Image.linear_gradient("L").resize((30, 20)).save(folder / "target.png")
@@ -80,14 +86,12 @@ def log_lines(count: int) -> list[dict[str, Any]]:
 
 def test_shows_picture_target_curves_and_recipe(tmp_path: Path) -> None:
     page = write_report(tmp_path, log_lines(4))
-    pictures = [
-        Image.open(io.BytesIO(base64.b64decode(str(image["src"]).removeprefix("data:image/jpeg;base64,"))))
-        for image in page.all("img")
-    ]
+    pictures = [embedded_image(image) for image in page.all("img")]
     assert [picture.size for picture in pictures] == [(96, 64), (96, 64)]
     assert len(page.all("polyline")) == 3
-    assert "target of look" in page.text
+    assert "target.png, target of look" in page.text
     assert "seed = 3" in page.text
+    assert [tag for tag, _ in page.tags if tag in ("details", "summary")] == ["details", "summary"], "it is folded"
     assert "4 steps in 2 s" in page.text
     assert "versions" not in page.text
 
@@ -98,6 +102,33 @@ def test_curve_falls_with_the_loss(tmp_path: Path) -> None:
     assert 100 < len(heights) <= 300
     assert heights == sorted(heights)  # y points down
     assert heights[0] < heights[-1]
+
+
+def test_curves_have_axes(tmp_path: Path) -> None:
+    write_report(tmp_path, [{"step": i, "loss": 9.0, "look": 4.1 - i / 100, "seconds": 0.5} for i in range(301)])
+    text = (tmp_path / report.REPORT).read_text()
+    rows = re.findall(r'<span style="top:([\d.]+)%">([\d.]+)</span>', text)
+    assert [label for _, label in rows[:5]] == ["1", "2", "3", "4", "5"]
+    assert [float(place) for place, _ in rows[:5]] == [100, 75, 50, 25, 0]
+    columns = re.findall(r'<span style="left:([\d.]+)%">([\d.]+)</span>', text)
+    assert [label for _, label in columns[:7]] == ["0", "50", "100", "150", "200", "250", "300"]
+    assert "look by step; it ends at 1.1" in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "count", "expected"),
+    [
+        (0, 300, 6, [0, 50, 100, 150, 200, 250, 300]),
+        (3.61, 5.25, 5, [3.5, 4, 4.5, 5, 5.5]),
+        (-0.004, 0.0031, 5, [-0.004, -0.002, 0, 0.002, 0.004]),
+        (2, 2, 5, [2, 2.5]),
+        (0, 0, 5, [0, 0.2]),
+        (0, 1, 6, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (1e9, 3e9, 2, [1e9, 2e9, 3e9]),
+    ],
+)
+def test_ticks_are_round_and_enclose_the_values(low: float, high: float, count: int, expected: list[float]) -> None:
+    assert ticks(low, high, count) == pytest.approx(expected)
 
 
 def test_loads_nothing_from_the_network(tmp_path: Path) -> None:
@@ -122,8 +153,8 @@ def test_evaluation_is_a_table(tmp_path: Path) -> None:
 
 def test_large_picture_is_downscaled(tmp_path: Path) -> None:
     page = write_report(tmp_path, log_lines(1), (3000, 1500))
-    assert [page.all("img")[0][side] for side in ("width", "height")] == ["720", "360"]
-    assert (tmp_path / report.REPORT).stat().st_size < 200_000
+    assert [page.all("img")[0][side] for side in ("width", "height")] == ["1400", "700"]
+    assert (tmp_path / report.REPORT).stat().st_size < 400_000
 
 
 @pytest.mark.parametrize("name", ["loss", "look"])
@@ -162,14 +193,18 @@ def test_shows_the_preview_of_a_picture_painted_by_windows(tmp_path: Path, monke
 
 def test_shows_the_target_with_its_exif_orientation(tmp_path: Path) -> None:
     rotated = Image.new("RGB", (20, 30), "red")
+    rotated.paste("blue", (0, 15, 20, 30))
     exif = rotated.getexif()
-    exif[0x0112] = 6  # rotated by 90 degrees, as phones write it
+    exif[0x0112] = 6  # to be shown rotated by 90 degrees, as phones write it
     Image.linear_gradient("L").resize((96, 64)).save(tmp_path / "painting.png")
     rotated.save(tmp_path / "target.jpg", exif=exif)
     (tmp_path / "recipe.toml").write_text(RECIPE.format(target=tmp_path / "target.jpg").replace("[96, 64]", "[30, 20]"))
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log_lines(1)))
     page = Page(report.write(tmp_path, tmp_path / "painting.png").read_text(encoding="utf-8"))
-    assert [page.all("img")[1][side] for side in ("width", "height")] == ["30", "20"]
+    target = embedded_image(page.all("img")[1]).convert("RGB")
+    assert target.size == (96, 64)
+    assert np.asarray(target)[:, 4].mean(0) == pytest.approx((0, 0, 255), abs=10), "the lower half is on the left"
+    assert np.asarray(target)[:, -4].mean(0) == pytest.approx((255, 0, 0), abs=10)
 
 
 def test_run_finishes_without_a_report_that_fails(

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 from artkit.errors import UsageError
+from artkit.files import read_text
 from artkit.output.export import exporters
 from artkit.recipes.recipe import RECIPE_FILE
 from artkit.strokes.stroke_log import STROKES_FILE
@@ -22,7 +23,7 @@ def next_commands(folder: Path) -> list[tuple[str, str]]:
     """
     if not (folder / STROKES_FILE).exists():
         return []
-    recipe = tomllib.loads((folder / RECIPE_FILE).read_text(encoding="utf-8"))
+    recipe = tomllib.loads(read_text(folder / RECIPE_FILE))
     (width, height), steps = recipe["size"], recipe["steps"]
     run = shlex.quote(str(folder))
     commands = []

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from artkit.errors import UsageError
+from artkit.files import read_text
 from artkit.recipes.recipe import RECIPE_FILE, OutputConfig
 
 MAX_SCALE = 1024.0
@@ -42,7 +43,7 @@ class ExportSize:
 def size_of_run(folder: Path, size: tuple[int, int]) -> ExportSize:
     """Return the size of the finished picture in a run's folder, a painting of `size` px."""
     try:
-        output = tomllib.loads((folder / RECIPE_FILE).read_text(encoding="utf-8")).get("output", {})
+        output = tomllib.loads(read_text(folder / RECIPE_FILE)).get("output", {})
         config = OutputConfig(**output)
     except (OSError, ValueError, TypeError):  # strokes without a recipe, or one of another version
         config = OutputConfig()

@@ -11,6 +11,7 @@ import json
 import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,10 @@ from artkit.formatting import format_duration
 from artkit.imaging.loading import Fit, load_target_image
 from artkit.imaging.pixels import tensor_to_pixels
 from artkit.output.export import open_painting
-from artkit.recipes.recipe import LOG_KEYS, RECORD
+from artkit.output.finished_picture import possible_scale
+from artkit.output.next_commands import next_commands
+from artkit.output.plot import PLOT_STYLE, line_plot
+from artkit.recipes.recipe import LOG_KEYS, RECIPE_FILE, RECORD, OutputConfig
 from artkit.registry.plugin_registry import get_registry
 from artkit.rendering.rendered_painting import RenderedPainting
 from artkit.strokes.stroke_log import STROKES_FILE
@@ -33,12 +37,13 @@ from artkit.version import __version__
 REPORT = "report.html"
 """Name of the report in a run's folder."""
 
-_MAX_IMAGE_SIDE = 720
+_MAX_IMAGE_SIDE = 1400
 """Longest side of the images in a report, px."""
 
-_NON_LOSS_KEYS = tuple(name for name in LOG_KEYS if name != "loss")
+_BUILD_UP_SIDE = 900
+"""Longest side of the images that show how the painting is built up, px."""
 
-_MAX_CURVE_POINTS = 300
+_NON_LOSS_KEYS = tuple(name for name in LOG_KEYS if name != "loss")
 
 _FRAME_COUNT = 8
 """Images that show how the painting is built up."""
@@ -46,45 +51,49 @@ _FRAME_COUNT = 8
 _MAX_RENDERED_STROKES = 20_000
 """Paintings with more strokes are not rendered again for the report, which would take minutes."""
 
-_STYLE = """
-:root { color-scheme: light dark; --line: #2a6fb0; --muted: #8886; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-weight: 600; margin-bottom: 0; } h2 { font-size: 1rem; margin: 2rem 0 .5rem; }
-figure { display: inline-block; margin: 0 1rem 1rem 0; vertical-align: top; max-width: 100%; }
-img { max-width: 100%; min-width: 8rem; height: auto; } img:not([hidden]) { display: block; }
-input { width: 100%; } figcaption, .muted { opacity: .7; font-size: .85rem; }
-svg { width: 100%; height: 12rem; display: block; } polyline { fill: none; stroke: var(--line); stroke-width: 1.5; }
-svg line { stroke: var(--muted); } svg text { font-size: 11px; fill: currentColor; opacity: .7; }
-table { border-collapse: collapse; } td, th { text-align: left; padding: .15rem 1rem .15rem 0; }
+_STYLE = (
+    """
+:root { color-scheme: light dark; --line: #2a6fb0; --muted: #8885; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 87.5rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-weight: 600; margin: 0; overflow-wrap: anywhere; } h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; }
+figure { margin: 0 0 1.5rem; } img { width: 100%; height: auto; } img:not([hidden]) { display: block; }
+input { width: 100%; margin: .75rem 0 0; } figcaption, .muted { opacity: .75; font-size: .9rem; margin-top: .35rem; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; }
+td, th { text-align: left; padding: .15rem 1rem .15rem 0; white-space: nowrap; }
 th { font-weight: 600; border-bottom: 1px solid var(--muted); }
-pre { overflow-x: auto; padding: .75rem; border: 1px solid var(--muted); font-size: .8rem; }
+pre { overflow-x: auto; padding: .75rem; border: 1px solid var(--muted); }
+pre, td, th { font-size: .9rem; }
+summary { font-size: 1.25rem; font-weight: bold; cursor: pointer; margin: 2.5rem 0 .75rem; }
 """
+    + PLOT_STYLE
+)
 
 
 def write(folder: Path, picture: Path) -> Path:
     """Write the report of a finished run into its folder. Return the file.
 
     picture: the picture that the run painted, or a downscaled one. The page embeds its images and loads nothing from
-    the network. It shows picture, targets, loss curves, the evaluation by held-out networks, and the recipe. A painting
-    is also shown as its strokes build it up and, if another renderer painted it, as MyPaint renders it.
+    the network. It shows picture, targets, loss curves, the evaluation by held-out networks, commands that go on from
+    the run, and the recipe. A painting is also shown as its strokes build it up and, if another renderer painted it, as
+    MyPaint renders it.
     """
-    text = read_text(folder / "recipe.toml")
+    text = read_text(folder / RECIPE_FILE)
     tree = tomllib.loads(text)
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     name = html.escape(folder.resolve().name)
     seconds = sum(line["seconds"] for line in log)
+    image = _read(picture)
     sections = [
         f"<h1>{name}</h1>",
         f'<p class="muted">{len(log)} steps in {format_duration(seconds)}, artkit {html.escape(__version__)}</p>',
-        _figure("painting", _read(picture)),
-        *(_figure(caption, image) for caption, image in _targets(tree).items()),
-        *_rendered_strokes(folder, tree),
-        *_curves(log),
+        _figure("painting", image),
     ]
+    if targets := _targets(tree, image.size):
+        sections += ["<h2>What it was painted from</h2>", *(_figure(name, target) for name, target in targets.items())]
+    sections += [*_rendered_strokes(folder, tree), *_curves(log)]
     if evaluation := (log[-1].get("verdicts") if log else None):
-        sections += ["<h2>evaluation</h2>", _table(evaluation)]
-    settings = text.partition(f"\n[{RECORD}")[0].strip()
-    sections += ["<h2>recipe</h2>", f"<pre>{html.escape(settings)}</pre>"]
+        sections += ["<h2>What other networks say</h2>", f'<div class="wide">{_table(evaluation)}</div>']
+    sections += [*_next(folder), *_recipe(text)]
     page = (
         f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -94,15 +103,29 @@ def write(folder: Path, picture: Path) -> Path:
     return folder / REPORT
 
 
-def _targets(tree: Mapping[str, Any]) -> dict[str, Image.Image]:
-    """Return the fitted targets of the objectives by caption, if their files still exist."""
+def _next(folder: Path) -> Iterable[str]:
+    """Yield the commands that go on from the run."""
+    if commands := next_commands(folder):
+        lines = "\n".join(f"# {purpose}\n{command}" for purpose, command in commands)
+        yield f"<h2>What can be done next</h2>\n<pre>{html.escape(lines)}</pre>"
+
+
+def _recipe(text: str) -> Iterable[str]:
+    """Yield the recipe without its record, folded."""
+    settings = text.partition(f"\n[{RECORD}")[0].strip()
+    yield f"<details><summary>Recipe</summary><pre>{html.escape(settings)}</pre></details>"
+
+
+def _targets(tree: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Image.Image]:
+    """Return the targets of the objectives by caption, if their files still exist, fitted to the picture's size."""
     captions: dict[tuple[str, Fit], str] = {}
     for name, block in tree.get("objective", {}).items():
         if "target" in block and Path(block["target"]).is_file():
-            captions.setdefault((block["target"], block.get("fit", "cover")), f"target of {name}")
-    width, height = tree.get("size", (_MAX_IMAGE_SIDE, _MAX_IMAGE_SIDE))
-    scale = min(1.0, _MAX_IMAGE_SIDE / max(width, height))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            captions.setdefault(
+                (block["target"], block.get("fit", "cover")), f"{Path(block['target']).name}, target of {name}"
+            )
+    scale = min(1.0, _MAX_IMAGE_SIDE / max(size))
+    size = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
     background = tree.get("background")
     colour = torch.tensor(background) if isinstance(background, list) else None
     return {
@@ -115,7 +138,7 @@ def _rendered_strokes(folder: Path, tree: Mapping[str, Any]) -> Iterable[str]:
     """Yield figures that are rendered from the strokes: the painting by MyPaint, and how it is built up."""
     if not (folder / STROKES_FILE).exists():
         return
-    painting = open_painting(folder).downscaled(_MAX_IMAGE_SIDE)
+    painting = _at_report_size(open_painting(folder), tree)
     if len(painting.log.actions) > _MAX_RENDERED_STROKES:
         yield '<p class="muted">too many strokes to show how they build up the painting</p>'
         return
@@ -124,9 +147,20 @@ def _rendered_strokes(folder: Path, tree: Mapping[str, Any]) -> Iterable[str]:
         with contextlib.suppress(ArtkitError):
             pixels = open_painting(folder, painting.scale, renderer="mypaint").pixels()
             difference = np.abs(pixels.astype(int) - painting.pixels()).mean() / 255
+            yield "<h2>The same strokes by MyPaint</h2>"
             yield _figure(f"rendered by MyPaint; mean difference {difference:.3f}", Image.fromarray(pixels))
     if len(painting.log.phases) > 1 and len(painting.log.actions) > 1:
+        yield "<h2>How the strokes build it up</h2>"
         yield _slider(_build_up(painting))
+
+
+def _at_report_size(painting: RenderedPainting, tree: Mapping[str, Any]) -> RenderedPainting:
+    """Return the painting as large as the run has left it, but of at most about `_BUILD_UP_SIDE` px."""
+    side = max(painting.log.size)
+    scale = min(OutputConfig(**tree.get("output", {})).scale_for(painting.log.size), _BUILD_UP_SIDE / side)
+    if scale <= 1:
+        return painting.downscaled(_BUILD_UP_SIDE)
+    return replace(painting, scale=possible_scale(painting, scale))
 
 
 def _build_up(painting: RenderedPainting) -> list[tuple[str, Image.Image]]:
@@ -170,7 +204,7 @@ def _slider(frames: Sequence[tuple[str, Image.Image]]) -> str:
     """Return a figure with one visible image, chosen by the slider below it."""
     last = len(frames) - 1
     images = [
-        _image(name, image, _MAX_IMAGE_SIDE // 2, "" if index == last else " hidden")
+        _image(name, image, _BUILD_UP_SIDE, "" if index == last else " hidden")
         for index, (name, image) in enumerate(frames)
     ]
     script = (
@@ -183,30 +217,14 @@ def _slider(frames: Sequence[tuple[str, Image.Image]]) -> str:
 
 
 def _curves(log: Sequence[Mapping[str, Any]]) -> Iterable[str]:
-    """Yield a curve of the loss and of each objective."""
+    """Yield a plot of the loss and of each objective."""
     names = [name for name in dict.fromkeys(key for line in log for key in line) if name not in _NON_LOSS_KEYS]
     if len(names) == 2:  # the loss of a single objective is that objective's value
         names = [name for name in names if name != "loss"]
-    for name in names:
-        yield f"<h2>{html.escape(name)}</h2>"
-        yield _curve([line[name] for line in log if name in line])  # not every step has every loss
-
-
-def _curve(values: Sequence[float]) -> str:
-    """Return a curve of the values of the steps, with consecutive steps averaged to `_MAX_CURVE_POINTS` points."""
-    steps = math.ceil(len(values) / _MAX_CURVE_POINTS)
-    points = [sum(values[i : i + steps]) / len(values[i : i + steps]) for i in range(0, len(values), steps)]
-    low, high = min(points), max(points)
-    span = (high - low) or 1.0
-    width, height, pad = 600, 180, 14
-    dx = width / max(len(points) - 1, 1)
-    line = " ".join(f"{i * dx:.1f},{pad + (height - 2 * pad) * (high - p) / span:.1f}" for i, p in enumerate(points))
-    return (
-        f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img">'
-        f'<line x1="0" x2="{width}" y1="{height - pad}" y2="{height - pad}"/><polyline points="{line}"/>'
-        f'<text x="2" y="10">{high:.4g}</text><text x="2" y="{height - 2}">{low:.4g}</text>'
-        f'<text x="{width - 2}" y="{height - 2}" text-anchor="end">ends at {values[-1]:.4g}</text></svg>'
-    )
+    for index, name in enumerate(names):
+        if not index:
+            yield "<h2>Loss</h2>"
+        yield line_plot([(line["step"], line[name]) for line in log if name in line], name)
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
