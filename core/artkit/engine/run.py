@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from artkit.engine import checkpoint
+from artkit.engine.earlier_picture import compare_earlier
 from artkit.engine.interrupt import InterruptGuard
 from artkit.engine.run_folder import RunFolder
 from artkit.engine.task import Diverged, Interrupted, Task
@@ -104,6 +105,7 @@ class Run:
             raise
         self._save()
         self._write_report()
+        self._compare_earlier_pictures()
 
     def _start(self) -> None:
         """Claim the folder, restore the checkpoint and prepare the task; once."""
@@ -173,6 +175,10 @@ class Run:
             self.outputs.append(report.write(self.folder, _main_picture(self.outputs)))
         except Exception as error:  # it renders with plugins; a finished run must not fail because of them
             print(f"note: no report was written ({type(error).__name__}: {error})", file=sys.stderr)
+
+    def _compare_earlier_pictures(self) -> None:
+        for folder in compare_earlier(self.folder):
+            print(f"note: the earlier picture of this run is not the same; it is kept in {folder}", file=sys.stderr)
 
     @property
     def _run_folder(self) -> RunFolder:

@@ -17,6 +17,7 @@ from typing import Any
 import tomli_w
 
 from artkit.engine import checkpoint
+from artkit.engine.earlier_picture import keep_earlier
 from artkit.errors import UsageError
 from artkit.files import cannot_write, read_text, remove_leftovers, write_text
 from artkit.recipes.reading import read_recipe
@@ -41,7 +42,7 @@ class RunFolder:
 
         recipe: with its record; with `resume`, its `steps` may differ from those of the run. steps: of the whole run.
         resume: whether to keep the checkpoint. Returns the `steps` of the recipe that the folder had; those of `recipe`
-        if it had none.
+        if it had none. A finished picture that the run will replace is kept in a subfolder.
 
         Raises UsageError if the folder contains anything but a run of the same recipe, or, without `resume`, an
         unfinished run; ArtkitError if it is not writable.
@@ -54,7 +55,8 @@ class RunFolder:
             earlier_steps = self._check_same_recipe(tomllib.loads(encoded), steps, resume)
         elif any(self.path.iterdir()):
             raise UsageError(f"{self.path} has other files in it, and no run", hint=_OTHER_FOLDER)
-        if not resume:
+        if not resume or not self.checkpoint.exists():
+            keep_earlier(self.path, copied=(self.recipe, self.log), left=(self.checkpoint,))
             self.checkpoint.unlink(missing_ok=True)
         write_text(self.recipe, encoded)
         return earlier_steps
