@@ -21,7 +21,7 @@ from artkit_mypaint.brush_settings import (
     pressure_radius_curve,
     setting_by_pressure,
 )
-from artkit_mypaint.engine.brush_program import setting_or_default
+from artkit_mypaint.engine.brush_program import COLOUR_CHANGES, setting_or_default
 
 MIN_SOFTNESS_PX = 0.5
 """Minimum width in px over which the edge of a dab fades, however thin the stroke is."""
@@ -30,13 +30,8 @@ MAX_FILE_BYTES = 1 << 20
 """The largest brush file that is read."""
 
 _FILE_VERSION = 3
-_COLOUR_CHANGES = (
-    "restore_color", "change_color_h", "change_color_l", "change_color_v", "change_color_hsl_s", "change_color_hsv_s",
-)  # fmt: skip
-"""Settings with which a brush changes its colour within a stroke. Its coverage does not depend on them."""
-
-_BEYOND_COVERAGE = ("smudge", "eraser", "lock_alpha", "colorize", "posterize", "paint_mode", *_COLOUR_CHANGES)
-"""Settings with which a brush picks up paint, erases it, or changes its colour within a stroke."""
+_CANVAS_SETTINGS = ("smudge", "eraser", "lock_alpha", "colorize", "posterize", "paint_mode")
+"""Settings with which a stroke depends on the canvas below: it picks up paint, erases it, or changes its colour."""
 
 
 class Brush:
@@ -71,20 +66,29 @@ class Brush:
 
     @property
     def unsupported_setting(self) -> str | None:
-        """Name of a setting with which strokes are more than a coverage times one colour, or None."""
-        return next((name for name in _BEYOND_COVERAGE if self._uses(name)), None)
+        """Name of a setting with which strokes depend on the canvas below, or None."""
+        return next((name for name in _CANVAS_SETTINGS if self._uses(name) and self._is_effective(name)), None)
 
-    def require_coverage_only(self, allow_colour_changes: bool = False) -> None:
-        """Raise UsageError if the brush's strokes are more than a coverage times one colour.
+    @property
+    def colour_setting(self) -> str | None:
+        """Name of a setting with which the brush changes its colour within a stroke, or None."""
+        return next((name for name in COLOUR_CHANGES if self._uses(name)), None)
 
-        allow_colour_changes: accept brushes that only change their colour within a stroke.
-        """
-        # Colour changes are last in `_BEYOND_COVERAGE`: a brush whose first such setting is one has no other.
-        setting = self.unsupported_setting
-        if setting and not (allow_colour_changes and setting in _COLOUR_CHANGES):
+    def require_supported(self) -> None:
+        """Raise UsageError if the brush's strokes depend on the canvas below."""
+        if setting := self.unsupported_setting:
             raise UsageError(
-                f'the brush "{self.name}" uses {setting}: its strokes are more than one colour on the canvas',
-                hint="choose a brush without smudging or colour dynamics; `artkit brushes` lists them",
+                f'the brush "{self.name}" uses {setting}: its strokes depend on the canvas below',
+                hint="choose a brush that does not smudge or erase; `artkit brushes` lists them",
+            )
+
+    def require_one_colour(self) -> None:
+        """Raise UsageError if the brush's strokes are more than a coverage times one colour."""
+        self.require_supported()
+        if setting := self.colour_setting:
+            raise UsageError(
+                f'the brush "{self.name}" uses {setting}: it changes its colour within a stroke',
+                hint='only `renderer.type = "mypaint"` paints it, with `gradient = "expected"` or "exact"',
             )
 
     def base_values(self, log_radius: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -96,6 +100,11 @@ class Brush:
         # brushes would disappear. Therefore that width is limited to the smallest radius of the stroke.
         min_radius = np.exp(log_radius) * self.min_radius_ratio
         return log_radius - self.max_radius_offset, np.minimum(self.softness, np.maximum(MIN_SOFTNESS_PX, min_radius))
+
+    def _is_effective(self, name: str) -> bool:
+        """Whether a setting can be more than 0. MyPaint picks up no paint with ``smudge`` at or below 0."""
+        base, inputs = setting_or_default(self.settings, name)
+        return name != "smudge" or base + sum(max(y for _, y in curve) for curve in inputs.values() if curve) > 0
 
     def _uses(self, name: str) -> bool:
         """Whether a setting has an effect: a base value other than 0, or a curve over an input."""

@@ -33,14 +33,14 @@ class _Comparison(NamedTuple):
 def compare(brush: str, strokes: int, seed: int, side: int = 32) -> dict[str, float]:
     """Compare the engine with libmypaint on random strokes of a brush, on tiles of `side` px.
 
-    Brushes that change their colour within a stroke are compared, too: by their coverage.
+    Brushes that change their colour within a stroke are compared by their coverage.
 
     Returns strokes; equal_counts: the share of strokes with the same number of dabs; dab_error_p99: 99th percentile
     over the dabs of these strokes of the largest error of x, y and radius in px, 0 if they have none;
     coverage_error_mean, coverage_error_p999, coverage_error_max: of the absolute errors of all pixels of all strokes.
-    Raises UsageError for a brush whose coverage depends on the canvas, and MyPaintMissing without libmypaint.
+    Raises UsageError for a brush whose strokes depend on the canvas, and MyPaintMissing without libmypaint.
     """
-    engine, reference = Engine(brush, allow_colour_changes=True), LibMyPaintBrush(brush)
+    engine, reference = Engine(brush), LibMyPaintBrush(brush)
     actions = torch.rand(strokes, len(STROKE_SPACE), generator=torch.Generator().manual_seed(seed))
     paths = trace_actions(actions, torch.zeros(strokes, 2), side, torch.arange(strokes), seed)
     chunks = [slice(start, start + _CHUNK_STROKES) for start in range(0, strokes, _CHUNK_STROKES)]

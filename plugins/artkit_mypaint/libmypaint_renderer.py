@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from artkit import Scene
 from artkit_mypaint.mypaint import MyPaint
 from artkit_mypaint.workers import Workers
 
@@ -11,3 +12,7 @@ class LibMyPaint(MyPaint):
 
     name = "libmypaint"
     painter_class = Workers
+
+    def __init__(self, config: MyPaint.Config, scene: Scene) -> None:
+        super().__init__(config, scene)
+        self.painter.brush.require_one_colour()

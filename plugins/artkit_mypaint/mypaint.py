@@ -109,10 +109,11 @@ class MyPaint(Renderer):
         return None  # the settings of a brush do not say how far its dabs scatter
 
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
-        coverage = self._paint_coverage(actions, place, Window(0, 0, place.patch_size, place.patch_size))
+        patches = self.forward_region(actions, place, Window(0, 0, place.patch_size, place.patch_size))
         if self.differentiable and torch.is_grad_enabled():
-            coverage = _StraightThrough.apply(actions, coverage, self, place)  # type: ignore[no-untyped-call]
-        return StrokePatches(actions[:, SHAPE_SIZE:, None, None], coverage)
+            coverage = _StraightThrough.apply(actions, patches.coverage, self, place)  # type: ignore[no-untyped-call]
+            return StrokePatches(patches.colour, coverage)
+        return patches
 
     def gradient(self, actions: Tensor, place: Place, gradient: Tensor) -> Tensor:
         """Return the gradient (m, A) of actions, for that of their coverages (m, 1, S, S), by the surrogate."""
@@ -157,7 +158,19 @@ class MyPaint(Renderer):
         return result
 
     def forward_region(self, actions: Tensor, place: Place, region: Window) -> StrokePatches:
+        if self.painter.brush.colour_setting:
+            return self._paint_coloured(actions, place, region)
         return StrokePatches(actions[:, SHAPE_SIZE:, None, None], self._paint_coverage(actions, place, region))
+
+    def _paint_coloured(self, actions: Tensor, place: Place, region: Window) -> StrokePatches:
+        """Paint strokes that change their colour. The gradient of each pixel's colour is that of the stroke's."""
+        corners = place.origin.cpu().numpy() + (np.array([region.x, region.y]) - place.margin)
+        paths = trace_actions(actions, place.origin, place.side, place.stroke_index, place.seed)
+        painted = torch.from_numpy(self._engine.paint_coloured(paths, corners, region.width, region.height))
+        premultiplied = painted.to(actions.device).movedim(-1, 1).to(actions.dtype) / ONE
+        colour, coverage = actions[:, SHAPE_SIZE:, None, None], premultiplied[:, 3:]
+        change = (premultiplied[:, :3] / coverage.clamp(min=1 / ONE)).clamp(max=1) - colour.detach()
+        return StrokePatches(colour + torch.where(coverage > 0, change, 0), coverage.contiguous())
 
     def _paint_coverage(self, actions: Tensor, place: Place, region: Window) -> Tensor:
         """Paint real strokes and return their coverage in a region of their patches: (m, 1, h, w)."""

@@ -42,7 +42,7 @@ class Workers:
 
     def __init__(self, brush: str, count: int | None = None) -> None:
         self.brush = LibMyPaintBrush(brush)
-        self.brush.require_coverage_only()
+        self.brush.require_supported()
         """The brush in this process, for its settings and for painting a few strokes."""
         self.count = count or os.cpu_count() or 1
         self._processes: list[subprocess.Popen[bytes]] = []

@@ -55,7 +55,7 @@ class StrokeTrainer(Trainer):
     def __init__(self, config: Config, scene: Scene, steps: int, folder: Path, discrete: bool = False) -> None:
         super().__init__(config, scene, steps, folder)
         self.engine = Engine(config.brush)
-        self.engine.brush.require_coverage_only()
+        self.engine.brush.require_one_colour()
         self.stroke_set = StrokeSet(config.brush, config.strokes, scene.seed, discrete=discrete)
         self.strokes_folder = folder / "strokes"
         self._sample_set = replace(self.stroke_set, count=_SAMPLE_STROKES)

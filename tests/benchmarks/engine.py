@@ -87,7 +87,7 @@ def comparable_brushes() -> list[str]:
     names = []
     for name in brush_names():
         try:
-            Brush(name).require_coverage_only(allow_colour_changes=True)
+            Brush(name).require_supported()
         except UsageError:
             continue
         names.append(name)

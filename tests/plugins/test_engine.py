@@ -18,10 +18,11 @@ from artkit_mypaint.brush import Brush
 from artkit_mypaint.brush_files import SHIPPED, brush_names
 from artkit_mypaint.engine.engine import Engine
 from artkit_mypaint.engine.rasterizing import ONE
-from artkit_mypaint.engine.state import DAB_ANGLE, DAB_TIME
+from artkit_mypaint.engine.state import DAB_ANGLE, DAB_SIZE, DAB_TIME
 from artkit_mypaint.libmypaint_brush import LibMyPaintBrush
 from artkit_mypaint.painting import dabs_of_strokes, paint_coverages
 from artkit_mypaint.pen_paths import PenPaths
+from artkit_mypaint.surface import Surface
 from artkit_mypaint.tracing import trace_actions
 from artkit_mypaint.workers import Workers
 
@@ -39,7 +40,8 @@ PAINTER_BRUSHES = (
     "tanda/acrylic-05-paint",
 )
 SHIPPED_BRUSHES = sorted(file.relative_to(SHIPPED).with_suffix("").as_posix() for file in SHIPPED.rglob("*.myb"))
-OTHER_BRUSHES = ("experimental/fur", "classic/short_grass", "ramon/Delayed_", "tanda/water-02", "kaerhon_v1/flat_bar_l")
+OTHER_BRUSHES = ("tanda/water-02",)
+COLOUR_CHANGING_BRUSHES = [name for name in SHIPPED_BRUSHES if Brush(name).colour_setting]
 BACKGROUND = (0.3, 0.6, 0.9)
 PICTURE_BOX = (-150, -130, 450, 400)
 
@@ -95,11 +97,31 @@ def test_strokes_equal_those_of_libmypaint(brush: str, side: int, scattered_path
 def test_dabs_of_all_brushes_equal_those_of_libmypaint(
     brush: str, scattered_paths: Callable[..., PenPaths], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They use all settings and inputs. Some also change their colour or smudge, which has no effect on their dabs."""
+    """They use all settings and inputs. Some also smudge, which has no effect on their dabs."""
     if brush not in brush_names():
         pytest.skip("does not ship with artkit")
-    monkeypatch.setattr(Brush, "require_coverage_only", lambda *_: None)
+    monkeypatch.setattr(Brush, "require_supported", lambda *_: None)
     assert compare_dabs(Engine(brush), scattered_paths(20, seed=5)).mean() >= 0.98
+
+
+@pytest.mark.usefixtures("mypaint")
+@pytest.mark.parametrize("brush", COLOUR_CHANGING_BRUSHES)
+def test_colours_of_dabs_equal_those_of_libmypaint(brush: str, scattered_paths: Callable[..., PenPaths]) -> None:
+    engine, reference, paths = engine_of(brush), LibMyPaintBrush(brush), scattered_paths(6, seed=8)
+    corners = patch_corners(paths, 64)
+    patches = engine.paint_coloured(paths, corners, 192, 192) / ONE
+    np.testing.assert_array_equal(patches[..., 3], engine.paint(paths, corners, 192, 192) / ONE)
+    errors = []
+    for index, (x, y) in enumerate(corners.tolist()):
+        surface = Surface(x, y, 192, 192, None)
+        reference.paint_stroke(surface, paths, index)
+        errors.append(np.abs(surface.pixels() - patches[index]))
+    assert np.mean(errors) < 1e-5
+    assert np.max(errors) < 0.01
+    colours = engine.dabs(paths)[0][:, DAB_SIZE:]
+    assert colours.min() >= 0
+    assert colours.max() <= 1
+    assert colours.std(0).max() > 0.01
 
 
 @pytest.mark.usefixtures("mypaint")
@@ -124,7 +146,9 @@ def test_strokes_that_start_without_pressure_equal_those_of_libmypaint(
 
 @pytest.mark.usefixtures("mypaint")
 @pytest.mark.parametrize("background", [BACKGROUND, (0.0, 0.0, 0.0, 0.0)], ids=["opaque", "transparent"])
-@pytest.mark.parametrize("brush", ["classic/dry_brush", "classic/calligraphy", "classic/coarse_bulk_1"])
+@pytest.mark.parametrize(
+    "brush", ["classic/dry_brush", "classic/calligraphy", "classic/coarse_bulk_1", "experimental/leaves"]
+)
 def test_pictures_equal_those_of_libmypaint(
     brush: str, background: tuple[float, ...], random_actions: Actions, pen_paths: Paths, scattered_origins: Origins
 ) -> None:

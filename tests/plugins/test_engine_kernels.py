@@ -142,7 +142,7 @@ def test_the_hash_of_the_sources_changes_with_each_of_them(tmp_path: Path, monke
         hashes.add(kernels._source_hash())
         file.write_text(text)
     assert len(hashes) == 1 + len(copies) > 5
-    for kernel in (kernels.paint_coverages, kernels.collect_dabs, kernels.draw_strokes):
+    for kernel in (kernels.paint_patches, kernels.collect_dabs, kernels.draw_strokes):
         function: Any = kernel
         assert inspect.getclosurevars(function.py_func).nonlocals["source_hash"] == kernels._HASH
 
@@ -192,7 +192,7 @@ def test_kernels_work_where_no_cache_can_be_written() -> None:
         "from numba.core import caching\n"
         "caching.CacheImpl._locator_classes = []\n"  # as where neither the package nor a home can be written
         "from artkit_mypaint.engine import kernels\n"
-        "print(kernels.paint_coverages.py_func.__name__)\n"
+        "print(kernels.paint_patches.py_func.__name__)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100, check=False)
-    assert done.stdout.strip() == "paint_coverages", done.stderr
+    assert done.stdout.strip() == "paint_patches", done.stderr

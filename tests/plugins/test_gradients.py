@@ -246,7 +246,7 @@ def test_all_shipped_brushes_have_a_gradient(
 ) -> None:
     """Brushes are measured on few strokes here, which suffices for a gradient."""
     monkeypatch.setattr(expected_coverage, "_STROKES", 12)
-    assert len(SHIPPED_BRUSHES) == 76
+    assert len(SHIPPED_BRUSHES) == 90
     weights, make = smooth_weights(4).float(), scene().make
     for brush in SHIPPED_BRUSHES:
         renderer = cast(MyPaint, make("renderer", "mypaint", brush=brush))

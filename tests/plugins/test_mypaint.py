@@ -225,7 +225,6 @@ def test_only_a_renderer_with_a_surrogate_is_differentiable(scene: Scenes) -> No
         ("smudge", 0.5, {}),
         ("smudge", 0.0, {"pressure": [[0.0, 0.9], [1.0, 0.1]]}),
         ("eraser", 1.0, {}),
-        ("change_color_h", 0.0, {"random": [[0.0, 0.0], [1.0, 0.2]]}),
     ],
 )
 @pytest.mark.parametrize("surrogate", ["", "gan"])
@@ -254,7 +253,6 @@ def test_a_brush_that_is_more_than_coverage_is_an_error(
         ("classic/smudge", "smudge"),
         ("classic/blending_knife", "smudge"),
         ("classic/ink_eraser", "eraser"),
-        ("classic/short_grass", "change_color_h"),
     ],
 )
 def test_brushes_of_mypaint_that_are_more_than_coverage_are_an_error(brush: str, setting: str, scene: Scenes) -> None:
@@ -381,3 +379,29 @@ def test_paint_that_hides_all_below_it_has_coverage_one(brush: str, scene: Scene
     coverage = renderer(actions, place).coverage
     assert coverage.min() == 0
     assert 0.99 < coverage.max() <= 1
+
+
+def test_a_brush_that_changes_its_colour_is_painted_and_optimised_in_its_colours(
+    scene: Scenes, random_actions: Actions
+) -> None:
+    new_scene = scene((70, 50), background=BACKGROUND)
+    renderer: Renderer = new_scene.make("renderer", "mypaint", brush="tanda/texture-12")
+    new_scene.renderer = renderer
+    canvas: Canvas = new_scene.make("canvas", "grid", tile=32, overlap=16, strokes=2)
+    actions = random_actions(canvas.stroke_count, seed=12).requires_grad_()
+    picture = canvas.render(renderer, actions[None], new_scene.background, seed=3)[0]
+    surface = renderer.replay(make_log(canvas, actions.detach(), 3), full_window(canvas))
+    assert (picture - surface).abs().max() <= 3 / 255
+
+    patches = renderer(actions, Place(torch.zeros(len(actions), 2), 32, 20, torch.arange(len(actions)), (32, 32), 3))
+    painted = patches.coverage > 0.2
+    colours = [colour[:, mask[0]] for colour, mask in zip(patches.colour, painted, strict=True) if mask.sum() > 9]
+    assert max(float(colour.std(1).max()) for colour in colours) > 0.05
+    weights = torch.rand(patches.colour.shape, generator=torch.Generator().manual_seed(0))
+    (gradient,) = torch.autograd.grad((patches.colour * weights).sum(), actions)
+    torch.testing.assert_close(gradient[:, SHAPE_SIZE:], weights.sum((2, 3)), rtol=1e-4, atol=1e-4)
+
+
+def test_libmypaint_refuses_brushes_that_change_their_colour(scene: Scenes) -> None:
+    with pytest.raises(UsageError, match="uses change_color_v: it changes its colour within a stroke"):
+        scene().make("renderer", "libmypaint", brush="experimental/fur")

@@ -18,8 +18,9 @@ SETTINGS = (
     "direction_filter", "snap_to_pixel", "pressure_gain_log", "offset_y", "offset_x", "offset_angle",
     "offset_angle_asc", "offset_angle_view", "offset_angle_2", "offset_angle_2_asc", "offset_angle_2_view",
     "offset_angle_adj", "offset_multiplier", "gridmap_scale", "gridmap_scale_x", "gridmap_scale_y",
+    "change_color_h", "change_color_l", "change_color_v", "change_color_hsl_s", "change_color_hsv_s",
 )  # fmt: skip
-"""The settings that decide where the dabs of a stroke lie and what they look like, by their index in the arrays."""
+"""The settings that decide on the dabs of a stroke, their place, look and colour, by their index in the arrays."""
 
 (OPAQUE, OPAQUE_MULTIPLY, OPAQUE_LINEARIZE, RADIUS_LOGARITHMIC, HARDNESS, ANTI_ALIASING,
  DABS_PER_BASIC_RADIUS, DABS_PER_ACTUAL_RADIUS, DABS_PER_SECOND, RADIUS_BY_RANDOM,
@@ -28,7 +29,8 @@ SETTINGS = (
  STROKE_HOLDTIME, CUSTOM_INPUT, CUSTOM_INPUT_SLOWNESS, DAB_RATIO, DAB_ANGLE,
  DIRECTION_FILTER, SNAP_TO_PIXEL, PRESSURE_GAIN, OFFSET_Y, OFFSET_X, OFFSET_ANGLE,
  OFFSET_ANGLE_ASC, OFFSET_ANGLE_VIEW, OFFSET_ANGLE_2, OFFSET_ANGLE_2_ASC, OFFSET_ANGLE_2_VIEW,
- OFFSET_ANGLE_ADJ, OFFSET_MULTIPLIER, GRIDMAP_SCALE, GRIDMAP_SCALE_X, GRIDMAP_SCALE_Y) = range(41)  # fmt: skip
+ OFFSET_ANGLE_ADJ, OFFSET_MULTIPLIER, GRIDMAP_SCALE, GRIDMAP_SCALE_X, GRIDMAP_SCALE_Y,
+ CHANGE_COLOR_H, CHANGE_COLOR_L, CHANGE_COLOR_V, CHANGE_COLOR_HSL_S, CHANGE_COLOR_HSV_S) = range(46)  # fmt: skip
 
 DEFAULTS: dict[str, float] = {
     "opaque": 1.0, "opaque_linearize": 0.9, "radius_logarithmic": 2.0, "hardness": 0.8, "anti_aliasing": 1.0,
@@ -54,7 +56,10 @@ INPUTS = (
  BARREL_ROTATION, BRUSH_RADIUS) = range(len(INPUTS))  # fmt: skip
 
 USES_SPEED1, USES_SPEED2, USES_OFFSET_BY_SPEED, USES_DIRECTION = 1, 2, 4, 8
-USES_CUSTOM, USES_STROKE, USES_GRIDMAP, USES_OFFSETS = 16, 32, 64, 128
+USES_CUSTOM, USES_STROKE, USES_GRIDMAP, USES_OFFSETS, USES_COLOUR = 16, 32, 64, 128, 256
+
+COLOUR_CHANGES = SETTINGS[CHANGE_COLOR_H:]
+"""The settings with which a brush changes its colour within a stroke."""
 
 
 class BrushProgram(NamedTuple):
@@ -128,6 +133,7 @@ def _uses(inputs: set[str], settings: set[str]) -> int:
         USES_STROKE: "stroke" in inputs,
         USES_GRIDMAP: bool({"gridmap_x", "gridmap_y"} & inputs),
         USES_OFFSETS: bool(offsets),
+        USES_COLOUR: bool(settings & set(COLOUR_CHANGES)),
     }
     return sum(flag for flag, used in flags.items() if used)
 

@@ -149,7 +149,7 @@ def advance(
 ) -> None:
     """Advance the brush by a step: (dabs, dx, dy, pressure, seconds)."""
     dabs, dx, dy, pressure, seconds = step
-    base_radius, gain, zoom, origin = constants
+    base_radius, gain, zoom, origin, _ = constants
     if seconds <= F0:
         seconds = f32(0.001)
     s[st.X] += dx

@@ -18,6 +18,7 @@ from artkit_mypaint.engine import brush_program as p
 from artkit_mypaint.engine import state as st
 from artkit_mypaint.engine.brush_program import BrushProgram
 from artkit_mypaint.engine.brush_step import advance
+from artkit_mypaint.engine.colours import dab_colour
 from artkit_mypaint.engine.compilation import compiled, inlined
 from artkit_mypaint.engine.random_numbers import gaussian, seed_generator, uniform
 from artkit_mypaint.engine.state import (
@@ -107,7 +108,7 @@ def _write_dab(
     dab: Floats,
 ) -> None:
     """Write the dab that the brush draws in its present state, all but its time."""
-    base_radius, _, zoom, _ = constants
+    base_radius, _, zoom, _, colour = constants
     opacity = _opacity(s, base, values)
     x, y = s[st.ACTUAL_X], s[st.ACTUAL_Y]
     if program.uses & p.USES_OFFSETS:
@@ -141,6 +142,8 @@ def _write_dab(
     dab[st.DAB_X], dab[st.DAB_Y], dab[st.DAB_RADIUS], dab[st.DAB_OPACITY] = x, y, radius, opacity
     dab[st.DAB_HARDNESS], dab[st.DAB_RATIO], dab[st.DAB_ANGLE] = hardness, s[st.RATIO], s[st.ANGLE]
     dab[st.DAB_PRESSURE] = s[st.PRESSURE]
+    if program.uses & p.USES_COLOUR:
+        dab[st.DAB_SIZE], dab[st.DAB_SIZE + 1], dab[st.DAB_SIZE + 2] = dab_colour(values, colour)
 
 
 @inlined
@@ -272,6 +275,7 @@ def stroke_dabs(
     seed: int,
     zoom: Any,
     origin: npt.NDArray[np.float64],
+    colour: Floats,
     memory: Floats,
     generator: npt.NDArray[np.float64],
     dabs: Floats,
@@ -279,14 +283,14 @@ def stroke_dabs(
     """Compute the dabs of a stroke.
 
     points (events, 3): x and y in px from `origin`, and pressure. event_seconds (events,): since the event before.
-    log_radius, softness: base values of ``radius_logarithmic`` and ``anti_aliasing``. zoom: MyPaint's view zoom.
-    dabs (capacity, DAB_SIZE): the result. Returns the number of dabs, or -1 if there are more than fit.
+    log_radius, softness: base values of ``radius_logarithmic`` and ``anti_aliasing``. zoom: of MyPaint's view. colour:
+    HSV. dabs (capacity, DAB_SIZE or COLOURED_DAB_SIZE): the result. Returns their number, or -1 if more than fit.
     """
     s, base, values, inputs = memory[0], memory[1], memory[2], memory[3]
     memory[:] = F0
     _set_base_values(program, base, values, inputs, log_radius, softness, zoom)
     base_radius, gain = f32(math.exp(log_radius)), f32(math.exp(base[p.PRESSURE_GAIN]))
-    constants = (base_radius, gain, zoom, (origin[0], origin[1]))
+    constants = (base_radius, gain, zoom, (origin[0], origin[1]), (colour[0], colour[1], colour[2]))
     seed_generator(generator, seed)
     count, noise = 0, base_radius * base[p.TRACKING_NOISE]
     # libmypaint is reset twice before a stroke, which draws from the generator each time.
@@ -307,8 +311,8 @@ def stroke_dabs(
                 _reset(s, clamp(base_radius, MIN_RADIUS, MAX_RADIUS), to_x, to_y, press)
                 s[st.RANDOM] = f32(uniform(generator))
                 continue
-            target = (event, to_x, to_y, press, seconds)
-            count = _draw_to_event(program, s, base, values, inputs, constants, generator, target, dabs, count)
+            to = (event, to_x, to_y, press, seconds)
+            count = _draw_to_event(program, s, base, values, inputs, constants, generator, to, dabs, count)
             if count < 0:
                 return -1
     return count

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
+from colorsys import rgb_to_hsv
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -18,9 +19,8 @@ import numpy.typing as npt
 from artkit import UsageError
 from artkit_mypaint.brush import Brush
 from artkit_mypaint.engine.brush_program import BrushProgram
-from artkit_mypaint.engine.kernels import MAX_DABS, collect_dabs, draw_strokes, paint_coverages
+from artkit_mypaint.engine.kernels import MAX_DABS, collect_dabs, draw_strokes, paint_patches
 from artkit_mypaint.engine.rasterizing import ONE
-from artkit_mypaint.engine.state import DAB_SIZE
 from artkit_mypaint.pen_paths import EVENT_SECONDS, PenPaths
 
 ENGINE_VERSION = "1, libmypaint 1.6"
@@ -46,22 +46,22 @@ def _pool() -> ThreadPoolExecutor:
 class Engine:
     """Paints strokes with one brush.
 
-    brush: its name, such as ``classic/dry_brush``, or the path of a ``.myb`` file. allow_colour_changes: accept brushes
-    that change their colour within a stroke; only their dabs and coverages are those of MyPaint. Raises UsageError if
-    there is no such brush, it is invalid, or its strokes are more than a coverage times one colour.
+    brush: its name, such as ``classic/dry_brush``, or the path of a ``.myb`` file. Raises UsageError if there is no
+    such brush, it is invalid, or its strokes depend on the canvas below.
     """
 
-    def __init__(self, brush: str, allow_colour_changes: bool = False) -> None:
+    def __init__(self, brush: str) -> None:
         self.brush = Brush(brush)
-        self.brush.require_coverage_only(allow_colour_changes)
+        self.brush.require_supported()
         self._program = BrushProgram.from_settings(self.brush.settings)
 
     def dabs(self, paths: PenPaths) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """Compute the dabs of m strokes.
 
         Returns dabs (k, 9), stroke by stroke: x, y and radius in px of the picture, opacity, hardness, aspect ratio,
-        angle in degrees, time in pen events, pressure; and the number of dabs of each stroke (m,). Raises UsageError
-        for a stroke of more than `MAX_DABS`.
+        angle in degrees, time in pen events, pressure; and the number of dabs of each stroke (m,). Dabs of a brush that
+        changes its colour have three more values (k, 12): RGB in [0, 1]. Raises UsageError for a stroke of more than
+        `MAX_DABS`.
         """
         dabs, counts, origins = self._local_dabs(paths)
         dabs[:, :2] += np.repeat(origins, counts, axis=0)
@@ -73,15 +73,28 @@ class Engine:
         corners (m, 2): upper left corner of each patch, px of the picture -> coverages (m, height, width), where `ONE`
         is 1. Raises UsageError for a stroke of more than `MAX_DABS` dabs.
         """
+        return self._paint(paths, corners, np.empty((len(paths), height, width, 1), np.uint16))[..., 0]
+
+    def paint_coloured(
+        self, paths: PenPaths, corners: npt.NDArray[np.int64], width: int, height: int
+    ) -> npt.NDArray[np.uint16]:
+        """`paint` with colours, for a brush that changes its colour within a stroke.
+
+        Returns patches (m, height, width, 4): RGB premultiplied by alpha, and alpha, where `ONE` is 1.
+        """
+        return self._paint(paths, corners, np.empty((len(paths), height, width, 4), np.uint16))
+
+    def _paint(
+        self, paths: PenPaths, corners: npt.NDArray[np.int64], patches: npt.NDArray[np.uint16]
+    ) -> npt.NDArray[np.uint16]:
         strokes, origins = self._strokes(paths)
-        coverages = np.empty((len(paths), height, width, 1), np.uint16)
         local = np.ascontiguousarray(corners - origins, dtype=np.int64)
 
         def paint(chunk: range) -> int:
-            return int(paint_coverages(self._program, strokes, local, chunk.start, chunk.stop, coverages))
+            return int(paint_patches(self._program, strokes, local, chunk.start, chunk.stop, patches))
 
         self._check(min(_map(paint, len(paths)), default=0))
-        return coverages[..., 0]
+        return patches
 
     def paint_window(
         self, groups: Sequence[PenPaths], window: Box, background: Sequence[float]
@@ -126,7 +139,7 @@ class Engine:
             found: npt.NDArray[np.float32] = collect_dabs(self._program, strokes, chunk.start, chunk.stop, counts)
             return found
 
-        dabs = np.concatenate([*_map(collect, len(paths)), np.empty((0, DAB_SIZE), np.float32)])
+        dabs = np.concatenate(list(_map(collect, len(paths))) or [collect(range(0))])
         self._check(int(counts.min(initial=0)))
         return dabs, counts, origins
 
@@ -144,6 +157,7 @@ class Engine:
             paths.seeds,
             np.float32(1 / paths.zoom),
             origins,
+            np.array([rgb_to_hsv(*colour) for colour in paths.colours]).reshape(-1, 3).astype(np.float32),
         )
         return strokes, origins
 

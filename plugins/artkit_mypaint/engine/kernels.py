@@ -4,7 +4,7 @@ numba does not recompile a cached kernel when a function that it calls has chang
 therefore a closure over a hash of all sources of this package, which becomes part of the key of its cache.
 
 All work is done on strokes, a tuple of points (m, events, 3), seconds (events,), log_radius (m,), softness (m,),
-seeds (m,), zoom, and origins (m, 2): see `dynamics.stroke_dabs`.
+seeds (m,), zoom, origins (m, 2), and HSV colours (m, 3): see `dynamics.stroke_dabs`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from artkit_mypaint.engine.brush_program import USES_COLOUR
 from artkit_mypaint.engine.compilation import entry_point
 from artkit_mypaint.engine.dynamics import stroke_dabs
 from artkit_mypaint.engine.random_numbers import STATE_SIZE
 from artkit_mypaint.engine.rasterizing import draw_dabs
-from artkit_mypaint.engine.state import DAB_SIZE, MEMORY_SHAPE
+from artkit_mypaint.engine.state import COLOURED_DAB_SIZE, DAB_SIZE, MEMORY_SHAPE
 
 MAX_DABS = 100_000
 """The most dabs of a stroke. Brushes from strangers may ask for more than any computer can draw."""
@@ -37,9 +38,14 @@ def _source_hash() -> int:
 
 
 @njit(nogil=True)
+def _dab_size(program: Any) -> int:
+    return COLOURED_DAB_SIZE if program.uses & USES_COLOUR else DAB_SIZE
+
+
+@njit(nogil=True)
 def _dabs_of_stroke(program: Any, strokes: Any, index: int, buffer: Any) -> Any:
     """Return a buffer that holds the dabs of a stroke, `buffer` or a larger one, and their number; -1: too many."""
-    points, seconds, log_radius, softness, seeds, zoom, origins = strokes
+    points, seconds, log_radius, softness, seeds, zoom, origins, colours = strokes
     memory, generator = np.empty(MEMORY_SHAPE, np.float32), np.empty(STATE_SIZE, np.float64)
     while True:
         count = stroke_dabs(
@@ -51,31 +57,36 @@ def _dabs_of_stroke(program: Any, strokes: Any, index: int, buffer: Any) -> Any:
             seeds[index],
             zoom,
             origins[index],
+            colours[index],
             memory,
             generator,
             buffer,
         )
         if count >= 0 or len(buffer) >= MAX_DABS:
             return buffer, count
-        buffer = np.empty((min(4 * len(buffer), MAX_DABS), DAB_SIZE), np.float32)
+        buffer = np.empty((min(4 * len(buffer), MAX_DABS), buffer.shape[1]), np.float32)
 
 
-def _coverage_kernel(source_hash: int) -> Kernel:
+def _patch_kernel(source_hash: int) -> Kernel:
     @entry_point
-    def paint_coverages(program: Any, strokes: Any, corners: Any, first: int, last: int, coverages: Any) -> int:
-        """Paint strokes on patches (m, h, w, 1) with the given corners; -1 if one has too many dabs, otherwise 0."""
+    def paint_patches(program: Any, strokes: Any, corners: Any, first: int, last: int, patches: Any) -> int:
+        """Paint strokes on patches with the given corners; return -1 if one has too many dabs, otherwise 0.
+
+        patches (m, h, w, 1): for coverages; or (m, h, w, 4) for premultiplied RGB and alpha of a brush whose dabs have
+        a colour.
+        """
         _ = source_hash
-        buffer = np.empty((_INITIAL_CAPACITY, DAB_SIZE), np.float32)
+        buffer = np.empty((_INITIAL_CAPACITY, _dab_size(program)), np.float32)
         black = np.zeros(3, np.uint32)
         for index in range(first, last):
             buffer, count = _dabs_of_stroke(program, strokes, index, buffer)
             if count < 0:
                 return -1
-            coverages[index] = 0
-            draw_dabs(coverages[index], buffer[:count], corners[index, 0], corners[index, 1], black)
+            patches[index] = 0
+            draw_dabs(patches[index], buffer[:count], corners[index, 0], corners[index, 1], black)
         return 0
 
-    kernel: Kernel = paint_coverages
+    kernel: Kernel = paint_patches
     return kernel
 
 
@@ -84,8 +95,8 @@ def _dab_kernel(source_hash: int) -> Kernel:
     def collect_dabs(program: Any, strokes: Any, first: int, last: int, counts: Any) -> Any:
         """Return the dabs of strokes one after another, and write their counts, -1 for too many."""
         _ = source_hash
-        buffer = np.empty((_INITIAL_CAPACITY, DAB_SIZE), np.float32)
-        dabs = np.empty((_INITIAL_CAPACITY, DAB_SIZE), np.float32)
+        buffer = np.empty((_INITIAL_CAPACITY, _dab_size(program)), np.float32)
+        dabs = np.empty((_INITIAL_CAPACITY, _dab_size(program)), np.float32)
         total = 0
         for index in range(first, last):
             buffer, count = _dabs_of_stroke(program, strokes, index, buffer)
@@ -93,7 +104,7 @@ def _dab_kernel(source_hash: int) -> Kernel:
             if count < 0:
                 return dabs[:0]
             if total + count > len(dabs):
-                larger = np.empty((2 * (total + count), DAB_SIZE), np.float32)
+                larger = np.empty((2 * (total + count), dabs.shape[1]), np.float32)
                 larger[:total] = dabs[:total]
                 dabs = larger
             dabs[total : total + count] = buffer[:count]
@@ -122,6 +133,6 @@ def _drawing_kernel(source_hash: int) -> Kernel:
 
 
 _HASH = _source_hash()
-paint_coverages = _coverage_kernel(_HASH)
+paint_patches = _patch_kernel(_HASH)
 collect_dabs = _dab_kernel(_HASH)
 draw_strokes = _drawing_kernel(_HASH)

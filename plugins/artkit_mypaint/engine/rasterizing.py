@@ -13,7 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from artkit_mypaint.engine.compilation import compiled, inlined
-from artkit_mypaint.engine.state import DAB_ANGLE, DAB_HARDNESS, DAB_OPACITY, DAB_RADIUS, DAB_RATIO, DAB_X, DAB_Y
+from artkit_mypaint.engine.state import (
+    COLOURED_DAB_SIZE,
+    DAB_ANGLE,
+    DAB_HARDNESS,
+    DAB_OPACITY,
+    DAB_RADIUS,
+    DAB_RATIO,
+    DAB_SIZE,
+    DAB_X,
+    DAB_Y,
+)
 
 ONE = 1 << 15
 
@@ -35,6 +45,11 @@ def _mask(distance2: Any, hardness: Any, slope1: Any, slope2: Any) -> Any:
     """Opacity of a dab, fixed point, at a squared distance from its centre in radii."""
     value = _1 + distance2 * slope1 if distance2 <= hardness else slope2 - distance2 * slope2
     return u32(np.int32(value * _SCALE)) if distance2 <= _1 else u32(0)
+
+
+@inlined
+def _fixed(value: Any) -> Any:
+    return u32(value * _SCALE + _HALF)
 
 
 @inlined
@@ -143,13 +158,16 @@ def draw_dabs(
 ) -> None:
     """Composite dabs over pixels in their order.
 
-    pixels (h, w, 1 or 4): coverage alone, or premultiplied red, green, blue and alpha. dabs (k, DAB_SIZE). left, top:
+    pixels (h, w, 1 or 4): coverage alone, or premultiplied red, green, blue and alpha. dabs (k, 9 or 12). left, top:
     upper left corner of the pixels, in the coordinates of the dabs. Adding it to the centres of dabs would round them,
-    and a pixel would depend on the window. colour (3,): fixed point, not used for coverage.
+    and a pixel would depend on the window. colour (3,): fixed point, of dabs without a colour of their own.
     """
     height, width, _ = pixels.shape
     for index in range(dabs.shape[0]):
         dab = dabs[index]
+        paint = (colour[0], colour[1], colour[2])
+        if dabs.shape[1] == COLOURED_DAB_SIZE:
+            paint = (_fixed(dab[DAB_SIZE]), _fixed(dab[DAB_SIZE + 1]), _fixed(dab[DAB_SIZE + 2]))
         radius, hardness, opacity = dab[DAB_RADIUS], min(max(dab[DAB_HARDNESS], _0), _1), dab[DAB_OPACITY]
         x, y = dab[DAB_X], dab[DAB_Y]
         if not (radius >= _MIN_RADIUS and hardness > _0 and opacity > _0):
@@ -167,6 +185,6 @@ def draw_dabs(
         slope2 = hardness / (_1 - hardness) if hardness < _1 else _0
         profile = (hardness, -(_1 / hardness - _1), slope2, u32(min(opacity, _1) * _SCALE))
         if ratio == _1 and dab[DAB_ANGLE] == _UPRIGHT:
-            _draw_circle(pixels, (x0, x1, y0, y1), x, y, left, top, shape, profile, colour)
+            _draw_circle(pixels, (x0, x1, y0, y1), x, y, left, top, shape, profile, paint)
         else:
-            _draw_ellipse(pixels, (x0, x1, y0, y1), x, y, left, top, shape, profile, colour)
+            _draw_ellipse(pixels, (x0, x1, y0, y1), x, y, left, top, shape, profile, paint)

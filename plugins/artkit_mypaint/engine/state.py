@@ -13,8 +13,11 @@ from artkit_mypaint.engine.compilation import inlined
 
 DAB_X, DAB_Y, DAB_RADIUS, DAB_OPACITY, DAB_HARDNESS, DAB_RATIO, DAB_ANGLE, DAB_TIME, DAB_PRESSURE = range(9)
 DAB_SIZE = 9
+COLOURED_DAB_SIZE = 12
 """Values of a dab: centre and radius in px, opacity, hardness, aspect ratio, angle in degrees; the pen event at which
-it is drawn, with a fraction of the way from the event before; and the pressure there."""
+it is drawn, with a fraction of the way from the event before; and the pressure there. Dabs of a brush that changes its
+colour have three more: RGB in [0, 1].
+"""
 
 # The state of a brush, by index.
 (X, Y, PRESSURE, ACTUAL_X, ACTUAL_Y, ACTUAL_RADIUS, RATIO, ANGLE, PARTIAL_DABS, BASIC_DENSITY, ACTUAL_DENSITY,
