@@ -19,8 +19,10 @@ from typing import Any
 import click
 
 from artkit.cli.main import cli
+from artkit.formatting import format_duration
 from artkit.recipes.recipe import DEFAULT_TYPES, OptimizerConfig, OutputConfig, RunSettings
 from artkit.registry.plugin_registry import KIND_HOOKS, get_registry
+from artkit.reproduction.claims import Claim, all_claims
 
 DOCS = Path(__file__).parent
 PACKAGE = "neural-artkit"
@@ -115,10 +117,48 @@ def command_help() -> str:
     return "\n".join(lines).rstrip()
 
 
+def reproduced_claims() -> str:
+    """Return a table of the claims of the paper, and a section for each."""
+    file = DOCS / "reproduction.json"
+    outcomes = {o["claim"]: o for o in json.loads(file.read_text(encoding="utf-8"))} if file.exists() else {}
+    lines = ["| claim | paper | quick | in full |", "|---|---|---|---|"]
+    sections: list[str] = []
+    for claim in all_claims().values():
+        outcome = outcomes.get(claim.name, {})
+        status = f"{outcome['status']}, {format_duration(outcome['seconds'])}" if outcome.get("values") else ""
+        full = "not attempted" if claim.not_reproduced else f"about {format_duration(claim.minutes * 60)}"
+        lines.append(
+            f"| [{claim.name}](#{claim.name}) | {claim.paper} | {status or outcome.get('status', '–')} | {full} |"
+        )
+        sections += ["", *_claim_section(claim, outcome)]
+    return "\n".join([*lines, *sections])
+
+
+def _claim_section(claim: Claim, outcome: Mapping[str, Any]) -> list[str]:
+    lines = [f"### {claim.name}", "", f"{claim.paper}: {claim.statement}", ""]
+    if claim.not_reproduced:
+        return [*lines, f"Not reproduced: {claim.not_reproduced}"]
+    lines += ["```bash", *(f"artkit {command}" for command in claim.commands), "```"]
+    if claim.figures:
+        lines += ["", "| figure | expected | expected of `--quick` | measured with `--quick` |", "|---|---|---|---|"]
+        values = [f"{value:.3g}" for value in outcome.get("values", ())] or ["–"] * len(claim.figures)
+        for figure, value in zip(claim.figures, values, strict=True):
+            lines.append(f"| {figure.name} | {figure.expected(False)} | {figure.expected(True)} | {value} |")
+    if outcome.get("message"):
+        lines += ["", "With `--quick`: " + outcome["status"] + "."]
+    if claim.measured:
+        lines += ["", f"In full: {claim.measured}."]
+    lines += [line for text in (claim.departs, claim.note) if text for line in ("", text)]
+    if (DOCS / "images" / "reproduction" / f"{claim.name}.jpg").exists():
+        lines += ["", f"![{claim.name}, --quick](images/reproduction/{claim.name}.jpg)"]
+    return lines
+
+
 GENERATED = {
     "commands.md": {"commands": command_help},
     "recipes.md": {"keys": recipe_keys, "parts": component_reference},
     "architecture.md": {"actions": action_spaces},
+    "reproducing.md": {"claims": reproduced_claims},
 }
 """The generated sections of each page, by the names in their markers."""
 

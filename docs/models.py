@@ -28,6 +28,10 @@ KINDS = {
         "Paints the mean of all samples: the renderer `gan` with `grain = false`, and the gradient of `mypaint` with "
         '`gradient = "mean"`.',
     ),
+    "dcgan": (
+        ["dcgan", "--pairs", "1000"],
+        "The paper's GAN painter (§2.3), a DCGAN without noise: the renderer `dcgan`.",
+    ),
     "vae": (["vae"], "The paper's first painter (§2.2), which blurs: the renderer `vae`."),
 }
 """By the first part of the weights' name: the arguments of `artkit fidelity`, and a description."""

@@ -44,8 +44,9 @@ ROOMS = (
     ("recipes",),
     ("output",),
     ("engine",),
-    ("api",),
+    ("api", "stroke_painter"),
     ("testing",),
+    ("reproduction",),
     ("cli",),
     ("__main__",),
 )

@@ -13,7 +13,7 @@ from PIL import Image
 
 from artkit_mypaint.action_spaces import DISCRETE_SPACE
 from artkit_painters import weights
-from artkit_painters.dcgan import Generator
+from artkit_painters.dcgan_networks import Generator
 
 DOCS = Path(__file__).parents[1] / "docs"
 

@@ -220,7 +220,7 @@ def test_the_examples_of_the_differentiable_brush_run() -> None:
     import torch
 
     blocks = read_blocks(DOCS / "differentiable-mypaint.md", "python")
-    shapes = {"loss": (), "picture": (3, 64, 64), "coverage": (8, 1, 64, 64)}
+    shapes = {"loss": (), "picture": (3, 64, 64), "samples": (4, 4, 64, 64), "coverage": (8, 1, 64, 64)}
     for block, (name, shape) in zip(blocks, shapes.items(), strict=True):
         namespace: dict[str, Any] = {}
         torch.manual_seed(0)
@@ -229,8 +229,22 @@ def test_the_examples_of_the_differentiable_brush_run() -> None:
         if name == "loss":
             assert namespace["loss"] < 0.01, "it is .0486 at the start"
         if name == "coverage":
-            strokes = artkit.brush("classic/dry_brush", side=64, margin=0)(namespace["actions"])
+            strokes = artkit.brush("classic/dry_brush").coverage(namespace["actions"])
             torch.testing.assert_close(namespace["coverage"], strokes, rtol=0, atol=0.001)
+
+
+def test_the_loop_of_the_readme_runs() -> None:
+    import torch
+
+    block = read_blocks(ROOT / "README.md", "python")[-1]
+    assert len(block.text.strip().splitlines()) <= 15
+    losses = []
+    for steps in (1, 12):
+        namespace: dict[str, Any] = {}
+        torch.manual_seed(0)
+        exec(compile(block.text.replace("range(100)", f"range({steps})"), block.place, "exec"), namespace)
+        losses.append(namespace["loss"].item())
+    assert losses[1] < losses[0] / 2
 
 
 @pytest.mark.parametrize("block", all_blocks("toml"))

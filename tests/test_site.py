@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("material")
 pytest.importorskip("mkdocs_jupyter")
+pytest.importorskip("mkdocstrings")
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,3 +30,7 @@ def test_site_builds_without_warnings(tmp_path: Path) -> None:
     pages = {file.relative_to(ROOT / "docs").with_suffix(".html").as_posix() for file in (ROOT / "docs").rglob("*.md")}
     assert {page.replace("README.html", "index.html") for page in pages} | {"notebook.html"} <= built
     assert not list((tmp_path / "site").rglob("*.py"))
+    reference = (tmp_path / "site" / "api.html").read_text(encoding="utf-8")
+    for heading in ("artkit.painter", "artkit.PainterModule.forward", "artkit.Renderer.forward", "artkit.Colour"):
+        assert f'id="{heading}"' in reference
+    assert "which sample of the brush" in reference

@@ -19,7 +19,6 @@ from artkit.registry.hookspecs import hookimpl
 from artkit.version import __version__
 
 if TYPE_CHECKING:
-    from artkit.api import brush as brush
     from artkit.api import paint as paint
     from artkit.api import scene as scene
     from artkit.config import Colour as Colour
@@ -49,12 +48,18 @@ if TYPE_CHECKING:
     from artkit.output.export import open_painting as open_painting
     from artkit.rendering.rendered_painting import RenderedPainting as RenderedPainting
     from artkit.rendering.stroke_renderer import StrokePatches as StrokePatches
+    from artkit.stroke_painter import PainterModule as PainterModule
+    from artkit.stroke_painter import brush as brush
+    from artkit.stroke_painter import composite as composite
+    from artkit.stroke_painter import painter as painter
     from artkit.strokes.action_space import ActionSpace as ActionSpace
     from artkit.strokes.action_space import Dimension as Dimension
     from artkit.strokes.stroke_log import StrokeLog as StrokeLog
 
 _MODULES = {
-    "brush": "api", "paint": "api", "scene": "api",
+    "paint": "api", "scene": "api",
+    "PainterModule": "stroke_painter", "brush": "stroke_painter", "composite": "stroke_painter",
+    "painter": "stroke_painter",
     "Config": "config", "Colour": "config", "FiniteFloat": "config", "InputFile": "config", "InputPath": "config",
     "Schedule": "config", "UnitFloat": "config",
     "ArtkitError": "errors", "UsageError": "errors",

@@ -1,4 +1,4 @@
-"""The Python API: `paint` runs a recipe, `scene` builds components without one, `brush` is a brush as a module."""
+"""The Python API: `paint` runs a recipe, `scene` builds components without one."""
 
 from __future__ import annotations
 
@@ -8,24 +8,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
 from artkit.config import Colour
 from artkit.engine.agent_training import AgentTrainingTask
 from artkit.engine.painting_task import PaintingTask
 from artkit.engine.renderer_training import RendererTrainingTask
 from artkit.engine.run import Run
-from artkit.geometry.place import Place
-from artkit.interfaces.renderer import Renderer
 from artkit.interfaces.scene import Scene
 from artkit.recipes.building import choose_device, new_scene
 from artkit.recipes.reading import read_recipe
 from artkit.recipes.recipe import BLOCKS, NAMED_BLOCKS, Recipe, Tree
 from artkit.recipes.shipped import find_recipe
 from artkit.registry.plugin_registry import get_registry
-from artkit.rendering.stroke_renderer import StrokePatches
-from artkit.strokes.action_space import ActionSpace
 
 RecipeSource = str | Path | Mapping[str, Any]
 """A recipe: the name of one that ships with artkit, a file, or a dictionary with the contents of a file."""
@@ -55,6 +48,16 @@ def paint(
     A ``type`` may be a component class. picture: an image file to paint instead of the recipe's own. out: folder of the
     run; by default runs/ and the recipe's name. resume: continue the run in the folder, if there is one. Raises
     UsageError for invalid recipes, before anything is painted.
+
+    Examples:
+        >>> import artkit
+        >>> recipe = {"size": (48, 32), "canvas": {"type": "single", "strokes": 2}}
+        >>> recipe["objective"] = {"smooth": {"type": "total-variation"}}
+        >>> run = artkit.paint(recipe, steps=3, out="example")
+        >>> [step.step for step in run]
+        [1, 2, 3]
+        >>> run.picture().size
+        (48, 32)
     """
     recipes = [recipe] if isinstance(recipe, (str, Path, Mapping)) else list(recipe)
     sources = [_with_type_names(r) if isinstance(r, Mapping) else find_recipe(Path(r)) for r in recipes]
@@ -74,72 +77,19 @@ def scene(
 ) -> Scene:
     """Return a scene in which components can be built without a recipe, by name or class.
 
-    ::
+    size: width and height, px. background: RGB in [0, 1]. device: auto, cpu, cuda or mps. Raises UsageError if there is
+    no such device.
 
-        scene = artkit.scene((128, 96))
-        scene.renderer = scene.make("renderer", "gan", brush="classic/dry_brush")
-        scene.canvas = scene.make("canvas", "grid", tile=32, overlap=16)
-        actions = scene.make("agent", "free")(scene)
-        picture = scene.canvas.render(scene.renderer, actions, scene.background)
-
-    size: width and height, px. background: RGB in [0, 1]. device: auto, cpu, cuda or mps.
+    Examples:
+        >>> import artkit
+        >>> scene = artkit.scene((128, 96))
+        >>> scene.renderer = scene.make("renderer", "gan", brush="classic/dry_brush")
+        >>> scene.canvas = scene.make("canvas", "grid", tile=32, overlap=16)
+        >>> actions = scene.make("agent", "free")(scene)
+        >>> scene.canvas.render(scene.renderer, actions, scene.background).shape
+        torch.Size([1, 3, 96, 128])
     """
     return new_scene(size, seed, background, choose_device(device))
-
-
-class BrushModule(nn.Module):
-    """A MyPaint brush as a differentiable function of actions; see `brush`."""
-
-    def __init__(self, renderer: Renderer, side: int, margin: int, seed: int) -> None:
-        super().__init__()
-        self.renderer, self.side, self.margin, self.seed = renderer, side, margin, seed
-
-    @property
-    def space(self) -> ActionSpace:
-        """The names, units and order of the numbers of an action."""
-        return self.renderer.space
-
-    def forward(self, actions: Tensor, first: int = 0) -> Tensor:
-        """Paint strokes, each on a patch of its own.
-
-        actions (m, 12) in [0, 1] -> coverage (m, 1, S, S) in [0, 1] with S = side + 2 margin, on the actions' device.
-        first: index of the first stroke; a stroke's index and the seed choose its randomness.
-        """
-        m, device = len(actions), actions.device
-        indices = torch.arange(first, first + m, device=device)
-        origins = torch.zeros(m, 2, device=device)
-        place = Place(origins, self.side, self.margin, indices, (self.side, self.side), self.seed)
-        patches: StrokePatches = self.renderer(actions, place)
-        return patches.coverage
-
-
-def brush(
-    name: str = "classic/dry_brush",
-    *,
-    side: int = 64,
-    margin: int | None = None,
-    seed: int = 0,
-    gradient: str = "expected",
-) -> BrushModule:
-    """Return a MyPaint brush as a `torch.nn.Module`: actions (m, 12) to coverage (m, 1, S, S).
-
-    ::
-
-        brush = artkit.brush("classic/dry_brush")
-        actions = torch.rand(8, 12, requires_grad=True)
-        coverage = brush(actions)
-        coverage.mean().backward()
-
-    The forward pass returns the strokes that MyPaint paints; the backward pass returns the gradient of a smooth model
-    of them. name: see ``artkit brushes``, or the path of a ``.myb`` file. side: of the tile that coordinates refer to,
-    px; the brush scales with it. margin: px around it that are painted too; by default as far as a stroke may extend.
-    gradient: expected, mean or exact, see the renderer `mypaint`. The module is built on the CPU; `to` moves it. Raises
-    UsageError for an unknown or unsupported brush.
-    """
-    renderer: Renderer = scene((side, side), seed=seed, device="cpu").make(
-        "renderer", "mypaint", brush=name, gradient=gradient
-    )
-    return BrushModule(renderer, side, renderer.margin(side) if margin is None else margin, seed)
 
 
 def create_run(recipe: Recipe, out: Path | None = None, resume: bool = False, device: str | None = None) -> Run:

@@ -30,7 +30,15 @@ def _types_in(annotation: Any) -> set[Any]:
 
 
 class Config(BaseModel):
-    """Base of every component's configuration: frozen, without unknown keys. The string under a field documents it."""
+    """Base of every component's configuration: frozen, without unknown keys. The string under a field documents it.
+
+    Examples:
+        >>> import artkit
+        >>> class DotsConfig(artkit.Config):
+        ...     count: int = 3
+        >>> DotsConfig(count=4)
+        DotsConfig(count=4)
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
 
@@ -86,7 +94,17 @@ InputFile = Annotated[
     PlainSerializer(str),
 ]
 """A file that must exist. A relative path starts at the folder of the recipe; on the command line, at the current
-folder. The record of a run contains the sha256 of every such file."""
+folder. The record of a run contains the sha256 of every such file.
+
+Examples:
+    >>> import artkit, pathlib
+    >>> path = pathlib.Path("photo.jpg")
+    >>> _ = path.write_bytes(b"")
+    >>> class Settings(artkit.Config):
+    ...     value: artkit.InputFile
+    >>> Settings(value="photo.jpg").value == path.resolve()
+    True
+"""
 
 InputPath = Annotated[
     Path,
@@ -95,16 +113,50 @@ InputPath = Annotated[
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "format": "file-or-folder"}),
 ]
-"""A file or folder that must exist; otherwise like `InputFile`."""
+"""A file or folder that must exist; otherwise like `InputFile`.
+
+Examples:
+    >>> import artkit, pathlib
+    >>> path = pathlib.Path("photos")
+    >>> _ = path.mkdir()
+    >>> class Settings(artkit.Config):
+    ...     value: artkit.InputPath
+    >>> Settings(value="photos").value == path.resolve()
+    True
+"""
 
 UnitFloat = Annotated[float, Field(ge=0, le=1)]
-"""A number in [0, 1]."""
+"""A number in [0, 1].
+
+Examples:
+    >>> import artkit
+    >>> class Settings(artkit.Config):
+    ...     value: artkit.UnitFloat
+    >>> Settings(value=1).value
+    1.0
+"""
 
 Colour = tuple[UnitFloat, UnitFloat, UnitFloat]
-"""Red, green and blue in [0, 1]."""
+"""Red, green and blue in [0, 1].
+
+Examples:
+    >>> import artkit
+    >>> class Settings(artkit.Config):
+    ...     value: artkit.Colour
+    >>> Settings(value=(1, 0.5, 0)).value
+    (1.0, 0.5, 0.0)
+"""
 
 FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
-"""A finite number."""
+"""A finite number.
+
+Examples:
+    >>> import artkit
+    >>> class Settings(artkit.Config):
+    ...     value: artkit.FiniteFloat
+    >>> Settings(value=-3).value
+    -3.0
+"""
 
 
 def _in_order(pairs: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
@@ -114,4 +166,12 @@ def _in_order(pairs: tuple[tuple[float, float], ...]) -> tuple[tuple[float, floa
 
 
 Schedule = Annotated[tuple[tuple[UnitFloat, FiniteFloat], ...], Field(min_length=1), AfterValidator(_in_order)]
-"""A number that changes over a run: pairs (progress in [0, 1], value), sorted by progress."""
+"""A number that changes over a run: pairs (progress in [0, 1], value), sorted by progress.
+
+Examples:
+    >>> import artkit
+    >>> class Settings(artkit.Config):
+    ...     value: artkit.Schedule
+    >>> Settings(value=[(0.2, 0), (0.5, 1)]).value
+    ((0.2, 0.0), (0.5, 1.0))
+"""

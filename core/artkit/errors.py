@@ -8,6 +8,13 @@ class ArtkitError(Exception):
 
     message: what is wrong and where, one line. hint: what to do about it, one line; shown below the message.
     `exit_code` is the exit status of the command line: 1 for errors while running, 2 for wrong usage or a wrong recipe.
+
+    Examples:
+        >>> import artkit
+        >>> raise artkit.ArtkitError("there is no brush soft", hint="`artkit brushes` lists them")
+        Traceback (most recent call last):
+        artkit.errors.ArtkitError: there is no brush soft
+          `artkit brushes` lists them
     """
 
     exit_code = 1
@@ -19,6 +26,14 @@ class ArtkitError(Exception):
 
 
 class UsageError(ArtkitError):
-    """A recipe, a setting or an argument is wrong; raised before painting starts."""
+    """A recipe, a setting or an argument is wrong; raised before painting starts.
+
+    Examples:
+        >>> import artkit
+        >>> raise artkit.UsageError("there is no brush soft", hint="`artkit brushes` lists them")
+        Traceback (most recent call last):
+        artkit.errors.UsageError: there is no brush soft
+          `artkit brushes` lists them
+    """
 
     exit_code = 2

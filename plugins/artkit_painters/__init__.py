@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 @hookimpl
 def artkit_renderers() -> Sequence[type]:
-    """Return `gan`, `vae` and `discrete`."""
+    """Return `gan`, `dcgan`, `vae` and `discrete`."""
+    from artkit_painters.dcgan import Dcgan
     from artkit_painters.discrete import Discrete
     from artkit_painters.gan import Gan
     from artkit_painters.vae import Vae
 
-    return (Gan, Vae, Discrete)
+    return (Gan, Dcgan, Vae, Discrete)
 
 
 @hookimpl

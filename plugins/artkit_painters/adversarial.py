@@ -1,7 +1,7 @@
 """Adversarial training of painters (paper §2.3): the critic of the dab painter, and the losses (WGAN-GP).
 
-The paper's critic sees the bare action (`dcgan.Critic`). `PatchCritic` sees the position of each pixel relative to the
-stroke's curve, so it does not have to learn the geometry of strokes.
+The paper's critic sees the bare action (`dcgan_networks.Critic`). `PatchCritic` sees the position of each pixel
+relative to the stroke's curve, so it does not have to learn the geometry of strokes.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artkit_painters import dcgan
 from artkit_painters.dab_painter import DabPainter
+from artkit_painters.dcgan_networks import Critic, Generator
 from artkit_painters.geometry_features import CELL, FEATURES, window_features
 from artkit_painters.geometry_painter import GeometryPainter
 from artkit_painters.patches import gradient_energy
@@ -84,7 +84,7 @@ def dab_batch(painter: DabPainter, critic: PatchCritic, windows: StrokeWindows) 
     )
 
 
-def dcgan_batch(painter: dcgan.Generator, critic: dcgan.Critic, actions: Tensor, real: Tensor) -> AdversarialBatch:
+def dcgan_batch(painter: Generator, critic: Critic, actions: Tensor, real: Tensor) -> AdversarialBatch:
     """Build the batch of the paper's generator, which has no noise, from actions (m, A) and tiles (m, 1, 64, 64)."""
     painted = painter(actions)
     return AdversarialBatch(

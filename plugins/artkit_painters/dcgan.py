@@ -1,77 +1,51 @@
-"""Networks of the paper's GAN painter (§2.3), a DCGAN conditioned on the bare action: generator and critic.
-
-They differ from the released code as docs/decisions.md explains: strokes have no colour, since that is exact without a
-network (coverage in one channel, conditioned on the shape of the action); there is no noise; and the critic has no
-batch normalisation.
-"""
+"""``type = "dcgan"``: the paper's GAN painter (§2.3), a DCGAN generator conditioned on the bare action."""
 
 from __future__ import annotations
 
-import itertools
+from torch import Tensor
 
-import torch
-from torch import Tensor, nn
-
-from artkit_mypaint.action_spaces import LIFT, SHAPE_SIZE
-
-SIDE = 64
-"""Side in px of the tiles that the generator paints. Strokes end at the edge of the tile."""
-
-_INITIAL_LOGIT = -3.0  # of the coverage, without any input
+from artkit import Config as BaseConfig
+from artkit import InputFile, Place, Renderer, Scene, StrokePatches, UsageError
+from artkit_mypaint.action_spaces import SHAPE_SIZE, STROKE_SPACE
+from artkit_painters import weights
+from artkit_painters.dcgan_networks import Generator
+from artkit_painters.patches import paint_tiles_on_patches
 
 
-class Generator(nn.Module):
-    """Paints strokes from the shape of actions and, if discrete, from the flag that lifts the pen."""
+class Dcgan(Renderer):
+    """The strokes of one brush, painted by the paper's generator and cut at the edge of their tile; colour is exact.
 
-    def __init__(self, discrete: bool = False) -> None:
-        super().__init__()
-        self._inputs = _input_indices(discrete)
-        self.enter = nn.Linear(len(self._inputs), 256 * 4 * 4)
-        layers: list[nn.Module] = [nn.BatchNorm2d(256), nn.ReLU()]
-        for before, after in itertools.pairwise((256, 128, 64, 32)):
-            layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.BatchNorm2d(after), nn.ReLU()]
-        last = nn.ConvTranspose2d(32, 1, 4, 2, 1)
-        self.layers = nn.Sequential(*layers, last, nn.Sigmoid())
-        self.apply(_initialise)
-        # Nearly no paint. From grey, the network would first learn to paint white, which most pixels are, and the
-        # middle of strokes would stay a uniform grey.
-        assert last.bias is not None
-        nn.init.constant_(last.bias, _INITIAL_LOGIT)
+    As in the paper, the generator has no noise: an action has one stroke.
+    """
 
-    def forward(self, actions: Tensor) -> Tensor:
-        """Paint actions (m, A): coverage (m, 1, SIDE, SIDE)."""
-        coverage: Tensor = self.layers(self.enter(actions[:, self._inputs] * 2 - 1).view(-1, 256, 4, 4))
-        return coverage
+    name = "dcgan"
+    space = STROKE_SPACE
 
+    class Config(BaseConfig):
+        """Settings."""
 
-class Critic(nn.Module):
-    """Scores strokes, higher for real ones."""
+        brush: str | None = None
+        """The brush whose painter is used, among those with shipped weights. The default is the brush of `weights`, or
+        classic/dry_brush."""
+        weights: InputFile | None = None
+        """Your own weights instead, of `train/dcgan`."""
+        sha256: str = ""
+        """The sha256 that these weights must have."""
 
-    def __init__(self, discrete: bool = False) -> None:
-        super().__init__()
-        self._inputs = _input_indices(discrete)
-        self.look = nn.Conv2d(1, 16, 4, 2, 1)
-        self.know = nn.Linear(len(self._inputs), 16)
-        layers: list[nn.Module] = []
-        for before, after in itertools.pairwise((16, 32, 64, 128)):
-            layers += [nn.LeakyReLU(0.2), nn.Conv2d(before, after, 4, 2, 1)]
-        self.layers = nn.Sequential(*layers, nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(128 * 4 * 4, 1))
-        self.apply(_initialise)
+    config: Config
 
-    def forward(self, coverage: Tensor, actions: Tensor) -> Tensor:
-        """Score coverage (m, 1, SIDE, SIDE) of actions (m, A): (m,)."""
-        condition = torch.relu(self.know(actions[:, self._inputs] * 2 - 1))[:, :, None, None]
-        score: Tensor = self.layers(self.look(coverage) + condition)
-        return score[:, 0]
+    def __init__(self, config: Config, scene: Scene) -> None:
+        super().__init__(config, scene)
+        tensors, metadata, checksum, file = weights.load_for_brush("dcgan", config.brush, config.weights, config.sha256)
+        if metadata.get("architecture") != "dcgan":
+            raise UsageError(f"{file} are not weights of a dcgan", hint="train them with `artkit run train/dcgan`")
+        self.config = config.model_copy(update={"brush": str(metadata["brush"])})
+        self.painter = Generator()
+        weights.fill(self.painter, tensors, file)
+        self.metadata = metadata
+        self.provenance["weights"] = checksum
+        self.eval().requires_grad_(False)
 
-
-def _input_indices(discrete: bool) -> list[int]:
-    """Indices of the dimensions of an action that are inputs: all but the colour."""
-    return [*range(SHAPE_SIZE), *([LIFT] if discrete else [])]
-
-
-def _initialise(layer: nn.Module) -> None:
-    if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
-        nn.init.normal_(layer.weight, 0, 0.02)
-    elif isinstance(layer, nn.BatchNorm2d):
-        nn.init.normal_(layer.weight, 1, 0.02)
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
+        coverage = paint_tiles_on_patches(lambda chunk, _: self.painter(chunk), actions, place.stroke_index, place)
+        return StrokePatches(actions[:, SHAPE_SIZE:, None, None], coverage)

@@ -20,7 +20,7 @@ from artkit_mypaint.action_spaces import DISCRETE_SPACE, LIFT, SHAPE_SIZE, STROK
 from artkit_mypaint.brush_files import BrushName
 from artkit_mypaint.mypaint import MyPaint
 from artkit_painters import weights
-from artkit_painters.dcgan import Generator
+from artkit_painters.dcgan_networks import Generator
 from artkit_painters.patches import paint_tiles_on_patches
 
 _PRESSURES = STROKE_SPACE.index("start_pressure", "end_pressure")

@@ -17,9 +17,7 @@ from artkit_mypaint.stroke_seeds import stroke_seeds
 from artkit_painters import weights
 from artkit_painters.cell_blocks import BLOCK, round_up_to_blocks
 from artkit_painters.dab_painter import DabPainter
-from artkit_painters.dcgan import Generator
 from artkit_painters.geometry_painter import GeometryPainter
-from artkit_painters.patches import paint_tiles_on_patches
 
 
 class Gan(Renderer):
@@ -61,21 +59,15 @@ class Gan(Renderer):
         return sorted(set(weights.shipped_brushes("gan")) & set(weights.shipped_brushes("mean")))
 
     def margin(self, side: int) -> int:
-        return 0 if isinstance(self.painter, Generator) else stroke_geometry.margin(side)
+        return stroke_geometry.margin(side)
 
     def max_extent(self, actions: Tensor, side: int) -> Tensor | None:
-        return None if isinstance(self.painter, Generator) else self.painter.max_extent(actions, float(side))
+        return self.painter.max_extent(actions, float(side))
 
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
-        if isinstance(self.painter, Generator):
-            painter = self.painter
-            coverage = paint_tiles_on_patches(lambda chunk, _: painter(chunk), actions, place.stroke_index, place)
-            return StrokePatches(actions[:, SHAPE_SIZE:, None, None], coverage)
         return self.forward_region(actions, place, Window(0, 0, place.patch_size, place.patch_size))
 
     def forward_region(self, actions: Tensor, place: Place, region: Window) -> StrokePatches:
-        if isinstance(self.painter, Generator):
-            return super().forward_region(actions, place, region)
         x, y, side = region.x - place.margin, region.y - place.margin, float(place.side)
         corner = actions.new_tensor([[x, y]]).expand(len(actions), -1)
         if isinstance(self.painter, DabPainter):
@@ -89,7 +81,7 @@ class Gan(Renderer):
         return StrokePatches(actions[:, SHAPE_SIZE:, None, None], coverage)
 
 
-def _build_painter(metadata: Mapping[str, Any], grain: bool, file: Path) -> GeometryPainter | DabPainter | Generator:
+def _build_painter(metadata: Mapping[str, Any], grain: bool, file: Path) -> GeometryPainter | DabPainter:
     """Build the untrained network of weights.
 
     Raises UsageError if the metadata are incomplete, or if the network paints samples where the mean is requested or
@@ -97,7 +89,7 @@ def _build_painter(metadata: Mapping[str, Any], grain: bool, file: Path) -> Geom
     """
     architecture = metadata.get("architecture")
     if architecture == "dcgan":
-        return Generator()
+        raise UsageError(f"{file} are weights of a dcgan", hint='set renderer.type = "dcgan"')
     painter: GeometryPainter | DabPainter
     try:
         painter = (DabPainter if architecture == "dabs" else GeometryPainter).from_metadata(metadata)

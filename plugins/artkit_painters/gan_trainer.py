@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from artkit import Scene
 from artkit_mypaint.dab_recording import DabRecords, record_dabs
-from artkit_painters import adversarial, dcgan
+from artkit_painters import adversarial, dcgan_networks
 from artkit_painters.adversarial import AdversarialBatch, PatchCritic
 from artkit_painters.brush_extent import measure_extent
 from artkit_painters.dab_painter import DabPainter
@@ -88,15 +88,15 @@ class GanTrainer(StrokeTrainer):
 
     def __init__(self, config: Config, scene: Scene, steps: int, folder: Path) -> None:
         super().__init__(config, scene, steps, folder, config.discrete)
-        self.critic: PatchCritic | dcgan.Critic | None = None
-        self.painter: DabPainter | GeometryPainter | dcgan.Generator
+        self.critic: PatchCritic | dcgan_networks.Critic | None = None
+        self.painter: DabPainter | GeometryPainter | dcgan_networks.Generator
         self._records: DabRecords | None = None
         # Initialised before the painter for every architecture, so that the painter's initial weights for a seed stay
         # those from which the shipped weights were trained.
         patch_critic = PatchCritic()
         if config.architecture == "dcgan":
-            self.painter = dcgan.Generator(config.discrete)
-            self.critic = dcgan.Critic(config.discrete)
+            self.painter = dcgan_networks.Generator(config.discrete)
+            self.critic = dcgan_networks.Critic(config.discrete)
         elif config.architecture == "geometry":
             self.painter = self._build_geometry_painter()
         else:
@@ -140,12 +140,12 @@ class GanTrainer(StrokeTrainer):
 
     @property
     def kind(self) -> str:
-        if isinstance(self.painter, dcgan.Generator):
+        if isinstance(self.painter, dcgan_networks.Generator):
             return "discrete" if self.config.discrete else "dcgan"
         return "mean" if isinstance(self.painter, GeometryPainter) else "gan"
 
     def network_and_metadata(self) -> tuple[nn.Module, dict[str, Any]]:
-        metadata = {} if isinstance(self.painter, dcgan.Generator) else self.painter.metadata()
+        metadata = {} if isinstance(self.painter, dcgan_networks.Generator) else self.painter.metadata()
         return self.painter, {"architecture": self.config.architecture, **metadata}
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -186,7 +186,7 @@ class GanTrainer(StrokeTrainer):
             mean, square = self.painter.moments(windows.actions, windows.corner, windows.side, real.shape[-1])
             error, loss = (mean - real).square().mean(), _moment_loss(mean, square, real)
         else:
-            assert isinstance(self.painter, dcgan.Generator)
+            assert isinstance(self.painter, dcgan_networks.Generator)
             actions, real = self.draw_tiles(step, self.config.batch)
             error = loss = (self.painter(actions) - real).square().mean()
         self.optimizer_step(self._optimizers["regression"], loss)
@@ -199,8 +199,8 @@ class GanTrainer(StrokeTrainer):
             strokes = self.draw_batch(step, self.config.batch)
             windows = close_windows(*strokes, self.stroke_set, self.scene.generator).to(self.scene.device)
             return adversarial.dab_batch(self.painter, self.critic, windows)
-        assert isinstance(self.painter, dcgan.Generator)
-        assert isinstance(self.critic, dcgan.Critic)
+        assert isinstance(self.painter, dcgan_networks.Generator)
+        assert isinstance(self.critic, dcgan_networks.Critic)
         return adversarial.dcgan_batch(self.painter, self.critic, *self.draw_tiles(step, self.config.batch))
 
     def _adversarial_step(self, batch: AdversarialBatch, progress: float) -> dict[str, float]:
@@ -226,7 +226,7 @@ class GanTrainer(StrokeTrainer):
         return losses
 
     def paint(self, actions: Tensor) -> Tensor:
-        if isinstance(self.painter, dcgan.Generator):
+        if isinstance(self.painter, dcgan_networks.Generator):
             tiles: Tensor = self.painter(actions)
             return tiles[:, 0]
         side, margin = self.stroke_set.side, self.stroke_set.margin
@@ -237,7 +237,7 @@ class GanTrainer(StrokeTrainer):
         return patches[:, 0]
 
     def crop(self, patches: Patches) -> Patches:
-        return super().crop(patches) if isinstance(self.painter, dcgan.Generator) else patches
+        return super().crop(patches) if isinstance(self.painter, dcgan_networks.Generator) else patches
 
 
 def _moment_loss(mean: Tensor, square: Tensor, real: Tensor) -> Tensor:

@@ -1,10 +1,10 @@
-"""Base class of the painters' trainers: strokes of a brush as training data, sample images and TensorBoard."""
+"""Base class of the painters' trainers: strokes of a brush as training data, and sample images."""
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from artkit import Config as BaseConfig
-from artkit import Scene, Trainer, UsageError
+from artkit import Scene, Trainer
 from artkit.engine.task import check_finite_gradients
 from artkit_mypaint.brush_files import BrushName
 from artkit_mypaint.engine.engine import Engine
@@ -27,7 +27,6 @@ from artkit_painters.stroke_data import SHARD_SIZE, PatchArray, StrokeSet, Strok
 Patches = TypeVar("Patches", Tensor, PatchArray)
 
 _SAMPLE_STROKES = 24
-_IMAGE_INTERVAL_STEPS = 200  # between sample images in TensorBoard
 
 
 class StrokeTrainer(Trainer):
@@ -46,9 +45,16 @@ class StrokeTrainer(Trainer):
         during the training and used once each, for machines with more than two cores."""
         batch: int = Field(64, ge=1)
         """Strokes per step."""
-        tensorboard: bool = False
-        """Also write losses and sample images for TensorBoard, to `tensorboard/` in the run's folder; needs the extra
-        `tensorboard`."""
+
+        @model_validator(mode="before")
+        @classmethod
+        def _tensorboard_is_a_setting_of_the_run(cls, values: Any) -> Any:
+            """Accept recipes of runs that were made before `tensorboard` became a top-level key."""
+            if isinstance(values, dict) and "tensorboard" in values:
+                values = dict(values)
+                if values.pop("tensorboard"):
+                    raise ValueError("tensorboard is now a top-level key of the recipe: tensorboard = true")
+            return values
 
     config: Config
 
@@ -62,7 +68,6 @@ class StrokeTrainer(Trainer):
         self._sample_patches: PatchArray | None = None
         self._stored: tuple[Tensor, list[PatchArray]] | None = None
         self._stream: StrokeStream | None = None
-        self._tensorboard = _TensorBoard(folder / "tensorboard") if config.tensorboard else None
 
     def prepare(self) -> None:
         if self.needs_strokes(0):
@@ -73,8 +78,6 @@ class StrokeTrainer(Trainer):
             self._open_strokes()
         with _tf32_matmul(self.scene.device):
             losses = self.train_step(step)
-        if self._tensorboard:
-            self._tensorboard.write(step, losses, self.sample)
         return losses
 
     @torch.no_grad()
@@ -189,27 +192,3 @@ def _tf32_matmul(device: torch.device) -> Iterator[None]:
         yield
     finally:
         torch.backends.cuda.matmul.allow_tf32 = before
-
-
-class _TensorBoard:
-    """Writes losses and sample images for TensorBoard. Raises UsageError if it is not installed."""
-
-    def __init__(self, folder: Path) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            raise UsageError(
-                "trainer.tensorboard: TensorBoard is not installed", hint='pip install "neural-artkit[tensorboard]"'
-            ) from None
-        self._open: Callable[[int], Any] = lambda step: SummaryWriter(str(folder), purge_step=step)
-        self._writer: Any = None
-
-    def write(self, step: int, losses: dict[str, float], sample: Callable[[], Tensor]) -> None:
-        """Write the losses of a step, and an image every `_IMAGE_INTERVAL_STEPS`."""
-        if self._writer is None:
-            self._writer = self._open(step)  # discards what an interrupted training wrote after this step
-        for name, value in losses.items():
-            self._writer.add_scalar(name, value, step)
-        if step % _IMAGE_INTERVAL_STEPS == 0:
-            self._writer.add_image("sheet", sample().clamp(0, 1), step)
-        self._writer.flush()

@@ -23,10 +23,11 @@ def artkit_objectives() -> Sequence[type]:
 
 @hookimpl
 def artkit_commands(cli: click.Group) -> None:
-    """Add the command `classes`."""
-    from artkit_vision.commands import classes
+    """Add the commands `classes` and `evaluate`."""
+    from artkit_vision.commands import classes, evaluate
 
     cli.add_command(classes)
+    cli.add_command(evaluate)
 
 
 @hookimpl

@@ -12,7 +12,7 @@ from torch import Tensor
 from artkit import Canvas, Place, Scene, StrokeLog, Window
 from artkit_mypaint.action_spaces import DISCRETE_SPACE, LIFT, SHAPE_SIZE, quantize
 from artkit_painters import weights
-from artkit_painters.dcgan import Generator
+from artkit_painters.dcgan_networks import Generator
 
 
 def place_strokes(count: int, side: int = 32) -> Place:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import math
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ TRAINERS = {
 RENDERERS: dict[str, tuple[str, dict[str, Any]]] = {
     "dabs": ("gan", {}),
     "geometry": ("gan", {"grain": False}),
-    "dcgan": ("gan", {}),
+    "dcgan": ("dcgan", {}),
     "discrete": ("discrete", {}),
     "vae": ("vae", {}),
 }
@@ -174,22 +173,8 @@ def test_full_disk_is_reported(
         task.prepare()
 
 
-# ---------------------------------------------------------------------------------------------------------- TensorBoard
-def test_losses_and_an_image_are_written_for_tensorboard(
-    write_recipe: Callable[..., Path], train: Callable[..., Run], tmp_path: Path
-) -> None:
-    pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    train(write_recipe("geometry", "tensorboard = true"), tmp_path / "run")
-    events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
-    assert [event.step for event in events.Scalars("mse")] == list(range(STEPS))
-    assert [event.step for event in events.Images("sheet")] == [0]
-
-
-def test_error_if_tensorboard_is_not_installed(
-    write_recipe: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(UsageError, match=r"TensorBoard is not installed\n.*pip install"):
-        build_task(write_recipe("geometry", "tensorboard = true"), tmp_path / "run")
+# ------------------------------------------------------------------------------------------------------ older recipes
+def test_tensorboard_is_a_setting_of_the_run(write_recipe: Callable[..., Path]) -> None:
+    assert "tensorboard" not in read_recipe([write_recipe("dabs", "tensorboard = false")]).resolved()["trainer"]
+    with pytest.raises(UsageError, match="now a top-level key"):
+        read_recipe([write_recipe("dabs", "tensorboard = true")])

@@ -14,6 +14,7 @@ from artkit import Scene, UsageError
 from artkit.files import sha256
 from artkit_mypaint.action_spaces import STROKE_SPACE
 from artkit_painters import weights
+from artkit_painters.dcgan import Dcgan
 from artkit_painters.gan import Gan
 from artkit_painters.geometry_painter import GeometryPainter
 from artkit_painters.vae import Vae
@@ -170,9 +171,11 @@ def test_all_shipped_weights_can_be_loaded(scene: Callable[..., Scene]) -> None:
     for file in weights.SHIPPED.glob("*.safetensors"):
         _, metadata, checksum = weights.load(file)
         kind = file.name.partition("-")[0]
-        renderer: Gan | Vae
+        renderer: Gan | Vae | Dcgan
         if kind == "vae":
             renderer = Vae(Vae.Config(brush=metadata["brush"]), scene())
+        elif kind == "dcgan":
+            renderer = Dcgan(Dcgan.Config(brush=metadata["brush"]), scene())
         else:
             renderer = build_mean_renderer(scene, brush=metadata["brush"], grain=kind == "gan")
         assert renderer.provenance["weights"] == checksum

@@ -16,6 +16,7 @@ from artkit.cli.export import export
 from artkit.cli.new_plugin import new_plugin
 from artkit.cli.plugins import list_plugins
 from artkit.cli.recipes import list_recipes
+from artkit.cli.reproduce import reproduce
 from artkit.cli.run import run
 from artkit.cli.schema import print_schema
 from artkit.errors import ArtkitError
@@ -88,7 +89,7 @@ def cli(debug: bool) -> None:
     """Paint pictures with brush strokes that are optimised by the gradient of a neural network."""
 
 
-for command in (run, export, examples, list_plugins, list_recipes, new_plugin, print_schema, doctor):
+for command in (run, export, examples, list_plugins, list_recipes, new_plugin, print_schema, reproduce, doctor):
     cli.add_command(command)
 
 

@@ -39,9 +39,6 @@ class OptimizationTask(Task):
     folder: where arrays that do not fit into memory are stored.
     """
 
-    steps_per_epoch: int = 1
-    """The number of steps after which every stroke was updated once."""
-
     steps_before: int = 0
     """The number of steps of earlier runs whose state this one goes on from."""
 

@@ -24,6 +24,7 @@ from artkit.engine.run_folder import RunFolder
 from artkit.engine.task import Diverged, Interrupted, Task
 from artkit.errors import ArtkitError
 from artkit.output import report
+from artkit.output.run_logs import RunLogs
 from artkit.recipes.provenance import provenance_record
 from artkit.recipes.recipe import RECORD, Recipe
 from artkit.registry.plugin_registry import get_registry
@@ -65,6 +66,7 @@ class Run:
     _started: bool = field(default=False, init=False)
     _failed: bool = field(default=False, init=False)
     _interrupt: InterruptGuard = field(default_factory=InterruptGuard, init=False)
+    _logs: RunLogs = field(init=False)
 
     def execute(self) -> Run:
         """Execute all remaining steps, write the results and return the run.
@@ -116,6 +118,7 @@ class Run:
             )
         if self._started:
             return
+        self._logs = RunLogs(self.recipe, self.folder)
         recipe = self.recipe.resolved()
         recipe[RECORD] = provenance_record(self.recipe, self.task.provenance)
         earlier_steps = self._run_folder.claim(recipe, self.task.steps, self.resume)
@@ -149,6 +152,13 @@ class Run:
         append(line)
         self.losses = losses
         self.step += 1
+        self._logs.write(
+            self.step - 1,
+            losses,
+            steps=self.task.steps,
+            steps_per_epoch=self.task.steps_per_epoch,
+            picture=lambda: self._open_picture([]),
+        )
         self._call_plugins(self.step - 1, losses)
         if self.progress:
             self.progress(self.step, losses)
@@ -186,7 +196,10 @@ class Run:
 
     def picture(self) -> Image.Image:
         """Return the current picture."""
-        outputs = self.outputs if self.step == self.task.steps else []
+        return self._open_picture(self.outputs if self.step == self.task.steps else [])
+
+    def _open_picture(self, outputs: list[Path]) -> Image.Image:
+        """Return the picture of outputs, or of the current state if there are none."""
         with (
             tempfile.TemporaryDirectory() as folder,
             Image.open(_main_picture(outputs or self.task.write_outputs(Path(folder)))) as opened,

@@ -22,7 +22,7 @@ from artkit.errors import UsageError
 from artkit.files import cannot_write, read_text, remove_leftovers, write_text
 from artkit.recipes.reading import read_recipe
 from artkit.recipes.recipe import RECIPE_FILE as RECIPE_FILE
-from artkit.recipes.recipe import RECORD
+from artkit.recipes.recipe import RECORD, WITHOUT_EFFECT
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 LOG_FILE = "log.jsonl"
@@ -153,17 +153,14 @@ class RunFolder:
 
 
 def _differing_keys(old: Any, new: Any, key: str = "") -> Iterator[str]:
-    """Yield the keys in which two recipes differ.
-
-    Of their records only the checksums count; device and output do not, since they change no stroke.
-    """
+    """Yield the keys in which two recipes differ, except `WITHOUT_EFFECT`. Of their records only checksums count."""
     if isinstance(old, dict) and isinstance(new, dict):
         for name in old.keys() | new.keys():
             if not key and name == RECORD:
                 yield from _differing_keys(
                     old.get(RECORD, {}).get("sha256"), new.get(RECORD, {}).get("sha256"), "sha256"
                 )
-            elif not key and name in ("device", "output"):
+            elif not key and name in WITHOUT_EFFECT:
                 continue
             else:
                 yield from _differing_keys(old.get(name), new.get(name), f"{key}.{name}" if key else name)

@@ -17,11 +17,13 @@ from artkit.errors import ArtkitError
 class Task(ABC):
     """The work of a run, executed step by step.
 
-    steps: their number. provenance: sha256 of input files and weights by name, for the record in the run's recipe.
-    notes: messages for the user, a line each.
+    steps: their number. steps_per_epoch: the number after which every stroke was updated once; 1 unless a picture is
+    optimised window by window. provenance: sha256 of input files and weights by name, for the record in the run's
+    recipe. notes: messages for the user, a line each.
     """
 
     steps: int
+    steps_per_epoch: int = 1
     provenance: dict[str, str]
     notes: list[str]
 

@@ -17,6 +17,12 @@ class Phase:
 
     x, y: upper left of the first tile. pitch: distance between neighbouring tiles in both directions. side: of a tile.
     All in px.
+
+    Examples:
+        >>> import artkit
+        >>> phase = artkit.Phase(first=0, x=0, y=0, pitch=48, rows=1, columns=2, side=32)
+        >>> phase.origins().tolist()
+        [[0, 0], [48, 0]]
     """
 
     first: int

@@ -16,6 +16,14 @@ class Place:
     px around a tile that are rendered too, for paint that extends beyond the tile. stroke_index (m,) int64: index of
     each stroke in painting order; together with `seed` it determines the stroke's random numbers. size: width and
     height of the scaled picture in px. scale: px per px of the recipe.
+
+    Examples:
+        >>> import artkit, torch
+        >>> place = artkit.Place(torch.zeros(2, 2), 32, 8, torch.arange(2), (32, 32), seed=0)
+        >>> place.patch_size
+        48
+        >>> place.random(5).shape
+        torch.Size([2, 5])
     """
 
     origin: Tensor

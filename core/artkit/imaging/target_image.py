@@ -16,7 +16,16 @@ from artkit.imaging.pixels import Pixels, pixels_to_tensor
 
 
 class TargetImage:
-    """The image to paint, fitted to the size of the picture. Windows can be cut from it."""
+    """The image to paint, fitted to the size of the picture. Windows can be cut from it.
+
+    Examples:
+        >>> import artkit, torch
+        >>> target = artkit.TargetImage(torch.rand(1, 3, 64, 96))
+        >>> target.size
+        (96, 64)
+        >>> target.window(artkit.Window(8, 0, 32, 16)).shape
+        torch.Size([1, 3, 16, 32])
+    """
 
     def __init__(self, pixels: Tensor) -> None:
         self.pixels = pixels

@@ -18,6 +18,23 @@ class Agent(Component, nn.Module, ABC):
 
     uses_targets: whether the actions depend on the targets passed to `forward`. Only such an agent can be trained on
     `[data]`, and paint images that it was not trained on.
+
+    Examples:
+        >>> import artkit, torch
+        >>> class Middle(artkit.Agent):
+        ...     '''Strokes in the middle of their tiles.'''
+        ...     name = "middle"
+        ...     def __init__(self, config, scene):
+        ...         super().__init__(config, scene)
+        ...         shape = (1, scene.action_count, len(scene.renderer.space))
+        ...         self.logits = torch.nn.Parameter(torch.zeros(shape))
+        ...     def forward(self, scene, targets=None):
+        ...         return self.logits.sigmoid()
+        >>> scene = artkit.scene((64, 64))
+        >>> scene.renderer = scene.make("renderer", "gan")
+        >>> scene.canvas = scene.make("canvas", "single", strokes=5)
+        >>> scene.make("agent", Middle)(scene).shape
+        torch.Size([1, 5, 12])
     """
 
     uses_targets: ClassVar[bool] = False

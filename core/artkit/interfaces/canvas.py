@@ -19,6 +19,18 @@ class Canvas(Component, StrokeLayout, ABC):
     """Lays out strokes on the picture of a scene. Subclasses implement `layout` and may set `clip`.
 
     clip: whether paint ends at the edge of its tile; False by default.
+
+    Examples:
+        >>> import artkit
+        >>> class Row(artkit.Canvas):
+        ...     '''A row of squares, one stroke each.'''
+        ...     name = "row"
+        ...     def layout(self, scene):
+        ...         width, height = scene.size
+        ...         columns = range(0, width, height)
+        ...         return tuple(artkit.Phase(i, x, 0, height, 1, 1, height) for i, x in enumerate(columns))
+        >>> artkit.scene((96, 32)).make("canvas", Row).tiles().tolist()
+        [[0, 0, 32], [32, 0, 32], [64, 0, 32]]
     """
 
     def __init__(self, config: Config, scene: Scene) -> None:

@@ -17,8 +17,14 @@ class Component:
     name: the value of the recipe's ``type``. Config: the settings of its table in the recipe. provenance: the sha256 of
     each file that the component was built from, such as ``{"weights": "6ae0..."}``; it is saved in the run's recipe.
     scheduled: the names of the settings that follow the progress of the run, and so depend on its number of steps; a
-    run that gets more steps lists them. The first paragraph of the class docstring is the summary
-    that ``artkit plugins`` and editors show.
+    run that gets more steps lists them. The first paragraph of the class docstring is the summary that ``artkit
+    plugins`` and editors show.
+
+    Examples:
+        >>> import artkit
+        >>> exporter = artkit.scene().make("exporter", "png", bits=16)
+        >>> exporter.name, exporter.config.bits
+        ('png', 16)
     """
 
     name: ClassVar[str]

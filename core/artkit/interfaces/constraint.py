@@ -21,6 +21,17 @@ class Constraint(Component, nn.Module, ABC):
     Its Config is a subclass of `Constraint.Config`. elementwise: whether each stroke is mapped independently of the
     others. If all constraints of a recipe are elementwise, a step of a large picture computes only the strokes that it
     needs.
+
+    Examples:
+        >>> import artkit, torch
+        >>> class Upper(artkit.Constraint):
+        ...     '''All numbers of an action in the upper half of their range.'''
+        ...     name = "upper"
+        ...     elementwise = True
+        ...     def forward(self, actions, progress):
+        ...         return (1 + actions) / 2
+        >>> artkit.scene().make("constraint", Upper)(torch.zeros(1, 2, 12), progress=0.0).min()
+        tensor(0.5000)
     """
 
     elementwise: bool = False

@@ -17,6 +17,22 @@ class Data(Component, ABC):
     """A data set of images, by indices from 0. Its Config is a subclass of `Data.Config`.
 
     classes: the names of the classes, in the order of the labels; empty if the images have no labels.
+
+    Examples:
+        >>> import artkit, torch
+        >>> class Greys(artkit.Data):
+        ...     '''Uniform images, from black to white.'''
+        ...     name = "greys"
+        ...     def __init__(self, config, scene):
+        ...         super().__init__(config, scene)
+        ...         self.size = scene.size
+        ...     def __len__(self):
+        ...         return 11
+        ...     def images(self, indices):
+        ...         width, height = self.size
+        ...         return (indices / 10).view(-1, 1, 1, 1).expand(-1, 3, height, width)
+        >>> artkit.scene((32, 32)).make("data", Greys, batch=4).images(torch.tensor([0, 5])).shape
+        torch.Size([2, 3, 32, 32])
     """
 
     class Config(BaseConfig):

@@ -19,6 +19,17 @@ class Exporter(Component, ABC):
     suffixes: the extensions that it writes, lower case with the dot: ``(".tif", ".tiff")``. companions: what it may
     write beside the file, as endings that replace the suffix: ``("_files", ".html")`` stands for the folder NAME_files
     and the file NAME.html beside NAME.dzi.
+
+    Examples:
+        >>> import artkit
+        >>> class Size(artkit.Exporter):
+        ...     '''Width and height of a painting as text.'''
+        ...     name = "size"
+        ...     suffixes = (".txt",)
+        ...     def write(self, painting, file):
+        ...         file.write_text(f"{painting.size}")
+        >>> artkit.scene().make("exporter", Size).suffixes
+        ('.txt',)
     """
 
     suffixes: ClassVar[tuple[str, ...]]

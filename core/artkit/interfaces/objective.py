@@ -24,6 +24,17 @@ class Objective(Component, nn.Module, ABC):
 
     Its Config is a subclass of `Objective.Config`. target: the image to paint, if this objective has one; None by
     default. margin: px around a window that influence its score; windows of a large picture overlap by it.
+
+    Examples:
+        >>> import artkit, torch
+        >>> class Dark(artkit.Objective):
+        ...     '''The mean of the picture.'''
+        ...     name = "dark"
+        ...     def forward(self, view):
+        ...         return view.image.mean((1, 2, 3))
+        >>> view = artkit.View(torch.ones(2, 3, 8, 8), None, artkit.Window(0, 0, 8, 8), progress=0.0)
+        >>> artkit.scene().make("objective", Dark, weight=2.0)(view)
+        tensor([1., 1.])
     """
 
     margin: ClassVar[int] = 32

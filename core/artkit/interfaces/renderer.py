@@ -26,6 +26,21 @@ class Renderer(Component, nn.Module, ABC):
     space: the action space, which gives names and units to the A numbers of an action. differentiable: whether
     gradients flow through `forward`; otherwise the renderer can only export. shared: whether a picture has a single
     action, which is rendered on every tile according to the tile's place.
+
+    Examples:
+        >>> import artkit, torch
+        >>> class Tint(artkit.Renderer):
+        ...     '''Covers the whole tile evenly.'''
+        ...     name = "tint"
+        ...     space = artkit.ActionSpace("tint-1", tuple(map(artkit.Dimension, ("red", "green", "blue", "opacity"))))
+        ...     def forward(self, actions, place):
+        ...         size = place.patch_size
+        ...         coverage = actions[:, 3:, None, None].expand(-1, 1, size, size)
+        ...         return artkit.StrokePatches(actions[:, :3, None, None], coverage)
+        >>> renderer = artkit.scene().make("renderer", Tint)
+        >>> place = artkit.Place(torch.zeros(2, 2), 16, 0, torch.arange(2), (16, 16), seed=0)
+        >>> renderer(torch.rand(2, 4), place).coverage.shape
+        torch.Size([2, 1, 16, 16])
     """
 
     space: ActionSpace

@@ -59,6 +59,14 @@ class Scene:
     from its name or its class: ``make(kind, type, **settings)``; raises UsageError for invalid settings. data: the
     images that an agent trains on, if it trains. target: the image to paint, if an objective has one. constraints:
     in the order in which they apply. folder: where arrays that do not fit into memory are stored (`artkit.memmap`).
+
+    Examples:
+        >>> import artkit
+        >>> scene = artkit.scene((96, 64), seed=3)
+        >>> scene.renderer = scene.make("renderer", "gan")
+        >>> scene.canvas = scene.make("canvas", "single", strokes=7)
+        >>> scene.action_count
+        7
     """
 
     size: tuple[int, int]

@@ -18,6 +18,34 @@ class Trainer(Component, nn.Module, ABC):
 
     A checkpoint holds its ``state_dict``, the state of its `optimizers` and the scene's generator; training that
     resumes from them must give the same results.
+
+    Examples:
+        >>> import artkit, pathlib, torch
+        >>> class Mean(artkit.Trainer):
+        ...     '''Learns the mean of normal random numbers.'''
+        ...     name = "mean"
+        ...     def __init__(self, config, scene, steps, folder):
+        ...         super().__init__(config, scene, steps, folder)
+        ...         self.mean = torch.nn.Parameter(torch.ones(()))
+        ...         self._optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
+        ...     def step(self, step):
+        ...         loss = (self.mean - torch.randn(64, generator=self.scene.generator)).square().mean()
+        ...         self._optimizer.zero_grad()
+        ...         loss.backward()
+        ...         self._optimizer.step()
+        ...         return {"mse": loss.item()}
+        ...     def optimizers(self):
+        ...         return {"mean": self._optimizer}
+        ...     def sample(self):
+        ...         return self.mean.detach().clamp(0, 1).expand(3, 8, 8)
+        ...     def save(self, folder):
+        ...         file = folder / "mean.safetensors"
+        ...         file.write_bytes(b"")
+        ...         return file
+        >>> trainer = Mean(Mean.Config(), artkit.scene(), 30, pathlib.Path())
+        >>> losses = [trainer.step(step) for step in range(30)]
+        >>> abs(trainer.mean.item()) < 0.2
+        True
     """
 
     def __init__(self, config: Config, scene: Scene, steps: int, folder: Path) -> None:

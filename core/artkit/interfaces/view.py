@@ -22,6 +22,12 @@ class View:
     scale. progress: 0 at the first step, 1 at the last. actions (n, N, A): the constrained actions of all strokes.
     raw_actions (n, N, A): the actions before the constraints. Both are None in steps that render a subset of the
     strokes. labels (n,) int64: the classes of the targets, or None if they have none.
+
+    Examples:
+        >>> import artkit, torch
+        >>> view = artkit.View(torch.rand(1, 3, 8, 8), None, artkit.Window(0, 0, 8, 8), progress=0.5)
+        >>> view.cached("mean", lambda: view.image.mean()) is view.cached("mean", lambda: None)
+        True
     """
 
     image: Tensor

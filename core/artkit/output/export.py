@@ -40,6 +40,15 @@ def open_painting(
     scale: times the size of the recipe. renderer, brush, background: replace those of the run. region: the part of the
     picture to export, px of the recipe's picture. Raises ArtkitError if the folder holds no painting; UsageError for a
     renderer of another action space, or a region that does not lie in the picture.
+
+    Examples:
+        >>> import artkit, pathlib
+        >>> recipe = {"size": (48, 32), "canvas": {"type": "single", "strokes": 2}}
+        >>> recipe["objective"] = {"smooth": {"type": "total-variation"}}
+        >>> run = artkit.paint(recipe, steps=1, out="example").execute()
+        >>> painting = artkit.open_painting(pathlib.Path("example"), scale=3)
+        >>> painting.size
+        (144, 96)
     """
     log = StrokeLog.load(run / STROKES_FILE)
     if background:

@@ -94,6 +94,15 @@ class RunSettings(Config):
     strokes are painted: an image file, or the folder of an earlier run."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device to compute on: `auto` uses a CUDA GPU if there is one."""
+    csv: bool = False
+    """Also write the losses of each step to `losses.csv` in the run's folder."""
+    tensorboard: bool = False
+    """Also write losses and pictures for TensorBoard, to `tensorboard/` in the run's folder; needs the extra
+    `tensorboard`."""
+    trackio: bool = False
+    """Also log losses and pictures to trackio's local project `artkit`; needs the extra `trackio`."""
+    log_images: Annotated[int, Field(ge=0)] = 100
+    """Steps from one picture for TensorBoard or trackio to the next. 0: no pictures."""
     optimizer: OptimizerConfig = OptimizerConfig()
     """The optimiser of the agent's parameters."""
     output: OutputConfig = OutputConfig()
@@ -114,6 +123,9 @@ LOG_KEYS = ("step", "loss", "seconds", "verdicts")
 
 RECIPE_FILE = "recipe.toml"
 """Name of the recipe in a run's folder."""
+
+WITHOUT_EFFECT = ("device", "output", "csv", "tensorboard", "trackio", "log_images")
+"""Top-level settings and tables that change no stroke: a run may resume with other values."""
 
 RECORD = "record"
 """The table in a run's recipe with versions and checksums; not a setting."""

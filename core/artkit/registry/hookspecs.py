@@ -28,6 +28,14 @@ GROUP = "artkit"
 
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
+"""Mark a function of a plugin as a hook of artkit, by its name.
+
+Examples:
+    >>> import artkit
+    >>> @artkit.hookimpl
+    ... def artkit_step(run, step, losses):
+    ...     print(step, losses["loss"])
+"""
 
 
 @hookspec

@@ -28,6 +28,18 @@ class RenderedPainting:
 
     scale: size relative to the recipe's. metadata: key and value of texts to write into the file. region: the part to
     export, in px of the recipe; None means the whole picture. folder: where large temporary files are created.
+
+    Examples:
+        >>> import artkit, torch
+        >>> phase = artkit.Phase(first=0, x=0, y=0, pitch=48, rows=1, columns=1, side=48)
+        >>> painter = artkit.painter("mypaint")
+        >>> log = artkit.StrokeLog(
+        ...     size=(48, 48), background=(1, 1, 1), seed=0, renderer={"type": "mypaint"}, space=painter.space.name,
+        ...     names=painter.space.names, actions=torch.rand(1, 12), phases=(phase,),
+        ... )
+        >>> painting = artkit.RenderedPainting(log, painter.renderer, scale=2.0)
+        >>> painting.to_tensor().shape, painting.pixels(bits=16).dtype
+        (torch.Size([3, 96, 96]), dtype('uint16'))
     """
 
     log: StrokeLog

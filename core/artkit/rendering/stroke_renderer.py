@@ -17,6 +17,12 @@ class StrokePatches(NamedTuple):
     """m strokes, each rendered on a patch: its tile and the margin around it, S px a side. Straight alpha.
 
     colour: (m, 3, S, S), or (m, 3, 1, 1) for one colour per stroke; sRGB in [0, 1]. coverage: (m, 1, S, S) in [0, 1].
+
+    Examples:
+        >>> import artkit, torch
+        >>> patches = artkit.StrokePatches(colour=torch.rand(2, 3, 1, 1), coverage=torch.ones(2, 1, 48, 48))
+        >>> patches.coverage.shape
+        torch.Size([2, 1, 48, 48])
     """
 
     colour: Tensor

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Dimension:
-    """One number of an action. It lies in [0, 1]; 0 means `low` and 1 means `high`, in `unit`."""
+    """One number of an action. It lies in [0, 1]; 0 means `low` and 1 means `high`, in `unit`.
+
+    Examples:
+        >>> import artkit
+        >>> artkit.Dimension("radius", "px", 1.0, 9.0)
+        Dimension(name='radius', unit='px', low=1.0, high=9.0)
+    """
 
     name: str
     unit: str = ""
@@ -20,6 +26,13 @@ class ActionSpace:
     """The order, names and units of the A numbers of an action, all in [0, 1].
 
     `name` identifies the space: weights trained in one space do not fit a renderer of another.
+
+    Examples:
+        >>> import artkit
+        >>> x, radius = artkit.Dimension("x", "tile"), artkit.Dimension("radius", "px", 1.0, 9.0)
+        >>> space = artkit.ActionSpace("dots-1", (x, radius))
+        >>> len(space), space.index("radius")
+        (2, [1])
     """
 
     name: str

@@ -41,6 +41,18 @@ class StrokeLog:
     dimensions. actions: (N, A) in [0, 1], or (1, A) if all strokes share one action. phases: the tiles of the strokes.
     clip: whether paint ends at the edge of its tile. background_image: the picture under the strokes instead of the
     colour, which is then its mean.
+
+    Examples:
+        >>> import artkit, pathlib, torch
+        >>> phase = artkit.Phase(first=0, x=0, y=0, pitch=48, rows=1, columns=1, side=48)
+        >>> space = artkit.brush().space
+        >>> log = artkit.StrokeLog(
+        ...     size=(48, 48), background=(1, 1, 1), seed=0, renderer={"type": "mypaint"}, space=space.name,
+        ...     names=space.names, actions=torch.rand(1, 12), phases=(phase,),
+        ... )
+        >>> log.save(pathlib.Path("strokes.json"))
+        >>> torch.equal(artkit.StrokeLog.load(pathlib.Path("strokes.json")).actions, log.actions)
+        True
     """
 
     size: tuple[int, int]
