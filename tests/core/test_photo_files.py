@@ -227,12 +227,15 @@ def test_embedded_profiles_are_converted_to_srgb(
     assert not _is_close(pixels[0, [0, -1]] * 255, expected, 6)
 
 
-def test_float_tiffs_in_linear_light_keep_their_shadows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", ["float32", "uint16"])
+def test_tiffs_in_linear_light_keep_their_shadows(tmp_path: Path, dtype: str) -> None:
     pytest.importorskip("pyvips")
     pixels = np.stack([GREY, GREY * 0.8, GREY * 0.7], -1) / 100
+    pixels[0, 0] = 1
     profile = matrix_profile(ADOBE, 1.0, "linear")
-    tifffile.imwrite(tmp_path / "a.tif", pixels.astype("float32"), photometric="rgb", iccprofile=profile)
-    assert _is_close(_load(tmp_path / "a.tif"), _to_srgb(pixels[0, [0, -1]] @ np.array(ADOBE)), 2)
+    values = _scaled(pixels, 65535 if dtype == "uint16" else 1, dtype)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", iccprofile=profile)
+    assert _is_close(_load(tmp_path / "a.tif"), _to_srgb(pixels[1, [0, -1]] @ np.array(ADOBE)), 2)
 
 
 def test_a_camera_may_name_adobe_rgb_in_exif_only(tmp_path: Path) -> None:
@@ -296,10 +299,14 @@ def test_profiles_of_srgb_leave_the_pixels_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("profile", "word"), [(b"no profile", "damaged"), (_cmyk_profile(), "CMYK")])
-def test_a_profile_that_does_not_fit_is_ignored_with_a_note(tmp_path: Path, profile: bytes, word: str) -> None:
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_a_profile_that_does_not_fit_is_ignored_with_a_note(
+    tmp_path: Path, profile: bytes, word: str, dtype: str
+) -> None:
     notes: list[str] = []
-    Image.fromarray(_scaled(RGB, 255, "uint8")).save(tmp_path / "a.png", icc_profile=profile)
-    assert _load(tmp_path / "a.png", notes) == RGB_COLOURS
+    values = _scaled(RGB, 255 if dtype == "uint8" else 65535, dtype)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", iccprofile=profile)
+    assert _load(tmp_path / "a.tif", notes) == RGB_COLOURS
     assert word in notes[0]
     assert "ignored" in notes[0]
 
@@ -345,6 +352,31 @@ def test_the_first_frame_is_used_with_a_note(tmp_path: Path, name: str) -> None:
     first.save(tmp_path / f"still-{name}")
     assert _load(tmp_path / f"still-{name}", notes := []) == GREY_COLOURS
     assert not notes
+
+
+@pytest.mark.parametrize("values", [GREY * 255, RGB])
+def test_pages_of_a_tiff_have_a_note_also_with_libvips(tmp_path: Path, values: Any) -> None:
+    pytest.importorskip("pyvips")
+    pages = np.stack([values, values * 0]).astype("float32")
+    tifffile.imwrite(tmp_path / "a.tif", pages, photometric="rgb" if values is RGB else "minisblack")
+    _load(tmp_path / "a.tif", notes := list[str]())
+    assert "several pages" in notes[0]
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_reduced_copies_in_a_tiff_are_no_pages(tmp_path: Path, bits: int) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for step in (1, 2):
+            values = _scaled(RGB[::step, ::step], (1 << bits) - 1, f"uint{bits}")
+            file.write(values, photometric="rgb", subfiletype=step - 1, iccprofile=srgb_profile())
+    assert _load(tmp_path / "a.tif", notes := []) == RGB_COLOURS
+    assert not notes
+
+
+def test_a_file_of_a_camera_that_shows_its_preview_has_a_note(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.dng", _scaled(RGB, 255, "uint8"), photometric="rgb", subfiletype=1)
+    assert _load(tmp_path / "a.dng", notes := []) == RGB_COLOURS
+    assert "only its preview of 32 x 16 px" in notes[0]
 
 
 # ------------------------------------------------------------------------------------------------------ missing extras

@@ -46,19 +46,35 @@ def _apply_profile(image: Image.Image, profile: bytes | None) -> tuple[Image.Ima
         return _transform(image, source), ""
     if profile is None:
         return image.convert("RGB"), ""
+    space = profile_space(profile)
+    if image.mode == "L" and space == "RGB":  # some programs store a grey image with the profile of its screen
+        image = image.convert("RGB")
+    if note := profile_note(space, _SPACES[image.mode]):
+        return _apply_profile(image, None)[0], note
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    if image.mode == "RGB" and _is_srgb(source):
+        return image, ""
+    return _transform(image, source), ""
+
+
+def profile_space(profile: bytes) -> str:
+    """Return the colour space of an ICC profile's values: RGB, GRAY, CMYK, Lab, …; empty if it is damaged."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        space = source.profile.xcolor_space.strip()
-        if image.mode == "L" and space == "RGB":  # some programs store a grey image with the profile of its screen
-            image = image.convert("RGB")
-        if _SPACES[image.mode] != space:
-            plain = _apply_profile(image, None)[0]
-            return plain, f"its colour profile is of {space} instead of {_SPACES[image.mode]} values and is ignored"
-        if image.mode == "RGB" and _is_srgb(source):
-            return image, ""
-        return _transform(image, source), ""
+        if source.profile.xcolor_space.strip() == "RGB":
+            _transform(Image.new("RGB", (1, 1)), source)
+        return source.profile.xcolor_space.strip()
     except (OSError, ImageCms.PyCMSError):
-        return _apply_profile(image, None)[0], "its colour profile is damaged and is ignored"
+        return ""
+
+
+def profile_note(space: str, needed: str) -> str:
+    """Return a note on a profile that does not fit the values of an image; empty if it does."""
+    if space == needed:
+        return ""
+    if not space:
+        return "its colour profile is damaged and is ignored"
+    return f"its colour profile is of {space} instead of {needed} values and is ignored"
 
 
 def _transform(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:

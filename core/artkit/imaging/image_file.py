@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from artkit.imaging.vips_file import VipsFile, vips_library
 
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-_WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PLANAR_CONFIGURATION, _SAMPLE_FORMAT = 256, 257, 258, 284, 339
+_SUBFILE_TYPE, _WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PLANAR_CONFIGURATION, _SAMPLE_FORMAT = 254, 256, 257, 258, 284, 339
 _GAMMA_TOLERANCE = 0.02  # sRGB is written as 1 / 2.2
 _DARK_HIGH_BYTE = 15  # 16-bit colours of at most 12 bits have no larger high byte
 
@@ -58,7 +58,7 @@ def read_image(file: Path, needed: tuple[int, int], max_pixels: int) -> ImageFil
     try:
         with _pillow(file) as opened:
             _check_pixels(file, opened.size, max_pixels)
-            return _read_with_pillow(opened, needed)
+            return _read_with_pillow(file, opened, needed)
     except UsageError:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds of exceptions on damaged files
@@ -130,21 +130,28 @@ def _upright_size(opened: Image.Image) -> tuple[int, int]:
     return (height, width) if turned else (width, height)
 
 
-def _read_with_pillow(opened: Image.Image, needed: tuple[int, int]) -> ImageFile:
+def _read_with_pillow(file: Path, opened: Image.Image, needed: tuple[int, int]) -> ImageFile:
     raw_mode = _raw_mode(opened)  # first: Pillow decodes some formats to read their EXIF
-    size, notes = _upright_size(opened), [_frames_note(opened)]
+    size, notes = _upright_size(opened), [_frames_note(file, opened)]
     width, height = needed if size == opened.size else needed[::-1]  # of the image as it is stored
     opened.draft("RGB", (width * 2, height * 2))
     tags: Mapping[int, Any] = getattr(opened, "tag_v2", {})
     if tags.get(_PLANAR_CONFIGURATION) == 2 and max(tags.get(_BITS_PER_SAMPLE, (8,))) > 8:
         raise _UnsupportedError("16-bit channels that are stored one after the other")
     profile = opened.info.get("icc_profile") or _implied_profile(opened)
+    is_16_bit = raw_mode.endswith(("16L", "16B"))
+    if (
+        "icc_profile" in opened.info
+        and vips_library() is not None
+        and (is_16_bit or opened.mode.startswith(("I", "F")))
+    ):
+        raise _UnsupportedError("a colour profile of more than 8 bits")  # libvips converts all bits
     image = ImageOps.exif_transpose(opened)
     image.load()
     if image.mode.startswith(("I", "F")) or (image.mode == "L" and tags.get(_SAMPLE_FORMAT) in (2, (2,))):
         image, note = _to_8_bits(image, tags)
         notes.append(note)
-    elif raw_mode.endswith(("16L", "16B")) and _is_dark(image):
+    elif is_16_bit and _is_dark(image):
         # Pillow keeps the high bytes only; in data of 12 bits they are nearly 0.
         if vips_library() is not None:
             raise _UnsupportedError("16-bit values that are nearly black")
@@ -162,13 +169,21 @@ def _raw_mode(opened: Image.Image) -> str:
     return str(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
 
 
-def _frames_note(opened: Image.Image) -> str:
+def _frames_note(file: Path, opened: Image.Image) -> str:
     if opened.format == "TIFF":
-        pages = getattr(opened, "n_frames", 1)
-        return f"it has {pages} pages; the first one is used" if pages > 1 else ""
+        return _pages_note(_tiff_directories(file))
     # An MPO is a photo with previews, or its second view.
     animated = opened.format != "MPO" and getattr(opened, "is_animated", False)
     return "it is animated; its first frame is used" if animated else ""
+
+
+def _pages_note(directories: Sequence[Mapping[int, Any]]) -> str:
+    """Return a note on the first two pages of a TIFF: one of a camera may begin with a preview."""
+    reduced = [bool(tags.get(_SUBFILE_TYPE, 0) & 1) for tags in directories]
+    if reduced[:1] == [True]:
+        size = f"{directories[0].get(_WIDTH)} x {directories[0].get(_HEIGHT)} px"
+        return f"only its preview of {size} can be read; save the photo as JPEG or TIFF"
+    return "it has several pages; the first one is used" if reduced[1:] == [False] else ""
 
 
 def _implied_profile(opened: Image.Image) -> bytes | None:
@@ -216,22 +231,25 @@ def _vips(file: Path, error: Exception) -> Iterator[VipsFile]:
 
 
 def _read_with_vips(file: Path, opened: VipsFile) -> ImageFile:
-    image, notes = opened.read(_tiff_tags(file))
-    return ImageFile(image, opened.size, notes)
+    directories = _tiff_directories(file)
+    image, notes = opened.read(directories[0] if directories else {})
+    return ImageFile(image, opened.size, tuple(note for note in (_pages_note(directories), *notes) if note))
 
 
-def _tiff_tags(file: Path) -> Mapping[int, Any]:
-    """Return the tags of the first page of a TIFF, which Pillow reads also where it cannot decode the pixels."""
+def _tiff_directories(file: Path) -> list[Mapping[int, Any]]:
+    """Return the tags of the first two pages of a TIFF, which Pillow reads also where it cannot decode the pixels."""
+    directories: list[Mapping[int, Any]] = []
     try:
         with file.open("rb") as stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             header = stream.read(8)
-            if not header.startswith(_TIFF_SIGNATURES):
-                return {}
-            header += stream.read(8) if header[2:3] == b"+" or header[3:4] == b"+" else b""
-            directory = TiffImagePlugin.ImageFileDirectory_v2(header)
-            stream.seek(directory.next)
-            directory.load(stream)
-            return dict(directory)
+            if header.startswith(_TIFF_SIGNATURES):
+                header += stream.read(8) if b"+" in header[2:4] else b""
+                directory = TiffImagePlugin.ImageFileDirectory_v2(header)
+                while directory.next and len(directories) < 2:
+                    stream.seek(directory.next)
+                    directory.load(stream)
+                    directories.append(dict(directory))
     except Exception:  # damaged; the decoder reports it
-        return {}
+        pass
+    return directories

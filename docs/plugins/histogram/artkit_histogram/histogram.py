@@ -33,8 +33,8 @@ class Histogram(Objective):
         # Red, green, blue and the four diagonals of the colour cube: lightness, and three pairs of opposite colours.
         axes = torch.cat([torch.eye(3), torch.tensor([[1.0, 1, 1], [1, 1, -1], [1, -1, 1], [-1, 1, 1]]) / 3**0.5])
         self._axes = axes.to(scene.device)
-        image = load_target_image(config.image, (config.side, config.side), "stretch").pixels.to(scene.device)
-        self._target = self._sorted_values(image)
+        image = load_target_image(config.image, (config.side, config.side), "stretch", notes=scene.notes)
+        self._target = self._sorted_values(image.pixels.to(scene.device))
 
     def forward(self, view: View) -> Tensor:
         values = self._sorted_values(view.image)
