@@ -14,11 +14,13 @@ each brush, on strokes of the engine. A Gaussian is separable, so the sum is one
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from artkit import Place
 from artkit_mypaint import stroke_geometry
 from artkit_mypaint.engine.engine import Engine
 from artkit_mypaint.engine.state import (
@@ -44,6 +46,8 @@ _TINY = 1e-6
 _MAX_OPACITY = 0.99
 _EDGE_ABSORPTION = 5.0  # ln 2 times e^2: see `_saturation`
 _NEGLIGIBLE_DEVIATIONS = 5.0  # standard deviations from its centre at which a Gaussian has 4e-6 of its height
+_BATCH = 256  # strokes of which the gradient is computed at a time on the CPU
+_MAX_BATCH_PIXELS = 1 << 25  # of their patches on a GPU
 _PIXEL_VARIANCE = 0.3  # px^2 that are added, of a pixel and its anti-aliasing
 
 
@@ -180,8 +184,41 @@ class ExpectedCoverage(nn.Module):
         height = mass / (2 * math.pi * variance)
         return centre, variance, height * _saturation(height, variance, length, shape, scatter)
 
+    def gradient(self, actions: Tensor, place: Place, gradient: Tensor) -> Tensor:
+        """Return the gradient (m, A) of actions, for that of their coverages (m, 1, S, S), in batches of strokes."""
+        result = torch.zeros_like(actions)
+        for batch, corner, (width, height) in self._parts(actions, place):
+            rows = (corner[:, 1:] + torch.arange(height, device=corner.device))[:, :, None]
+            columns = (corner[:, :1] + torch.arange(width, device=corner.device))[:, None, :]
+            part = gradient[batch[:, None, None], 0, rows, columns][:, None]
+            with torch.enable_grad():
+                inputs = actions[batch].detach().requires_grad_()
+                coverage = self(inputs, (corner - place.margin).to(inputs), float(place.side), (width, height))
+                (result[batch],) = torch.autograd.grad(coverage, inputs, part)
+        return result
+
+    def _parts(self, actions: Tensor, place: Place) -> Iterator[tuple[Tensor, Tensor, tuple[int, int]]]:
+        """Yield batches of strokes, and the parts of their patches outside which their coverage is negligible.
+
+        Indices of the strokes (b,), upper left corners of the parts (b, 2) on the patches, and their width and height.
+        Strokes are sorted by size, so that those of a batch need parts of about the same size. On a GPU the parts are
+        whole patches: sizes would have to be copied to the host.
+        """
+        patch_size = place.patch_size
+        if actions.device.type != "cpu":
+            indices = torch.arange(len(actions), device=actions.device)
+            for batch in torch.split(indices, max(_MAX_BATCH_PIXELS // patch_size**2, 1)):
+                yield batch, torch.zeros_like(batch)[:, None].expand(-1, 2), (patch_size, patch_size)
+            return
+        boxes = (self._boxes(actions, float(place.side)) + place.margin).clamp(0, patch_size)
+        sizes = boxes[:, 2:] - boxes[:, :2]
+        for batch in torch.split(sizes.amax(1).argsort(), _BATCH):
+            width, height = (max(int(length), 1) for length in sizes[batch].amax(0))
+            limits = boxes.new_tensor([patch_size - width, patch_size - height])
+            yield batch, boxes[batch, :2].minimum(limits), (width, height)
+
     @torch.no_grad()
-    def boxes(self, actions: Tensor, side: float) -> Tensor:
+    def _boxes(self, actions: Tensor, side: float) -> Tensor:
         """Return the rectangles outside which the coverages of m strokes are negligible: (m, 4) int64.
 
         Left, top, right and bottom, px from the corner of the tile.

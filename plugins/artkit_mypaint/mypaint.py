@@ -118,7 +118,7 @@ class MyPaint(Renderer):
     def gradient(self, actions: Tensor, place: Place, gradient: Tensor) -> Tensor:
         """Return the gradient (m, A) of actions, for that of their coverages (m, 1, S, S), by the surrogate."""
         if self.surrogate is None and self.config.gradient == "expected":
-            return self._expected_gradient(actions, place, gradient)
+            return self._expected_coverage.to(actions.device).gradient(actions, place, gradient)
         gradients: list[Tensor] = []
         for start in range(0, len(actions), _SURROGATE_BATCH):
             batch = slice(start, start + _SURROGATE_BATCH)
@@ -134,28 +134,6 @@ class MyPaint(Renderer):
             return exact_coverage(self._engine, actions, place)
         patches: StrokePatches = self.surrogate(actions, place)
         return patches.coverage
-
-    def _expected_gradient(self, actions: Tensor, place: Place, gradient: Tensor) -> Tensor:
-        """Return the gradient (m, A) by the expected coverage, computed on a part of each patch.
-
-        Strokes are sorted by their size, so that those of a batch need parts of about the same size.
-        """
-        model, patch_size = self._expected_coverage.to(actions.device), place.patch_size
-        boxes = (model.boxes(actions, float(place.side)) + place.margin).clamp(0, patch_size)
-        sizes = boxes[:, 2:] - boxes[:, :2]
-        result = torch.zeros_like(actions)
-        for batch in torch.split(sizes.amax(1).argsort(), _SURROGATE_BATCH):
-            width, height = (max(int(length), 1) for length in sizes[batch].amax(0))
-            x, y = boxes[batch, 0].clamp(max=patch_size - width), boxes[batch, 1].clamp(max=patch_size - height)
-            rows = (y[:, None] + torch.arange(height, device=y.device))[:, :, None]
-            columns = (x[:, None] + torch.arange(width, device=x.device))[:, None, :]
-            part = gradient[batch[:, None, None], 0, rows, columns][:, None]
-            with torch.enable_grad():
-                inputs = actions[batch].detach().requires_grad_()
-                corner = torch.stack([x, y], dim=1).to(inputs) - place.margin
-                coverage = model(inputs, corner, float(place.side), (width, height))
-                (result[batch],) = torch.autograd.grad(coverage, inputs, part)
-        return result
 
     def forward_region(self, actions: Tensor, place: Place, region: Window) -> StrokePatches:
         if self.painter.brush.colour_setting:

@@ -396,7 +396,7 @@ def test_a_brush_that_changes_its_colour_is_painted_and_optimised_in_its_colours
     patches = renderer(actions, Place(torch.zeros(len(actions), 2), 32, 20, torch.arange(len(actions)), (32, 32), 3))
     painted = patches.coverage > 0.2
     colours = [colour[:, mask[0]] for colour, mask in zip(patches.colour, painted, strict=True) if mask.sum() > 9]
-    assert max(float(colour.std(1).max()) for colour in colours) > 0.05
+    assert max(float(colour.detach().std(1).max()) for colour in colours) > 0.05
     weights = torch.rand(patches.colour.shape, generator=torch.Generator().manual_seed(0))
     (gradient,) = torch.autograd.grad((patches.colour * weights).sum(), actions)
     torch.testing.assert_close(gradient[:, SHAPE_SIZE:], weights.sum((2, 3)), rtol=1e-4, atol=1e-4)
