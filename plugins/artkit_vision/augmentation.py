@@ -43,7 +43,7 @@ class AugmentationSettings(Objective.Config):
     def augmentation_key(self) -> tuple[object, ...]:
         """Return the settings that must be equal for objectives to share their views."""
         fields = sorted(AugmentationSettings.model_fields)
-        return tuple(getattr(self, name) for name in fields if name != "weight")
+        return tuple(getattr(self, name) for name in fields if name not in Objective.Config.model_fields)
 
 
 @dataclass(frozen=True)

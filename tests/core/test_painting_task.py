@@ -63,6 +63,42 @@ def test_the_loss_is_the_weighted_sum_of_the_objectives(paint: Callable[..., Pai
     assert losses["loss"] == pytest.approx(2.0 * losses["look"], rel=1e-5)
 
 
+def test_a_weight_image_scales_the_gradient_of_each_pixel(paint: Callable[..., PaintingTask], tmp_path: Path) -> None:
+    weights = Image.new("L", (40, 24), 255)
+    weights.paste(0, (0, 0, 20, 24))
+    weights.paste(51, (20, 0, 30, 24))
+    weights.save(tmp_path / "weights.png")
+    gradients, losses = [], []
+    for setting in ("objective.look.weight=1.0", f'objective.look.weight_image="{tmp_path / "weights.png"}"'):
+        task = paint(setting)
+        image = torch.full((1, 3, 24, 40), 0.5, requires_grad=True)
+        names, loss, _ = task._score(View(image, None, Window(0, 0, 40, 24), 0.0))
+        gradients.append(torch.autograd.grad(loss.sum(), image)[0])
+        losses.append(names)
+    plain, weighted = gradients
+    assert losses[0] == losses[1]
+    assert plain.abs().min() > 0
+    assert not weighted[..., :20].any()
+    torch.testing.assert_close(weighted[..., 20:30], 0.2 * plain[..., 20:30])
+    assert torch.equal(weighted[..., 30:], plain[..., 30:])
+
+
+def test_a_weight_image_leaves_the_strokes_elsewhere_as_they_are(
+    paint: Callable[..., PaintingTask], tmp_path: Path
+) -> None:
+    weights = Image.new("L", (80, 24), 255)
+    weights.paste(0, (0, 0, 40, 24))
+    weights.save(tmp_path / "weights.png")
+    task = paint("size=[80, 24]", f'objective.look.weight_image="{tmp_path / "weights.png"}"')
+    before = task.actions(0.0)[0]
+    for step in range(3):
+        task.step(step)
+    moved = (task.actions(0.0)[0] - before).abs().amax(1) > 1e-4
+    x, _, side = task.canvas.tiles().T
+    assert not moved[x + 1.25 * side < 40].any()
+    assert moved[x > 40].all()
+
+
 def test_all_randomness_follows_from_the_seed(paint: Callable[..., PaintingTask]) -> None:
     def final_actions(*settings: str) -> torch.Tensor:
         task = paint(*settings, "objective.look.shift=0.5")

@@ -144,11 +144,7 @@ class OptimizationTask(Task):
         Returns the losses by name, their mean over the images; the total of each image (n,), with gradient; and the
         view of each active objective, with its target.
         """
-        views = {
-            name: view.with_target(o.target.window(view.window)) if o.target else view
-            for name, o in self.objectives.items()
-            if o.weight(view.progress) is not None
-        }
+        views = {name: o.view(view) for name, o in self.objectives.items() if o.weight(view.progress) is not None}
         if not views:
             raise UsageError(
                 f"no objective is active at {view.progress:.0%} of the run",

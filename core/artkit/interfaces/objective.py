@@ -9,7 +9,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from artkit.config import Config as BaseConfig
-from artkit.config import FiniteFloat, Schedule
+from artkit.config import FiniteFloat, InputFile, Schedule
+from artkit.imaging.loading import load_target_image
 from artkit.imaging.target_image import TargetImage
 from artkit.interfaces.component import Component
 from artkit.interfaces.scene import Scene
@@ -46,12 +47,19 @@ class Objective(Component, nn.Module, ABC):
         """Factor of the objective's value in the loss. Or a schedule, `[[0.2, 0.0], [0.3, 1.0]]`: pairs of the progress
         of the run, in [0, 1], and the weight there. The weight is interpolated between pairs and constant before the
         first and after the last. While a schedule gives 0, the objective is not computed."""
+        weight_image: InputFile | None = None
+        """An image of where the objective acts, stretched to the picture: fully where it is white, not at all where it
+        is black, and by its brightness between. The gradient at each pixel is multiplied by it; the value that is
+        logged remains that of the whole picture."""
 
     target: TargetImage | None = None
 
     def __init__(self, config: BaseConfig, scene: Scene) -> None:
         nn.Module.__init__(self)
         self.config, self.provenance = config, {}
+        file = getattr(config, "weight_image", None)
+        image = load_target_image(file, scene.size, "stretch", notes=scene.notes) if file else None
+        self._weight_image = image.to(scene.device) if image else None
         weight = getattr(config, "weight", 1.0)
         if not isinstance(weight, float) and len({value for _, value in weight}) > 1:
             self.scheduled = ("weight",)
@@ -63,6 +71,14 @@ class Objective(Component, nn.Module, ABC):
             return weight
         positions, weights = zip(*weight, strict=True)
         return float(np.interp(progress, positions, weights)) or None
+
+    def view(self, view: View) -> View:
+        """Return a step's view as this objective gets it: with its target, and its `weight_image` applied."""
+        if self._weight_image is not None:
+            weights = self._weight_image.window(view.window).mean(1, keepdim=True)
+            key = ("weight image", self.config.weight_image)  # type: ignore[attr-defined]
+            view = view.cached(key, lambda: view.with_pixel_weights(weights))
+        return view.with_target(self.target.window(view.window)) if self.target else view
 
     @abstractmethod
     def forward(self, view: View) -> Tensor:

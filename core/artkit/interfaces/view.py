@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from artkit.geometry.window import Window
@@ -51,3 +52,24 @@ class View:
     def with_target(self, target: Tensor | None) -> View:
         """Return the same view with another target; both share the cache."""
         return replace(self, target=target)
+
+    def with_pixel_weights(self, weights: Tensor) -> View:
+        """Return the same view, with a cache of its own, whose gradient at each pixel is multiplied by a weight.
+
+        weights: (1, 1, h, w).
+        """
+        image: Tensor = _ScaledGradient.apply(self.image, weights)  # type: ignore[no-untyped-call]
+        return replace(self, image=image, _cache={})
+
+
+class _ScaledGradient(torch.autograd.Function):
+    """The identity, whose gradient is multiplied by `scale`."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, scale: Tensor) -> Tensor:
+        ctx.save_for_backward(scale)
+        return image.view_as(image)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0] * ctx.saved_tensors[0], None
