@@ -78,6 +78,12 @@ def test_copy_is_the_same_recipe(name: str, tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("name", [name for name in SHIPPED if paints(name)])
+def test_leaves_a_large_picture(name: str) -> None:
+    recipe = read_recipe([SHIPPED[name]])
+    assert max(recipe.size) * recipe.settings.output.scale_for(recipe.size) >= 1400
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if paints(name)])
 def test_paints(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from PIL import Image
 

@@ -35,7 +35,7 @@ class Dzi(LibraryExporter):
         tile_format = self.config.tiles
         suffix = f".{tile_format}" + ("" if tile_format == "png" else "[Q=92]")
         with vips_image(self.library, painting.pixels()) as image:
-            image.dzsave(str(file.with_suffix("")), tile_size=TILE_SIZE, overlap=1, suffix=suffix, keep="none")
+            image.dzsave(str(file.with_suffix("")), tile_size=TILE_SIZE, overlap=1, suffix=suffix, keep="icc")
         # This file contains the time, which would make the export differ from run to run.
         (file.with_name(f"{file.stem}_files") / "vips-properties.xml").unlink(missing_ok=True)
         width, height = painting.size

@@ -16,6 +16,9 @@ from artkit_exporters.timelapse import Timelapse
 _BT_601 = 6
 """libav's number of the colour space SMPTE 170M, to which frames are converted."""
 
+_BT_709_PRIMARIES, _SRGB_TRANSFER = 1, 13
+"""libav's numbers of the primaries and the transfer curve of sRGB."""
+
 
 class Video(Timelapse, LibraryExporter):
     """A time lapse that is encoded frame by frame, so that memory does not grow with its duration.
@@ -37,6 +40,8 @@ class Video(Timelapse, LibraryExporter):
             stream.width, stream.height = first.size
             stream.pix_fmt = self.pixel_format
             stream.codec_context.colorspace = _BT_601
+            stream.codec_context.color_primaries = _BT_709_PRIMARIES
+            stream.codec_context.color_trc = _SRGB_TRANSFER
             stream.codec_context.thread_count = 1  # the encoder's output depends on the number of threads
             for image in itertools.chain([first], frames):
                 container.mux(stream.encode(self.to_video_frame(image)))

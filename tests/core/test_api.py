@@ -117,6 +117,16 @@ def test_pausing_a_loop_does_not_change_the_result() -> None:
     assert len((run.folder / "log.jsonl").read_text().splitlines()) == 6
 
 
+def test_another_picture_is_painted(tmp_path: Path) -> None:
+    Image.linear_gradient("L").resize((40, 30)).save(tmp_path / "mine.png")
+    objective = {"look": {"type": "pixel"}}
+    with pytest.raises(UsageError, match="paints no picture"):
+        artkit.paint({**TREE, "objective": objective}, picture=tmp_path / "mine.png")
+    run = artkit.paint("photo", picture=tmp_path / "mine.png", steps=1, size=32, output={"scale": 1})
+    assert run.folder == Path("runs/mine-photo")
+    assert run.recipe.size == (32, 24)
+
+
 def test_another_run_resumes() -> None:
     whole = artkit.paint(TREE, out="whole").execute()
     for _ in artkit.paint(TREE, out="stopped"):

@@ -81,6 +81,33 @@ def test_the_nearest_scale_that_the_renderer_can_render(start: Start, tmp_path: 
     assert read_picture(tmp_path / "nearest" / "painting.png").shape == (48, 80, 3)
 
 
+def test_a_file_that_cannot_be_written_does_not_fail_the_run(
+    start: Start, run_files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("artkit_exporters.jpg.Jpg.max_side", 30)
+    run = start(tmp_path / "out", 'output.formats=["jpg", "json"]')
+    assert [file.name for file in run.outputs] == ["painting.png", "strokes.json", "painting.json", "report.html"]
+    (note,) = run.task.notes
+    reason = "the picture has 40 x 24 px; .jpg allows at most 30 a side"
+    assert note == f"{tmp_path / 'out' / 'painting.jpg'} was not written: {reason}"
+
+
+def test_a_large_picture_gets_a_preview(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("artkit.engine.painting_task._MAX_REPORT_PIXELS", 80 * 48)
+    assert not (start(tmp_path / "small", "output.scale=2").folder / "preview.png").exists()
+    run = start(tmp_path / "large", "output.scale=30")
+    assert read_picture(run.folder / "painting.png").shape == (720, 1200, 3)
+    assert read_picture(run.folder / "preview.png").shape == (240, 400, 3)
+    assert run.picture().size == (400, 240)
+
+
+def test_an_output_that_does_not_fit_on_the_disk_is_refused(start: Start, tmp_path: Path) -> None:
+    run = start(tmp_path / "out")
+    run.task.output_scale = 1e6  # type: ignore[attr-defined]
+    with pytest.raises(UsageError, match="of the disk"):
+        run.task.forecast()
+
+
 def test_a_later_size_replaces_an_earlier_one(recipe_file: Callable[..., Path]) -> None:
     file = recipe_file('[output]\nlong_side = 700\ndpi = 200\n[objective.look]\ntype = "pixel"\ntarget = "t.png"\n')
     Image.new("RGB", (8, 8)).save(file.with_name("t.png"))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import av
 import numpy as np
 import pypdf
 import pytest
@@ -128,6 +129,17 @@ def test_svg_and_ora_hold_the_resolution(paint: Paint, tmp_path: Path) -> None:
         assert (stack.attrib["xres"], stack.attrib["yres"]) == ("254", "254")
         with Image.open(io.BytesIO(archive.read("mergedimage.png"))) as merged:
             assert merged.info["icc_profile"]
+
+
+def test_tiles_and_films_hold_the_colour_space(paint: Paint, tmp_path: Path) -> None:
+    write(paint(), tmp_path / "p.dzi")
+    with Image.open(tmp_path / "p_files" / "0" / "0_0.jpg") as tile:
+        assert tile.info["icc_profile"] == srgb_profile()
+    for name in ("p.mp4", "p.webm"):
+        with av.open(str(write(paint(), tmp_path / name, "seconds=0.3", "fps=10"))) as film:
+            next(film.decode(video=0))
+            context = film.streams.video[0].codec_context
+            assert (context.color_primaries, context.color_trc, context.colorspace) == (1, 13, 6), name
 
 
 def test_one_resolution_for_all_formats(paint: Paint, tmp_path: Path) -> None:

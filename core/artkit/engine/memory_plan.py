@@ -8,6 +8,7 @@ unless that would be too small for the margins; `artkit.memory.check_memory` ref
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 from typing import Literal
@@ -74,10 +75,13 @@ class MemoryPlan:
         )
         return windows
 
-    def check_disk(self, action_count: int, action_size: int, folder: Path) -> None:
-        """Raise UsageError if `folder` has no room for the files of a run with actions (action_count, action_size)."""
-        actions = action_count * action_size * _BYTES_PER_ACTION_VALUE
-        width, height = self._canvas.size
+    def check_disk(self, actions_shape: tuple[int, int], output_scale: float, folder: Path) -> None:
+        """Raise UsageError if `folder` has no room for the files of a run.
+
+        actions_shape: (N, A). output_scale: the size of the finished picture relative to that of the canvas.
+        """
+        actions = math.prod(actions_shape) * _BYTES_PER_ACTION_VALUE
+        width, height = (round(side * output_scale) for side in self._canvas.size)
         # Memory-mapped parameters and two moments; the checkpoint, stroke log and picture, each beside its new version.
         required = actions * (3 + 2 * 3 + 2) + 2 * 3 * width * height
         if required > (free := shutil.disk_usage(folder).free):

@@ -58,7 +58,7 @@ class PaintingTask(OptimizationTask):
     def __init__(self, recipe: Recipe, device: torch.device, folder: Path | None = None) -> None:
         super().__init__(recipe, device, folder)
         output, size = recipe.settings.output, recipe.size
-        self.finished_picture = FinishedPicture(output)
+        self.finished_picture = FinishedPicture(output, self.notes)
         requested = output.scale_for(size)
         midpoint = torch.full((1, len(self.renderer.space)), 0.5).expand(self.scene.action_count, -1)
         self.output_scale = possible_scale(RenderedPainting(self._log_of(midpoint), self.renderer), requested)
@@ -116,7 +116,8 @@ class PaintingTask(OptimizationTask):
         Raises UsageError if the disk has no room for the run.
         """
         folder = self.scene.folder or Path.cwd()
-        self.memory_plan.check_disk(self.scene.action_count, len(self.renderer.space), folder)
+        actions = (self.scene.action_count, len(self.renderer.space))
+        self.memory_plan.check_disk(actions, self.output_scale, folder)
         windows, seconds = self.windows, self._measure_run_seconds()
         if windows.count == 1 and seconds < _SHORT_RUN_SECONDS:
             return ""
@@ -286,7 +287,7 @@ class PaintingTask(OptimizationTask):
             "artkit:seed": str(self.recipe.settings.seed),
         }
         painting = RenderedPainting(log, self.renderer, self.output_scale if finished else 1.0, folder=folder)
-        picture = self.finished_picture if finished else FinishedPicture(OutputConfig())
+        picture = self.finished_picture if finished else FinishedPicture(OutputConfig(), self.notes)
         main, *others = picture.write(painting, metadata, folder)
         files = [main, folder / STROKES_FILE, *others]
         width, height = painting.size
