@@ -138,6 +138,15 @@ def test_export_has_the_size_that_the_run_left(painted: Path, call: Call) -> Non
         assert image.info["dpi"] == left.info["dpi"] == pytest.approx((120, 120), rel=1e-3)
 
 
+def test_export_by_a_renderer_that_cannot_render_the_size_that_the_run_left(call: Call, recipe: Path) -> None:
+    options = ("--set", "renderer.type=mypaint", "--set", "canvas.tile=32", "--set", "output.long_side=91")
+    assert call("run", recipe, "--out", "painted", *options).exit_code == 0
+    assert Image.open("painted/painting.png").size == (91, 55)
+    result = call("export", "painted", "a.png", "--renderer", "gan")
+    assert result.exit_code == 0, result.stderr
+    assert Image.open("a.png").size == (80, 48), "twice, the nearest whole number"
+
+
 def test_export_by_the_size_of_the_print(painted: Path, call: Call) -> None:
     result = call("export", painted, "a.png", "a.jpg", "--size", "5,08x5cm", "--dpi", 100)
     assert result.exit_code == 0, result.stderr

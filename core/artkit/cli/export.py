@@ -95,7 +95,9 @@ def _export_size(
     if scale is not None and math.isnan(scale):
         raise UsageError("--scale nan is not a number")
     left = size_of_run(run, painting.log.size)
-    return ExportSize(left.scale if scale is None else scale, dpi or left.dpi)
+    if scale is None:  # the renderer may be another one than that of the run
+        return ExportSize(possible_scale(painting, left.scale), dpi or left.dpi)
+    return ExportSize(scale, dpi or left.dpi)
 
 
 def _parse_colour(text: str | None) -> Colour | None:
