@@ -150,11 +150,25 @@ def test_export_by_a_renderer_that_cannot_render_the_size_that_the_run_left(call
 def test_export_by_the_size_of_the_print(painted: Path, call: Call) -> None:
     result = call("export", painted, "a.png", "a.jpg", "--size", "5,08x5cm", "--dpi", 100)
     assert result.exit_code == 0, result.stderr
-    assert "note: the picture keeps its shape: in 5,08x5cm it is 5.08 x 3.048 cm" in result.stderr
+    assert "note: the picture keeps its shape: in 5,08x5cm it is 5.08 x 3.048 cm; with --fill" in result.stderr
     for name in ("a.png", "a.jpg"):
         with Image.open(name) as image:
             assert image.size == (200, 120)
             assert image.info["dpi"] == pytest.approx((100, 100), rel=1e-3)
+
+
+def test_a_print_may_be_filled(painted: Path, call: Call) -> None:
+    """The painting has 40 x 24 px; a print of 3 x 4 shows 18 of its 40 columns."""
+    result = call("export", painted, "a.png", "--size", "3x4cm", "--fill", "--dpi", 152.4)
+    assert result.exit_code == 0, result.stderr
+    assert "note: 55% of the width of the picture is cut off" in result.stderr
+    assert call("export", painted, "whole.png", "--scale", 10).exit_code == 0
+    with Image.open("a.png") as image, Image.open("whole.png") as whole:
+        assert image.size == (180, 240)
+        np.testing.assert_array_equal(np.asarray(image), np.asarray(whole)[:, 110:290])
+    assert call("export", painted, "b.jpg", "--size", "100x60", "--fill", "--window", "2,1,20,20").exit_code == 0
+    with Image.open("b.jpg") as image:
+        assert image.size == (100, 60)
 
 
 def test_films_have_the_width_and_the_seconds_that_were_asked_for(painted: Path, call: Call) -> None:
@@ -183,6 +197,7 @@ def test_films_have_the_width_and_the_seconds_that_were_asked_for(painted: Path,
         (["--size", "30 cm"], "--size 30 cm is not a size"),
         (["--size", "0x4cm"], "--size 0x4cm is not a size"),
         (["--size", "2x2cm", "--scale", "2"], "--size, --width and --scale all set the size"),
+        (["--fill"], "--fill needs a size to fill"),
         (["--width", "100000"], "2500 times the size of the recipe"),
         (["--seconds", "3"], "none of these formats"),
         (["--seconds", "3", "--set", "hold=3"], "hold must be less"),

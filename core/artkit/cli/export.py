@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("--size", metavar="WIDTHxHEIGHT", help="Size of the print or picture: 30x40cm, 12x8in, 1920x1080.")
+@click.option("--fill", is_flag=True, help="Fill --size exactly: what does not fit is cut off.")
 @click.option("--width", type=click.IntRange(1, 1 << 20), metavar="PX", help="Width of the picture or film, px.")
 @click.option(
     "--scale", type=click.FloatRange(min=0, min_open=True, max=MAX_SCALE), help="Times the size of the recipe."
@@ -47,6 +48,7 @@ def export(
     run: Path,
     files: tuple[Path, ...],
     size: str | None,
+    fill: bool,
     width: int | None,
     scale: float | None,
     dpi: float | None,
@@ -65,13 +67,17 @@ def export(
     """
     if len([option for option in (size, width, scale) if option is not None]) > 1:
         raise UsageError("--size, --width and --scale all set the size; leave one of them")
+    if fill and not size:
+        raise UsageError("--fill needs a size to fill", hint="add --size, such as --size 30x40cm")
     from artkit.output.export import exporters, open_painting, write_painting
 
     settings = (*settings, f"seconds={seconds}") if seconds else settings
     exporters(files, settings)
     painting = open_painting(run, 1.0, renderer, brush, device, _parse_colour(background), _parse_window(window))
-    goal = _export_size(run, painting, size, width, scale, dpi)
+    goal = _export_size(run, painting, size, fill, width, scale, dpi)
     painting = replace(painting, scale=goal.scale)
+    if goal.crop:
+        painting = _cropped(painting, goal.crop)
     if not all(length > 0 for length in painting.size):
         raise UsageError(f"at scale {goal.scale:g} the picture has no pixels", hint="choose a larger size")
     if goal.note:
@@ -82,13 +88,29 @@ def export(
         click.echo(str(file))
 
 
+def _cropped(painting: RenderedPainting, crop: tuple[float, float]) -> RenderedPainting:
+    """Return the middle of a painting or of its region; crop: width and height, px."""
+    from artkit.geometry.window import Region
+
+    shown = painting.region or Region(0, 0, *painting.log.size)
+    region = Region(shown.x, shown.y, shown.width, shown.height)
+    width, height = (min(round(length), whole) for length, whole in zip(crop, painting.size, strict=True))
+    return replace(painting, region=region.centred_part((width, height), painting.scale))
+
+
 def _export_size(
-    run: Path, painting: RenderedPainting, size: str | None, width: int | None, scale: float | None, dpi: float | None
+    run: Path,
+    painting: RenderedPainting,
+    size: str | None,
+    fill: bool,
+    width: int | None,
+    scale: float | None,
+    dpi: float | None,
 ) -> ExportSize:
     from artkit.output.finished_picture import possible_scale
 
     if size:
-        goal = size_from_text(size, painting.size, dpi)
+        goal = size_from_text(size, painting.size, dpi, fill)
         return goal.at_scale(possible_scale(painting, goal.scale)) if goal.dpi else goal
     if width:
         return size_from_width(width, painting.size, dpi)

@@ -22,3 +22,23 @@ class Window:
     width: int
     height: int
     scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle of a picture, in px of its recipe. Its edges may lie between pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def centred_part(self, size: tuple[int, int], scale: float) -> Region:
+        """Return the part in the middle that has `size` px, width and height, at `scale` times the recipe's size.
+
+        It begins at a whole px of that scale. size: at most that of the region.
+        """
+        width, height = size
+        x = round(self.x * scale + (self.width * scale - width) / 2)
+        y = round(self.y * scale + (self.height * scale - height) / 2)
+        return Region(x / scale, y / scale, width / scale, height / scale)

@@ -24,20 +24,24 @@ class ExportSize:
     """The size of an exported picture.
 
     scale: relative to the recipe's size. dpi: resolution to write into the file, px per inch. note: for the user, if
-    the picture has another shape than was asked for.
+    the picture has another shape than was asked for. crop: width and height of the part to export, px, if not all of it
+    is exported.
     """
 
     scale: float
     dpi: float | None = None
     note: str = ""
+    crop: tuple[float, float] | None = None
 
     def at_scale(self, scale: float) -> ExportSize:
         """Return a print of the same size in cm at another scale, and so at another resolution."""
         if scale == self.scale or not self.dpi:
             return self
-        dpi = self.dpi * scale / self.scale
+        ratio = scale / self.scale
+        dpi = self.dpi * ratio
         note = f"the renderer cannot render {self.scale:.4g} times as large: the print has {dpi:.0f} dpi"
-        return ExportSize(scale, dpi, "; ".join(filter(None, (self.note, note))))
+        crop = (self.crop[0] * ratio, self.crop[1] * ratio) if self.crop else None
+        return ExportSize(scale, dpi, "; ".join(filter(None, (self.note, note))), crop)
 
 
 def size_of_run(folder: Path, size: tuple[int, int]) -> ExportSize:
@@ -55,11 +59,12 @@ def size_from_width(width: int, size: tuple[int, int], dpi: float | None) -> Exp
     return ExportSize(_checked(width / size[0], f"--width {width}"), dpi)
 
 
-def size_from_text(text: str, size: tuple[int, int], dpi: float | None) -> ExportSize:
+def size_from_text(text: str, size: tuple[int, int], dpi: float | None, fill: bool = False) -> ExportSize:
     """Return the largest size that fits into a rectangle, such as ``30x40cm``, ``12x8in`` or ``1920x1080``.
 
     Without a unit the numbers are px. size: of the painting, or of its part, px. dpi: px per inch, 300 by default; not
-    needed for px. Raises UsageError if the text is no size.
+    needed for px. fill: fill the rectangle instead, and cut off what does not fit. Raises UsageError if the text is no
+    size.
     """
     number = r"(\d+(?:[.,]\d+)?)"
     match = re.fullmatch(rf"{number}\s*[x×]\s*{number}\s*(px|cm|mm|in)?", text.strip().lower())
@@ -70,13 +75,21 @@ def size_from_text(text: str, size: tuple[int, int], dpi: float | None) -> Expor
     if unit != "px":
         dpi = dpi or DEFAULT_DPI
     px_per_unit = _INCHES[unit] * dpi if unit != "px" and dpi else 1.0
-    scale = _checked(
-        min(side * px_per_unit / length for side, length in zip(sides, size, strict=True)), f"--size {text}"
-    )
+    width, height = (side * px_per_unit for side in sides)
+    scales = (width / size[0], height / size[1])
+    scale = _checked(max(scales) if fill else min(scales), f"--size {text}")
+    if fill:
+        shown = (width / scale / size[0], height / scale / size[1])
+        side, share = ("width", shown[0]) if shown[0] < shown[1] else ("height", shown[1])
+        note = f"{1 - share:.0%} of the {side} of the picture is cut off" if share < 1 - _SAME_SHAPE else ""
+        return ExportSize(scale, dpi, note, (width, height))
     fitted = [length * scale / px_per_unit for length in size]
     note = ""
     if any(abs(got - asked) > _SAME_SHAPE * asked for got, asked in zip(fitted, sides, strict=True)):
-        note = f"the picture keeps its shape: in {text} it is {fitted[0]:.4g} x {fitted[1]:.4g} {unit}"
+        note = (
+            f"the picture keeps its shape: in {text} it is {fitted[0]:.4g} x {fitted[1]:.4g} {unit}; with --fill it is "
+            "cut to the size"
+        )
     return ExportSize(scale, dpi, note)
 
 

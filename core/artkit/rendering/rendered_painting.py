@@ -13,7 +13,7 @@ from torch import Tensor
 from artkit import memmap
 from artkit.errors import UsageError
 from artkit.geometry.phase import Phase
-from artkit.geometry.window import Window
+from artkit.geometry.window import Region, Window
 from artkit.imaging.pixels import Pixels, tensor_to_pixels
 from artkit.rendering.stroke_renderer import StrokeRenderer
 from artkit.strokes.stroke_log import StrokeLog
@@ -46,7 +46,7 @@ class RenderedPainting:
     renderer: StrokeRenderer
     scale: float = 1.0
     metadata: dict[str, str] = field(default_factory=dict)
-    region: Window | None = None
+    region: Window | Region | None = None
     folder: Path | None = None
     _pixel_cache: dict[int, Pixels] = field(default_factory=dict, repr=False)
 
