@@ -34,7 +34,8 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 
 ROOMS = (
-    ("version", "errors", "config", "files", "formatting", "memmap", "memory", "torchvision_compat", "weights"),
+    ("version", "errors", "config", "files", "formatting", "memmap", "memory", "sample_jobs"),
+    ("torchvision_compat", "weights"),
     ("geometry",),
     ("imaging",),
     ("strokes",),
@@ -45,6 +46,7 @@ ROOMS = (
     ("output",),
     ("engine",),
     ("api", "stroke_painter"),
+    ("sweep",),
     ("testing",),
     ("reproduction",),
     ("cli",),

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from artkit.interfaces.component import Component as Component
     from artkit.interfaces.constraint import Constraint as Constraint
     from artkit.interfaces.data import Data as Data
+    from artkit.interfaces.executor import Executor as Executor
+    from artkit.interfaces.executor import Job as Job
+    from artkit.interfaces.executor import JobEvent as JobEvent
     from artkit.interfaces.exporter import Exporter as Exporter
     from artkit.interfaces.objective import Objective as Objective
     from artkit.interfaces.renderer import Renderer as Renderer
@@ -67,6 +70,7 @@ _MODULES = {
     "TargetImage": "imaging.target_image",
     "Agent": "interfaces.agent", "Canvas": "interfaces.canvas", "Component": "interfaces.component",
     "Constraint": "interfaces.constraint", "Data": "interfaces.data", "Exporter": "interfaces.exporter",
+    "Executor": "interfaces.executor", "Job": "interfaces.executor", "JobEvent": "interfaces.executor",
     "Objective": "interfaces.objective", "Renderer": "interfaces.renderer", "Scene": "interfaces.scene",
     "Trainer": "interfaces.trainer", "View": "interfaces.view",
     "open_painting": "output.export",

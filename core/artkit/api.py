@@ -99,7 +99,7 @@ def create_run(recipe: Recipe, out: Path | None = None, resume: bool = False, de
     device: overrides the recipe's.
     """
     torch_device = choose_device(device or recipe.settings.device)
-    folder = out or _default_folder(recipe.name, resume)
+    folder = out or default_folder(Path("runs"), recipe.name, resume)
     if recipe.trains_renderer:
         return Run(folder, recipe, RendererTrainingTask(recipe, torch_device, folder), resume)
     if recipe.trains_agent:
@@ -109,11 +109,11 @@ def create_run(recipe: Recipe, out: Path | None = None, resume: bool = False, de
     return Run(folder, recipe, PaintingTask(recipe, torch_device, existing), resume)
 
 
-def _default_folder(name: str, resume: bool) -> Path:
-    """Return runs/NAME, or the first of runs/NAME-2, … that does not exist; to resume, the last that exists."""
-    folders = [Path("runs", name)]
+def default_folder(parent: Path, name: str, resume: bool) -> Path:
+    """Return PARENT/NAME, or the first of PARENT/NAME-2, … that does not exist; to resume, the last that exists."""
+    folders = [parent / name]
     while folders[-1].exists():
-        folders.append(Path("runs", f"{name}-{len(folders) + 1}"))
+        folders.append(parent / f"{name}-{len(folders) + 1}")
     return folders[-2] if resume and len(folders) > 1 else folders[-1]
 
 

@@ -74,6 +74,7 @@ FIXTURES: dict[Component, str] = {
     ("renderer", "libmypaint"): "mypaint",
     ("renderer", "vae"): "untrained_vae",
     ("objective", "text"): "tiny",
+    ("executor", "ray"): "ray_installed",
 }
 """Fixtures that provide the files or programs that a component requires."""
 
@@ -84,7 +85,14 @@ SLOW: set[Component] = {
     ("exporter", "webm"),
     ("exporter", "webp"),
     ("renderer", "libmypaint"),
+    ("executor", "ray"),
 }
+
+
+@pytest.fixture
+def ray_installed() -> None:
+    """Skip the test if Ray, of the extra `ray`, is not installed."""
+    pytest.importorskip("ray", reason="ray is not installed")
 
 
 @pytest.fixture

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +20,10 @@ from artkit import (
     Constraint,
     Data,
     Dimension,
+    Executor,
     Exporter,
+    Job,
+    JobEvent,
     Objective,
     Phase,
     Place,
@@ -141,6 +145,16 @@ class Shades(Data):
         return indices % 2
 
 
+class Here(Executor):
+    """Runs jobs in this process."""
+
+    name = "here"
+
+    def execute(self, jobs: Sequence[Job]) -> Iterator[JobEvent]:
+        for job in jobs:
+            yield from job.run()
+
+
 CORRECT = {
     "renderer": Spots,
     "canvas": Quarters,
@@ -150,6 +164,7 @@ CORRECT = {
     "data": Shades,
     "exporter": Raw,
     "trainer": Slope,
+    "executor": Here,
 }
 
 
@@ -719,6 +734,64 @@ class OneScaleOnly:
         if painting.scale != 1:
             raise ValueError("too large")
         Raw.write(self, painting, file)  # type: ignore[arg-type]
+
+
+@mistake("executor", "events")
+class NoStart:
+    def execute(self, jobs: Sequence[Job]) -> Iterator[JobEvent]:
+        return (event for job in jobs for event in job.run() if event.kind != "started")
+
+
+@mistake("executor", "events")
+class LastJobFirst:
+    def execute(self, jobs: Sequence[Job]) -> Iterator[JobEvent]:
+        for job in reversed(jobs):
+            yield from job.run()
+
+
+@mistake("executor", "failures")
+class StopsAtAFailure:
+    def execute(self, jobs: Sequence[Job]) -> Iterator[JobEvent]:
+        for job in jobs:
+            for event in job.run():
+                yield event
+                if event.kind == "failed":
+                    return
+
+
+@mistake("executor", "failures")
+class HidesTheReason:
+    def execute(self, jobs: Sequence[Job]) -> Iterator[JobEvent]:
+        for job in jobs:
+            for event in job.run():
+                lost = {"error": "it failed", "hint": "", "traceback": ""}
+                yield JobEvent(event.job, event.kind, lost) if event.kind == "failed" else event
+
+
+@mistake("executor", "stopping")
+class ClosesJobsTooLate:
+    job: Any = None
+
+    def execute(self, jobs: Sequence[Job]) -> Iterator[JobEvent]:
+        for job in jobs:
+            self.job = job.run()
+            yield from iter(self.job.__next__, None)
+
+    def close(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self.job.close()
+
+
+@mistake("executor", "deaths")
+class DeathIsAFailure:
+    isolated = True
+
+    def execute(self, jobs: Sequence[Job]) -> Iterator[JobEvent]:
+        for job in jobs:
+            if job.function.endswith(":die_once"):
+                yield JobEvent(job.name, "failed", {"error": "it died", "hint": "", "traceback": ""})
+            else:
+                yield from job.run()
 
 
 @mistake("trainer", "steps")

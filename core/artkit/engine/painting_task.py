@@ -129,14 +129,16 @@ class PaintingTask(OptimizationTask):
 
     def _measure_run_seconds(self) -> float:
         """Estimate the seconds of the whole run from one step; 0 for a run of few steps."""
-        if self.steps < _MIN_TIMED_STEPS:
-            return 0.0
+        return self.measure_step() * self.steps if self.steps >= _MIN_TIMED_STEPS else 0.0
+
+    def measure_step(self) -> float:
+        """Return the seconds of a step, from one that changes nothing."""
         seconds, generator = 0.0, self.scene.generator.get_state()
         window, core = self.windows.at(self.windows.count // 2, (0.0, 0.0))
         for _ in range(2):  # the first step initialises caches
             started = time.perf_counter()
             self._score(self._view(window, core, 0.0))[1].sum().backward()  # type: ignore[no-untyped-call]
-            seconds = (time.perf_counter() - started) * self.steps
+            seconds = time.perf_counter() - started
         self.optimizer.zero_grad(set_to_none=True)
         self.scene.generator.set_state(generator)
         return seconds

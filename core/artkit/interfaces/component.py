@@ -12,9 +12,9 @@ class NoConfig(BaseConfig):
 
 
 class Component:
-    """A renderer, canvas, agent, constraint, objective, data set, exporter or trainer that a recipe selects.
+    """A renderer, canvas, agent, constraint, objective, data set, trainer, exporter or executor.
 
-    name: the value of the recipe's ``type``. Config: the settings of its table in the recipe. provenance: the sha256 of
+    name: by which a recipe's ``type`` or an option selects it. Config: its settings. provenance: the sha256 of
     each file that the component was built from, such as ``{"weights": "6ae0..."}``; it is saved in the run's recipe.
     scheduled: the names of the settings that follow the progress of the run, and so depend on its number of steps; a
     run that gets more steps lists them. The first paragraph of the class docstring is the summary that ``artkit

@@ -49,7 +49,7 @@ def new_scene(size: tuple[int, int], seed: int, background: Colour, device: torc
     def make(kind: str, component: str | type[Any], /, **settings: Any) -> Any:
         cls = get_registry().component(kind, component) if isinstance(component, str) else component
         config = build_config(cls, settings, f"{kind} {cls.name}")
-        built = cls(config) if kind == "exporter" else cls(config, scene)
+        built = cls(config) if kind in ("exporter", "executor") else cls(config, scene)
         return built.to(device) if isinstance(built, torch.nn.Module) else built
 
     generator = torch.Generator().manual_seed(seed)

@@ -31,6 +31,13 @@ def read_recipe(
     start at the file that names them; those of settings and trees at the current folder. Raises UsageError with all
     errors of the recipe.
     """
+    tree = read_tree(recipes, settings, picture)
+    name = next((recipe.stem for recipe in reversed(recipes) if isinstance(recipe, Path)), "painting")
+    return validate_recipe(tree, f"{picture.stem}-{name}" if picture else name)
+
+
+def read_tree(recipes: Sequence[Path | Tree], settings: Sequence[str | Tree] = (), picture: Path | None = None) -> Tree:
+    """Read and merge recipes and settings as `read_recipe` does, without validating the result."""
     if not recipes:
         raise UsageError("no recipe was named", hint="`artkit recipes` lists those that ship with artkit")
     tree: Tree = {}
@@ -40,8 +47,7 @@ def read_recipe(
         tree = with_picture(tree, picture)
     for setting in settings:
         tree = merge(tree, _locate(parse_setting(setting) if isinstance(setting, str) else setting, Path.cwd()))
-    name = next((recipe.stem for recipe in reversed(recipes) if isinstance(recipe, Path)), "painting")
-    return validate_recipe(tree, f"{picture.stem}-{name}" if picture else name)
+    return tree
 
 
 def _read_file(file: Path) -> Tree:

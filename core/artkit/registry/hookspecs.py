@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from artkit.interfaces.canvas import Canvas
     from artkit.interfaces.constraint import Constraint
     from artkit.interfaces.data import Data
+    from artkit.interfaces.executor import Executor
     from artkit.interfaces.exporter import Exporter
     from artkit.interfaces.objective import Objective
     from artkit.interfaces.renderer import Renderer
@@ -83,6 +84,12 @@ def artkit_exporters() -> Sequence[type[Exporter]]:
 @hookspec
 def artkit_trainers() -> Sequence[type[Trainer]]:
     """Return the trainer classes of this plugin."""
+    return ()
+
+
+@hookspec
+def artkit_executors() -> Sequence[type[Executor]]:
+    """Return the executor classes of this plugin."""
     return ()
 
 

@@ -33,6 +33,7 @@ KIND_HOOKS = {
     "data": "artkit_data",
     "exporter": "artkit_exporters",
     "trainer": "artkit_trainers",
+    "executor": "artkit_executors",
 }
 """The kinds of components, and the hook that provides each."""
 

@@ -15,6 +15,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 _NEXT_COMMANDS = {
     "data": "artkit run FOLDER/newcomponent.toml",
     "exporter": "artkit run photo && artkit export runs/photo painting.newcomponent",
+    "executor": "artkit sweep photo --seeds 2 --executor newcomponent",
     "trainer": "artkit run FOLDER/newcomponent.toml",
 }
 """The command that uses a new component of a kind, if it is not the default."""

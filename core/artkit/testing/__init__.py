@@ -15,6 +15,7 @@ from artkit.testing.agent import check_agent
 from artkit.testing.canvas import check_canvas
 from artkit.testing.constraint import check_constraint
 from artkit.testing.data import check_data
+from artkit.testing.executor import check_executor
 from artkit.testing.exporter import check_exporter
 from artkit.testing.harness import CheckFailures
 from artkit.testing.objective import check_objective
@@ -28,6 +29,7 @@ __all__ = [
     "check_canvas",
     "check_constraint",
     "check_data",
+    "check_executor",
     "check_exporter",
     "check_objective",
     "check_renderer",

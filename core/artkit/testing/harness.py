@@ -58,7 +58,7 @@ class Harness:
         scene = self.make_scene()
         config = build_config(self.component, {**self.settings, **(settings or {})}, self.kind)
         with seeded(seed):
-            more = () if self.kind == "exporter" else (scene, *arguments)
+            more = () if self.kind in ("exporter", "executor") else (scene, *arguments)
             component = self.component(config, *more)
         return (component.to(scene.device) if isinstance(component, nn.Module) else component), scene
 

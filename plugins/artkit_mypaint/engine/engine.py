@@ -35,7 +35,9 @@ Box = tuple[int, int, int, int]
 
 
 def _cores() -> int:
-    return os.cpu_count() or 1
+    """Return the number of threads: the cores, or what OMP_NUM_THREADS says, which torch respects too."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, int(limit)) if limit.isdigit() else os.cpu_count() or 1
 
 
 @cache

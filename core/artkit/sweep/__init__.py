@@ -1,0 +1,1 @@
+"""Sweeps: many runs that differ in some settings, run by an executor."""

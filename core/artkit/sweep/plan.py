@@ -1,0 +1,135 @@
+"""The plan of a sweep: which runs there are, their settings and their names."""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from artkit.errors import UsageError
+from artkit.recipes.reading import read_recipe, read_tree
+from artkit.recipes.recipe import Recipe, Tree
+from artkit.sweep.input_files import expand, names_file
+from artkit.sweep.names import run_names
+
+SEED = "seed"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A setting that is varied.
+
+    keys: its place in the recipe, such as ``("canvas", "tile")``. values: as in TOML. is_file: whether they are names
+    of files.
+    """
+
+    keys: tuple[str, ...]
+    values: tuple[Any, ...]
+    is_file: bool = False
+
+    @property
+    def key(self) -> str:
+        """The place in the recipe as text, such as ``canvas.tile``."""
+        return ".".join(self.keys)
+
+    def tree(self, value: Any) -> Tree:
+        """Return a recipe with this setting alone."""
+        for name in reversed(self.keys):
+            value = {name: value}
+        return dict(value)
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run of a sweep. name: of its folder. settings: the values of the varied settings, by their keys."""
+
+    name: str
+    settings: dict[str, Any]
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of a sweep. name: of the recipe. skipped: files of folders that are no pictures."""
+
+    name: str
+    runs: tuple[PlannedRun, ...]
+    skipped: tuple[Path, ...] = field(default=())
+
+
+def plan_sweep(
+    recipes: Sequence[Path], settings: Sequence[str] = (), over: Sequence[str] = (), seeds: int | None = None
+) -> Plan:
+    """Plan a run for each combination of values, and validate all recipes.
+
+    recipes and settings: as for `read_recipe`. over: ``KEY=V1,V2,...`` with values as in TOML. For a setting that is a
+    file, a value may be a folder, which stands for the pictures in it, or a glob pattern; without quotes too. seeds:
+    their number; they follow the seed of the recipe. Raises UsageError for what is wrong in any of the runs.
+    """
+    base = read_tree(recipes, settings)
+    skipped: list[Path] = []
+    axes = [_parse_axis(text, base, skipped) for text in over]
+    if seeds is not None:
+        axes.append(_seed_axis(base, seeds))
+    for first, second in itertools.combinations(axes, 2):
+        if first.keys == second.keys:
+            raise UsageError(f"{first.key} is varied twice", hint="list all its values in one --over")
+    combinations = list(itertools.product(*(axis.values for axis in axes)))
+    names = run_names([(axis.keys, axis.is_file, axis.values) for axis in axes], combinations) if axes else []
+    runs = []
+    for name, values in zip(names or [""], combinations, strict=True):
+        trees = [axis.tree(value) for axis, value in zip(axes, values, strict=True)]
+        try:
+            recipe = read_recipe(recipes, [*settings, *trees])
+        except UsageError as error:
+            raise UsageError(f"{name}: {error.message}" if name else error.message, hint=error.hint) from None
+        varied = {axis.key: value for axis, value in zip(axes, values, strict=True)}
+        runs.append(PlannedRun(name or recipe.name, varied, recipe))
+    return Plan(runs[0].recipe.name, tuple(runs), tuple(skipped))
+
+
+def _parse_axis(text: str, base: Tree, skipped: list[Path]) -> Axis:
+    """Parse ``KEY=V1,V2,...``; append files that are no pictures to `skipped`."""
+    key, _, listed = (part.strip() for part in text.partition("="))
+    try:
+        keys = tuple(_keys(tomllib.loads(f"{key}=0")))
+    except tomllib.TOMLDecodeError:
+        keys = ()
+    malformed = UsageError(f"--over {text}: write KEY=VALUE,VALUE,...", hint="for example --over steps=100,200")
+    if not keys or not listed:
+        raise malformed
+    is_file, folders_allowed = names_file(base, keys)
+    try:
+        values = tomllib.loads(f"values=[{listed}\n]")["values"]
+    except tomllib.TOMLDecodeError:
+        if not is_file:
+            quoted = ",".join(f'"{word.strip()}"' for word in listed.split(","))
+            raise UsageError(
+                f"--over {text}: not a list of values as in TOML", hint=f"strings need quotes: --over '{key}={quoted}'"
+            ) from None
+        values = [word.strip() for word in listed.split(",")]
+    if not values:
+        raise malformed
+    if is_file:
+        values = list(expand(values, f"--over {text}", folders_allowed, skipped))
+    return Axis(keys, tuple(values), is_file)
+
+
+def _keys(tree: Tree) -> Iterator[str]:
+    """Yield the keys on the way to the only value of a tree."""
+    value: Any = tree
+    while isinstance(value, dict):
+        if len(value) != 1:
+            return
+        ((key, value),) = value.items()
+        yield key
+
+
+def _seed_axis(base: Tree, seeds: int) -> Axis:
+    first = base.get(SEED, 0)
+    if not isinstance(first, int) or isinstance(first, bool):
+        raise UsageError(f"seed: {first!r} is not an integer", hint=f"list the seeds: --over {SEED}=1,2,3")
+    return Axis((SEED,), tuple(range(first, first + seeds)))
