@@ -312,7 +312,7 @@ def test_plugins_of_the_guide_paint(
         ]
         (folder / "pyproject.toml").write_text(project[0])
         folders.append(folder)
-    assert {folder.name for folder in folders} == {"artkit_brightness", "artkit_watch"}
+    assert {folder.name for folder in folders} == {"artkit_brightness", "artkit_here", "artkit_watch"}
     splashes = next(block for block in read_blocks(GUIDE, "toml") if block.file_name == "splashes.toml")
     (tmp_path / splashes.file_name).write_text(splashes.text, encoding="utf-8")
     calls = [words for block in shell_blocks(GUIDE) for words in read_commands(block)]
@@ -322,6 +322,7 @@ def test_plugins_of_the_guide_paint(
             ["plugins", "--json"],
             ["run", splashes.file_name, "--set", "steps=3", "--out", "run"],
             ["export", "run", "large.png", "--scale", "2"],
+            ["sweep", splashes.file_name, "--set", "steps=1", "--seeds", "2", "--executor", "here", "--out", "swept"],
             ["strokes", "run"],
             ["doctor"],
             [*run_photo, *TINY, "--out", "light"],
@@ -335,6 +336,7 @@ def test_plugins_of_the_guide_paint(
     log = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert len(log) == 3
     assert log[-1]["light"] < log[0]["light"]
+    assert len(list((tmp_path / "swept").glob("*/painting.png"))) == 2
     assert (tmp_path / "run/watch.txt").exists()
     painting = json.loads((tmp_path / "run/strokes.json").read_text())
     assert painting["space"] == "splatter-1"

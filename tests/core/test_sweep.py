@@ -196,8 +196,7 @@ def test_skipped_files_are_listed(sweep: Sweep) -> None:
     Image.new("RGB", (8, 8), "red").save("photos/a.png")
     for number in range(7):
         Path(f"photos/{number}.txt").write_text("no picture")
-    recipe = TOY.replace("toy-flat", "pixel") + 'target = "missing.png"\n'
-    result = sweep("--over", "objective.look.target=photos", "--out", "out", recipe=recipe)
+    result = sweep("photos", "--out", "out", recipe=TOY.replace("toy-flat", "pixel") + 'target = "missing.png"\n')
     assert result.exit_code == 0, result.output
     assert "note: photos/0.txt is not a picture; it is skipped\n" in result.stderr
     assert "note: 2 more files are not pictures\n" in result.stderr
@@ -219,7 +218,8 @@ def test_errors(sweep: Sweep, tmp_path: Path) -> None:
     expect_error("full is not empty and contains no sweep", "--out", "full")
     assert sweep("--seeds", "2", "--out", "out").exit_code == 0
     expect_error("out contains a sweep\n  add --resume to do what is left", "--out", "out")
-    expect_error("seed=0 contains a run of another recipe; different: steps", *_again("--set", "steps=4"))
+    message = "the run in out/seed=0 was made with other settings: optimizer.lr"
+    expect_error(message, *_again("--set", "optimizer.lr=0.2", "--set", "steps=4"))
     lock = os.open("out", os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
     expect_error("another process runs the sweep in out", *_again())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ target = "photos/a.jpg"
 
 @pytest.fixture
 def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe_file: Callable[..., Path]) -> Callable[..., Plan]:
-    """Plans a sweep of a recipe, ``plan(*over, seeds=None)``, in a folder with photos."""
+    """Plans a sweep of a recipe, ``plan(*over, seeds=None, pictures=())``, in a folder with photos."""
     photos = tmp_path / "photos"
     (photos / "more").mkdir(parents=True)
     for name in ("a.jpg", "b.png", "c d.jpg", "more/a.jpg"):
@@ -38,8 +38,8 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe_file: Callable[
     monkeypatch.chdir(tmp_path)
     recipe = recipe_file(RECIPE)
 
-    def make(*over: str, seeds: int | None = None) -> Plan:
-        return plan_sweep([recipe], (), over, seeds)
+    def make(*over: str, seeds: int | None = None, pictures: Sequence[str] = ()) -> Plan:
+        return plan_sweep([recipe], (), over, seeds, [Path(picture) for picture in pictures])
 
     return make
 
@@ -71,6 +71,26 @@ def test_values_are_as_in_toml(plan: Callable[..., Plan]) -> None:
     ]
     assert planned.runs[2].recipe.blocks["renderer"].config.brush == "deevad/liner"
     assert planned.runs[0].recipe.settings.size == (8, 16)
+
+
+def test_texts_need_no_quotes(plan: Callable[..., Plan]) -> None:
+    planned = plan("renderer.brush=deevad/liner, charcoal")
+    assert names(planned) == ["brush=deevad-liner", "brush=charcoal"]
+    assert planned.runs[0].recipe.blocks["renderer"].config.brush == "deevad/liner"
+
+
+def test_pictures_replace_that_of_the_recipe(plan: Callable[..., Plan]) -> None:
+    planned = plan("steps=1,2", pictures=["photos"])
+    assert names(planned) == ["a,steps=1", "a,steps=2", "b,steps=1", "b,steps=2", "c-d,steps=1", "c-d,steps=2"]
+    assert planned.name == "r"
+    assert planned.runs[2].settings == {"picture": "photos/b.png", "steps": 1}
+    targets = [run.recipe.named["objective"]["look"].config.target.name for run in planned.runs]
+    assert targets[::2] == ["a.jpg", "b.png", "c d.jpg"]
+    assert [file.name for file in planned.skipped] == ["notes.txt"]
+    with pytest.raises(UsageError, match=r"there is no picture none.png"):
+        plan(pictures=["none.png"])
+    with pytest.raises(UsageError, match=r"the folder empty is empty"):
+        plan(pictures=["empty"])
 
 
 @pytest.mark.parametrize(
@@ -113,12 +133,12 @@ def test_a_folder_that_is_a_value_of_its_own_is_not_expanded(
     [
         (["steps"], None, "--over steps: write KEY=VALUE,VALUE"),
         (["steps="], None, "--over steps=: write KEY=VALUE,VALUE"),
-        (["=3"], None, "--over =3: write KEY=VALUE"),
-        (["a b=3"], None, "--over a b=3: write KEY=VALUE"),
+        (["=3"], None, "--over =3: "),
+        (["a b=3"], None, "--over a b=3: "),
         (["steps=#1"], None, "--over steps=#1: write KEY=VALUE"),
         (["stepps=1,2"], None, 'stepps=1: the recipe r has 1 error:\n  stepps: unknown key; did you mean "steps"?'),
         (["steps=1,-2"], None, "steps=-2: the recipe r has 1 error:\n  steps: input should be greater"),
-        (["renderer.brush=deevad/liner"], None, "strings need quotes: --over 'renderer.brush=\"deevad/liner\"'"),
+        (["size=[8,16"], None, "--over size=[8,16: "),
         (["objective.look.target=empty"], None, "the folder empty is empty"),
         (["objective.look.target=texts"], None, "the folder texts contains no pictures"),
         (["objective.look.target=none/*.jpg"], None, "no file matches none/*.jpg"),

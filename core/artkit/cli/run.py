@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from artkit.engine.run import Run
     from artkit.recipes.recipe import Tree
 
-_PICTURE_RECIPE = "photo"
-"""The recipe that paints a picture for which no recipe is named."""
-
 _PROGRESS_INTERVAL_SECONDS = 5.0
 """Time between two lines of progress, where the output is no terminal."""
 
@@ -76,7 +73,7 @@ def run(
 
 def _recipes_and_picture(arguments: Sequence[Path]) -> tuple[list[Path], Path | None]:
     """Divide the arguments into recipes and a picture. Raises UsageError for several pictures or a missing one."""
-    from artkit.recipes.picture import is_picture
+    from artkit.recipes.picture import PICTURE_RECIPE, is_picture
 
     pictures = [argument for argument in arguments if is_picture(argument)]
     if len(pictures) > 1:
@@ -84,7 +81,7 @@ def _recipes_and_picture(arguments: Sequence[Path]) -> tuple[list[Path], Path | 
     if pictures and not pictures[0].is_file():
         raise UsageError(f"there is no picture {pictures[0]}")
     recipes = [argument for argument in arguments if argument not in pictures]
-    return recipes or [Path(_PICTURE_RECIPE)] * len(pictures), pictures[0] if pictures else None
+    return recipes or [Path(PICTURE_RECIPE)] * len(pictures), pictures[0] if pictures else None
 
 
 def _common_settings(size: str | None, brush: str | None, steps: int | None) -> list[Tree]:

@@ -17,7 +17,7 @@ _MAX_LISTED = 5  # skipped files and failed runs that are named
 
 
 @click.command()
-@click.argument("recipes", nargs=-1, type=click.Path(path_type=Path), metavar="RECIPE...")
+@click.argument("arguments", nargs=-1, type=click.Path(path_type=Path), metavar="[RECIPE]... [PICTURE]...")
 @click.option(
     "--over",
     multiple=True,
@@ -37,7 +37,7 @@ _MAX_LISTED = 5  # skipped files and failed runs that are named
 @click.option("--resume", is_flag=True, help="Do what is left of the sweep in the folder, if there is one.")
 @click.option("--device", help="auto, cpu, cuda or mps; overrides the recipe.")
 def sweep(
-    recipes: tuple[Path, ...],
+    arguments: tuple[Path, ...],
     over: tuple[str, ...],
     seeds: int | None,
     settings: tuple[str, ...],
@@ -50,14 +50,20 @@ def sweep(
 ) -> None:
     """Paint many pictures that differ in some settings.
 
-    There is a run for each combination of the values of --over and the seeds, in a folder of its own. The folder of the
-    sweep also has a table of their results, sweep.jsonl, and a contact sheet of the pictures, index.html.
+    There is a run for each combination of the pictures, the values of --over and the seeds, in a folder of its own. A
+    PICTURE is an image file, or a folder of them, to paint instead of the recipe's own. The folder of the sweep also
+    has a table of the results, sweep.jsonl, and a contact sheet of the pictures, index.html.
     """
     from artkit.cli.sweep_progress import show_progress
+    from artkit.recipes.picture import PICTURE_RECIPE, is_picture
     from artkit.recipes.shipped import find_recipe
     from artkit.sweep.plan import plan_sweep
 
-    plan = plan_sweep([find_recipe(recipe) for recipe in recipes], settings, over, seeds)
+    pictures = [argument for argument in arguments if argument.is_dir() or is_picture(argument)]
+    recipes = [argument for argument in arguments if argument not in pictures]
+    if pictures and not recipes:
+        recipes = [Path(PICTURE_RECIPE)]
+    plan = plan_sweep([find_recipe(recipe) for recipe in recipes], settings, over, seeds, pictures)
     for file in plan.skipped[:_MAX_LISTED]:
         click.echo(f"note: {file} is not a picture; it is skipped", err=True)
     if len(plan.skipped) > _MAX_LISTED:

@@ -12,6 +12,9 @@ from artkit.errors import UsageError
 from artkit.recipes.recipe import Tree
 from artkit.registry.plugin_registry import get_registry
 
+PICTURE_RECIPE = "photo"
+"""The recipe that paints a picture for which no recipe is named."""
+
 _SNIFFED_BYTES = 4096
 
 

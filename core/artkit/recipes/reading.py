@@ -17,7 +17,7 @@ from artkit.recipes.recipe import OUTPUT_SIZES, Recipe, Tree
 from artkit.recipes.shipped import shipped_recipes
 from artkit.recipes.validation import validate_recipe
 
-_TOML_BEGINNINGS = ("[", "{", '"', "'")
+TOML_BEGINNINGS = ("[", "{", '"', "'")
 """How a list, a table and a string of TOML begin: a setting with such a value is meant as TOML."""
 
 
@@ -80,7 +80,7 @@ def parse_setting(setting: str) -> Tree:
         key, _, value = (part.strip() for part in setting.partition("="))
         if not value:
             raise UsageError(f"--set {setting}: it has no value", hint="write --set KEY=VALUE") from None
-        if not value.startswith(_TOML_BEGINNINGS):
+        if not value.startswith(TOML_BEGINNINGS):
             with contextlib.suppress(tomllib.TOMLDecodeError):
                 return tomllib.loads(f"{key} = {json.dumps(value, ensure_ascii=False)}")
         raise UsageError(

@@ -46,5 +46,5 @@ def forecast(runs: Sequence[PlannedRun], executor: Executor, folder: Path, devic
 
 
 def _pixels(run: PlannedRun) -> int:
-    width, height = run.recipe.settings.size
+    width, height = run.recipe.size
     return width * height

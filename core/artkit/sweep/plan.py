@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from artkit.errors import UsageError
-from artkit.recipes.reading import read_recipe, read_tree
+from artkit.recipes.reading import TOML_BEGINNINGS, parse_setting, read_recipe, read_tree
 from artkit.recipes.recipe import Recipe, Tree
 from artkit.sweep.input_files import expand, names_file
 from artkit.sweep.names import run_names
 
 SEED = "seed"
+PICTURE = "picture"
+"""Key of the picture that a run paints instead of the recipe's own, among the varied settings."""
 
 
 @dataclass(frozen=True)
@@ -61,34 +63,50 @@ class Plan:
 
 
 def plan_sweep(
-    recipes: Sequence[Path], settings: Sequence[str] = (), over: Sequence[str] = (), seeds: int | None = None
+    recipes: Sequence[Path],
+    settings: Sequence[str] = (),
+    over: Sequence[str] = (),
+    seeds: int | None = None,
+    pictures: Sequence[Path] = (),
 ) -> Plan:
     """Plan a run for each combination of values, and validate all recipes.
 
-    recipes and settings: as for `read_recipe`. over: ``KEY=V1,V2,...`` with values as in TOML. For a setting that is a
-    file, a value may be a folder, which stands for the pictures in it, or a glob pattern; without quotes too. seeds:
-    their number; they follow the seed of the recipe. Raises UsageError for what is wrong in any of the runs.
+    recipes and settings: as for `read_recipe`. over: ``KEY=V1,V2,...`` with values as in TOML, or text without quotes.
+    For a setting that is a file, a value may be a folder, which stands for the pictures in it, or a glob pattern.
+    seeds: their number; they follow the seed of the recipe. pictures: image files, or folders of them, to paint instead
+    of the recipe's own. Raises UsageError for what is wrong in any of the runs.
     """
     base = read_tree(recipes, settings)
     skipped: list[Path] = []
-    axes = [_parse_axis(text, base, skipped) for text in over]
+    axes = [_picture_axis(pictures, skipped)] if pictures else []
+    axes += [_parse_axis(text, base, skipped) for text in over]
     if seeds is not None:
         axes.append(_seed_axis(base, seeds))
     for first, second in itertools.combinations(axes, 2):
         if first.keys == second.keys:
             raise UsageError(f"{first.key} is varied twice", hint="list all its values in one --over")
     combinations = list(itertools.product(*(axis.values for axis in axes)))
-    names = run_names([(axis.keys, axis.is_file, axis.values) for axis in axes], combinations) if axes else []
+    sweep_name = recipes[-1].stem
+    names = run_names([(axis.keys, axis.is_file, axis.values) for axis in axes], combinations) if axes else [sweep_name]
     runs = []
-    for name, values in zip(names or [""], combinations, strict=True):
-        trees = [axis.tree(value) for axis, value in zip(axes, values, strict=True)]
+    for name, values in zip(names, combinations, strict=True):
+        varied = dict(zip((axis.key for axis in axes), values, strict=True))
+        picture = Path(varied[PICTURE]) if pictures else None
+        trees = [axis.tree(value) for axis, value in zip(axes, values, strict=True) if axis.keys != (PICTURE,)]
         try:
-            recipe = read_recipe(recipes, [*settings, *trees])
+            recipe = read_recipe(recipes, [*settings, *trees], picture)
         except UsageError as error:
-            raise UsageError(f"{name}: {error.message}" if name else error.message, hint=error.hint) from None
-        varied = {axis.key: value for axis, value in zip(axes, values, strict=True)}
-        runs.append(PlannedRun(name or recipe.name, varied, recipe))
-    return Plan(runs[0].recipe.name, tuple(runs), tuple(skipped))
+            raise UsageError(f"{name}: {error.message}" if axes else error.message, hint=error.hint) from None
+        runs.append(PlannedRun(name, varied, recipe))
+    return Plan(sweep_name, tuple(runs), tuple(skipped))
+
+
+def _picture_axis(pictures: Sequence[Path], skipped: list[Path]) -> Axis:
+    files = tuple(expand([str(picture) for picture in pictures], "", False, skipped))
+    for file in files:
+        if not Path(file).is_file():
+            raise UsageError(f"there is no picture {file}")
+    return Axis((PICTURE,), files, is_file=True)
 
 
 def _parse_axis(text: str, base: Tree, skipped: list[Path]) -> Axis:
@@ -96,34 +114,31 @@ def _parse_axis(text: str, base: Tree, skipped: list[Path]) -> Axis:
     key, _, listed = (part.strip() for part in text.partition("="))
     try:
         keys = tuple(_keys(tomllib.loads(f"{key}=0")))
-    except tomllib.TOMLDecodeError:
-        keys = ()
-    malformed = UsageError(f"--over {text}: write KEY=VALUE,VALUE,...", hint="for example --over steps=100,200")
-    if not keys or not listed:
-        raise malformed
+        values = _parse_values(listed)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"--over {text}: {error}", hint="write KEY=VALUE,VALUE,... with values as in TOML") from None
+    if not keys or not values:
+        raise UsageError(f"--over {text}: write KEY=VALUE,VALUE,...", hint="for example --over steps=100,200")
     is_file, folders_allowed = names_file(base, keys)
-    try:
-        values = tomllib.loads(f"values=[{listed}\n]")["values"]
-    except tomllib.TOMLDecodeError:
-        if not is_file:
-            quoted = ",".join(f'"{word.strip()}"' for word in listed.split(","))
-            raise UsageError(
-                f"--over {text}: not a list of values as in TOML", hint=f"strings need quotes: --over '{key}={quoted}'"
-            ) from None
-        values = [word.strip() for word in listed.split(",")]
-    if not values:
-        raise malformed
     if is_file:
-        values = list(expand(values, f"--over {text}", folders_allowed, skipped))
+        values = list(expand(values, f"--over {text}: ", folders_allowed, skipped))
     return Axis(keys, tuple(values), is_file)
+
+
+def _parse_values(text: str) -> list[Any]:
+    """Parse values as in TOML, or words without quotes. Raises TOMLDecodeError."""
+    try:
+        return list(tomllib.loads(f"values=[{text}\n]")["values"])
+    except tomllib.TOMLDecodeError:
+        if any(mark in text for mark in TOML_BEGINNINGS):
+            raise
+        return [parse_setting(f"value={word}")["value"] for word in text.split(",")]
 
 
 def _keys(tree: Tree) -> Iterator[str]:
     """Yield the keys on the way to the only value of a tree."""
     value: Any = tree
-    while isinstance(value, dict):
-        if len(value) != 1:
-            return
+    while isinstance(value, dict) and len(value) == 1:
         ((key, value),) = value.items()
         yield key
 

@@ -63,11 +63,27 @@ class Sweep:
             raise UsageError(f"{self.folder} is not empty and contains no sweep", hint=_OTHER_FOLDER)
         self.rows = earlier
         for run in self.plan.runs:
-            run_folder = RunFolder(self.folder / run.name)
-            if exists := run_folder.recipe.exists():
-                run_folder.check_same_recipe(run.recipe.resolved())
-            if not exists or earlier.get(run.name, {}).get("status") != "finished":
+            same = self._has_same_settings(run)
+            if not same or earlier.get(run.name, {}).get("status") != "finished":
                 self.rows[run.name] = {"name": run.name, "settings": run.settings, "status": "waiting"}
+
+    def _has_same_settings(self, run: PlannedRun) -> bool:
+        """Return whether the folder of a run contains a run of its recipe; one of other `steps` may be continued.
+
+        Raises UsageError if it contains a run of another recipe.
+        """
+        run_folder = RunFolder(self.folder / run.name)
+        if not run_folder.recipe.exists():
+            return False
+        # The plan does not know the checksums of weights; the run compares them.
+        differences = [
+            key for key in run_folder.differences(run.recipe.resolved()) if key.partition(".")[0] != "sha256"
+        ]
+        if others := [key for key in differences if key != "steps"]:
+            raise UsageError(
+                f"the run in {run_folder.path} was made with other settings: {', '.join(others)}", hint=_OTHER_FOLDER
+            )
+        return not differences
 
     def _open_folder(self) -> int:
         """Create the folder and lock it. Returns a descriptor that holds the lock until the process ends."""
