@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
@@ -175,3 +176,40 @@ Examples:
     >>> Settings(value=[(0.2, 0), (0.5, 1)]).value
     ((0.2, 0.0), (0.5, 1.0))
 """
+
+
+_PLAIN_MESSAGES = {
+    "must be a whole number": ("int_type", "int_parsing", "int_parsing_size", "int_from_float"),
+    "must be a number": ("float_type", "float_parsing", "is_instance_of"),
+    "must be a finite number": ("finite_number",),
+    "must be true or false": ("bool_type", "bool_parsing"),
+    "must be a text in quotes": ("string_type", "path_type"),
+    "must be a list in brackets": ("tuple_type", "list_type"),
+    "must be a table": ("dict_type", "model_type", "model_attributes_type", "mapping_type"),
+    "must be more than {gt}": ("greater_than",),
+    "must be at least {ge}": ("greater_than_equal",),
+    "must be less than {lt}": ("less_than",),
+    "must be at most {le}": ("less_than_equal",),
+    "must be {expected}": ("literal_error",),
+    "needs at least {min_length} values": ("too_short",),
+    "has {actual_length} values, at most {max_length} are allowed": ("too_long",),
+    "is missing": ("missing",),
+}
+_TEMPLATES = {error_type: text for text, types in _PLAIN_MESSAGES.items() for error_type in types}
+
+
+def _readable(value: Any) -> str:
+    """Return a limit, or the choices of a literal ('a', 'b' or 'c'), as a recipe would have them."""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else str(value)
+    return str(value).replace("'", '"')
+
+
+def plain_message(error: Mapping[str, Any]) -> str:
+    """Return pydantic's error of one value in the words of a recipe, without the place: "must be a whole number"."""
+    template = _TEMPLATES.get(error["type"])
+    if template is None:
+        text: str = error["msg"].removeprefix("Value error, ")
+        return text[:1].lower() + text[1:]
+    context = {key: _readable(value) for key, value in error.get("ctx", {}).items()}
+    return template.format(**context).replace(" 1 values", " 1 value")

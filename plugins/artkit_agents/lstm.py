@@ -60,7 +60,9 @@ class Lstm(Agent):
         assert scene.renderer is not None
         assert scene.canvas is not None
         if scene.renderer.shared:
-            raise UsageError("the agent lstm needs a renderer of strokes", hint='use agent.type = "free"')
+            raise UsageError(
+                "the agent lstm paints with strokes, and this renderer has none", hint='use agent.type = "free"'
+            )
         tensors, file = self._load_weights(config, scene)
         tiles, self._tile_of_stroke = torch.unique(scene.canvas.tiles(), dim=0, return_inverse=True)
         self._tiles = tiles.tolist()  # x, y and side of each, px
@@ -86,8 +88,9 @@ class Lstm(Agent):
             raise UsageError(f"{file} does not hold weights of an lstm agent")
         if metadata.get("space") != scene.renderer.space.name:
             raise UsageError(
-                f"{file} holds weights for the action space {metadata.get('space')}, not {scene.renderer.space.name}",
-                hint="choose a renderer with the same action space",
+                f"the agent in {file} paints other strokes ({metadata.get('space')}) than this renderer "
+                f"({scene.renderer.space.name})",
+                hint="choose the renderer that it was trained with",
             )
         settings = {key: metadata["agent"][key] for key in self.Config.model_fields if key in metadata["agent"]}
         self.config = self.Config.model_validate({**settings, "weights": config.weights})

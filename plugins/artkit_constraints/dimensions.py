@@ -21,7 +21,10 @@ def dimension_indices(scene: Scene, constraint: str, *names: str) -> list[int]:
     assert scene.renderer is not None
     if not scene.renderer.space.has(*names):
         missing = "colour" if names == COLOUR else names[0].replace("_", " ")
-        raise UsageError(f"{constraint} needs strokes that have a {missing}", hint="remove the constraint")
+        raise UsageError(
+            f"the constraint {constraint} needs strokes with a {missing}, and those of this renderer have none",
+            hint="remove the constraint",
+        )
     return scene.renderer.space.index(*names)
 
 

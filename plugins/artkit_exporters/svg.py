@@ -58,7 +58,7 @@ class Svg(LibraryExporter):
         draw = self.library
         log = painting.log
         if not set(_REQUIRED_NAMES) <= set(log.names):
-            raise UsageError(f"the action space {log.space} has no curves, which .svg files need")
+            raise UsageError(f".svg files hold curves, and the strokes of this painting ({log.space}) are none")
         if len(log.actions) > MAX_STROKES:
             raise UsageError(
                 f"{len(log.actions):,} strokes are too many for .svg; the maximum is {MAX_STROKES:,}",

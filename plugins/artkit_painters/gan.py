@@ -95,9 +95,10 @@ def _build_painter(metadata: Mapping[str, Any], grain: bool, file: Path) -> Geom
         painter = (DabPainter if architecture == "dabs" else GeometryPainter).from_metadata(metadata)
     except KeyError as missing:
         raise UsageError(
-            f"the metadata of {file} lack {missing.args[0]}", hint="train the weights again with this version of artkit"
+            f"the weights {file} are incomplete: they lack {missing.args[0]}",
+            hint="train them again with this version of artkit",
         ) from None
     if grain != isinstance(painter, DabPainter):
         paints = "the mean of a brush" if grain else "samples of a brush"
-        raise UsageError(f"{file} are weights that paint {paints}", hint=f"set grain = {str(not grain).lower()}")
+        raise UsageError(f"the weights {file} paint {paints}", hint=f"set grain = {str(not grain).lower()}")
     return painter

@@ -31,9 +31,9 @@ def shipped(kind: str, brush: str) -> Path:
     if not file.is_file():
         brushes = shipped_brushes(kind)
         raise UsageError(
-            f'artkit ships no {kind} painter for the brush "{brush}"',
-            hint=(f"available: {', '.join(brushes)}; or " if brushes else "")
-            + "train one with a [trainer] recipe and set its file as weights",
+            f'painting with "{brush}" in this way needs trained weights, and artkit has none for this brush',
+            hint=(f"choose another brush: {', '.join(brushes)}; or " if brushes else "")
+            + f'run train/{kind} with trainer.brush = "{brush}", and set weights to the file that it writes',
         )
     return file
 
@@ -51,11 +51,13 @@ def load_for_brush(
     tensors, metadata, checksum = load(file, expected)
     if metadata.get("space") != space.name:
         raise UsageError(
-            f"{file} are weights for the action space {metadata.get('space')}, not {space.name}",
+            f"the weights {file} were trained on other strokes ({metadata.get('space')}) than these ({space.name})",
             hint="train them again with this version of artkit",
         )
     if "brush" not in metadata:
-        raise UsageError(f"{file} do not name their brush", hint="train them again with this version of artkit")
+        raise UsageError(
+            f"the weights {file} do not say which brush they paint", hint="train them again with this version of artkit"
+        )
     if brush and metadata["brush"] != brush:
-        raise UsageError(f"{file} are weights of the brush {metadata['brush']}, not {brush}")
+        raise UsageError(f"the weights {file} paint with the brush {metadata['brush']}, not {brush}")
     return tensors, metadata, checksum, file

@@ -46,7 +46,7 @@ class TotalVariation(Objective):
             space = scene.renderer.space
             if missing := [name for name in self.config.numbers if not space.has(name)]:
                 raise UsageError(
-                    f"total-variation: the actions of this renderer have no {', '.join(missing)}",
+                    f"total-variation: the strokes of this renderer have no {', '.join(missing)}",
                     hint=f'choose numbers from {", ".join(space.names)}, or set of = "picture"',
                 )
             self._indices = space.index(*self.config.numbers)

@@ -223,7 +223,7 @@ def test_a_renderer_that_is_not_differentiable_is_refused(
     toy: Any, paint: Callable[..., PaintingTask], monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(toy.Blob, "differentiable", False)
-    with pytest.raises(UsageError, match=r"toy-blob.*is not differentiable") as caught:
+    with pytest.raises(UsageError, match=r"toy-blob.*cannot paint a new picture") as caught:
         paint()
     assert "surrogate" in caught.value.hint
 

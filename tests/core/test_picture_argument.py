@@ -115,7 +115,7 @@ def test_settings_that_cannot_be_parsed_are_named(setting: str) -> None:
 
 
 def test_text_where_a_number_is_needed_is_an_error(pictures: Path, recipe_file: Write) -> None:
-    with pytest.raises(UsageError, match=r"steps: .*\(it is '12O'\)"):
+    with pytest.raises(UsageError, match=r'steps: .*\(it is "12O"\)'):
         read_recipe([recipe_file(TWO_TARGETS)], ["steps=12O"])
 
 

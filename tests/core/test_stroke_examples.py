@@ -86,19 +86,19 @@ def test_too_few_strokes_and_other_action_spaces_are_refused(recipe_file: Write)
     (four,) = read_examples(recipe_file(FOUR))
     with pytest.raises(UsageError, match=r'"4" has 4 strokes, and the canvas 3\n.*give the canvas 4'):
         four.actions(SPACE, 3)
-    with pytest.raises(UsageError, match="the actions of dots-1 are not"):
+    with pytest.raises(UsageError, match=r"this renderer paints none .*dots-1"):
         four.actions(ActionSpace("dots-1", (Dimension("x"),)))
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "example: field required"),
-        ("[[example]]\nstrokes = []\n", "example 1, strokes: tuple should have at least 1"),
-        ("[[example]]\nstrokes = [{ from = [0, 0] }]\n", "example 1, stroke 1, to: field required"),
+        ("", "example: is missing"),
+        ("[[example]]\nstrokes = []\n", "example 1, strokes: needs at least 1 value"),
+        ("[[example]]\nstrokes = [{ from = [0, 0] }]\n", "example 1, stroke 1, to: is missing"),
         (
             FOUR + "[[example]]\nstrokes = [{ to = [0, 0] }, { to = [0, 2] }]\n",
-            "example 2, stroke 2, to 2: input should",
+            "example 2, stroke 2, to 2: must be",
         ),
         (FOUR.replace("through", "thruogh"), "example 1, stroke 4, thruogh: unknown key"),
         (FOUR.replace("[0.5, 0]", "[0.5, -1]"), "example 1, stroke 2, pressure"),

@@ -109,7 +109,7 @@ def test_action_spaces_without_its_dimensions_are_rejected(
 ) -> None:
     assert grid_scene.renderer is not None
     grid_scene.renderer.space = ActionSpace("pencil-1", (Dimension("grip"),))
-    with pytest.raises(UsageError, match=f"{name} needs strokes that have a "):
+    with pytest.raises(UsageError, match=f"{name} needs strokes with a "):
         make(name)
 
 
@@ -218,8 +218,8 @@ def test_single_colour_leaves_other_dimensions_and_the_background(
     [
         ("size", {"smallest": 0.5, "largest": 0.4}, "more than largest"),
         ("palette", {"colours": ()}, "either colours or image"),
-        ("palette", {"colours": ((0, 0, 2),)}, "less than or equal to 1"),
-        ("strokes", {"most": 0}, "greater than or equal to 1"),
+        ("palette", {"colours": ((0, 0, 2),)}, "at most 1"),
+        ("strokes", {"most": 0}, "at least 1"),
     ],
 )
 def test_invalid_settings_are_rejected(

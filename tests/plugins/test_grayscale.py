@@ -56,5 +56,5 @@ def test_action_spaces_without_colour_are_rejected(scene: Callable[..., Scene]) 
     renderer = new_scene.make("renderer", "gan")
     renderer.space = ActionSpace("pencil-1", (Dimension("start_x"),))
     new_scene.renderer = renderer
-    with pytest.raises(UsageError, match="grayscale needs strokes that have a colour"):
+    with pytest.raises(UsageError, match="grayscale needs strokes with a colour"):
         new_scene.make("constraint", "grayscale")

@@ -114,7 +114,7 @@ def test_a_weights_file_determines_the_settings(tmp_path: Path) -> None:
     ("metadata", "message"),
     [
         ({"agent": {"type": "free"}, "space": "mypaint-stroke-1"}, "does not hold weights of an lstm"),
-        ({"agent": {"type": "lstm", **SMALL}, "space": "spray-9"}, "action space spray-9"),
+        ({"agent": {"type": "lstm", **SMALL}, "space": "spray-9"}, r"other strokes \(spray-9\)"),
         ({"agent": {"type": "lstm", **SMALL, "cells": 32}, "space": "mypaint-stroke-1"}, "another version"),
         ({}, "does not hold weights of an lstm"),
     ],
@@ -133,7 +133,7 @@ def test_an_unknown_name_of_shipped_weights_is_an_error() -> None:
 
 
 def test_it_needs_a_renderer_of_strokes() -> None:
-    with pytest.raises(UsageError, match="needs a renderer of strokes"):
+    with pytest.raises(UsageError, match="this renderer has none"):
         testing.scene(renderer="pixels").make("agent", "lstm")
 
 

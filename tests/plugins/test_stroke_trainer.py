@@ -125,10 +125,10 @@ def test_error_for_weights_of_another_action_space_or_architecture(
     write_recipe: Callable[..., Path], train: Callable[..., Run], tmp_path: Path, scene: Callable[..., Scene]
 ) -> None:
     discrete = train(write_recipe("discrete"), tmp_path / "discrete").outputs[0]
-    with pytest.raises(UsageError, match="action space mypaint-discrete-1, not mypaint-stroke-1"):
+    with pytest.raises(UsageError, match=r"mypaint-discrete-1.*mypaint-stroke-1"):
         scene().make("renderer", "gan", weights=discrete)
     vae = train(write_recipe("vae"), tmp_path / "vae").outputs[0]
-    with pytest.raises(UsageError, match=r"the metadata of .* lack reach"):
+    with pytest.raises(UsageError, match=r"incomplete: they lack reach"):
         scene().make("renderer", "gan", weights=vae)
 
 

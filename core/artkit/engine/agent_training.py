@@ -56,7 +56,10 @@ class AgentTrainingTask(OptimizationTask):
         )
         name = self.recipe.blocks["agent"].type
         if not get_registry().component("agent", name).uses_targets:
-            raise UsageError(f'the agent "{name}" does not use targets', hint='set agent.type = "lstm"')
+            raise UsageError(
+                f'[data] trains an agent, and "{name}" cannot be trained: its strokes do not depend on the image',
+                hint='set agent.type = "lstm", or leave out [data] to paint one picture',
+            )
 
     def forecast(self) -> str:
         """See `Task.forecast`; the time is measured by a step that changes nothing."""

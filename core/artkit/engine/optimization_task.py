@@ -59,8 +59,8 @@ class OptimizationTask(Task):
         self.renderer: Renderer = self._build_block("renderer").to(device)
         if not self.renderer.differentiable:
             raise UsageError(
-                f'the renderer "{recipe.blocks["renderer"].type}" is not differentiable',
-                hint='without a gradient it can only replay strokes; with mypaint, leave out surrogate = ""',
+                f'the renderer "{recipe.blocks["renderer"].type}" cannot paint a new picture: it has no gradient',
+                hint='choose another; it can render a finished painting. With mypaint, leave out surrogate = ""',
             )
         scene.renderer = self.renderer
         scene.canvas = self.canvas = cast(Canvas, self._build_block("canvas"))
@@ -147,7 +147,7 @@ class OptimizationTask(Task):
         views = {name: o.view(view) for name, o in self.objectives.items() if o.weight(view.progress) is not None}
         if not views:
             raise UsageError(
-                f"no objective is active at {view.progress:.0%} of the run",
+                f"all objectives have weight 0 at {view.progress:.0%} of the run, so there is nothing to paint for",
                 hint="change the schedules of their weights",
             )
         losses: dict[str, float] = {}

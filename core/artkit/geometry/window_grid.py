@@ -37,7 +37,7 @@ class WindowGrid:
             count = 1
             if length > side:
                 if (core := side - 2 * margin) < margin:
-                    raise ValueError(f"windows of {side} px are too small for margins of {margin} px")
+                    raise ValueError(f"windows of {side} px are too small: they need at least {3 * margin} px here")
                 count = math.ceil(length / core)
             counts.append(count)
             lengths.append(min(length, side))

@@ -60,8 +60,8 @@ def open_painting(
     built = _build_renderer(log, kind, settings, device)
     if built.space.name != log.space:
         raise UsageError(
-            f"the strokes of {run} are of the action space {log.space}; {kind} paints {built.space.name}",
-            hint="choose a renderer of the same action space",
+            f"the renderer {kind} paints other strokes ({built.space.name}) than those of {run} ({log.space})",
+            hint="leave out --renderer, or choose one with the same strokes",
         )
     metadata = {
         "Software": "artkit",

@@ -6,12 +6,14 @@ Each error is one line with its place in the recipe, what is allowed there and, 
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from artkit.config import plain_message
 from artkit.errors import UsageError
 from artkit.files import sha256
 from artkit.recipes.picture_size import resolve_size
@@ -30,6 +32,9 @@ from artkit.registry.plugin_registry import get_registry
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+
+_MAX_SHOWN = 80  # characters of a value that are shown
 
 
 def validate_recipe(tree: Tree, name: str) -> Recipe:
@@ -150,22 +155,25 @@ def _messages(model: type[BaseModel], details: Sequence[ErrorDetails], prefix: s
     """Yield one message for each invalid value: pydantic's errors for the members of a union are joined."""
     reported = set()
     for detail in details:
-        path, message = detail["loc"], detail["msg"]
+        path, message = detail["loc"], plain_message(detail)
         if len(path) > 1 and str(path[1]).startswith("<"):  # the name of a union's member
             path = (path[0], *path[2:])
         if _is_union_member(path):
             if path[0] in reported:
                 continue
             reported.add(path[0])
-            message = ", or ".join(other["msg"] for other in details if other["loc"][:1] == path[:1])
+            members = (plain_message(other) for other in details if other["loc"][:1] == path[:1])
+            message = "; ".join(dict.fromkeys(members)).replace("; must be", " or")
             path = path[:1]
         place = prefix + ".".join(str(step) for step in path)
         if detail["type"] == "extra_forbidden":
             yield f"{place}: {_unknown_key(str(path[-1]), _allowed_keys(model, path[:-1]))}"
+        elif detail["type"] == "missing" and isinstance(path[-1], int):
+            yield f"{place.rpartition('.')[0]}: value {path[-1] + 1} is missing"
         elif detail["type"] == "missing":
             yield f"{place}: is missing"
         else:
-            yield _invalid_value(place.rstrip("."), message.removeprefix("Value error, "), detail["input"])
+            yield _invalid_value(place.rstrip("."), message, detail["input"])
 
 
 def _is_union_member(path: tuple[int | str, ...]) -> bool:
@@ -176,8 +184,9 @@ def _is_union_member(path: tuple[int | str, ...]) -> bool:
 def _invalid_value(place: str, message: str, value: Any) -> str:
     """Return a message with place and value. The place is empty for errors of a whole Config without prefix."""
     show_value = isinstance(value, (str, int, float, bool)) and "there is no" not in message
-    shown = str(value).lower() if isinstance(value, bool) else repr(value)  # as in TOML
-    text = message[0].lower() + message[1:] + (f" (it is {shown})" if show_value else "")
+    shown = repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)  # as in TOML
+    shown = shown if len(shown) <= _MAX_SHOWN else f"{shown[:_MAX_SHOWN]}…"
+    text = message + (f" (it is {shown})" if show_value else "")
     return f"{place}: {text}" if place else text
 
 

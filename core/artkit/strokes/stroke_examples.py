@@ -29,7 +29,7 @@ import torch
 from pydantic import Field, ValidationError
 from torch import Tensor
 
-from artkit.config import Config, UnitFloat
+from artkit.config import Config, UnitFloat, plain_message
 from artkit.errors import UsageError
 from artkit.files import read_text
 from artkit.geometry.phase import Phase
@@ -73,7 +73,7 @@ class StrokeExample(Config):
         strokes.
         """
         if not space.has(*POINT_NAMES):
-            raise UsageError(f"examples are strokes; the actions of {space.name} are not")
+            raise UsageError(f"examples are strokes, and this renderer paints none (its actions are {space.name})")
         count = strokes or len(self.strokes)
         if len(self.strokes) > count:
             raise UsageError(
@@ -120,8 +120,8 @@ def _describe_error(error: ValidationError) -> str:
             words[-1] = f"{words[-1].removesuffix('s')} {step + 1}"
         elif not any(mark in step for mark in "[("):  # pydantic's name of a member of a union
             words.append(step)
-    message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
-    return f"{', '.join(words)}: {message[0].lower()}{message[1:]}"
+    message = "unknown key" if first["type"] == "extra_forbidden" else plain_message(first)
+    return f"{', '.join(words)}: {message}"
 
 
 def examples_to_log(

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor
 from torch.nn import functional as F
 
-from artkit.config import Colour
+from artkit.config import Colour, plain_message
 from artkit.errors import ArtkitError
 from artkit.files import atomic, read_text
 from artkit.geometry.phase import Phase, stroke_tiles
@@ -218,7 +218,7 @@ def _format_error(file: Path, error: ValidationError) -> ArtkitError:
             hint="update artkit to the latest version",
         )
     place = ".".join(str(step) for step in first["loc"])
-    return ArtkitError(f"{file} is damaged: {place}: {first['msg']}")
+    return ArtkitError(f"{file} is damaged: {place}: {plain_message(first)}")
 
 
 def _inline_actions(content: _LogFile) -> Tensor:
