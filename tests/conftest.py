@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; the p
 if not os.path.exists("/dev/nvidiactl"):
     os.environ.setdefault("TRITON_INTERPRET", "1")  # without a GPU, Triton's kernels run in its interpreter
 
+import copy
 import itertools
 import json
 import signal
@@ -39,6 +40,27 @@ TINY_MODEL = {
 }
 """Configuration of a minimal model for open_clip."""
 _plugin_numbers = itertools.count()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option ``--device``."""
+    parser.addoption("--device", default="cpu", help="device of numeric tests: cpu, cuda, cuda:1, mps or simulated")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def device(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The device of numeric tests, and of all checks of the test kit: that of ``--device``."""
+    from artkit.devices import choose_device
+    from artkit.testing import on_device, simulated_gpu
+
+    name = request.config.getoption("--device")
+    if name == "simulated":
+        with simulated_gpu() as simulated:
+            yield simulated
+    else:
+        chosen = choose_device(name)
+        with on_device(chosen):
+            yield chosen
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -80,7 +102,9 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     list_tags = open_clip.list_pretrained_tags_by_model
     monkeypatch.setattr(open_clip, "list_pretrained_tags_by_model", lambda n: ["toy"] if n == "tiny" else list_tags(n))
     monkeypatch.setattr(
-        open_clip, "create_model", lambda name, weights, **_: create(name, weights) if Path(weights).exists() else model
+        open_clip,
+        "create_model",
+        lambda name, weights, **_: create(name, weights) if Path(weights).exists() else copy.deepcopy(model),
     )
     text.load.cache_clear()
     yield open_clip

@@ -35,7 +35,7 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 ROOMS = (
     ("version", "errors", "config", "files", "formatting", "memmap", "memory", "sample_jobs"),
-    ("torchvision_compat", "weights"),
+    ("devices", "torchvision_compat", "weights"),
     ("geometry",),
     ("imaging",),
     ("strokes",),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from artkit.config import InputPath as InputPath
     from artkit.config import Schedule as Schedule
     from artkit.config import UnitFloat as UnitFloat
+    from artkit.devices import to_device as to_device
     from artkit.errors import ArtkitError as ArtkitError
     from artkit.errors import UsageError as UsageError
     from artkit.geometry.phase import Phase as Phase
@@ -65,6 +66,7 @@ _MODULES = {
     "painter": "stroke_painter",
     "Config": "config", "Colour": "config", "FiniteFloat": "config", "InputFile": "config", "InputPath": "config",
     "Schedule": "config", "UnitFloat": "config",
+    "to_device": "devices",
     "ArtkitError": "errors", "UsageError": "errors",
     "Phase": "geometry.phase", "Place": "geometry.place", "Window": "geometry.window",
     "TargetImage": "imaging.target_image",

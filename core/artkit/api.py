@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from artkit.config import Colour
+from artkit.devices import choose_device
 from artkit.engine.agent_training import AgentTrainingTask
 from artkit.engine.painting_task import PaintingTask
 from artkit.engine.renderer_training import RendererTrainingTask
 from artkit.engine.run import Run
 from artkit.interfaces.scene import Scene
-from artkit.recipes.building import choose_device, new_scene
+from artkit.recipes.building import new_scene
 from artkit.recipes.reading import read_recipe
 from artkit.recipes.recipe import BLOCKS, NAMED_BLOCKS, Recipe, Tree
 from artkit.recipes.shipped import find_recipe
@@ -77,8 +78,8 @@ def scene(
 ) -> Scene:
     """Return a scene in which components can be built without a recipe, by name or class.
 
-    size: width and height, px. background: RGB in [0, 1]. device: auto, cpu, cuda or mps. Raises UsageError if there is
-    no such device.
+    size: width and height, px. background: RGB in [0, 1]. device: auto, cpu, cuda, cuda:1 or mps. Raises
+    UsageError if there is no such device.
 
     Examples:
         >>> import artkit

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from artkit.devices import choose_device
 from artkit.errors import UsageError
 from artkit.geometry.place import Place
 from artkit.interfaces.renderer import Renderer
-from artkit.recipes.building import choose_device, new_scene
+from artkit.recipes.building import new_scene
 from artkit.rendering.stroke_renderer import StrokePatches
 from artkit.strokes.action_space import ActionSpace
 

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from agent_evaluation.classifier import Classifier, load_or_train_classifier
 from agent_evaluation.stroke_order import DIGITS, measure_stroke_order
 from artkit import ArtkitError
+from artkit.devices import choose_device
 from artkit.engine.agent_training import AGENT_FILE, AgentTrainingTask
 from artkit.imaging.png import save_png
-from artkit.recipes.building import choose_device
 from artkit.recipes.reading import read_recipe
 from artkit.recipes.recipe import RECORD, Recipe
 from artkit.strokes.stroke_examples import POINT_NAMES

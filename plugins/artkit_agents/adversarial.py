@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from artkit import Objective, Scene, UsageError, View
+from artkit.devices import to_device
 
 _BETAS = (0.5, 0.9)
 _FEATURE_SIDE = 4  # side of the critic's last feature map
@@ -67,7 +68,7 @@ class Adversarial(Objective):
         painted, target = (images.detach() for images in self._resized_pair(view))
         self.critic.requires_grad_(True)
         for _ in range(self.config.critic_steps):
-            share = torch.rand(len(painted), 1, 1, 1, generator=self._generator).to(painted)
+            share = to_device(torch.rand(len(painted), 1, 1, 1, generator=self._generator), painted.device)
             mixed = (share * target + (1 - share) * painted).requires_grad_()
             (gradient,) = torch.autograd.grad(self._score(mixed, target).sum(), mixed, create_graph=True)
             # The norm that is dual to the root mean square.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import AfterValidator, Field
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from artkit import Agent, InputPath, Phase, Scene, StrokeLog, UsageError, memmap
 from artkit import Config as BaseConfig
+from artkit.devices import to_device
 from artkit.strokes.carrying import carry_over
 from artkit.strokes.stroke_log import STROKES_FILE
 
@@ -76,6 +77,7 @@ class Free(Agent):
         self.scheduled = ("choose",) if candidates > 1 else ()
         self.register_buffer("standing", torch.zeros(candidates))
         self.register_buffer("chosen", torch.tensor(0 if candidates == 1 else -1))
+        self._read_choice: int | None = None
         # One row per stroke, so that a subset of the strokes needs only its rows.
         rows = torch.from_numpy(memmap.zeros((scene.action_count, candidates * dimensions), "float32", scene.folder))
         has_positions = self._space.has("start_x", "middle_x", "end_x")
@@ -114,19 +116,30 @@ class Free(Agent):
         return self._actions(self.parameters_of_actions)
 
     def forward_subset(self, scene: Scene, indices: Tensor, targets: Tensor | None = None) -> Tensor:
-        indices = indices.to(self.parameters_of_actions.device)
+        indices = to_device(indices, self.parameters_of_actions.device)
         return self._actions(F.embedding(indices, self.parameters_of_actions, sparse=True))
 
     def _actions(self, rows: Tensor) -> Tensor:
         """Return the actions (n, m, A) of m parameter rows: of all candidates, or of the best one once selected."""
-        candidates, best = rows.view(len(rows), *self._shape).transpose(0, 1), int(self.chosen)
+        candidates, best = rows.view(len(rows), *self._shape).transpose(0, 1), self._best()
         return torch.sigmoid(candidates if best < 0 else candidates[best : best + 1])
 
+    def _best(self) -> int:
+        """Return `chosen`, which is read from its device only after it has changed."""
+        if self._read_choice is None:
+            self._read_choice = int(self.chosen)
+        return self._read_choice
+
     def on_step_end(self, losses: Tensor, progress: float) -> None:
-        if int(self.chosen) < 0:
+        if self._best() < 0:
             self.standing.lerp_(losses, _LOSS_MOMENTUM)
             if progress >= self.config.choose:
                 self.chosen.copy_(self.standing.argmin())
+                self._read_choice = None
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._read_choice = None
 
 
 class _StrokeInitializer:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from artkit import Agent, InputFile, Place, Scene, UsageError, weights
 from artkit import Config as BaseConfig
+from artkit.devices import to_device
 
 SHIPPED = Path(__file__).parent / "weights"
 """Folder of the weights that come with artkit; ``sha256.json`` in it lists their checksums."""
@@ -107,7 +108,7 @@ class Lstm(Agent):
         tiles, rows = torch.unique(self._tile_of_stroke[indices], return_inverse=True)
         tile_targets = self._crop_tiles(targets.to(device), tiles.tolist(), scene)
         actions = self._decode(tile_targets, scene, len(targets), tiles)
-        return actions[:, rows.to(device), self._turn_of_stroke[indices].to(device)]
+        return actions[:, to_device(rows, device), to_device(self._turn_of_stroke[indices], device)]
 
     def _crop_tiles(self, targets: Tensor, tiles: list[int], scene: Scene) -> Tensor:
         """Return the targets of tiles, with edge padding beyond the picture: (n tiles, 3, view, view), image-major."""
@@ -219,7 +220,7 @@ class _CanvasState:
         assert scene.renderer is not None
         device, tiles, k = actions.device, len(self._indices), actions.shape[1]
         indices = self._indices[:, self._painted : k].reshape(-1)
-        exists, indices = (indices >= 0), indices.clamp(min=0).to(device)
+        exists, indices = to_device(indices >= 0, device), to_device(indices.clamp(min=0), device)
         place = Place(
             origin=torch.zeros(n * len(indices), 2, dtype=torch.int64, device=device),
             side=side,
@@ -240,9 +241,11 @@ class _CanvasState:
     def _constrain(self, actions: Tensor) -> Tensor:
         """Constrain actions (n, tiles, k, A); return them in painting order, (n, N, A), zero for other strokes."""
         n, _, k, dimensions = actions.shape
-        indices = self._indices[:, :k].to(actions.device)
+        indices = self._indices[:, :k]
+        exists = indices >= 0  # on the CPU, as the indices
+        tiles, turns = to_device(exists.nonzero().T, actions.device)
         raw_actions = actions.new_zeros(n, self._scene.action_count, dimensions)
-        raw_actions[:, indices[indices >= 0]] = actions[:, indices >= 0]
+        raw_actions[:, to_device(indices[exists], actions.device)] = actions[:, tiles, turns]
         return self._scene.constrain(raw_actions, 1.0)
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from artkit import InputFile, Objective, Scene, UsageError, View
+from artkit.devices import to_device
 from artkit.strokes.stroke_examples import read_examples
 
 _COMPARISON_SIDE = 20  # px; size of the normalised images that are compared
@@ -45,7 +46,10 @@ class Preconditioning(Objective):
             raise UsageError("preconditioning needs a canvas with one tile", hint='use canvas.type = "single"')
         self._scene, space = scene, scene.renderer.space
         examples = read_examples(config.examples)
-        self._point_indices = [space.index(name + "_x", name + "_y") for name in ("start", "middle", "end")]
+        self._point_indices = [
+            torch.tensor(space.index(name + "_x", name + "_y"), device=scene.device)
+            for name in ("start", "middle", "end")
+        ]
         strokes = torch.stack([example.actions(space, scene.canvas.stroke_count) for example in examples])
         self.register_buffer("_strokes", strokes.to(scene.device), persistent=False)
         labels = [example.label for example in examples]
@@ -78,7 +82,7 @@ class Preconditioning(Objective):
         similarity = ink.normalized() @ example_ink.normalized().T
         has_example = torch.ones(len(targets), dtype=torch.bool, device=targets.device)
         if labels is not None and len(self._is_candidate):
-            is_candidate = self._is_candidate[labels.to(targets.device)]
+            is_candidate = self._is_candidate[to_device(labels, targets.device)]
             similarity, has_example = similarity.masked_fill(~is_candidate, -1.0), is_candidate.any(1)
         best = similarity.argmax(1)
         strokes = self._strokes[best].clone()

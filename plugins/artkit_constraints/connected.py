@@ -22,13 +22,15 @@ class Connected(Constraint):
         _, tile_indices = torch.unique(scene.canvas.tiles(), dim=0, return_inverse=True)
         order = torch.argsort(tile_indices, stable=True)
         has_previous = torch.nonzero(tile_indices[order].diff() == 0)[:, 0]
-        self._previous, self._next = order[has_previous], order[has_previous + 1]
+        self._previous, self._next = (
+            order[indices].to(scene.device)[:, None] for indices in (has_previous, has_previous + 1)
+        )
 
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         out = actions.clone()
-        out[:, self._next[:, None], self._start] = actions[:, self._previous[:, None], self._end]
+        out[:, self._next, self._start] = actions[:, self._previous, self._end]
         return out
 
     def is_satisfied(self, actions: Tensor) -> bool:
-        starts = actions[:, self._next[:, None], self._start]
-        return bool(((starts - actions[:, self._previous[:, None], self._end]).abs() <= TOLERANCE).all())
+        starts = actions[:, self._next, self._start]
+        return bool(((starts - actions[:, self._previous, self._end]).abs() <= TOLERANCE).all())

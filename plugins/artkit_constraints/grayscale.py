@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from artkit import Config, Constraint, Scene
@@ -17,6 +18,7 @@ class Grayscale(Constraint):
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
         self._indices = dimension_indices(scene, self.name, *COLOUR)
+        self._weights = torch.tensor([0.299, 0.587, 0.114], device=scene.device)
 
     def forward(self, actions: Tensor, progress: float) -> Tensor:
         out = actions.clone()
@@ -24,7 +26,7 @@ class Grayscale(Constraint):
         return out
 
     def transform_background(self, colour: Tensor) -> Tensor:
-        luma = (colour * colour.new_tensor([0.299, 0.587, 0.114])).sum(-1, keepdim=True)
+        luma = (colour * self._weights.to(colour)).sum(-1, keepdim=True)
         return luma.expand(colour.shape)
 
     def is_satisfied(self, actions: Tensor) -> bool:

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
+from torch.nn import functional as F
 
 from artkit import Colour, Constraint, InputFile, Scene
 from artkit.imaging.loading import load_target_image
@@ -77,7 +78,7 @@ class Palette(Constraint):
         """Return the colours (..., 3) moved towards the palette; from progress 1 on, the nearest of the palette."""
         distance = (colours[..., None, :] - self._palette).square().sum(-1)
         if progress >= 1:
-            return self._palette[distance.argmin(-1)]
+            return F.embedding(distance.argmin(-1), self._palette)  # a single index, too, stays on the device
         start, end = math.log(_START_TEMPERATURE), math.log(_END_TEMPERATURE)
         temperature = math.exp(start + (end - start) * progress)
         return torch.softmax(-distance / temperature, dim=-1) @ self._palette

@@ -38,7 +38,7 @@ class StrokeLimit(Constraint):
         count = actions.shape[1]
         if count <= self.config.most:
             return actions
-        paint = actions[..., self._pressure].mean(-1) * (1 + actions[..., self._size[0]]) * self._tile_sides
+        paint = actions[..., self._pressure].mean(-1) * (1 + actions[..., self._size].squeeze(-1)) * self._tile_sides
         selected = paint.detach().topk(self.config.most, dim=1).indices
         factor = actions.new_full(actions.shape[:2], 1 - progress).scatter(1, selected, 1.0)
         out = actions.clone()

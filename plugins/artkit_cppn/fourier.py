@@ -37,6 +37,8 @@ class Fourier(CoordinateRenderer):
         super().__init__(config, scene)
         self._shape = (3, 2, 2 * config.waves + 1, config.waves + 1)
         self.space = array_space(f"fourier-{config.waves}", *self._shape)
+        mix = torch.tensor(_COLOUR_CORRELATION)
+        self._mix = (mix / mix.norm(dim=0).max()).to(scene.device)
 
     def colours_at(self, actions: Tensor, x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
         waves, longer_side = self.config.waves, max(size)
@@ -50,6 +52,4 @@ class Fourier(CoordinateRenderer):
         columns = torch.polar(torch.ones_like(phase_x), phase_x)[:, None]  # (m, 1, kx, w)
         rows = torch.polar(torch.ones_like(phase_y), phase_y)[:, None]  # (m, 1, h, ky)
         value = (rows @ (spectrum @ columns)).real
-        mix = actions.new_tensor(_COLOUR_CORRELATION)
-        mix = mix / mix.norm(dim=0).max()
-        return torch.sigmoid(torch.einsum("ij,mjhw->mihw", mix, value))
+        return torch.sigmoid(torch.einsum("ij,mjhw->mihw", self._mix.to(actions), value))

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from artkit import Data, Scene
+from artkit.devices import to_device
 from artkit_data.split import SplitConfig
 
 ByteArray = npt.NDArray[np.uint8]
@@ -42,7 +43,7 @@ class CharacterData(Data):
     def images(self, indices: Tensor) -> Tensor:
         """Return the images with the given indices, resized bicubically without cropping and centred on white."""
         width, height = self._scene.size
-        ink = self._ink[indices][:, None].to(self._scene.device).float() / 255
+        ink = to_device(self._ink[indices][:, None], self._scene.device).float() / 255
         content = 1 - 2 * self.config.border
         scale = content * min(width / ink.shape[-1], height / ink.shape[-2])
         shape = (max(1, round(ink.shape[-2] * scale)), max(1, round(ink.shape[-1] * scale)))

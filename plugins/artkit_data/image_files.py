@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from artkit import Scene, UsageError, memmap
+from artkit.devices import to_device
 from artkit.imaging.loading import Fit, load_target_image
 from artkit.imaging.pixels import tensor_to_pixels
 from artkit.imaging.target_image import TargetImage
@@ -59,6 +60,7 @@ class ImageFiles:
         width, height = scene.size
         self._files, self._scene, self._fit, self._report_shape = files, scene, fit, report_shape
         self._kinds_of_notes: set[str] = set()
+        self._background = scene.background.cpu()
         self._pixels = memmap.zeros((len(files), height, width, 3), "uint8", scene.folder)
         self._is_cached = np.zeros(len(files), bool)
 
@@ -73,13 +75,13 @@ class ImageFiles:
                 self._is_cached[index] = True
         pixels = torch.from_numpy(self._pixels[indices.numpy()])
         memmap.release()
-        return pixels.to(self._scene.device).permute(0, 3, 1, 2).float() / 255
+        return to_device(pixels, self._scene.device).permute(0, 3, 1, 2).float() / 255
 
     def _read(self, file: Path) -> TargetImage:
         """Read an image. Of the notes on all images, the scene gets the first of each kind."""
         notes: list[str] = []
         scene = self._scene
-        image = load_target_image(file, scene.size, self._fit, scene.background.cpu(), notes, self._report_shape)
+        image = load_target_image(file, scene.size, self._fit, self._background, notes, self._report_shape)
         for note in notes:
             kind = re.sub(r"[\d.]+", "", note.removeprefix(str(file)))
             if kind not in self._kinds_of_notes:

@@ -42,7 +42,7 @@ DISCRETE_SPACE = ActionSpace("mypaint-discrete-1", (*STROKE_SPACE.dimensions, Di
 LIFT = len(STROKE_SPACE)
 """Index of `lift` in `DISCRETE_SPACE`."""
 
-_QUANTIZED = STROKE_SPACE.index("start_pressure", "end_pressure", "size")
+_QUANTIZED = slice(STROKE_SPACE.names.index("start_pressure"), STROKE_SPACE.names.index("size") + 1)
 
 
 def quantize(actions: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -80,10 +81,16 @@ def interpolate_at_pressure(pressure: Tensor, values: Sequence[float]) -> Tensor
 
     pressure: any shape, in [0, 1] -> the same shape.
     """
-    table = pressure.new_tensor(values)
+    table = _table(tuple(values), pressure.dtype, pressure.device)
     position = pressure * (len(values) - 1)
     low = position.detach().floor().clamp(0, len(values) - 2).long()
     return torch.lerp(table[low], table[low + 1], position - low)
+
+
+@lru_cache(maxsize=64)
+def _table(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return values as a tensor, copied to the device only once."""
+    return torch.tensor(values, dtype=dtype, device=device)
 
 
 def margin(side: int) -> int:

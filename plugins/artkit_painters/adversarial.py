@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from artkit.devices import to_device
 from artkit_painters.dab_painter import DabPainter
 from artkit_painters.dcgan_networks import Critic, Generator
 from artkit_painters.geometry_features import CELL, FEATURES, window_features
@@ -89,7 +90,7 @@ def dcgan_batch(painter: Generator, critic: Critic, actions: Tensor, real: Tenso
     painted = painter(actions)
     return AdversarialBatch(
         real,
-        torch.zeros(len(actions), dtype=torch.int64),
+        torch.zeros(len(actions), dtype=torch.int64, device=real.device),
         paint=lambda _: painted,
         score=lambda coverage: critic(coverage, _repeat_for(coverage, actions)),
         area=torch.ones(len(actions), device=real.device),
@@ -99,7 +100,7 @@ def dcgan_batch(painter: Generator, critic: Critic, actions: Tensor, real: Tenso
 def critic_losses(batch: AdversarialBatch, fake: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Compute the gap of the mean scores, real minus fake, and the gradient penalty."""
     real = batch.real
-    ratio = torch.rand(len(real), 1, 1, 1, generator=generator).to(real)
+    ratio = to_device(torch.rand(len(real), 1, 1, 1, generator=generator), real.device)
     mixed = (ratio * real + (1 - ratio) * fake).requires_grad_()
     (gradient,) = torch.autograd.grad(batch.score(mixed).sum(), mixed, create_graph=True)
     penalty = ((gradient.square().sum((1, 2, 3)) * batch.area + 1e-8).sqrt() - 1).square().mean()

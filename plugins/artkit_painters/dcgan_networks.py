@@ -25,8 +25,8 @@ class Generator(nn.Module):
 
     def __init__(self, discrete: bool = False) -> None:
         super().__init__()
-        self._inputs = _input_indices(discrete)
-        self.enter = nn.Linear(len(self._inputs), 256 * 4 * 4)
+        self._discrete = discrete
+        self.enter = nn.Linear(SHAPE_SIZE + discrete, 256 * 4 * 4)
         layers: list[nn.Module] = [nn.BatchNorm2d(256), nn.ReLU()]
         for before, after in itertools.pairwise((256, 128, 64, 32)):
             layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.BatchNorm2d(after), nn.ReLU()]
@@ -40,7 +40,7 @@ class Generator(nn.Module):
 
     def forward(self, actions: Tensor) -> Tensor:
         """Paint actions (m, A): coverage (m, 1, SIDE, SIDE)."""
-        coverage: Tensor = self.layers(self.enter(actions[:, self._inputs] * 2 - 1).view(-1, 256, 4, 4))
+        coverage: Tensor = self.layers(self.enter(_inputs(actions, self._discrete) * 2 - 1).view(-1, 256, 4, 4))
         return coverage
 
 
@@ -49,9 +49,9 @@ class Critic(nn.Module):
 
     def __init__(self, discrete: bool = False) -> None:
         super().__init__()
-        self._inputs = _input_indices(discrete)
+        self._discrete = discrete
         self.look = nn.Conv2d(1, 16, 4, 2, 1)
-        self.know = nn.Linear(len(self._inputs), 16)
+        self.know = nn.Linear(SHAPE_SIZE + discrete, 16)
         layers: list[nn.Module] = []
         for before, after in itertools.pairwise((16, 32, 64, 128)):
             layers += [nn.LeakyReLU(0.2), nn.Conv2d(before, after, 4, 2, 1)]
@@ -60,14 +60,15 @@ class Critic(nn.Module):
 
     def forward(self, coverage: Tensor, actions: Tensor) -> Tensor:
         """Score coverage (m, 1, SIDE, SIDE) of actions (m, A): (m,)."""
-        condition = torch.relu(self.know(actions[:, self._inputs] * 2 - 1))[:, :, None, None]
+        condition = torch.relu(self.know(_inputs(actions, self._discrete) * 2 - 1))[:, :, None, None]
         score: Tensor = self.layers(self.look(coverage) + condition)
         return score[:, 0]
 
 
-def _input_indices(discrete: bool) -> list[int]:
-    """Indices of the dimensions of an action that are inputs: all but the colour."""
-    return [*range(SHAPE_SIZE), *([LIFT] if discrete else [])]
+def _inputs(actions: Tensor, discrete: bool) -> Tensor:
+    """Return the dimensions of actions that are inputs: all but the colour."""
+    shape = actions[:, :SHAPE_SIZE]
+    return torch.cat([shape, actions[:, LIFT : LIFT + 1]], dim=1) if discrete else shape
 
 
 def _initialise(layer: nn.Module) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from artkit import Config as BaseConfig
@@ -69,16 +70,21 @@ class Gan(Renderer):
 
     def forward_region(self, actions: Tensor, place: Place, region: Window) -> StrokePatches:
         x, y, side = region.x - place.margin, region.y - place.margin, float(place.side)
-        corner = actions.new_tensor([[x, y]]).expand(len(actions), -1)
+        corner = _corner(actions, x, y)
         if isinstance(self.painter, DabPainter):
             seeds = stroke_seeds(place.stroke_index, place.seed)
             coverage = self.painter.forward_region(actions, corner, side, (region.width, region.height), seeds)
         else:
             odd_x, odd_y = x % BLOCK, y % BLOCK
             size = (round_up_to_blocks(odd_x + region.width), round_up_to_blocks(odd_y + region.height))
-            coverage = self.painter.forward_region(actions, corner - corner.new_tensor([odd_x, odd_y]), side, size)
+            coverage = self.painter.forward_region(actions, _corner(actions, x - odd_x, y - odd_y), side, size)
             coverage = coverage[..., odd_y : odd_y + region.height, odd_x : odd_x + region.width]
         return StrokePatches(actions[:, SHAPE_SIZE:, None, None], coverage)
+
+
+def _corner(actions: Tensor, x: int, y: int) -> Tensor:
+    """Return the point (x, y) for each of m actions: (m, 2)."""
+    return torch.stack([actions.new_full((len(actions),), float(value)) for value in (x, y)], dim=1)
 
 
 def _build_painter(metadata: Mapping[str, Any], grain: bool, file: Path) -> GeometryPainter | DabPainter:

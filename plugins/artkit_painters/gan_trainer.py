@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from artkit import Scene
+from artkit.devices import to_device
 from artkit_mypaint.dab_recording import DabRecords, record_dabs
 from artkit_painters import adversarial, dcgan_networks
 from artkit_painters.adversarial import AdversarialBatch, PatchCritic
@@ -170,12 +171,11 @@ class GanTrainer(StrokeTrainer):
         """Minimise the negative log-likelihood of recorded dabs."""
         assert isinstance(self.painter, DabPainter)
         generator, device = self.scene.generator, records.t.device
-        dabs = torch.randint(len(records.t), (_BATCH_DABS,), generator=generator).to(device)
-        strokes = torch.randint(len(records.actions), (self.config.batch,), generator=generator).to(device)
+        dabs = to_device(torch.randint(len(records.t), (_BATCH_DABS,), generator=generator), device)
+        strokes = to_device(torch.randint(len(records.actions), (self.config.batch,), generator=generator), device)
         losses = self.painter.negative_log_likelihood(records, dabs, strokes)
         total = sum(losses.values(), torch.zeros((), device=device))
-        self.optimizer_step(self._optimizers["regression"], total, max_norm=1.0)
-        return {name: loss.item() for name, loss in losses.items()}
+        return self.optimizer_step(self._optimizers["regression"], total, losses, max_norm=1.0)
 
     def _regression_step(self, step: int) -> dict[str, float]:
         """Minimise the error of the painted mean."""
@@ -189,8 +189,7 @@ class GanTrainer(StrokeTrainer):
             assert isinstance(self.painter, dcgan_networks.Generator)
             actions, real = self.draw_tiles(step, self.config.batch)
             error = loss = (self.painter(actions) - real).square().mean()
-        self.optimizer_step(self._optimizers["regression"], loss)
-        return {"mse": error.item()}
+        return self.optimizer_step(self._optimizers["regression"], loss, {"mse": error})
 
     def _adversarial_batch(self, step: int) -> AdversarialBatch:
         if isinstance(self.painter, DabPainter):
@@ -208,22 +207,20 @@ class GanTrainer(StrokeTrainer):
         decay = 1.0 if progress < 0.6 else max(0.05, (1 - progress) / 0.4)
         for name in ("painting", "judging"):
             set_learning_rate(self._optimizers[name], self.config.adversarial_lr * decay)
-        losses = {}
+        losses: dict[str, float] = {}
         for index in range(self.config.critic_steps):
             with torch.no_grad():
                 fake = batch.paint(batch.seeds + index + 1).detach()
             gap, penalty = adversarial.critic_losses(batch, fake, self.scene.generator)
-            self.optimizer_step(self._optimizers["judging"], self.config.penalty * penalty - gap)
-            losses = {"gap": gap.item(), "penalty": penalty.item()}
+            loss = self.config.penalty * penalty - gap
+            losses = self.optimizer_step(self._optimizers["judging"], loss, {"gap": gap, "penalty": penalty})
         fake = batch.paint(batch.seeds)
         tone = adversarial.tone_error(fake, batch.real)
         energy = adversarial.energy_ratio(fake, batch.real)
         noise = energy.log().square()
         loss = self.config.tone * tone + self.config.grain * noise - batch.score(fake).mean()
-        self.optimizer_step(self._optimizers["painting"], loss)
-        losses |= {"tone": tone.item(), "mse": (fake - batch.real).square().mean().item()}
-        losses["energy"] = energy.item()
-        return losses
+        painted = {"tone": tone, "mse": (fake - batch.real).square().mean(), "energy": energy}
+        return losses | self.optimizer_step(self._optimizers["painting"], loss, painted)
 
     def paint(self, actions: Tensor) -> Tensor:
         if isinstance(self.painter, dcgan_networks.Generator):

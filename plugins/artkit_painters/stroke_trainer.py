@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from artkit import Config as BaseConfig
 from artkit import Scene, Trainer
-from artkit.engine.task import check_finite_gradients
+from artkit.devices import to_device
+from artkit.engine.task import read_losses
 from artkit_mypaint.brush_files import BrushName
 from artkit_mypaint.engine.engine import Engine
 from artkit_painters import weights
@@ -127,17 +128,21 @@ class StrokeTrainer(Trainer):
         return patches[:, self.stroke_set.tile_slice, self.stroke_set.tile_slice]
 
     @staticmethod
-    def optimizer_step(optimizer: torch.optim.Optimizer, loss: Tensor, max_norm: float = math.inf) -> None:
+    def optimizer_step(
+        optimizer: torch.optim.Optimizer, loss: Tensor, losses: Mapping[str, Tensor], max_norm: float = math.inf
+    ) -> dict[str, float]:
         """Minimise a loss by one step, with the norm of the gradient clipped to `max_norm`.
 
-        Raises Diverged, before any weight changes, if the gradient is not finite.
+        Returns losses, scalars by name, as numbers. Raises Diverged, before any weight changes, if one of them or the
+        gradient is not finite.
         """
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         norm = nn.utils.clip_grad_norm_(parameters, max_norm)
-        check_finite_gradients([norm], hint="try a lower learning rate")
+        read = read_losses(losses, [norm], hint="try a lower learning rate")
         optimizer.step()
+        return read
 
     def draw_batch(self, step: int, size: int) -> tuple[Tensor, PatchArray]:
         """Return the strokes of a step: actions (size, A), on the CPU, and patches (size, S, S)."""
@@ -152,12 +157,12 @@ class StrokeTrainer(Trainer):
     def draw_tiles(self, step: int, size: int) -> tuple[Tensor, Tensor]:
         """Return the tiles of a step, on the device: actions (m, A), coverage (m, 1, 64, 64)."""
         actions, patches = self.draw_batch(step, size)
-        return actions.to(self.scene.device), self.to_coverage(patches)
+        return to_device(actions, self.scene.device), self.to_coverage(patches)
 
     def to_coverage(self, patches: PatchArray) -> Tensor:
         """Crop patches (m, S, S) and move them to the device: coverage (m, 1, 64, 64) in [0, 1]."""
         cropped = torch.from_numpy(np.ascontiguousarray(self.crop(patches)))[:, None]
-        return cropped.to(self.scene.device).float() / 255
+        return to_device(cropped, self.scene.device).float() / 255
 
     def _open_strokes(self) -> None:
         """Paint the missing strokes and open them, or start the stream."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from artkit.devices import to_device
 from artkit_mypaint import stroke_geometry
 from artkit_painters.geometry_features import CELL
 from artkit_painters.stroke_data import PatchArray, StrokeSet
@@ -32,7 +33,7 @@ class StrokeWindows(NamedTuple):
 
     def to(self, device: torch.device) -> StrokeWindows:
         """Move the tensors to a device."""
-        actions, seeds, coverage, corner = (values.to(device) for values in self[:4])
+        actions, seeds, coverage, corner = (to_device(values, device) for values in self[:4])
         return StrokeWindows(actions, seeds, coverage, corner, self.side)
 
 

@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from artkit import Scene
+from artkit.devices import to_device
 from artkit_painters.autoencoder import LATENT, Encoder, Latent, VaePainter
 from artkit_painters.stroke_trainer import StrokeTrainer, cosine_decay, set_learning_rate
 
@@ -67,13 +68,12 @@ class VaeTrainer(StrokeTrainer):
     def _autoencoder_step(self, real: Tensor, progress: float) -> dict[str, float]:
         set_learning_rate(self._autoencoder_optimizer, self.config.lr * cosine_decay(progress))
         latent = self.encoder(real)
-        noise = torch.randn(len(real), LATENT, generator=self.scene.generator).to(real)
-        error = (self.painter.decoder(latent.sample(noise)) - real).square()
+        noise = torch.randn(len(real), LATENT, generator=self.scene.generator)
+        error = (self.painter.decoder(latent.sample(to_device(noise, real.device))) - real).square()
         weight = 1 + (_EMPHASIS - 1) * (real > 0) if progress < _EMPHASIS_SHARE else 1
         divergence = latent.divergence().mean()
         loss = (error * weight).sum((1, 2, 3)).mean() + divergence.clamp(min=self.config.free * LATENT)
-        self.optimizer_step(self._autoencoder_optimizer, loss)
-        return {"mse": error.mean().item(), "divergence": divergence.item()}
+        return self.optimizer_step(self._autoencoder_optimizer, loss, {"mse": error.mean(), "divergence": divergence})
 
     @torch.no_grad()
     def _draw_latents(self, step: int) -> tuple[Tensor, Latent]:
@@ -93,9 +93,10 @@ class VaeTrainer(StrokeTrainer):
             )
             latents = [self.encoder(self.to_coverage(chunk)) for chunk in chunks]
             latent = Latent(*(torch.cat(values) for values in zip(*latents, strict=True)))
-            self._encoded = actions.to(self.scene.device), latent
+            self._encoded = to_device(actions, self.scene.device), latent
         actions, latent = self._encoded
-        indices = torch.randint(len(actions), (_PREDICTOR_BATCH,), generator=self.scene.generator).to(actions.device)
+        indices = torch.randint(len(actions), (_PREDICTOR_BATCH,), generator=self.scene.generator)
+        indices = to_device(indices, actions.device)
         return actions[indices], Latent(latent.mean[indices], latent.log_variance[indices])
 
     def _predictor_step(self, actions: Tensor, target: Latent, progress: float) -> dict[str, float]:
@@ -103,8 +104,7 @@ class VaeTrainer(StrokeTrainer):
         predicted = self.painter.predictor(actions)
         mean_error, log_variance_error = (a - b for a, b in zip(predicted, target, strict=True))
         loss = mean_error.square().mean() + log_variance_error.square().mean()
-        self.optimizer_step(self._predictor_optimizer, loss)
-        return {"latent": loss.item()}
+        return self.optimizer_step(self._predictor_optimizer, loss, {"latent": loss})
 
     def paint(self, actions: Tensor) -> Tensor:
         tiles: Tensor = self.painter(actions)

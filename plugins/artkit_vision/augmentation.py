@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from artkit import Objective, UnitFloat, View
+from artkit.devices import to_device
 
 
 class AugmentationSettings(Objective.Config):
@@ -97,7 +98,7 @@ def _apply(
     shorter = min(height, width)
     if shorter >= 2 * side:  # bilinear sampling would alias
         image = F.avg_pool2d(image, shorter // side, ceil_mode=True)
-    matrix = _affine_matrices(parameters, width, height).to(image)
+    matrix = _to_image(_affine_matrices(parameters, width, height), image)
     v = len(matrix)
     grid = F.affine_grid(matrix, [v, 3, side, side], align_corners=False)
     views = F.grid_sample(
@@ -106,12 +107,17 @@ def _apply(
         padding_mode="border",
         align_corners=False,
     ).view(v, n, 3, side, side)
-    gain, offset = (value.to(image).view(v, 1, 3, 1, 1) for value in (parameters.gain, parameters.offset))
+    gain, offset = (_to_image(value, image).view(v, 1, 3, 1, 1) for value in (parameters.gain, parameters.offset))
     views = torch.addcmul(offset + (1 - gain) / 2, views, gain)
     if settings.noise:
         noise = torch.randn(v, 1, 3, side, side, generator=generator)
-        views = views + (parameters.noise.view(v, 1, 1, 1, 1) * noise).to(image)
+        views = views + _to_image(parameters.noise.view(v, 1, 1, 1, 1) * noise, image)
     return views
+
+
+def _to_image(values: Tensor, image: Tensor) -> Tensor:
+    """Return random numbers, which are drawn on the CPU, with the device and dtype of an image."""
+    return to_device(values, image.device).to(image.dtype)
 
 
 def _affine_matrices(parameters: _Parameters, width: int, height: int) -> Tensor:

@@ -89,6 +89,13 @@ class ClassActivation(Objective):
             network: {network.classes.index_of_key(key, network.name): weight for key, weight in weights.items()}
             for network in (*self._networks, *self._held_out)
         }
+        self._class_tensors = {
+            network: (
+                torch.tensor(list(weights), device=scene.device),
+                torch.tensor(list(weights.values()), device=scene.device),
+            )
+            for network, weights in self._class_weights.items()
+        }
 
     def forward(self, view: View) -> Tensor:
         return torch.stack([self._loss(view, network) for network in self._networks]).mean(0)
@@ -100,8 +107,8 @@ class ClassActivation(Objective):
         key = ("logits", network.name, *config.augmentation_key())
         logits = view.cached(key, lambda: network(images.flatten(0, 1)))
         scores: Tensor = _SCORES[config.score](logits).unflatten(0, images.shape[:2]).mean(0)
-        weights = self._class_weights[network]
-        return -(scores[:, list(weights)] * scores.new_tensor(list(weights.values()))).sum(1)
+        indices, weights = self._class_tensors[network]
+        return -(scores[:, indices] * weights).sum(1)
 
     def evaluate(self, painting: RenderedPainting) -> list[dict[str, Any]]:
         shrink = min(painting.size) // _MIN_EVALUATION_SIDE

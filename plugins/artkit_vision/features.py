@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from artkit import Objective, Scene, View
+from artkit.devices import to_device
 from artkit_vision import networks
 
 MAX_CACHE_BYTES = 256 << 20
@@ -143,9 +144,9 @@ def _apply(image: Tensor, transform: _Transform) -> Tensor:
     angle = torch.tensor(degrees * torch.pi / 180)
     cos, sin = float(angle.cos()) / scale, float(angle.sin()) / scale
     matrix = torch.tensor(
-        [[cos, -sin * height / width, 2 * x / width], [sin * width / height, cos, 2 * y / height]],
-        device=image.device,
-        dtype=image.dtype,
+        [[cos, -sin * height / width, 2 * x / width], [sin * width / height, cos, 2 * y / height]], dtype=image.dtype
     )
-    grid = F.affine_grid(matrix[None].expand(len(image), -1, -1), list(image.shape), align_corners=False)
+    grid = F.affine_grid(
+        to_device(matrix, image.device)[None].expand(len(image), -1, -1), list(image.shape), align_corners=False
+    )
     return F.grid_sample(image, grid, padding_mode="border", align_corners=False)

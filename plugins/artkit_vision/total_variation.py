@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -49,7 +50,7 @@ class TotalVariation(Objective):
                     f"total-variation: the strokes of this renderer have no {', '.join(missing)}",
                     hint=f'choose numbers from {", ".join(space.names)}, or set of = "picture"',
                 )
-            self._indices = space.index(*self.config.numbers)
+            self._indices = torch.tensor(space.index(*self.config.numbers), device=scene.device)
 
     def forward(self, view: View) -> Tensor:
         if self.config.of == "picture":

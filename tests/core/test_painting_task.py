@@ -11,13 +11,14 @@ import pytest
 import torch
 from PIL import Image
 
+from artkit.devices import choose_device
 from artkit.engine.painting_task import PaintingTask
 from artkit.engine.task import Diverged
 from artkit.errors import UsageError
 from artkit.geometry.place import Place
 from artkit.geometry.window import Window
 from artkit.interfaces.view import View
-from artkit.recipes.building import choose_device, scene_from_recipe
+from artkit.recipes.building import scene_from_recipe
 from artkit.recipes.reading import read_recipe
 from artkit.rendering.rendered_painting import RenderedPainting
 from artkit.strokes.action_space import ActionSpace, Dimension

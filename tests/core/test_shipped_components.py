@@ -54,10 +54,11 @@ def brush_scene() -> Scene:
 
 
 OPTIONS: dict[Component, dict[str, Any]] = {
-    ("renderer", "gan"): {"exact_gradient": False},  # the stroke noise is not differentiable; below without noise
+    # The stroke noise is not differentiable (below without noise); how many dabs there are depends on the strokes.
+    ("renderer", "gan"): {"exact_gradient": False, "synchronises": True},
     ("renderer", "mypaint"): {"exact_gradient": False},  # it has the gradient of its surrogate
-    ("renderer", "libmypaint"): {"exact_gradient": False},
-    ("renderer", "discrete"): {"exact_gradient": False},  # so does it, at the nearest discrete action
+    ("renderer", "libmypaint"): {"exact_gradient": False, "synchronises": True},  # it paints on the CPU
+    ("renderer", "discrete"): {"exact_gradient": False, "synchronises": True},  # its gradient is that of `gan`
     ("constraint", "mask"): {"exact_gradient": False, "scene": brush_scene},  # a straight-through gradient
     ("exporter", "svg"): {"scene": brush_scene},
     ("objective", "adversarial"): {"scene": lambda: testing.scene(data=Waves)},
@@ -155,7 +156,7 @@ def test_class_activation_with_several_networks_and_views_passes() -> None:
 
 
 def test_the_renderer_gan_without_noise_passes() -> None:
-    testing.check_renderer("gan", {"grain": False})
+    testing.check_renderer("gan", {"grain": False}, synchronises=True)  # which pixels it computes follows from strokes
 
 
 @pytest.mark.parametrize(("kind", "name"), [("agent", "free"), ("constraint", "grayscale")])

@@ -102,7 +102,7 @@ class Slope(Trainer):
         self._adam = torch.optim.Adam([self.slope], 0.1)
 
     def step(self, step: int) -> dict[str, float]:
-        x = torch.rand(8, generator=self.scene.generator)
+        x = torch.rand(8, generator=self.scene.generator).to(self.scene.device)
         loss = (self.slope * x - 3 * x).square().mean()
         self._adam.zero_grad()
         loss.backward()
@@ -350,6 +350,48 @@ class LengthsInPixels:
         return spots(self, scaled, place)
 
 
+@mistake("renderer", "device")
+class TableOnTheCpu:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
+        patches = spots(self, actions, place)
+        return StrokePatches(patches.colour * torch.tensor([1.0, 0.9, 0.8]).view(1, 3, 1, 1), patches.coverage)
+
+
+@mistake("renderer", "device")
+class ReadsAValue:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
+        patches = spots(self, actions, place)
+        return patches if actions.isfinite().all() else StrokePatches(patches.colour, 0 * patches.coverage)
+
+
+@mistake("renderer", "device")
+class IndexedByAList:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
+        return spots(self, actions[:, [0, 1, 2, 3, 4, 5]], place)
+
+
+@mistake("renderer", "device")
+class SelectedByAMask:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
+        mask = actions[:, 0] >= 0
+        return spots(self, actions[mask], place)
+
+
+@mistake("renderer", "device")
+class GeneratorOfTheCpu:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
+        patches, generator = spots(self, actions, place), torch.Generator().manual_seed(place.seed)
+        noise = torch.rand(place.patch_size, device=actions.device, generator=generator)
+        return StrokePatches(patches.colour, patches.coverage * (0.99 + 0.01 * noise))
+
+
+@mistake("renderer", "device")
+class AnotherPictureOnAGpu:
+    def forward(self, actions: Tensor, place: Place) -> StrokePatches:
+        patches = spots(self, actions, place)
+        return StrokePatches(patches.colour, patches.coverage * (0.5 if actions.device.type == "cuda" else 1.0))
+
+
 @mistake("canvas", "layout")
 class FirstStrokeMissing:
     def layout(self, scene: Any) -> tuple[Phase, ...]:
@@ -417,6 +459,14 @@ class DetachedPicture:
         return picture.detach()
 
 
+@mistake("canvas", "device")
+class RampOnTheCpu:
+    render = _ChangedRendering.render
+
+    def change(self, picture: Tensor, window: Window | None) -> Tensor:
+        return picture + 0 * torch.linspace(0, 1, picture.shape[-1])
+
+
 @mistake("agent", "actions")
 class OneStroke:
     def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
@@ -474,6 +524,12 @@ class IgnoresTargets:
         return torch.sigmoid(self.logits[:1].repeat(count, 1, 1))  # type: ignore[attr-defined,no-any-return]
 
 
+@mistake("agent", "device")
+class ActionsOnTheCpu:
+    def forward(self, scene: Any, targets: Tensor | None = None) -> Tensor:
+        return torch.sigmoid(self.logits.cpu())  # type: ignore[attr-defined]
+
+
 @mistake("constraint", "shapes")
 class OutOfRange:
     def forward(self, actions: Tensor, progress: float) -> Tensor:
@@ -520,6 +576,12 @@ class NeedsRed:
     def __init__(self, config: Any, scene: Any) -> None:
         Narrow.__init__(self, config, scene)  # type: ignore[arg-type]
         self.red = scene.renderer.space.index("red")
+
+
+@mistake("constraint", "device")
+class WeightsOnTheCpu:
+    def forward(self, actions: Tensor, progress: float) -> Tensor:
+        return actions * torch.ones(actions.shape[-1])
 
 
 @mistake("objective", "values")
@@ -604,6 +666,13 @@ class TrainingStepCounterWithoutState:
 
     def training_step(self, view: View) -> None:
         self.steps += 1
+
+
+@mistake("objective", "device")
+class WaitsForItsValue:
+    def forward(self, view: View) -> Tensor:
+        value = Mean.forward(self, view)  # type: ignore[arg-type]
+        return value * (1 + 0 * value.sum().item())
 
 
 @mistake("exporter", "suffixes")
@@ -694,6 +763,12 @@ class LabelsByPositionInBatch:
 class RandomImages:
     def images(self, indices: Tensor) -> Tensor:
         return Shades.images(self, indices) * (1 - 0.1 * torch.rand(()))  # type: ignore[arg-type]
+
+
+@mistake("data", "device")
+class ImagesOnTheCpu:
+    def images(self, indices: Tensor) -> Tensor:
+        return Shades.images(self, indices).cpu()  # type: ignore[arg-type]
 
 
 @mistake("data", "split")
@@ -794,6 +869,14 @@ class DeathIsAFailure:
                 yield from job.run()
 
 
+@mistake("exporter", "device")
+class PixelsOfTheRenderer:
+    def write(self, painting: Any, file: Path) -> None:
+        width, height = painting.size
+        picture = painting.renderer.replay(painting.log, Window(0, 0, width, height, painting.scale))
+        file.write_bytes(picture.numpy().tobytes())
+
+
 @mistake("trainer", "steps")
 class InfiniteLoss:
     def step(self, step: int) -> dict[str, float]:
@@ -811,6 +894,13 @@ class Pickles:
     def save(self, folder: Path) -> Path:
         torch.save(self.slope, folder / "slope.pt")  # type: ignore[attr-defined]
         return folder / "slope.pt"
+
+
+@mistake("trainer", "device")
+class BatchOnTheCpu:
+    def step(self, step: int) -> dict[str, float]:
+        loss = (self.slope * torch.ones(8)).mean()  # type: ignore[attr-defined]
+        return {"mse": loss.item()}
 
 
 @mistake("trainer", "determinism")

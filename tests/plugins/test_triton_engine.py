@@ -177,7 +177,7 @@ def test_triton_paints_many_strokes_in_parts(random_actions: Actions, monkeypatc
     monkeypatch.setattr(triton_engine, "_MAX_BUFFER_BYTES", 1)
     paths, arrays = paths_of(random_actions(34))
     corners = torch.tensor([8, 8]).expand(34, 2)
-    coverages = paint_coverages("tanda/splatter-02", *paths, corners, 16, 16)
+    coverages = TritonEngine(Brush("tanda/splatter-02")).paint(paths, corners, 16, 16)
     expected = Engine("tanda/splatter-02").paint(arrays, corners.numpy(), 16, 16) / ONE
     assert expected[32:].max() > 0
     np.testing.assert_allclose(coverages.numpy(), expected, atol=2e-3)

@@ -23,8 +23,10 @@ def doctor() -> None:
         import torch
 
         _print_row("torch", f"{torch.__version__}, {torch.get_num_threads()} threads")
-        gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none: pictures are painted on the CPU"
-        _print_row("GPU", gpu)
+        from artkit.devices import cuda_problem
+
+        problem = cuda_problem()
+        _print_row("GPU", f"none, {problem[0]}" if problem else torch.cuda.get_device_name())
     except (ImportError, OSError) as error:
         _print_row("torch", f"missing ({error})")
         _print_row("", "  pip install torch")

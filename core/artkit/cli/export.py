@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the format: bits=16, quality=90"
 )
-@click.option("--device", help="auto, cpu, cuda or mps.", default="auto")
+@click.option("--device", help="auto, cpu, cuda, cuda:1 or mps.", default="auto")
 def export(
     run: Path,
     files: tuple[Path, ...],

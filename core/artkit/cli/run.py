@@ -31,7 +31,7 @@ _PROGRESS_INTERVAL_SECONDS = 5.0
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting: seed=3, canvas.tile=48")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/ and the recipe's name.")
 @click.option("--resume", is_flag=True, help="Continue the run in the folder, if there is one.")
-@click.option("--device", help="auto, cpu, cuda or mps; overrides the recipe.")
+@click.option("--device", help="auto, cpu, cuda, cuda:1 or mps; overrides the recipe.")
 def run(
     arguments: tuple[Path, ...],
     size: str | None,

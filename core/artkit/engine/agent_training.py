@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from artkit import weights
+from artkit.devices import to_device
 from artkit.engine.memory_plan import MemoryPlan
 from artkit.engine.optimization_task import OptimizationTask
-from artkit.engine.task import check_finite
 from artkit.errors import ArtkitError, UsageError
 from artkit.formatting import format_duration
 from artkit.geometry.window import Window
@@ -84,11 +84,10 @@ class AgentTrainingTask(OptimizationTask):
         noise_seed = int(torch.randint(1 << 62, (), generator=self.scene.generator))
         view = self._view(indices, targets, step / max(self.steps - 1, 1), noise_seed)
         losses, per_image_loss, views = self._score(view)
-        check_finite(losses)
-        self._optimizer_step(step, per_image_loss.mean())
+        read = self._optimizer_step(step, per_image_loss.mean(), losses)
         for name, objective_view in views.items():
             self.objectives[name].training_step(objective_view)
-        return losses
+        return read
 
     def _next_batch(self) -> Tensor:
         """Return the indices (batch_size,) of the next images."""
@@ -167,5 +166,7 @@ def _augment(images: Tensor, amount: float, generator: torch.Generator) -> Tenso
     if not amount:
         return images
     offset = amount * (2 * torch.rand(len(images), 2, 3, generator=generator) - 1)
-    grid = F.affine_grid((torch.eye(2, 3) + offset).to(images), list(images.shape), align_corners=False)
+    grid = F.affine_grid(
+        to_device(torch.eye(2, 3) + offset, images.device).to(images.dtype), list(images.shape), align_corners=False
+    )
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)

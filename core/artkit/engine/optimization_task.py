@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from artkit.engine.background import load_background
 from artkit.engine.optimizer import LazyAdam
-from artkit.engine.task import Task, check_finite_gradients
+from artkit.engine.task import Task, read_losses
 from artkit.errors import UsageError
 from artkit.interfaces.agent import Agent
 from artkit.interfaces.canvas import Canvas
@@ -138,7 +139,7 @@ class OptimizationTask(Task):
         Raises UsageError if a step does not fit into memory.
         """
 
-    def _score(self, view: View) -> tuple[dict[str, float], Tensor, dict[str, View]]:
+    def _score(self, view: View) -> tuple[dict[str, Tensor], Tensor, dict[str, View]]:
         """Compute the weighted sum of the objectives that are active at the view's progress.
 
         Returns the losses by name, their mean over the images; the total of each image (n,), with gradient; and the
@@ -150,24 +151,28 @@ class OptimizationTask(Task):
                 f"all objectives have weight 0 at {view.progress:.0%} of the run, so there is nothing to paint for",
                 hint="change the schedules of their weights",
             )
-        losses: dict[str, float] = {}
+        losses: dict[str, Tensor] = {}
         per_image_loss = view.image.new_zeros(len(view.image))
         for name, objective_view in views.items():
             objective = self.objectives[name]
             value = objective(objective_view)
             per_image_loss = per_image_loss + (objective.weight(view.progress) or 0.0) * value
-            losses[name] = value.mean().item()
-        return {"loss": per_image_loss.mean().item(), **losses}, per_image_loss, views
+            losses[name] = value.detach().mean()
+        return {"loss": per_image_loss.detach().mean(), **losses}, per_image_loss, views
 
-    def _optimizer_step(self, step: int, loss: Tensor) -> None:
-        """Update the agent's parameters. Raises `Diverged` before anything changes if a gradient is not finite."""
+    def _optimizer_step(self, step: int, loss: Tensor, losses: Mapping[str, Tensor]) -> dict[str, float]:
+        """Minimise `loss` and return the losses, scalars by name, as numbers.
+
+        Raises `Diverged` before anything changes if one of them or a gradient is not finite.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate(step)
         self.optimizer.zero_grad(set_to_none=True)
         if loss.requires_grad:  # else the core of the window has no strokes, as its borders move
             loss.backward()  # type: ignore[no-untyped-call]
-        check_finite_gradients(p.grad for p in self.agent.parameters() if p.grad is not None)
+        read = read_losses(losses, (p.grad for p in self.agent.parameters() if p.grad is not None))
         self.optimizer.step()
+        return read
 
     def _learning_rate(self, step: int) -> float:
         """Return the learning rate of a step: linear warm-up over epochs, then constant or cosine decay."""

@@ -41,18 +41,26 @@ class LazyAdam(torch.optim.Optimizer):
     def _update(self, parameter: Tensor, gradient: Tensor, lr: float) -> None:
         state = self._parameter_state(parameter)
         rows: Any = ...
-        if gradient.is_sparse:
+        changed: Tensor | None = None
+        if gradient.is_sparse and gradient.device.type == "cpu":
             gradient = gradient.coalesce()
             nonzero = gradient.values().flatten(1).any(1)
             rows, gradient = gradient.indices()[0, nonzero], gradient.values()[nonzero]
+        elif gradient.is_sparse:
+            # On a GPU all rows are computed: the CPU would have to wait for the number of those that change.
+            gradient = torch.zeros_like(parameter).index_add_(0, gradient._indices()[0], gradient._values())
+            changed = gradient.flatten(1).any(1)
         count = state["count"][rows] + 1
         mean = state["mean"][rows].lerp(gradient, 1 - _BETAS[0])
         square = state["square"][rows].mul(_BETAS[1]).addcmul(gradient, gradient, value=1 - _BETAS[1])
-        state["count"][rows], state["mean"][rows], state["square"][rows] = count, mean, square
         by_row = count.to(mean).view(-1, *(1 for _ in gradient.shape[1:])) if gradient.dim() else count.to(mean)[0]
         # 1 - beta ** count without loss of precision in float32; not every device has float64.
         first, second = (-torch.expm1(by_row * math.log(beta)) for beta in _BETAS)
-        parameter[rows] = parameter[rows] - lr / first * mean / ((square / second).sqrt() + _EPSILON)
+        value = parameter[rows] - lr / first * mean / ((square / second).sqrt() + _EPSILON)
+        # Written together at the end: running out of memory before changes nothing.
+        updates = ((state["count"], count), (state["mean"], mean), (state["square"], square), (parameter, value))
+        for target, new in updates:
+            target[rows] = new if changed is None else new.where(changed.view(-1, *(1 for _ in new.shape[1:])), target)
 
     def _parameter_state(self, parameter: Tensor) -> dict[str, Tensor]:
         state: dict[str, Tensor] = self.state[parameter]

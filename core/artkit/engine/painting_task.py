@@ -20,7 +20,6 @@ from artkit import memmap
 from artkit.engine.memory_plan import MemoryPlan
 from artkit.engine.optimization_task import OptimizationTask
 from artkit.engine.run_folder import RunFolder
-from artkit.engine.task import check_finite
 from artkit.errors import UsageError
 from artkit.formatting import format_duration
 from artkit.geometry.window import Window
@@ -98,10 +97,10 @@ class PaintingTask(OptimizationTask):
         width, height = self.scene.size
         self._thumbnail_divisor = 2 ** max(1, math.ceil(math.log2(max(width, height) / _THUMBNAIL_SIDE)))
         height, width = (side // self._thumbnail_divisor if windows.count > 1 else 0 for side in (height, width))
-        self._thumbnail = self.scene.background.cpu().view(3, 1, 1).repeat(1, height, width)
+        self._thumbnail = self.scene.background.view(3, 1, 1).repeat(1, height, width)
         if windows.count > 1 and self.scene.background_image is not None:
             whole = Window(0, 0, width, height, 1 / self._thumbnail_divisor)
-            self._thumbnail = self.scene.background_image.window(whole)[0].cpu()
+            self._thumbnail = self.scene.background_image.window(whole)[0]
 
     @property
     def targets(self) -> Tensor | None:
@@ -154,19 +153,18 @@ class PaintingTask(OptimizationTask):
         view = self._view(window, core, progress)
         losses, per_image_loss, views = self._score(view)
         loss = per_image_loss.sum()  # a sum, so that the gradient of one picture does not depend on the others
+        thumbnail = self._thumbnail[None]
         if self.windows.count > 1:
             thumbnail = self._paste_window(view.image, window)
             if all_steps >= self.windows.count and all_steps % _THUMBNAIL_INTERVAL_STEPS == 0:
                 loss = loss + self._thumbnail_loss(thumbnail, window, progress)
-            self._thumbnail = thumbnail[0].detach().cpu()
-        losses = {"loss": losses.pop("loss"), **losses}
-        check_finite(losses)
-        self._optimizer_step(step, loss)
+        read = self._optimizer_step(step, loss, losses)
+        self._thumbnail = thumbnail[0].detach()
         self.agent.on_step_end(per_image_loss.detach(), progress)
         for name, objective_view in views.items():
             self.objectives[name].training_step(objective_view)
         memmap.release()
-        return losses
+        return read
 
     def _view(self, window: Window, core: Window, progress: float) -> View:
         """Render a window; gradients reach the strokes of its core."""
@@ -225,7 +223,7 @@ class PaintingTask(OptimizationTask):
         self._plan_windows(WindowGrid(**{**windows, "size": tuple(windows["size"])}))
         super().load_state_dict(state)
         self._window_order, self._border_shift = state["sweep"]["order"], state["sweep"]["shift"]
-        self._thumbnail = state["sweep"]["coarse"]
+        self._thumbnail = state["sweep"]["coarse"].to(self.scene.device)
         self.steps_before = state.get("before", 0)
 
     @torch.no_grad()

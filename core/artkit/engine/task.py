@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from artkit.engine import checkpoint
 from artkit.errors import ArtkitError
+
+_HINT = "try a lower optimizer.lr"
 
 
 class Task(ABC):
@@ -93,18 +96,24 @@ class Interrupted(ArtkitError):  # noqa: N818
     """The user stopped the run, whose state is saved."""
 
 
-def check_finite(losses: dict[str, float]) -> None:
+def read_losses(losses: Mapping[str, Tensor], gradients: Iterable[Tensor], hint: str = _HINT) -> dict[str, float]:
+    """Return losses, scalars by name, as numbers; call it before the optimizer's step.
+
+    The only copy to the CPU in a step: the losses and the largest gradient are read together. gradients: dense or
+    sparse tensors; instead of all gradients, their norm will do. Raises `Diverged` if a loss or a gradient is not
+    finite.
+    """
+    values = [gradient._values() if gradient.is_sparse else gradient for gradient in gradients]
+    largest = [nn.utils.get_total_norm(values, math.inf)] if values else []
+    numbers = torch.stack([value.detach() for value in (*losses.values(), *largest)]).tolist()
+    read = dict(zip(losses, numbers[: len(losses)], strict=True))
+    check_finite(read, hint)
+    if not all(map(math.isfinite, numbers)):
+        raise Diverged("the gradient is not finite", hint=hint)
+    return read
+
+
+def check_finite(losses: Mapping[str, float], hint: str = _HINT) -> None:
     """Raise `Diverged` if a loss is not finite."""
     if names := [name for name, value in losses.items() if not math.isfinite(value)]:
-        raise Diverged(f"the loss is not finite ({', '.join(names)})", hint="try a lower optimizer.lr")
-
-
-def check_finite_gradients(gradients: Iterable[Tensor], hint: str = "try a lower optimizer.lr") -> None:
-    """Raise `Diverged` if a gradient is not finite; call it before the optimizer's step.
-
-    gradients: dense or sparse tensors; instead of all gradients, their norm will do.
-    """
-    for gradient in gradients:
-        values = gradient.coalesce().values() if gradient.is_sparse else gradient
-        if not values.isfinite().all():
-            raise Diverged("the gradient is not finite", hint=hint)
+        raise Diverged(f"the loss is not finite ({', '.join(names)})", hint=hint)

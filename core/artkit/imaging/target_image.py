@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from artkit.devices import to_device
 from artkit.geometry.window import Window
 from artkit.imaging.pixels import Pixels, pixels_to_tensor
 
@@ -97,7 +98,7 @@ class LazyTargetImage(TargetImage):
             crop = Image.fromarray(np.ascontiguousarray(self._source[vertical.crop, horizontal.crop]))
             box = (horizontal.box[0], vertical.box[0], horizontal.box[1], vertical.box[1])
             image.paste(crop.resize((x1 - x0, y1 - y0), Image.Resampling.LANCZOS, box), (x0, y0))
-        return pixels_to_tensor(np.asarray(image)).to(self._device)
+        return to_device(pixels_to_tensor(np.asarray(image)), self._device)
 
     def to(self, device: torch.device) -> TargetImage:
         """Return the image with its windows on a device."""

@@ -9,6 +9,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from artkit.config import Config
+from artkit.devices import to_device
 from artkit.interfaces.component import Component
 from artkit.interfaces.scene import Scene
 
@@ -64,7 +65,7 @@ class Agent(Component, nn.Module, ABC):
         ``torch.nn.functional.embedding(..., sparse=True)`` does.
         """
         actions: Tensor = self(scene, targets)
-        return actions[:, indices]
+        return actions[:, to_device(indices, actions.device)]
 
     def on_step_end(self, losses: Tensor, progress: float) -> None:
         """Called after each optimisation step of a painting. Does nothing by default.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from artkit import memory
 from artkit.config import Config
+from artkit.devices import to_device
 from artkit.geometry.place import Place
 from artkit.geometry.window import Window
 from artkit.interfaces.component import Component
@@ -108,6 +109,6 @@ class Renderer(Component, nn.Module, ABC):
         layout = StrokeLayout(log.size, log.phases, log.clip)
         background = torch.tensor(log.background, device=device)
         pictures = layout.render(
-            self, lambda indices: log.actions[indices].to(device)[None], background, log.seed, window
+            self, lambda indices: to_device(log.actions[indices], device)[None], background, log.seed, window
         )
         return pictures[0]

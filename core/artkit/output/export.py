@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from artkit.config import Colour
+from artkit.devices import choose_device
 from artkit.errors import ArtkitError, UsageError
 from artkit.files import staged
 from artkit.geometry.window import Window
@@ -18,7 +19,6 @@ from artkit.interfaces.component import Component
 from artkit.interfaces.exporter import Exporter
 from artkit.interfaces.renderer import Renderer
 from artkit.interfaces.scene import Scene
-from artkit.recipes.building import choose_device
 from artkit.recipes.reading import parse_setting
 from artkit.recipes.validation import build_config
 from artkit.registry.plugin_registry import get_registry

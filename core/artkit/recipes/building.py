@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from artkit.config import Colour
-from artkit.errors import UsageError
 from artkit.interfaces.scene import Scene
 from artkit.recipes.recipe import Recipe
 from artkit.recipes.validation import build_config
@@ -55,23 +54,3 @@ def new_scene(size: tuple[int, int], seed: int, background: Colour, device: torc
     generator = torch.Generator().manual_seed(seed)
     scene = Scene(size, device, seed, generator, torch.tensor(background, device=device), make)
     return scene
-
-
-def choose_device(name: str) -> torch.device:
-    """Return a device by its name; ``"auto"`` is a CUDA GPU if there is one, else the CPU.
-
-    Raises UsageError if torch cannot use the device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        if name.split(":")[0] == "meta":
-            raise RuntimeError("tensors on the meta device have no values")
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise UsageError(
-            f'the device "{name}" is not available',
-            hint="`artkit doctor` shows what is; --device cpu always works",
-        ) from None
-    return device

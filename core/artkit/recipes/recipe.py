@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from artkit.config import Colour, Config, InputPath
 from artkit.recipes.picture_size import MAX_SIDE, PictureSize
@@ -36,6 +37,20 @@ _PRINT_DPI = 300.0  # the resolution of a picture whose width is set in cm, unle
 
 OUTPUT_SIZES = ("scale", "long_side", "width_cm")
 """Settings of `[output]` that each determine the size of the finished picture, so that a recipe has one of them."""
+
+
+_DEVICE_NAMES = r"^(auto|cpu|cuda(:[0-9]{1,3})?|mps)$"
+
+
+def _check_device_name(name: str) -> str:
+    if not re.match(_DEVICE_NAMES, name):
+        raise ValueError("choose 'auto', 'cpu', 'cuda', 'cuda:1' and so on, or 'mps'")
+    return name
+
+
+_DeviceName = Annotated[
+    str, AfterValidator(_check_device_name), WithJsonSchema({"type": "string", "pattern": _DEVICE_NAMES})
+]
 
 
 class OutputConfig(Config):
@@ -92,8 +107,9 @@ class RunSettings(Config):
     background: Annotated[Colour | Literal["target"] | InputPath, Field(union_mode="left_to_right")] = (1.0, 1.0, 1.0)
     """Red, green and blue of the bare canvas; `target`: the mean colour of the target; or a picture on which the
     strokes are painted: an image file, or the folder of an earlier run."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Device to compute on: `auto` uses a CUDA GPU if there is one."""
+    device: _DeviceName = "auto"
+    """Device to compute on: `"cpu"`, `"cuda"`, the second CUDA GPU `"cuda:1"`, `"mps"`, or `"auto"`: a CUDA GPU, if
+    torch can use one, or the CPU."""
     csv: bool = False
     """Also write the losses of each step to `losses.csv` in the run's folder."""
     tensorboard: bool = False

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from artkit.devices import to_device
 from artkit.geometry.place import Place
 from artkit.geometry.window import Window
 from artkit.rendering.blocks import TileBlock
@@ -108,10 +109,10 @@ class PatchRenderer:
         """Return the place of m strokes in each of n pictures, with the tile side and margin of a block."""
         n, device = len(actions), actions.device
         return Place(
-            origin=origins.to(device).repeat(n, 1),
+            origin=to_device(origins, device).repeat(n, 1),
             side=block.phase.side,
             margin=block.margin,
-            stroke_index=indices.to(device).repeat(n),
+            stroke_index=to_device(indices, device).repeat(n),
             size=self.picture_size,
             seed=self.seed,
             scale=self.scale,
@@ -125,8 +126,11 @@ class PatchRenderer:
 
 
 def _unused_margins(max_extent: Tensor | None, n: int, counts: list[int], margin: int) -> list[int]:
-    """Return how many px of the margin no stroke of a block needs, for blocks of `counts` strokes in n pictures."""
-    if max_extent is None:
+    """Return how many px of the margin no stroke of a block needs, for blocks of `counts` strokes in n pictures.
+
+    On a GPU none are cropped: the CPU would have to wait for the extents.
+    """
+    if max_extent is None or max_extent.device.type != "cpu":
         return [0] * len(counts)
     block_extents = torch.stack([extents.amax() for extents in torch.split(max_extent.view(n, -1), counts, dim=1)])
     return (margin - block_extents.ceil()).clamp(0, margin).long().tolist()

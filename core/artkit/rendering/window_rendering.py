@@ -14,6 +14,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
+from artkit.devices import to_device
 from artkit.geometry.phase import Phase
 from artkit.geometry.window import Window
 from artkit.imaging.target_image import TargetImage
@@ -50,7 +51,7 @@ def render_window(
     blocks = _plan_blocks(scaled, _scaled_margins(phases, scaled, margins, window.scale), window)
     patch_renderer = PatchRenderer(
         renderer,
-        actions if callable(actions) else lambda indices: actions[:, indices.to(actions.device)],
+        actions if callable(actions) else lambda indices: actions[:, to_device(indices, actions.device)],
         tile_sides=tuple(dict.fromkeys(phase.side for phase in scaled)),
         picture_size=(round(size[0] * window.scale), round(size[1] * window.scale)),
         scale=window.scale,

@@ -16,6 +16,7 @@ from artkit.testing.assertions import (
     expect_unit_range,
     generators_unused,
 )
+from artkit.testing.gpu_checks import Step, expect_same_on_gpu
 from artkit.testing.harness import Harness, SceneFactory, Settings
 from artkit.testing.scene import picture
 
@@ -25,14 +26,20 @@ def check_agent(
     settings: Settings | None = None,
     *,
     exact_gradient: bool = True,
+    synchronises: bool = False,
     scene: SceneFactory | None = None,
 ) -> None:
     """Check an agent, by name or class. Raises CheckFailures with all checks that fail.
 
     settings: as in a recipe. exact_gradient: False if the gradient of its actions is incomplete on purpose, as that of
-    an agent that detaches its rendered canvas. scene: makes the scene it is built for, with a renderer and a canvas.
+    an agent that detaches its rendered canvas. synchronises: True if it waits for the GPU in each step on purpose.
+    scene: makes the scene it is built for, with a renderer and a canvas.
     """
-    checks = [actions, determinism, optimisation, state, subset, targets]
+
+    def device(harness: Harness) -> None:
+        expect_same_on_gpu(lambda: _step(harness), synchronises)
+
+    checks = [actions, determinism, optimisation, state, subset, targets, device]
     Harness("agent", component, settings, scene).run([*checks, *([gradient] if exact_gradient else [])])
 
 
@@ -135,6 +142,23 @@ def targets(harness: Harness) -> None:
         different = not torch.allclose(expected[0], expected[1])
         expect(different, "`uses_targets` is true, but its actions do not depend on the targets")
         expect(len(agent(scene)) == 1, "without targets it does not return the actions of one picture")
+
+
+def _step(harness: Harness) -> tuple[Scene, Step]:
+    """Return the scene of an agent, and a step that computes actions and the gradient of the parameters."""
+    agent, scene = harness.build()
+    target, subset = _targets(agent, scene), torch.arange(scene.action_count)[::2]
+
+    def step() -> dict[str, Tensor | None]:
+        agent.zero_grad()
+        output = agent(scene, target)
+        output.square().sum().backward()
+        gradients = {f"the gradient of {name}": parameter.grad for name, parameter in agent.named_parameters()}
+        agent.on_step_end(output.detach().mean((1, 2)), 0.0)
+        some = agent.forward_subset(scene, subset, target)
+        return {"the actions": output, "the actions of some strokes": some, **gradients}
+
+    return scene, step
 
 
 def _targets(agent: Agent, scene: Scene) -> Tensor | None:

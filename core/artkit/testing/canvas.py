@@ -9,6 +9,7 @@ from artkit.geometry.window import Window
 from artkit.interfaces.canvas import Canvas
 from artkit.interfaces.scene import Scene
 from artkit.testing.assertions import expect, expect_close, generators_unused
+from artkit.testing.gpu_checks import Step, expect_same_on_gpu
 from artkit.testing.harness import Harness, SceneFactory, Settings
 from artkit.testing.scene import SEED
 
@@ -20,7 +21,7 @@ def check_canvas(
 
     settings: as in a recipe. scene: makes the scene it is built for, with a renderer.
     """
-    checks = [layout, patches, determinism, windows, batch, scale, gradient]
+    checks = [layout, patches, determinism, windows, batch, scale, gradient, device]
     Harness("canvas", component, settings, scene).run(checks)
 
 
@@ -107,6 +108,25 @@ def gradient(harness: Harness) -> None:
     (gradient,) = torch.autograd.grad(picture.square().sum(), actions)
     reached = int(gradient[0].abs().sum(1).gt(0).sum())
     expect(2 * reached >= canvas.stroke_count, f"the gradient reaches only {reached} of {canvas.stroke_count} strokes")
+
+
+def device(harness: Harness) -> None:
+    """On a GPU it renders the same picture as on the CPU."""
+
+    def build() -> tuple[Scene, Step]:
+        canvas, scene = harness.build()
+        actions = _random_actions(canvas, scene)
+        window = Window(4, 3, 30, 20)
+
+        def step() -> dict[str, torch.Tensor | None]:
+            leaf = actions.clone().requires_grad_()
+            picture = canvas.render(scene.renderer, leaf, scene.background, SEED, window)
+            (gradient,) = torch.autograd.grad(picture.square().sum(), leaf)
+            return {"a window of its picture": picture, "the gradient of the actions": gradient}
+
+        return scene, step
+
+    expect_same_on_gpu(build, synchronises=False)
 
 
 def _random_actions(canvas: Canvas, scene: Scene, count: int = 1) -> torch.Tensor:

@@ -23,6 +23,7 @@ from artkit.testing.assertions import (
     expect_unit_range,
     generators_unused,
 )
+from artkit.testing.gpu_checks import Step, expect_same_on_gpu
 from artkit.testing.harness import Harness, SceneFactory, Settings
 from artkit.testing.scene import SEED
 from artkit.testing.scene import scene as default_scene
@@ -35,15 +36,21 @@ def check_constraint(
     settings: Settings | None = None,
     *,
     exact_gradient: bool = True,
+    synchronises: bool = False,
     scene: SceneFactory | None = None,
 ) -> None:
     """Check a constraint, by name or class. Raises CheckFailures with all checks that fail.
 
-    settings: as in a recipe. exact_gradient: False if it passes the gradient straight through on purpose. scene: makes
-    the scene it is built for, with a renderer and a canvas.
+    settings: as in a recipe. exact_gradient: False if it passes the gradient straight through on purpose. synchronises:
+    True if it waits for the GPU in each step on purpose. scene: makes the scene it is built for, with a renderer and a
+    canvas.
     """
+
+    def device(harness: Harness) -> None:
+        expect_same_on_gpu(lambda: _step(harness), synchronises)
+
     checks = [shapes, inputs_unchanged, batch, elementwise, schedule, determinism, boundary_gradient]
-    checks += [inverse, incompatible_renderer]
+    checks += [inverse, incompatible_renderer, device]
     Harness("constraint", component, settings, scene).run([*checks, *([gradient] if exact_gradient else [])])
 
 
@@ -159,6 +166,21 @@ class _UnknownSpace(Renderer):
     def forward(self, actions: Tensor, place: Place) -> StrokePatches:
         coverage: Any = actions[:, :, None, None].expand(-1, -1, place.patch_size, place.patch_size)
         return StrokePatches(actions[:, :1, None, None].expand(-1, 3, 1, 1), coverage)
+
+
+def _step(harness: Harness) -> tuple[Scene, Step]:
+    """Return the scene of a constraint, and a step that constrains actions and computes their gradient."""
+    constraint, scene = harness.build()
+    actions = _random_actions(scene)
+
+    def step() -> dict[str, Tensor | None]:
+        leaf = actions.clone().requires_grad_()
+        constrained = constraint(leaf, 0.4)
+        (gradient,) = torch.autograd.grad(constrained.square().sum(), leaf)
+        background = constraint.transform_background(scene.background)
+        return {"its output": constrained, "the gradient of the actions": gradient, "the background": background}
+
+    return scene, step
 
 
 def _random_actions(scene: Scene) -> Tensor:

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from artkit.interfaces.data import Data
+from artkit.interfaces.scene import Scene
 from artkit.testing.assertions import expect, expect_close, expect_tensor, expect_unit_range, generators_unused
+from artkit.testing.gpu_checks import Step, expect_same_on_gpu
 from artkit.testing.harness import Harness, SceneFactory, Settings
 from artkit.testing.scene import SEED
 
@@ -21,7 +23,7 @@ def check_data(
 
     settings: as in a recipe. scene: makes the scene it is built for; the images have its size.
     """
-    Harness("data", component, settings, scene).run([images, labels, batch, determinism, split])
+    Harness("data", component, settings, scene).run([images, labels, batch, determinism, split, device])
 
 
 def images(harness: Harness) -> None:
@@ -88,6 +90,16 @@ def split(harness: Harness) -> None:
         difference = (train.images(indices)[:, None] - held_out).abs().flatten(2).amax(2)
         same = (difference == 0).nonzero().tolist()
         expect(not same, f"an image of the part test is also in the part train (at index {same and same[0][0]})")
+
+
+def device(harness: Harness) -> None:
+    """On a GPU its images are the same, and on the GPU."""
+
+    def build() -> tuple[Scene, Step]:
+        data, scene = harness.build()
+        return scene, lambda: {"an image": data.images(_sample_indices(data))}
+
+    expect_same_on_gpu(build, synchronises=True)
 
 
 def _sample_indices(data: Data) -> Tensor:

@@ -13,6 +13,7 @@ from artkit.strokes.stroke_log import StrokeLog
 from artkit.testing.assertions import expect
 from artkit.testing.harness import Harness, SceneFactory, Settings
 from artkit.testing.scene import SEED
+from artkit.testing.simulated_gpu import simulated_gpu
 
 
 def check_exporter(
@@ -23,7 +24,7 @@ def check_exporter(
     settings: of its Config. scene: makes the scene of the exported painting, with a renderer and a canvas, for an
     exporter that needs certain strokes.
     """
-    Harness("exporter", component, settings, scene).run([suffixes, files, determinism, scale])
+    Harness("exporter", component, settings, scene).run([suffixes, files, determinism, scale, device])
 
 
 def suffixes(harness: Harness) -> None:
@@ -58,6 +59,15 @@ def scale(harness: Harness) -> None:
     """It writes a painting at scale 2."""
     suffix = harness.component.suffixes[0]
     expect(_export(harness, _painting(harness, 2.0), suffix), "at scale 2 it writes nothing")
+
+
+def device(harness: Harness) -> None:
+    """A painting whose renderer is on a GPU gives the same bytes as on the CPU."""
+    suffix = harness.component.suffixes[0]
+    expected = _export(harness, _painting(harness), suffix)
+    with simulated_gpu():
+        exported = _export(harness, _painting(harness), suffix)
+    expect(exported == expected, "a painting that is rendered on a GPU gives other bytes")
 
 
 def _export(harness: Harness, painting: RenderedPainting, suffix: str) -> dict[str, bytes]:

@@ -21,6 +21,7 @@ from artkit.testing.assertions import (
     expect_unit_range,
     generators_unused,
 )
+from artkit.testing.gpu_checks import Step, expect_same_on_gpu
 from artkit.testing.harness import Harness, SceneFactory, Settings
 from artkit.testing.scene import picture
 
@@ -32,14 +33,20 @@ def check_objective(
     settings: Settings | None = None,
     *,
     exact_gradient: bool = True,
+    synchronises: bool = False,
     scene: SceneFactory | None = None,
 ) -> None:
     """Check an objective, by name or class. Raises CheckFailures with all checks that fail.
 
-    settings: as in a recipe. exact_gradient: False if it modifies its gradient on purpose. scene: makes the scene it is
-    built for, with a renderer and a canvas; the pictures have its size.
+    settings: as in a recipe. exact_gradient: False if it modifies its gradient on purpose. synchronises: True if it
+    waits for the GPU in each step on purpose. scene: makes the scene it is built for, with a renderer and a canvas; the
+    pictures have its size.
     """
-    checks = [values, target, batch, inputs_unchanged, determinism, windows, state]
+
+    def device(harness: Harness) -> None:
+        expect_same_on_gpu(lambda: _step(harness), synchronises)
+
+    checks = [values, target, batch, inputs_unchanged, determinism, windows, state, device]
     Harness("objective", component, settings, scene).run([*checks, *([gradient] if exact_gradient else [])])
 
 
@@ -160,6 +167,22 @@ def state(harness: Harness) -> None:
         expect_close(actual, expected, "restored from its state it gives other values than uninterrupted", 1e-5)
         objective.training_step(view)
         other.training_step(other_view)
+
+
+def _step(harness: Harness) -> tuple[Scene, Step]:
+    """Return the scene of an objective, and a step that scores a picture and computes the gradients."""
+    objective, scene = harness.build()
+    images, actions = _images(scene, 1), _actions(scene, 1)
+
+    def step() -> dict[str, Tensor | None]:
+        leaves = images.clone().requires_grad_(), actions.clone().requires_grad_()
+        view = _view(objective, leaves[0], scene, actions=leaves[1])
+        value = objective(view)
+        gradient, action_gradient = torch.autograd.grad(value.sum(), leaves, allow_unused=True)
+        objective.training_step(view)
+        return {"the value": value, "the gradient of the picture": gradient, "that of the actions": action_gradient}
+
+    return scene, step
 
 
 def _images(scene: Scene, count: int, number: int = 0) -> Tensor:

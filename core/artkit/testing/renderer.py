@@ -13,6 +13,7 @@ from artkit.geometry.place import Place
 from artkit.geometry.window import Window
 from artkit.interfaces.canvas import Canvas
 from artkit.interfaces.renderer import Renderer
+from artkit.interfaces.scene import Scene
 from artkit.rendering.stroke_renderer import StrokePatches
 from artkit.strokes.stroke_log import StrokeLog
 from artkit.testing.assertions import (
@@ -24,6 +25,7 @@ from artkit.testing.assertions import (
     expect_unit_range,
     generators_unused,
 )
+from artkit.testing.gpu_checks import Step, expect_same_on_gpu
 from artkit.testing.harness import Harness, SceneFactory, Settings
 from artkit.testing.scene import SEED, Quarters
 
@@ -36,15 +38,21 @@ def check_renderer(
     settings: Settings | None = None,
     *,
     exact_gradient: bool = True,
+    synchronises: bool = False,
     scene: SceneFactory | None = None,
 ) -> None:
     """Check a renderer, by name or class. Raises CheckFailures with all checks that fail.
 
     settings: as in a recipe. exact_gradient: False if its gradient is not that of its output on purpose: it is that of
-    a surrogate, or the stroke noise is not differentiable. scene: makes the scene it is built for.
+    a surrogate, or the stroke noise is not differentiable. synchronises: True if it waits for the GPU in each step on
+    purpose, as one does that computes on the CPU. scene: makes the scene it is built for.
     """
+
+    def device(harness: Harness) -> None:
+        expect_same_on_gpu(lambda: _step(harness), synchronises)
+
     checks = [action_space, shapes, boundary, margin, max_extent, batch, determinism, regions, windows, replay, scale]
-    Harness("renderer", component, settings, scene).run([*checks, *([gradient] if exact_gradient else [])])
+    Harness("renderer", component, settings, scene).run([*checks, device, *([gradient] if exact_gradient else [])])
 
 
 def action_space(harness: Harness) -> None:
@@ -225,6 +233,20 @@ def scale(harness: Harness) -> None:
     contrast = float((reference - reference.mean()).abs().mean())
     message = f"at scale 2 it is another picture (mean error {error:.2g}); lengths must be relative to place.side"
     expect(error < 0.02 + 0.2 * contrast, message)
+
+
+def _step(harness: Harness) -> tuple[Scene, Step]:
+    """Return the scene of a renderer, and a step that renders a picture and computes the gradient of its actions."""
+    renderer, canvas, actions, background = _build_painting(harness)
+    weights = torch.linspace(0.5, 1.5, canvas.size[0], device=actions.device)
+
+    def step() -> dict[str, Tensor | None]:
+        leaf = actions.clone().requires_grad_()
+        picture = canvas.render(renderer, leaf, background, SEED)
+        gradient = torch.autograd.grad((picture * weights).sum(), leaf)[0] if picture.requires_grad else None
+        return {"a picture of its strokes": picture, "the gradient of the actions": gradient}
+
+    return renderer.scene, step
 
 
 def _random_actions(renderer: Renderer, strokes: int = STROKES) -> Tensor:

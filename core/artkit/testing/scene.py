@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from artkit.devices import choose_device, to_device
 from artkit.geometry.phase import Phase
 from artkit.geometry.place import Place
 from artkit.imaging.target_image import TargetImage
@@ -14,9 +15,10 @@ from artkit.interfaces.canvas import Canvas
 from artkit.interfaces.data import Data
 from artkit.interfaces.renderer import Renderer
 from artkit.interfaces.scene import Scene
-from artkit.recipes.building import choose_device, new_scene
+from artkit.recipes.building import new_scene
 from artkit.rendering.stroke_renderer import StrokePatches
 from artkit.strokes.action_space import ActionSpace, Dimension
+from artkit.testing.device import current_device
 
 SEED = 7
 SIZE = (56, 40)
@@ -77,7 +79,8 @@ class Waves(Data):
         return 100
 
     def images(self, indices: Tensor) -> Tensor:
-        return torch.cat([picture(self._scene.size, index) for index in indices.tolist()]).to(self._scene.device)
+        pictures = torch.cat([picture(self._scene.size, index) for index in indices.tolist()])
+        return to_device(pictures, self._scene.device)
 
     def labels(self, indices: Tensor) -> Tensor:
         return indices % 2
@@ -86,7 +89,7 @@ class Waves(Data):
 def scene(
     size: tuple[int, int] = SIZE,
     seed: int = SEED,
-    device: str = "cpu",
+    device: str | None = None,
     renderer: str | type[Renderer] = Spots,
     canvas: str | type[Canvas] = Quarters,
     target: bool = False,
@@ -94,9 +97,10 @@ def scene(
 ) -> Scene:
     """Return a scene with a renderer and a canvas, each by name or class.
 
-    target: whether its target is `picture()`. data: a data set by name or class, such as `Waves`.
+    device: by name; the default is that on which the kit runs its checks, see `on_device`. target: whether its target
+    is `picture()`. data: a data set by name or class, such as `Waves`.
     """
-    scene = new_scene(size, seed, (0.9, 0.8, 0.7), choose_device(device))
+    scene = new_scene(size, seed, (0.9, 0.8, 0.7), choose_device(device) if device else current_device())
     scene.renderer = scene.make("renderer", renderer)
     scene.canvas = scene.make("canvas", canvas)
     if data:

@@ -15,7 +15,9 @@ from torch import Tensor
 from artkit.interfaces.scene import Scene
 from artkit.interfaces.trainer import Trainer
 from artkit.testing.assertions import checkpoint_round_trip, expect, expect_unit_range, generators_unused
+from artkit.testing.device import current_device
 from artkit.testing.harness import Harness, SceneFactory, Settings
+from artkit.testing.simulated_gpu import simulated_gpu
 
 STEPS = 4
 
@@ -41,7 +43,9 @@ def check_trainer(
         run.__name__ = check.__name__
         return run
 
-    Harness("trainer", component, settings, scene).run(map(in_folder, (steps, sample, weights, determinism, state)))
+    Harness("trainer", component, settings, scene).run(
+        map(in_folder, (steps, sample, weights, determinism, state, device))
+    )
 
 
 @dataclass
@@ -117,6 +121,23 @@ def state(harness: _TrainerHarness) -> None:
     remaining = range(half, STEPS)
     actual, expected = [other.step(step) for step in remaining], [trainer.step(step) for step in remaining]
     _expect_same_losses(actual, expected, "restored from its state it gives other losses than uninterrupted")
+
+
+def device(harness: _TrainerHarness) -> None:
+    """On a GPU its losses are those on the CPU, and its sample and its weights can be saved."""
+
+    def run() -> list[dict[str, float]]:
+        trainer, _ = harness.build()
+        losses = [trainer.step(step) for step in range(STEPS)]
+        expect_unit_range(trainer.sample(), "its sample")
+        with tempfile.TemporaryDirectory() as folder:
+            trainer.save(Path(folder))
+        return losses
+
+    if current_device().type == "cpu":
+        expected = run()
+        with simulated_gpu():
+            _expect_same_losses(run(), expected, "on a GPU its losses are others")
 
 
 def _optimizer_states(trainer: Trainer) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import math
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,8 +14,10 @@ from artkit import UsageError
 from artkit_mypaint.action_spaces import MAX_LOG_RADIUS
 from artkit_mypaint.brush import MIN_SOFTNESS_PX, Brush
 from artkit_mypaint.engine.brush_program import BrushProgram
+from artkit_mypaint.engine.engine import Engine
 from artkit_mypaint.engine.kernels import MAX_DABS
-from artkit_mypaint.pen_paths import EVENT_SECONDS
+from artkit_mypaint.engine.rasterizing import ONE
+from artkit_mypaint.pen_paths import EVENT_SECONDS, PenPaths
 from artkit_mypaint.tracing import PathTensors
 from artkit_mypaint.triton_engine.dynamics import stroke_dabs
 from artkit_mypaint.triton_engine.program import constant_program, is_bounded, max_dabs
@@ -103,11 +106,19 @@ def _engine(brush: str) -> TritonEngine:
     return TritonEngine(Brush(brush))
 
 
+@cache
+def _cpu_engine(brush: str) -> Engine:
+    return Engine(brush)
+
+
 @torch.library.custom_op("artkit_mypaint::paint_coverages", mutates_args=())
 def paint_coverages(
     brush: str, points: Tensor, log_radius: Tensor, seeds: Tensor, zoom: float, corners: Tensor, width: int, height: int
 ) -> Tensor:
-    """`TritonEngine.paint` as an operator of torch: its shape is known without painting. brush: name or path."""
+    """`TritonEngine.paint` as an operator of torch: its shape is known without painting. brush: name or path.
+
+    On the CPU, and so on the simulated GPU of the test kit, the compiled engine computes the same.
+    """
     return _engine(brush).paint(PathTensors(points, log_radius, seeds, zoom), corners, width, height)
 
 
@@ -116,3 +127,13 @@ def _(
     brush: str, points: Tensor, log_radius: Tensor, seeds: Tensor, zoom: float, corners: Tensor, width: int, height: int
 ) -> Tensor:
     return points.new_empty(len(points), height, width, dtype=torch.float32)
+
+
+@paint_coverages.register_kernel("cpu")
+def _(
+    brush: str, points: Tensor, log_radius: Tensor, seeds: Tensor, zoom: float, corners: Tensor, width: int, height: int
+) -> Tensor:
+    colours = np.zeros((len(points), 3))  # a coverage has none
+    paths = PenPaths(points.numpy(), log_radius.numpy(), colours, seeds.numpy(), zoom)
+    coverages = _cpu_engine(brush).paint(paths, corners.long().numpy(), width, height)
+    return torch.from_numpy(coverages).float() / ONE

@@ -1,0 +1,162 @@
+"""Runs on a GPU, simulated: the results of the CPU, and one copy to the CPU in a step, that of the losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from artkit import testing
+from artkit.engine.agent_training import AgentTrainingTask
+from artkit.engine.painting_task import PaintingTask
+from artkit.engine.renderer_training import RendererTrainingTask
+from artkit.engine.run import Run
+from artkit.engine.task import Task
+from artkit.imaging.png import save_png
+from artkit.recipes.reading import read_recipe
+
+Write = Callable[..., Path]
+
+PAINTING = """
+seed = 5
+steps = 4
+size = [40, 32]
+background = "target"
+[canvas]
+type = "grid"
+tile = 16
+overlap = 8
+strokes = 2
+[renderer]
+type = "mypaint"
+[objective.look]
+type = "content"
+target = "target.png"
+"""
+
+PICTURE = """
+steps = 4
+size = [24, 24]
+[canvas]
+type = "single"
+strokes = 1
+[renderer]
+type = "cppn"
+[objective.see]
+type = "class-activation"
+class = "starfish"
+networks = ["efficientnet_lite0"]
+views = 1
+"""
+
+AGENT = """
+steps = 4
+size = [32, 32]
+[data]
+type = "folder"
+path = "pictures"
+batch = 2
+unseen = 0
+[canvas]
+type = "single"
+strokes = 2
+[renderer]
+type = "mypaint"
+[agent]
+type = "lstm"
+view = 16
+channels = 4
+cells = 8
+see = "both"
+revise = 1
+[objective.match]
+type = "pixel"
+[objective.critic]
+type = "adversarial"
+view = 16
+channels = 4
+"""
+
+TRAINING = """
+steps = 4
+[trainer]
+type = "{}"
+strokes = 100
+batch = 4
+"""
+
+RECIPES = {
+    "strokes": PAINTING,
+    "windows": PAINTING.replace("size = [40, 32]", "size = [136, 64]\nwindow = 120").replace('"content"', '"pixel"'),
+    "candidates": PAINTING + 'rotate = 3.0\n[agent]\ntype = "free"\ndrafts = 2\nchoose = 1.0\n',
+    "constraints": PAINTING + '[constraint.one]\ntype = "connected"\n[constraint.two]\ntype = "grayscale"\n',
+    "picture": PICTURE,
+    "agent": AGENT,
+    "gan": TRAINING.format("gan") + "listen = 100\n",
+    "vae": TRAINING.format("vae"),
+}
+
+
+@pytest.fixture
+def recipe_of(tmp_path: Path, recipe_file: Write, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Returns a recipe of `RECIPES` by its name, with settings."""
+    monkeypatch.chdir(tmp_path)
+    save_png(testing.picture((60, 40))[0], tmp_path / "target.png")
+    (tmp_path / "pictures").mkdir()
+    for number in range(4):
+        save_png(testing.picture((32, 32), number)[0], tmp_path / "pictures" / f"{number}.png")
+    return lambda name, *settings: read_recipe([recipe_file(RECIPES[name])], settings)
+
+
+def make_task(recipe: Any, device: torch.device, folder: Path) -> Task:
+    if recipe.trains_renderer:
+        task: Task = RendererTrainingTask(recipe, device, folder)
+    else:
+        task = (AgentTrainingTask if "data" in recipe.blocks else PaintingTask)(recipe, device)
+    task.prepare()
+    return task
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_step_on_a_device_has_the_losses_of_the_cpu_and_waits_once(
+    name: str, recipe_of: Callable[..., Any], tmp_path: Path
+) -> None:
+    pytest.importorskip("triton")
+    recipe = recipe_of(name)
+    task = make_task(recipe, torch.device("cpu"), tmp_path / "cpu")
+    expected = [task.step(step) for step in range(3)]
+    with testing.simulated_gpu() as gpu:
+        task = make_task(recipe, gpu, tmp_path / "gpu")
+        losses = [task.step(step) for step in range(2)]
+        with testing.record_synchronisations() as found:
+            losses.append(task.step(2))
+    assert losses == [pytest.approx(each, rel=1e-4) for each in expected]
+    assert len(found) == 1, "\n".join(found)
+    assert found[0].startswith("copy to the CPU at engine/task.py")
+
+
+@pytest.mark.parametrize("name", ["strokes", "windows", "agent"])
+@pytest.mark.parametrize("first", ["cpu", "gpu"])
+def test_a_run_is_resumed_on_another_device(
+    name: str, first: str, recipe_of: Callable[..., Any], tmp_path: Path
+) -> None:
+    pytest.importorskip("triton")
+    recipe, cpu = recipe_of(name, "steps=2"), torch.device("cpu")
+    whole = Run(tmp_path / "whole", recipe, make_task(recipe, cpu, tmp_path / "whole")).execute()
+
+    def part(device: torch.device, stop: bool) -> Run:
+        run = Run(tmp_path / "part", recipe, make_task(recipe, device, tmp_path / "part"), resume=not stop)
+        if stop:
+            next(iter(run))
+        return run if stop else run.execute()
+
+    if first == "cpu":
+        part(cpu, stop=True)
+    with testing.simulated_gpu() as gpu:
+        resumed = part(gpu, stop=first == "gpu")
+    if first == "gpu":
+        resumed = part(cpu, stop=False)
+    assert resumed.losses == pytest.approx(whole.losses, rel=1e-4)
