@@ -136,7 +136,7 @@ def test_error_for_weights_of_another_action_space_or_architecture(
     ("brush", "message"),
     [
         ("classic/charcol", r'no brush "classic/charcol"\n.*classic/charcoal'),
-        ("smudge.myb", r'smudge.myb" uses smudge.*\n.*without smudging'),
+        ("smudge.myb", r'smudge.myb" uses smudge.*\n.*does not smudge'),
         ("change_color_h.myb", "uses change_color_h"),
     ],
 )
