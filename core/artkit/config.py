@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -70,20 +71,24 @@ class LocatedStr(str):
 def _locate(value: Any) -> Any:
     if isinstance(value, str):
         base = value.folder if isinstance(value, LocatedStr) else Path.cwd()
-        return base / Path(value).expanduser()
+        try:
+            return base / Path(value).expanduser()
+        except RuntimeError:  # there is no such user
+            raise ValueError(f"there is no file {value}") from None
     return value
 
 
 def _must_be_file(path: Path) -> Path:
-    if path.is_dir():
+    # The functions of os.path, unlike those of pathlib, take a name that the system refuses as one that is not there.
+    if os.path.isdir(path):
         raise ValueError(f"{path} is a folder, not a file")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ValueError(f"there is no file {path}")
     return path.resolve()
 
 
 def _must_exist(path: Path) -> Path:
-    if not path.exists():
+    if not os.path.exists(path):
         raise ValueError(f"there is no file or folder {path}")
     return path.resolve()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_MAX_LINE = 2000  # characters
+
 
 class ArtkitError(Exception):
     """An error that the user can correct.
@@ -20,9 +22,21 @@ class ArtkitError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
+        message, hint = _printable(message), _printable(hint)
         super().__init__(f"{message}\n  {hint}" if hint else message)
         self.message = message
         self.hint = hint
+
+
+def _printable(text: str) -> str:
+    """Return a text that any terminal can show, whatever file its parts come from.
+
+    Control characters, which could change what a terminal shows, are escaped, and long lines are shortened.
+    """
+    lines = ("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line) for line in text.split("\n"))
+    return "\n".join(
+        line if len(line) <= _MAX_LINE else f"{line[: _MAX_LINE // 2]} … {line[-_MAX_LINE // 2 :]}" for line in lines
+    )
 
 
 class UsageError(ArtkitError):

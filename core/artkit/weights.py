@@ -49,7 +49,11 @@ def load(file: Path, expected: str = "") -> tuple[dict[str, torch.Tensor], dict[
         with safe_open(file, framework="pt") as opened:
             metadata = json.loads((opened.metadata() or {})["artkit"])
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError) as error:
+        if not isinstance(metadata, dict):
+            raise ValueError("its description is damaged")
+        if not all(tensor.isfinite().all() for tensor in tensors.values()):
+            raise ValueError("a value is not a number")
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, RecursionError) as error:
         raise UsageError(f"{file} does not hold weights that artkit wrote ({error})") from None
     return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, metadata, actual
 

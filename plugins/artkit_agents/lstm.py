@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, ValidationError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from artkit import Agent, InputFile, Place, Scene, UsageError, weights
 from artkit import Config as BaseConfig
+from artkit.config import plain_message
 from artkit.devices import to_device
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -85,7 +86,8 @@ class Lstm(Agent):
         file = config.weights if isinstance(config.weights, Path) else _find_shipped(config.weights)
         tensors, metadata, self.provenance["weights"] = weights.load(file)
         assert scene.renderer is not None
-        if metadata.get("agent", {}).get("type") != self.name:
+        saved = metadata.get("agent")
+        if not isinstance(saved, dict) or saved.get("type") != self.name:
             raise UsageError(f"{file} does not hold weights of an lstm agent")
         if metadata.get("space") != scene.renderer.space.name:
             raise UsageError(
@@ -93,8 +95,12 @@ class Lstm(Agent):
                 f"({scene.renderer.space.name})",
                 hint="choose the renderer that it was trained with",
             )
-        settings = {key: metadata["agent"][key] for key in self.Config.model_fields if key in metadata["agent"]}
-        self.config = self.Config.model_validate({**settings, "weights": config.weights})
+        settings = {key: saved[key] for key in self.Config.model_fields if key in saved}
+        try:
+            self.config = self.Config.model_validate({**settings, "weights": config.weights})
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise UsageError(f"the agent in {file} is damaged: {first['loc'][0]} {plain_message(first)}") from None
         return tensors, file
 
     def forward(self, scene: Scene, targets: Tensor | None = None) -> Tensor:

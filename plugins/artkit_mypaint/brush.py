@@ -15,7 +15,7 @@ from artkit.files import read_text
 from artkit_mypaint.brush_files import find_brush
 from artkit_mypaint.brush_settings import (
     VISIBLE_RADIUS_STD,
-    check_settings,
+    checked_settings,
     dab_settings,
     max_extent_radii,
     pressure_radius_curve,
@@ -121,8 +121,7 @@ def _read_brush_file(file: Path) -> tuple[str, dict[str, Any]]:
         content = json.loads(text)
         if content["version"] != _FILE_VERSION:
             raise ValueError(f"its version is {content['version']}")
-        settings = content["settings"]
-        check_settings(settings)
+        settings = checked_settings(content["settings"])
     except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError, OverflowError) as error:
         raise UsageError(f"{file} is not a MyPaint brush of version {_FILE_VERSION}: {error}") from None
     return text, settings

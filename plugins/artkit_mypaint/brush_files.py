@@ -44,10 +44,10 @@ def find_brush(name: str) -> Path:
 
     Raises UsageError with similar names if there is no such brush.
     """
-    if name.endswith(".myb") and Path(name).is_file():
+    if name.endswith(".myb") and os.path.isfile(name):
         return Path(name)
     for folder in brush_folders():
-        if (path := folder / f"{name}.myb").is_file():
+        if os.path.isfile(path := folder / f"{name}.myb"):
             return path
     names = brush_names()
     similar = difflib.get_close_matches(name, names, n=3) or [n for n in names if name.split("/")[-1] in n][:3]

@@ -103,10 +103,11 @@ def dab_settings(settings: Any) -> DabSettings:
     )
 
 
-def check_settings(settings: Any) -> None:
-    """Check for settings on which libmypaint would end the process.
+def checked_settings(settings: Any) -> dict[str, Any]:
+    """Return the settings of a brush file with all values as floats.
 
-    Raises ValueError, TypeError, KeyError or AttributeError.
+    Raises ValueError, TypeError, KeyError or AttributeError for settings that are not as MyPaint writes them, or on
+    which libmypaint would end the process.
     """
     for name, setting in settings.items():
         curves = {"": [(setting["base_value"], 0.0)], **setting["inputs"]}
@@ -115,3 +116,11 @@ def check_settings(settings: Any) -> None:
                 raise ValueError(f"a value of {name} is not a number")
         if any(len(points) == 1 or len(points) > 64 for points in setting["inputs"].values()):
             raise ValueError(f"a curve of {name} does not have 2 to 64 points")
+    return {
+        name: {
+            **setting,
+            "base_value": float(setting["base_value"]),
+            "inputs": {key: [[float(x), float(y)] for x, y in points] for key, points in setting["inputs"].items()},
+        }
+        for name, setting in settings.items()
+    }

@@ -12,9 +12,10 @@ The mid-edge radius of a dab is the radius of the middle of its fading edge, ``r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -30,13 +31,27 @@ from artkit_painters.dab_features import (
     CurvePositions,
     curve_positions,
 )
+from artkit_painters.weights import Bounds, OptionalCurve, PressureCurve
 
 _HIDDEN_UNITS = 32
 _MIN_LOG_STD = -7.0
 _MIN_EDGE_WIDTH = 0.02  # of a dab's mid-edge radius: narrower edges count as equal in the loss
 _EXTENT_NODES = 17  # points on the curve at which the extent of paint is computed
 _CHUNK_STROKES = 256
+_MAX_DABS = 1 << 14  # of a stroke; those of trained painters have some hundreds
 _SQUARED_ERROR_WEIGHT = 20.0  # of squared errors relative to negative log-likelihoods
+
+
+class _Metadata(BaseModel):
+    """The metadata of weights, see the arguments of `DabPainter`."""
+
+    softness: Annotated[float, Field(ge=0, le=100)]
+    thinnest: Annotated[float, Field(gt=0, le=1)]
+    upright: bool
+    swell: OptionalCurve
+    opacity: PressureCurve
+    sizes: Bounds
+    farthest: Annotated[float, Field(ge=0, le=100)]
 
 
 class RecordedDabs(NamedTuple):
@@ -83,12 +98,12 @@ class DabPainter(nn.Module):
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any]) -> DabPainter:
-        """Build an untrained painter from the metadata of weights. Raises KeyError for a missing key."""
-        softness, min_radius_ratio = float(metadata["softness"]), float(metadata["thinnest"])
-        upright = bool(metadata["upright"])
-        (low, high), max_offset = metadata["sizes"], float(metadata["farthest"])
-        curves = metadata["swell"], metadata["opacity"]
-        return cls(softness, min_radius_ratio, upright, *curves, (float(low), float(high)), max_offset)
+        """Build an untrained painter from the metadata of weights.
+
+        Raises pydantic.ValidationError if a key is missing or its value is out of range.
+        """
+        m = _Metadata.model_validate(metadata)
+        return cls(m.softness, m.thinnest, m.upright, m.swell, m.opacity, m.sizes, m.farthest)
 
     def metadata(self) -> dict[str, Any]:
         """Return the arguments of the constructor as `from_metadata` reads them."""
@@ -281,7 +296,7 @@ class DabPainter(nn.Module):
         log_density, lengths = self._segment_densities(actions)
         dab_count = log_density.exp() * lengths
         cumulative = F.pad(dab_count.cumsum(1), (1, 0))
-        per_stroke = cumulative[:, -1].floor().long()
+        per_stroke = cumulative[:, -1].clamp(max=_MAX_DABS).floor().long()
         stroke = torch.repeat_interleave(torch.arange(len(actions), device=actions.device), per_stroke)
         index = torch.arange(len(stroke), device=actions.device) - (per_stroke.cumsum(0) - per_stroke)[stroke]
         quantile = (index + 1).to(cumulative)

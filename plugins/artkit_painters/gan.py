@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from artkit import Config as BaseConfig
@@ -99,11 +100,8 @@ def _build_painter(metadata: Mapping[str, Any], grain: bool, file: Path) -> Geom
     painter: GeometryPainter | DabPainter
     try:
         painter = (DabPainter if architecture == "dabs" else GeometryPainter).from_metadata(metadata)
-    except KeyError as missing:
-        raise UsageError(
-            f"the weights {file} are incomplete: they lack {missing.args[0]}",
-            hint="train them again with this version of artkit",
-        ) from None
+    except ValidationError as error:
+        raise weights.metadata_error(file, error) from None
     if grain != isinstance(painter, DabPainter):
         paints = "the mean of a brush" if grain else "samples of a brush"
         raise UsageError(f"the weights {file} paint {paints}", hint=f"set grain = {str(not grain).lower()}")

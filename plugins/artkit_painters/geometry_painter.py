@@ -13,9 +13,10 @@ cells that the brush reaches (`cell_blocks`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
@@ -37,6 +38,7 @@ from artkit_painters.geometry_features import (
     stroke_parameters,
     window_features,
 )
+from artkit_painters.weights import Bounds, OptionalCurve, PressureCurve
 
 DEFAULT_DAB = DabSettings(hardness=0.5, log_radius_std=0.0, opacity=(0.0, 1.0))
 
@@ -58,6 +60,16 @@ class CellPaint(NamedTuple):
     opacity: Tensor
     density_factor: Tensor
     gate: Tensor
+
+
+class _Metadata(BaseModel):
+    """The metadata of weights, see the arguments of `GeometryPainter`."""
+
+    channels: Annotated[int, Field(ge=1, le=1024)]
+    reach: Bounds
+    swell: OptionalCurve
+    dab: tuple[Annotated[float, Field(gt=0, lt=1)], Annotated[float, Field(ge=0, le=2)], PressureCurve]
+    by_chance: bool = True
 
 
 class GeometryPainter(nn.Module):
@@ -89,16 +101,12 @@ class GeometryPainter(nn.Module):
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any]) -> GeometryPainter:
-        """Build an untrained painter from the metadata of weights. Raises KeyError for a missing key."""
-        low, increase = metadata["reach"]
-        hardness, log_radius_std, opacity = metadata["dab"]
-        return cls(
-            int(metadata["channels"]),
-            (float(low), float(increase)),
-            metadata["swell"],
-            DabSettings(hardness, log_radius_std, tuple(opacity)),
-            metadata.get("by_chance", True),
-        )
+        """Build an untrained painter from the metadata of weights.
+
+        Raises pydantic.ValidationError if a key is missing or its value is out of range.
+        """
+        m = _Metadata.model_validate(metadata)
+        return cls(m.channels, m.reach, m.swell, DabSettings(*m.dab), m.by_chance)
 
     def metadata(self) -> dict[str, Any]:
         """Return the arguments of the constructor as `from_metadata` reads them."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field, ValidationError
 
 from artkit import ActionSpace, UsageError
+from artkit.config import plain_message
 from artkit.weights import fill, load, save
 from artkit_mypaint.action_spaces import STROKE_SPACE
 
@@ -15,6 +18,28 @@ __all__ = ["SHIPPED", "fill", "load", "load_for_brush", "save", "shipped", "ship
 
 SHIPPED = Path(__file__).parent / "weights"
 """Folder of the weights that are part of artkit; ``sha256.json`` in it lists their checksums."""
+
+
+_Finite = Annotated[float, Field(ge=-100, le=100)]
+
+PressureCurve = Annotated[tuple[_Finite, ...], Field(min_length=2, max_length=256)]
+"""Metadata: values at evenly spaced pressures from 0 to 1."""
+
+OptionalCurve = Annotated[tuple[_Finite, ...], Field(max_length=0)] | PressureCurve
+"""Metadata: a `PressureCurve`, or nothing if pressure has no effect."""
+
+Bounds = tuple[_Finite, _Finite]
+"""Metadata: two numbers, such as the lower and the upper bound of another."""
+
+
+def metadata_error(file: Path, error: ValidationError) -> UsageError:
+    """Return the error to raise for weights whose metadata are incomplete or out of range."""
+    first = error.errors()[0]
+    place = ".".join(str(step) for step in first["loc"])
+    what = (
+        f"incomplete: they lack {place}" if first["type"] == "missing" else f"damaged: {place} {plain_message(first)}"
+    )
+    return UsageError(f"the weights {file} are {what}", hint="train them again with this version of artkit")
 
 
 def shipped_brushes(kind: str) -> list[str]:
@@ -28,7 +53,7 @@ def shipped(kind: str, brush: str) -> Path:
     Raises UsageError with the available brushes if there is none.
     """
     file = SHIPPED / f"{kind}-{brush.replace('/', '-')}.safetensors"
-    if not file.is_file():
+    if not os.path.isfile(file):
         brushes = shipped_brushes(kind)
         raise UsageError(
             f'painting with "{brush}" in this way needs trained weights, and artkit has none for this brush',
@@ -54,7 +79,7 @@ def load_for_brush(
             f"the weights {file} were trained on other strokes ({metadata.get('space')}) than these ({space.name})",
             hint="train them again with this version of artkit",
         )
-    if "brush" not in metadata:
+    if not isinstance(metadata.get("brush"), str):
         raise UsageError(
             f"the weights {file} do not say which brush they paint", hint="train them again with this version of artkit"
         )

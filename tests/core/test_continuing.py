@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from artkit.engine import checkpoint
 from artkit.engine.run import Run
 from artkit.engine.run_folder import CHECKPOINT_FILE
 from artkit.errors import ArtkitError, UsageError
@@ -170,3 +171,37 @@ def test_a_damaged_checkpoint_of_the_other_run_is_named(start: Start, tmp_path: 
         start(tmp_path / "out", begin)
     assert STROKES_FILE in caught.value.hint
     start(tmp_path / "out", begin, "seed=9")
+
+
+# -------------------------------------------------------------------------------------------------- damaged checkpoints
+def _damage(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
+    def damage(file: Path) -> None:
+        state = checkpoint.load(file)
+        change(state)
+        checkpoint.save(state, file)
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _damage(lambda saved: saved.update(step="2")),
+        _damage(lambda saved: saved.update(step=-1)),
+        _damage(lambda saved: saved["state"]["windows"].update(width="a")),
+        _damage(lambda saved: saved["state"]["windows"].update(columns=10**12)),
+        _damage(lambda saved: saved["state"]["windows"].update(size=[8, 8], width=8, height=8)),
+        _damage(lambda saved: saved["state"]["sweep"].update(order=torch.tensor([5, 5]))),
+        _damage(lambda saved: saved["state"]["sweep"].update(shift=torch.zeros(3))),
+        _damage(lambda saved: saved["state"].update(before="x")),
+        _damage(lambda saved: saved["state"]["agent"]["parameters_of_actions"].fill_(float("nan"))),
+        _damage(lambda saved: saved["state"]["optimizer"].update(state=3)),
+    ],
+    ids=["step", "negative", "width", "columns", "size", "order", "shift", "before", "not numbers", "optimizer"],
+)
+def test_a_damaged_state_is_an_error(start: Start, tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    start(tmp_path / "out", "steps=2")
+    damage(tmp_path / "out" / CHECKPOINT_FILE)
+    with pytest.raises(ArtkitError, match=CHECKPOINT_FILE) as caught:
+        start(tmp_path / "out", "steps=4", resume=True)
+    assert caught.value.hint == "run again without --resume"

@@ -330,6 +330,20 @@ def test_invalid_toml_names_the_file_and_the_line(recipe_file: Write) -> None:
     assert "line 4" in message
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = " + 2000 * "[" + 2000 * "]", "nested too deeply"),
+        ("seed = " + 5000 * "9", "is not valid TOML"),
+        (f'[objective.look]\ntype = "pixel"\ntarget = "{300 * "a"}"', "there is no file"),
+        ('[objective.look]\ntype = "pixel"\ntarget = "~nobody-of-that-name/a.png"', "there is no file"),
+    ],
+    ids=["nested", "huge number", "long name", "home of nobody"],
+)
+def test_what_campaigns_found_is_an_error(recipe_file: Write, text: str, message: str) -> None:
+    assert message in _errors(recipe_file(text))
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_recipes_of_windows_editors_are_read(recipe_file: Write, photo: Path, encoding: str) -> None:
     file = recipe_file("", "notepad.toml")

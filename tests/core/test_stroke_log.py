@@ -109,11 +109,26 @@ def _edit(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
         _edit(lambda content: content["strokes"][0]["action"].update(x="far")),
         _edit(lambda content: content["strokes"][0]["action"].update(x=None)),
         _edit(lambda content: content["strokes"].__setitem__(0, 3)),
+        # Found by tests/campaigns/strokes.py:
+        _edit(lambda content: content.update(size=[10**30, 30])),
+        _edit(lambda content: content.update(size=[0, 30])),
+        _edit(lambda content: content.update(seed=2**64)),
+        _edit(lambda content: content.update(seed=-1)),
+        _edit(lambda content: content["phases"][0].__setitem__(1, 2**63)),
+        _edit(lambda content: content["phases"][1].__setitem__(0, 7)),
+        _edit(lambda content: content["phases"][0].__setitem__(3, 0)),
+        _edit(lambda content: content["phases"][0].__setitem__(3, 5)),
+        _edit(lambda content: content["strokes"][0]["action"].update(x=1.5)),
+        _edit(lambda content: content["strokes"][0]["action"].update(x=float("nan"))),
+        _edit(lambda content: content.update(renderer={})),
+        _edit(lambda content: content.update(names=[])),
+        lambda file: file.write_text(100_000 * "["),
     ],
     ids=[
         "empty", "truncated", "not UTF-8", "a list", "a number", "no names", "no phases", "short phase", "wrong size",
         "short background", "wrong version", "missing stroke", "short action", "text in an action", "null in an action",
-        "wrong stroke",
+        "wrong stroke", "huge size", "no size", "huge seed", "negative seed", "huge place", "gap in the strokes",
+        "no pitch", "overlapping tiles", "out of range", "not a number", "no type", "no numbers", "nested",
     ],
 )  # fmt: skip
 def test_a_damaged_log_is_an_error(file: Path, damage: Callable[[Path], Any]) -> None:
@@ -133,3 +148,33 @@ def test_a_log_of_another_format_or_a_later_version_is_an_error(file: Path, chan
         StrokeLog.load(file)
     assert "is not a stroke log that this version of artkit can read" in caught.value.message
     assert "update" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"", b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', (\n", b"\x93NUMPY\x09\x09"],
+    ids=["empty", "open", "version"],
+)
+def test_a_damaged_array_beside_the_log_is_an_error(file: Path, header: bytes) -> None:
+    _edit(lambda content: content.update(strokes="strokes.npy"))(file)
+    with pytest.raises(ArtkitError, match=r"there is no strokes\.npy"):
+        StrokeLog.load(file)
+    (file.parent / "strokes.npy").write_bytes(header)
+    with pytest.raises(ArtkitError, match=r"strokes\.npy cannot be read"):
+        StrokeLog.load(file)
+
+
+def test_a_damaged_picture_under_the_strokes_is_an_error(file: Path) -> None:
+    _edit(lambda content: content.update(background_image="base.png"))(file)
+    (file.parent / "base.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(30))
+    with pytest.raises(ArtkitError, match=r"base\.png cannot be read"):
+        StrokeLog.load(file)
+
+
+def test_a_message_shows_no_control_characters_and_no_endless_values(file: Path) -> None:
+    _edit(lambda content: content.update(names=["\x1b[2J\u202e", "y", 100_000 * "a"]))(file)
+    with pytest.raises(ArtkitError) as caught:
+        StrokeLog.load(file)
+    assert caught.value.message.isprintable()
+    assert "\\x1b" in caught.value.message
+    assert len(caught.value.message) < 3000

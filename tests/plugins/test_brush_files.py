@@ -137,3 +137,9 @@ def test_an_invalid_brush_file_is_an_error(tmp_path: Path, content: str) -> None
     for line in lines:
         assert line.startswith("UsageError")
         assert str(file) in line
+
+
+def test_a_name_that_is_too_long_for_a_file_is_an_error() -> None:
+    for name in (300 * "a", f"{300 * 'a'}.myb", "a\0b.myb"):
+        with pytest.raises(UsageError, match="there is no brush"):
+            find_brush(name)

@@ -117,6 +117,9 @@ def test_a_weights_file_determines_the_settings(tmp_path: Path) -> None:
         ({"agent": {"type": "lstm", **SMALL}, "space": "spray-9"}, r"other strokes \(spray-9\)"),
         ({"agent": {"type": "lstm", **SMALL, "cells": 32}, "space": "mypaint-stroke-1"}, "another version"),
         ({}, "does not hold weights of an lstm"),
+        ({"agent": "lstm", "space": "mypaint-stroke-1"}, "does not hold weights of an lstm"),
+        ({"agent": {"type": "lstm", **SMALL, "cells": 10**9}, "space": "mypaint-stroke-1"}, "cells must be at most"),
+        ({"agent": {"type": "lstm", **SMALL, "see": 3}, "space": "mypaint-stroke-1"}, 'see must be "both"'),
     ],
 )
 def test_other_weights_are_rejected(tmp_path: Path, metadata: dict[str, Any], message: str) -> None:

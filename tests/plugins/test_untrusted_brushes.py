@@ -97,6 +97,10 @@ def test_the_error_names_the_file_and_the_setting(setting: str, content: str, me
         Engine(str(file))
 
 
+def test_whole_numbers_of_any_size_are_numbers(changed_brush: Callable[..., Path], two_strokes: PenPaths) -> None:
+    paint(changed_brush("opaque", 1, pressure=[[0, -(10**30)], [1, 10**30]]), two_strokes)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -123,6 +123,38 @@ def test_error_for_incomplete_metadata(tmp_path: Path, scene: Callable[..., Scen
         build_mean_renderer(scene, weights=file, brush="classic/pen")
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"channels": 2**60}, "channels must be at most 1024"),
+        ({"channels": "a"}, "channels must be a whole number"),
+        ({"reach": [3.0]}, "lack reach.1"),
+        ({"reach": [float("nan"), 1.0]}, "reach.0"),
+        ({"swell": ["0"] * 3 + [None]}, "swell"),
+        ({"swell": [0.5]}, "swell"),
+        ({"dab": 3}, "dab must be a list"),
+        ({"dab": [1.0, 0.0, [0.0, 1.0]]}, "dab.0 must be less than 1"),
+        ({"dab": [0.5, 0.0, []]}, "dab.2 needs at least 2 values"),
+        ({"brush": 3}, "do not say which brush"),
+    ],
+)
+def test_error_for_damaged_metadata(
+    tmp_path: Path, scene: Callable[..., Scene], changes: dict[str, object], message: str
+) -> None:
+    file = save_painter(tmp_path / "other.safetensors", **changes)
+    with pytest.raises(UsageError, match=message):
+        build_mean_renderer(scene, weights=file)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_error_for_values_that_are_not_numbers(tmp_path: Path, scene: Callable[..., Scene], value: float) -> None:
+    painter = GeometryPainter(4, (3.0, 1.0))
+    painter.leave.bias.data[0] = value
+    weights.save(painter, METADATA, tmp_path / "other.safetensors")
+    with pytest.raises(UsageError, match="a value is not a number"):
+        build_mean_renderer(scene, weights=tmp_path / "other.safetensors")
+
+
 def test_error_for_weights_of_another_brush(file: Path, scene: Callable[..., Scene]) -> None:
     assert build_mean_renderer(scene, weights=file, brush="classic/pen").config.brush == "classic/pen"
     with pytest.raises(UsageError, match=r"the brush classic/pen, not classic/charcoal"):

@@ -80,7 +80,9 @@ def load(file: Path, hint: str = "run again without --resume") -> dict[str, Any]
         state = _unpack(tree, tensors)
         if not isinstance(state, dict):
             raise ValueError("it contains no state")
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        if not all(tensor.isfinite().all() for tensor in tensors.values()):
+            raise ValueError("a value is not a number")
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
         raise ArtkitError(f"the checkpoint {file} is damaged ({error})", hint) from None
     return state
 
@@ -90,7 +92,7 @@ def saved_step(file: Path) -> int:
     try:
         with safe_open(file, framework="pt") as opened:
             return int(dict(json.loads((opened.metadata() or {})["state"])["dict"])["step"])
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError):
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError, OverflowError, RecursionError):
         return 0
 
 

@@ -221,10 +221,18 @@ class PaintingTask(OptimizationTask):
         windows = state["windows"]
         # A run keeps its windows, even on a machine whose memory would suggest others.
         self._plan_windows(WindowGrid(**{**windows, "size": tuple(windows["size"])}))
+        if self.windows.size != self.scene.size:
+            raise ValueError(f"it is of a picture of {self.windows.size} px")
         super().load_state_dict(state)
-        self._window_order, self._border_shift = state["sweep"]["order"], state["sweep"]["shift"]
-        self._thumbnail = state["sweep"]["coarse"].to(self.scene.device)
-        self.steps_before = state.get("before", 0)
+        epoch, before = state["sweep"], state.get("before", 0)
+        order = epoch["order"]
+        if len(order) != 1 and sorted(order.tolist()) != list(range(self.windows.count)):
+            raise ValueError("its order of windows is damaged")
+        if not isinstance(before, int) or before < 0:
+            raise ValueError("its number of steps before is damaged")
+        self._window_order, self.steps_before = order, before
+        self._border_shift = epoch["shift"].view(self._border_shift.shape).clamp(-1, 1)
+        self._thumbnail = epoch["coarse"].view(self._thumbnail.shape).to(self.scene.device)
 
     @torch.no_grad()
     def log(self) -> StrokeLog:

@@ -102,7 +102,7 @@ class RunFolder:
         """Return the recipe of the run, with the defaults of settings that its version of artkit did not have."""
         try:
             existing = tomllib.loads(read_text(self.recipe))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UsageError(f"{self.recipe} is damaged: {error}", hint=_OTHER_FOLDER) from None
         if not isinstance(existing.get(RECORD, {}), dict):
             raise UsageError(f"{self.recipe} is damaged: {RECORD} is not a table", hint=_OTHER_FOLDER)

@@ -71,9 +71,11 @@ class Task(ABC):
         """
         saved = checkpoint.load(file, hint)
         try:
-            step = int(saved["step"])
+            step = saved["step"]
+            if not isinstance(step, int) or step < 0:
+                raise ValueError("its step is no number of steps")
             self.load_state_dict(saved["state"])
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
             message = f"the checkpoint {file} does not fit this run ({type(error).__name__}: {error})"
             raise ArtkitError(message, hint) from None
         return step

@@ -28,6 +28,14 @@ class WindowGrid:
     height: int
     margin: int
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for numbers that cannot be those of a grid, as from a damaged checkpoint."""
+        numbers = (*self.size, self.columns, self.rows, self.width, self.height, self.margin)
+        fits = all(isinstance(number, int) for number in numbers) and self.margin >= 0
+        pairs = zip((self.width, self.height), (self.columns, self.rows), self.size, strict=True)
+        if not fits or not all(1 <= length <= side and 1 <= count <= side for length, count, side in pairs):
+            raise ValueError(f"there is no grid of windows with the numbers {numbers}")
+
     @classmethod
     def covering(cls, size: tuple[int, int], side: int, margin: int) -> WindowGrid:
         """Cover a picture with the fewest windows of `side` px. Raises ValueError if `side` is less than 3 margins."""

@@ -45,9 +45,12 @@ class BackgroundImage(LazyTargetImage):
 
     @classmethod
     def load(cls, file: Path, size: tuple[int, int]) -> BackgroundImage:
-        """Read a picture that `save` wrote. Raises OSError or ValueError if it is missing or damaged."""
-        with Image.open(file) as opened:
-            return cls(np.asarray(opened.convert("RGB")), size, torch.device("cpu"))
+        """Read a picture that `save` wrote. Raises ValueError if it is missing or damaged."""
+        try:
+            with Image.open(file) as opened:
+                return cls(np.asarray(opened.convert("RGB")), size, torch.device("cpu"))
+        except Exception as error:  # Pillow's decoders raise many kinds of exceptions on damaged files
+            raise ValueError(f"{file.name} cannot be read ({error})") from None
 
     def save(self, folder: Path) -> Path:
         """Write the stored pixels into a folder, unless they are there already, and return the file."""

@@ -63,6 +63,9 @@ def open_painting(
             f"the renderer {kind} paints other strokes ({built.space.name}) than those of {run} ({log.space})",
             hint="leave out --renderer, or choose one with the same strokes",
         )
+    shared = len(log.actions) != sum(phase.stroke_count for phase in log.phases)
+    if built.space.names != log.names or (shared and not built.shared):
+        raise ArtkitError(f"{run / STROKES_FILE} is damaged: its strokes are not those of the renderer {kind}")
     metadata = {
         "Software": "artkit",
         "artkit:seed": str(log.seed),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def is_picture(file: Path) -> bool:
     """
     if (mimetypes.guess_type(file.name)[0] or "").startswith("image/"):
         return True
-    if file.suffix.lower() == ".toml" or not file.is_file():
+    if file.suffix.lower() == ".toml" or not os.path.isfile(file):
         return False
     with file.open("rb") as stream:
         return b"\0" in stream.read(_SNIFFED_BYTES)

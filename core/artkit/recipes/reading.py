@@ -62,8 +62,10 @@ def _read_file(file: Path) -> Tree:
         raise UsageError(f"cannot read the recipe {file}: {error}") from None
     try:
         tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise UsageError(f"{file} is not valid TOML: {error}") from None
+    except RecursionError:
+        raise UsageError(f"{file} is not valid TOML: its lists or tables are nested too deeply") from None
     located: Tree = _locate(tree, file.resolve().parent)
     return located
 
@@ -76,12 +78,12 @@ def parse_setting(setting: str) -> Tree:
     """
     try:
         return tomllib.loads(setting)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         key, _, value = (part.strip() for part in setting.partition("="))
         if not value:
             raise UsageError(f"--set {setting}: it has no value", hint="write --set KEY=VALUE") from None
         if not value.startswith(TOML_BEGINNINGS):
-            with contextlib.suppress(tomllib.TOMLDecodeError):
+            with contextlib.suppress(ValueError):
                 return tomllib.loads(f"{key} = {json.dumps(value, ensure_ascii=False)}")
         raise UsageError(
             f"--set {setting}: {error}", hint="write it as in TOML, within the shell's quotes: --set 'size=[320, 240]'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -23,6 +24,6 @@ def shipped_recipes() -> dict[str, Path]:
 
 def find_recipe(recipe: Path) -> Path:
     """Return the file of a recipe. A bare name that is not a file is looked up among the shipped recipes."""
-    if recipe.is_file() or recipe.suffix:
+    if os.path.isfile(recipe) or recipe.suffix:
         return recipe
     return shipped_recipes().get(recipe.as_posix(), recipe)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from artkit.errors import UsageError
+from artkit.errors import ArtkitError, UsageError
 from artkit.geometry.phase import Phase
 from artkit.strokes.action_space import ActionSpace, Dimension
 from artkit.strokes.stroke_log import StrokeLog
@@ -56,10 +56,12 @@ def carry_over(log: StrokeLog, space: ActionSpace, size: tuple[int, int], phases
 
 def _check_space(log: StrokeLog, space: ActionSpace) -> None:
     places = _positions(space)
+    if log.space == space.name and log.names != space.names:
+        raise ArtkitError(f"the painting is damaged: its strokes are not those of the renderer {log.renderer['type']}")
     if log.space == space.name or (places and set(places) <= set(log.names)):
         return
     raise UsageError(
-        f"the painting was made by the renderer {log.renderer.get('type')}, whose strokes (action space {log.space}) "
+        f"the painting was made by the renderer {log.renderer['type']}, whose strokes (action space {log.space}) "
         f"cannot become those of this recipe's ({space.name})",
         hint='choose a renderer with the same kind of strokes, or agent.start = "auto"',
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -29,7 +29,9 @@ STROKES_FILE = "strokes.json"
 MAX_INLINE_STROKES = 200_000
 """Logs with this many strokes or more store their actions in a NumPy file beside the JSON file."""
 _CHUNK_STROKES = 1 << 14
-"""Strokes that are converted to JSON at a time."""
+"""Strokes that are converted to JSON, or checked, at a time."""
+_MAX_LENGTH = 1 << 20
+"""The longest side of a picture or a tile, px; longer than any recipe allows."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ class StrokeLog:
             raw = json.loads(read_text(file))
         except FileNotFoundError:
             raise ArtkitError(f"{file.parent} holds no painting: there is no {file.name}") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ArtkitError(f"{file} is damaged: {error}") from None
         try:
             content = _LogFile.model_validate(raw)
@@ -165,12 +167,10 @@ class StrokeLog:
             actions = _read_array(file, content) if isinstance(content.strokes, str) else _inline_actions(content)
             image = content.background_image
             background = BackgroundImage.load(file.parent / image, content.size) if image else None
-            tile_count = sum(phase.stroke_count for phase in phases)
-            if len(actions) not in (1, tile_count):
-                raise ValueError(f"{len(actions)} strokes for {tile_count} tiles")
+            _check_strokes(actions, phases)
         except ValidationError as error:
             raise _format_error(file, error) from None
-        except (KeyError, ValueError, OSError, EOFError) as error:
+        except (KeyError, ValueError, OSError, EOFError, RuntimeError, OverflowError) as error:
             raise ArtkitError(f"{file} is damaged: {type(error).__name__}: {error}") from None
         return cls(
             size=content.size,
@@ -192,21 +192,48 @@ class _StrokeEntry(BaseModel):
     action: dict[str, float]
 
 
+_Length = Annotated[int, Field(ge=1, le=_MAX_LENGTH)]
+_Coordinate = Annotated[int, Field(ge=-_MAX_LENGTH, le=_MAX_LENGTH)]
+_Count = Annotated[int, Field(ge=0, le=_MAX_LENGTH**2)]
+
+
+def _with_type(renderer: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(renderer.get("type"), str):
+        raise ValueError("it has no type")
+    return renderer
+
+
 class _LogFile(BaseModel):
     """The contents of the file."""
 
     format: Literal["artkit-strokes"]
     version: Annotated[int, Field(le=VERSION)]
-    size: tuple[int, int]
+    size: tuple[_Length, _Length]
     background: Colour
     background_image: Annotated[str, Field(pattern=r"^[^/\\\\]+\.png$")] | None = None
-    seed: int
-    renderer: dict[str, Any]
+    seed: Annotated[int, Field(ge=0, lt=1 << 63)]
+    renderer: Annotated[dict[str, Any], AfterValidator(_with_type)]
     space: str
-    names: tuple[str, ...]
+    names: Annotated[tuple[str, ...], Field(min_length=1)]
     clip: bool
-    phases: list[tuple[int, int, int, int, int, int, int]]
+    phases: list[tuple[_Count, _Coordinate, _Coordinate, _Length, _Length, _Length, _Length]]
     strokes: list[_StrokeEntry] | Annotated[str, Field(pattern=r"^[^/\\\\]+\.npy$")]
+
+
+def _check_strokes(actions: Tensor, phases: Sequence[Phase]) -> None:
+    """Raise ValueError if phases do not follow each other, tiles overlap, or actions do not fit or are out of range."""
+    count = 0
+    for phase in phases:
+        if phase.first != count:
+            raise ValueError(f"a phase begins with stroke {phase.first} instead of {count}")
+        if phase.stroke_count > 1 and phase.pitch < phase.side:
+            raise ValueError(f"tiles of {phase.side} px overlap")
+        count += phase.stroke_count
+    if len(actions) not in (1, count):
+        raise ValueError(f"{len(actions)} strokes for {count} tiles")
+    for chunk in torch.split(actions, _CHUNK_STROKES):
+        if not ((chunk >= 0) & (chunk <= 1)).all():  # also if one is not a number
+            raise ValueError("a number of a stroke is not in [0, 1]")
 
 
 def _format_error(file: Path, error: ValidationError) -> ArtkitError:
@@ -229,7 +256,12 @@ def _inline_actions(content: _LogFile) -> Tensor:
 
 def _read_array(file: Path, content: _LogFile) -> Tensor:
     """Memory-map the actions of a NumPy file beside the log. Raises ValueError or OSError."""
-    array = np.load(file.parent / str(content.strokes), mmap_mode="c", allow_pickle=False)
+    try:
+        array = np.load(file.parent / str(content.strokes), mmap_mode="c", allow_pickle=False)
+    except FileNotFoundError:
+        raise ValueError(f"there is no {content.strokes} beside it") from None
+    except Exception as error:  # numpy's reader raises many kinds on a damaged header
+        raise ValueError(f"{content.strokes} cannot be read ({error})") from None
     if not isinstance(array, np.ndarray) or array.dtype != np.float32 or array.shape[1:] != (len(content.names),):
         raise ValueError(f"{content.strokes} is not a float32 array of {len(content.names)} columns")
     return torch.from_numpy(array)
