@@ -290,7 +290,7 @@ def test_all_errors_are_reported_at_once(recipe_file: Write) -> None:
         ("size={area=3}", "size.area", "64"),
         ("size=[64,48,3]", "size", "has 3 values, at most 2"),
         ("size=[200000,8]", "size.0", "131072"),
-        ('device="gpu"', "device", '"cuda"'),
+        ('device="gpu"', "device", "'cuda'"),
         ("canvas=3", "canvas", "[canvas]"),
         ("objective=3", "objective", "[objective.NAME]"),
         ("objective.look=3", "objective.look", "[objective.look]"),
