@@ -136,33 +136,34 @@ class MyPaint(Renderer):
         return patches.coverage
 
     def forward_region(self, actions: Tensor, place: Place, region: Window) -> StrokePatches:
-        if self.painter.brush.colour_setting:
-            return self._paint_coloured(actions, place, region)
-        return StrokePatches(actions[:, SHAPE_SIZE:, None, None], self._paint_coverage(actions, place, region))
-
-    def _paint_coloured(self, actions: Tensor, place: Place, region: Window) -> StrokePatches:
-        """Paint strokes that change their colour. The gradient of each pixel's colour is that of the stroke's."""
-        corners = place.origin.cpu().numpy() + (np.array([region.x, region.y]) - place.margin)
-        paths = trace_actions(actions, place.origin, place.side, place.stroke_index, place.seed)
-        painted = torch.from_numpy(self._engine.paint_coloured(paths, corners, region.width, region.height))
-        premultiplied = painted.to(actions.device).movedim(-1, 1).to(actions.dtype) / ONE
-        colour, coverage = actions[:, SHAPE_SIZE:, None, None], premultiplied[:, 3:]
-        change = (premultiplied[:, :3] / coverage.clamp(min=1 / ONE)).clamp(max=1) - colour.detach()
+        colour = actions[:, SHAPE_SIZE:, None, None]
+        on_device = actions.is_cuda and isinstance(self.painter, Engine)
+        painted = (self._paint_on_device if on_device else self._paint)(actions, place, region)
+        if painted.shape[1] == 1:
+            return StrokePatches(colour, painted)
+        # The brush changes its colour within a stroke. The gradient of a pixel's colour is that of the stroke's.
+        coverage = painted[:, 3:]
+        change = (painted[:, :3] / coverage.clamp(min=1 / ONE)).clamp(max=1) - colour.detach()
         return StrokePatches(colour + torch.where(coverage > 0, change, 0), coverage.contiguous())
 
-    def _paint_coverage(self, actions: Tensor, place: Place, region: Window) -> Tensor:
-        """Paint real strokes and return their coverage in a region of their patches: (m, 1, h, w)."""
-        if actions.is_cuda and isinstance(self.painter, Engine):
-            return self._paint_on_device(actions, place, region)
+    def _paint(self, actions: Tensor, place: Place, region: Window) -> Tensor:
+        """Paint strokes in a region of their patches.
+
+        Returns coverages (m, 1, h, w); or, of a brush that changes its colour, premultiplied RGB and alpha
+        (m, 4, h, w).
+        """
         corners = place.origin.cpu().numpy() + (np.array([region.x, region.y]) - place.margin)
         paths = trace_actions(actions, place.origin, place.side, place.stroke_index, place.seed)
-        coverages = self.painter.paint(paths, corners, region.width, region.height)
-        return torch.from_numpy(coverages).to(actions.device)[:, None].to(actions.dtype) / ONE
+        if self.painter.brush.colour_setting:
+            painted = self._engine.paint_coloured(paths, corners, region.width, region.height).transpose(0, 3, 1, 2)
+        else:
+            painted = self.painter.paint(paths, corners, region.width, region.height)[:, None]
+        return torch.from_numpy(painted).to(actions.device).to(actions.dtype) / ONE
 
     def _paint_on_device(self, actions: Tensor, place: Place, region: Window) -> Tensor:
-        """`_paint_coverage` by the kernels for CUDA."""
+        """`_paint` by the kernels for CUDA."""
         try:
-            from artkit_mypaint.triton_engine.engine import paint_coverages
+            from artkit_mypaint.triton_engine.engine import paint_patches
         except ImportError as error:
             raise UsageError(
                 f"MyPaint's brushes need Triton on {actions.device}: {error}",
@@ -172,8 +173,8 @@ class MyPaint(Renderer):
         x, y = origin.unbind(1)
         corners = torch.stack([x + (region.x - place.margin), y + (region.y - place.margin)], dim=1)
         paths = path_tensors(actions, origin, place.side, place.stroke_index.to(actions.device), place.seed)
-        coverage: Tensor = paint_coverages(self.config.brush, *paths, corners, region.width, region.height)
-        return coverage[:, None].to(actions.dtype)
+        painted: Tensor = paint_patches(self.config.brush, *paths, corners, region.width, region.height)
+        return painted.to(actions.dtype)
 
     def replay(self, log: StrokeLog, window: Window) -> Tensor:
         if log.clip:

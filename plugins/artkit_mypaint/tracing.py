@@ -21,10 +21,13 @@ def curve_parameter(dab_time: Tensor) -> Tensor:
 
 
 class PathTensors(NamedTuple):
-    """Pen paths as tensors on the device of the actions: see `PenPaths`; points, log_radius: float64, seeds: int64."""
+    """Pen paths as tensors on the device of the actions: see `PenPaths`; points, log_radius, colours:
+    float64, seeds: int64.
+    """
 
     points: Tensor
     log_radius: Tensor
+    colours: Tensor
     seeds: Tensor
     zoom: float
 
@@ -40,7 +43,7 @@ def trace_actions(actions: Tensor, origins: Tensor, side: float, indices: Tensor
     return PenPaths(
         points=paths.points.numpy(),
         log_radius=paths.log_radius.numpy(),
-        colours=actions[:, SHAPE_SIZE:].double().numpy(),
+        colours=paths.colours.numpy(),
         seeds=paths.seeds.numpy(),
         zoom=paths.zoom,
     )
@@ -63,6 +66,7 @@ def path_tensors(actions: Tensor, origins: Tensor, side: float, indices: Tensor,
     return PathTensors(
         points=torch.cat([path, pressures[:, :, None]], dim=2),
         log_radius=stroke_geometry.log_radius(actions, side),
+        colours=actions[:, SHAPE_SIZE:],
         seeds=stroke_seeds(indices, seed),
         zoom=side / stroke_geometry.REFERENCE_SIDE,
     )

@@ -4,8 +4,9 @@
 
 For each photo (default: the shipped one, and those of scikit-image and scikit-learn where they are installed): seconds
 of the whole run; content loss (EfficientNet-Lite0, blocks.1 and blocks.2, mean absolute difference, without transforms)
-of the picture as MyPaint renders it, that of a blank white canvas, and their ratio; the share of the painter's gain
-that remains in MyPaint; and the loss of the picture exported eight times as large and downscaled, over the loss itself.
+of the picture as MyPaint renders it, that of a blank white canvas, and their ratio; the share of its gain over the
+blank canvas that remains when libmypaint renders the strokes, where that is installed; and the loss of the picture
+exported eight times as large and downscaled, over the loss itself.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from artkit.imaging.loading import load_target_image
 from artkit.output.export import open_painting
 from artkit.recipes.reading import read_recipe
 from artkit.recipes.shipped import shipped_recipes
+from artkit_mypaint import libmypaint
 from artkit_vision import networks
 
 LAYERS = ("blocks.1", "blocks.2")
@@ -71,14 +73,16 @@ def measure(photo: Path, folder: Path, settings: list[str]) -> str:
     seconds = time.perf_counter() - started
     target = load_target_image(photo, recipe.size).pixels
     blank = content(torch.ones_like(target), target)
-    mypaint, painter = (
-        content(open_painting(folder, renderer=renderer).to_tensor()[None], target) for renderer in ("mypaint", "gan")
-    )
+    mypaint = content(open_painting(folder).to_tensor()[None], target)
+    remains = "-"
+    if libmypaint.find():
+        reference = content(open_painting(folder, renderer="libmypaint").to_tensor()[None], target)
+        remains = f"{(blank - reference) / (blank - mypaint):.2%}"
     large = open_painting(folder, 8, "mypaint").to_tensor()[None]
     downscaled = content(torch.nn.functional.avg_pool2d(large, 8), target)
     return (
         f"{photo.stem:<12} {seconds:8.1f} {seconds / recipe.settings.steps:8.2f} {mypaint:8.3f} {blank:8.3f} "
-        f"{mypaint / blank:6.3f} {(blank - mypaint) / (blank - painter):8.1%} {downscaled / mypaint:8.3f}"
+        f"{mypaint / blank:6.3f} {remains:>8} {downscaled / mypaint:8.3f}"
     )
 
 

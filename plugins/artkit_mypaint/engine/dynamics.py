@@ -18,7 +18,7 @@ from artkit_mypaint.engine import brush_program as p
 from artkit_mypaint.engine import state as st
 from artkit_mypaint.engine.brush_program import BrushProgram
 from artkit_mypaint.engine.brush_step import advance
-from artkit_mypaint.engine.colours import dab_colour
+from artkit_mypaint.engine.colours import dab_colour, rgb_to_hsv
 from artkit_mypaint.engine.compilation import compiled, inlined
 from artkit_mypaint.engine.random_numbers import gaussian, seed_generator, uniform
 from artkit_mypaint.engine.state import (
@@ -284,13 +284,13 @@ def stroke_dabs(
 
     points (events, 3): x and y in px from `origin`, and pressure. event_seconds (events,): since the event before.
     log_radius, softness: base values of ``radius_logarithmic`` and ``anti_aliasing``. zoom: of MyPaint's view. colour:
-    HSV. dabs (capacity, DAB_SIZE or COLOURED_DAB_SIZE): the result. Returns their number, or -1 if more than fit.
+    RGB. dabs (capacity, DAB_SIZE or COLOURED_DAB_SIZE): the result. Returns their number, or -1 if more than fit.
     """
     s, base, values, inputs = memory[0], memory[1], memory[2], memory[3]
     memory[:] = F0
     _set_base_values(program, base, values, inputs, log_radius, softness, zoom)
     base_radius, gain = f32(math.exp(log_radius)), f32(math.exp(base[p.PRESSURE_GAIN]))
-    constants = (base_radius, gain, zoom, (origin[0], origin[1]), (colour[0], colour[1], colour[2]))
+    constants = (base_radius, gain, zoom, (origin[0], origin[1]), rgb_to_hsv(colour[0], colour[1], colour[2]))
     seed_generator(generator, seed)
     count, noise = 0, base_radius * base[p.TRACKING_NOISE]
     # libmypaint is reset twice before a stroke, which draws from the generator each time.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from colorsys import rgb_to_hsv
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -159,7 +158,7 @@ class Engine:
             paths.seeds,
             np.float32(1 / paths.zoom),
             origins,
-            np.array([rgb_to_hsv(*colour) for colour in paths.colours]).reshape(-1, 3).astype(np.float32),
+            paths.colours.astype(np.float32),
         )
         return strokes, origins
 

@@ -4,7 +4,7 @@ numba does not recompile a cached kernel when a function that it calls has chang
 therefore a closure over a hash of all sources of this package, which becomes part of the key of its cache.
 
 All work is done on strokes, a tuple of points (m, events, 3), seconds (events,), log_radius (m,), softness (m,),
-seeds (m,), zoom, origins (m, 2), and HSV colours (m, 3): see `dynamics.stroke_dabs`.
+seeds (m,), zoom, origins (m, 2), and colours (m, 3): see `dynamics.stroke_dabs`.
 """
 
 from __future__ import annotations

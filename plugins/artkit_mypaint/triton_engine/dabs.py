@@ -8,9 +8,9 @@ import triton.language as tl
 from artkit_mypaint.engine.state import MAX_RADIUS, MIN_RADIUS
 from artkit_mypaint.triton_engine.arithmetic import clamp, cos_sin_of_degrees, degrees, div, exp
 from artkit_mypaint.triton_engine.brush_step import add_curves, evaluate
+from artkit_mypaint.triton_engine.colours import dab_colour
 from artkit_mypaint.triton_engine.random_numbers import gaussian
 
-DAB_SIZE = tl.constexpr(9)
 _MAX_OFFSET_PX = tl.constexpr(3240.0)
 _FLOAT_MAX = tl.constexpr(3.4e38)
 _MIN_RADIUS = tl.constexpr(float(MIN_RADIUS))
@@ -124,6 +124,9 @@ def write_dab(program: tl.constexpr, s, inputs, stroke, generator, time, dab, ma
         y = tl.where(snap > 0.0, y + (tl.floor(y) + 0.5 - y) * snap, y)
         radius = tl.where(snap > 0.0, radius + (snapped - radius) * snap, radius)
     fields = (x, y, radius, opacity, hardness, s.dab.ratio, s.dab.angle, time, s.pen.pressure)
+    if program.uses.colour:
+        red, green, blue = dab_colour(program, inputs, stroke)
+        fields = fields + (red, green, blue)
     for k in tl.static_range(len(fields)):
         tl.store(dab + k, fields[k], mask=mask)
     return generator

@@ -25,7 +25,8 @@ from artkit_mypaint.triton_engine.arithmetic import (
     select,
 )
 from artkit_mypaint.triton_engine.brush_step import advance
-from artkit_mypaint.triton_engine.dabs import DAB_SIZE, write_dab
+from artkit_mypaint.triton_engine.colours import rgb_to_hsv
+from artkit_mypaint.triton_engine.dabs import write_dab
 from artkit_mypaint.triton_engine.random_numbers import gaussian, seed_generator, uniform
 from artkit_mypaint.triton_engine.state import (
     FLIP,
@@ -227,21 +228,16 @@ def _step(program: tl.constexpr, s, stroke, generator, target, dab, free, runnin
 
 
 @triton.jit
-def stroke_dabs(
-    points, event_seconds, log_radius, softness, seeds, origins, zoom, dabs,
-    counts, strokes, events, capacity, program: tl.constexpr, lanes: tl.constexpr,
-):  # fmt: skip
-    """Compute the dabs of strokes.
-
-    points (strokes, events, 3), event_seconds (events,), origins (strokes, 2): double. log_radius, softness (strokes,),
-    zoom: single. seeds (strokes,): int64. Writes dabs (strokes, capacity, DAB_SIZE), and counts (strokes,) int32: -1
-    for strokes with more dabs than fit.
-    """
-    lane = tl.program_id(0).to(tl.int64) * lanes + tl.arange(0, lanes)
-    inside = lane < strokes
+def _load_stroke(program: tl.constexpr, log_radius, softness, origins, colours, zoom, lane, inside):
+    """Load what is constant in the strokes of the lanes."""
     base = tl.load(log_radius + lane, mask=inside, other=0.0)
     zero = base * 0.0
-    stroke = Stroke(
+    hue, saturation, value = zero, zero, zero
+    if program.uses.colour:
+        red = tl.load(colours + 3 * lane, mask=inside, other=0.0)
+        green = tl.load(colours + 3 * lane + 1, mask=inside, other=0.0)
+        hue, saturation, value = rgb_to_hsv(red, green, tl.load(colours + 3 * lane + 2, mask=inside, other=0.0))
+    return Stroke(
         log_radius=base,
         softness=tl.load(softness + lane, mask=inside, other=1.0),
         radius=exp(base),
@@ -249,7 +245,27 @@ def stroke_dabs(
         zoom=zero + zoom,
         origin_x=tl.load(origins + 2 * lane, mask=inside, other=0.0).to(tl.float32),
         origin_y=tl.load(origins + 2 * lane + 1, mask=inside, other=0.0).to(tl.float32),
+        hue=hue,
+        saturation=saturation,
+        value=value,
     )
+
+
+@triton.jit
+def stroke_dabs(
+    points, event_seconds, log_radius, softness, seeds, origins, colours, zoom, dabs, counts, strokes, events, capacity,
+    program: tl.constexpr, dab_size: tl.constexpr, lanes: tl.constexpr,
+):  # fmt: skip
+    """Compute the dabs of strokes.
+
+    points (strokes, events, 3), event_seconds (events,), origins (strokes, 2): double. log_radius, softness (strokes,),
+    colours (strokes, 3), zoom: single. seeds (strokes,): int64. Writes dabs (strokes, capacity, dab_size), and counts
+    (strokes,) int32: -1 for strokes with more dabs than fit.
+    """
+    lane = tl.program_id(0).to(tl.int64) * lanes + tl.arange(0, lanes)
+    inside = lane < strokes
+    stroke = _load_stroke(program, log_radius, softness, origins, colours, zoom, lane, inside)
+    zero = stroke.log_radius * 0.0
     generator = seed_generator(tl.load(seeds + lane, mask=inside, other=0))
     count = (lane * 0).to(tl.int32)
     long, no = zero.to(tl.float64), lane < 0
@@ -263,7 +279,7 @@ def stroke_dabs(
             s, generator, target, queue = _fetch(
                 program, s, stroke, generator, target, queue, points + lane * events * 3, event_seconds, fetching
             )
-        dab = dabs + (lane * capacity + count) * DAB_SIZE
+        dab = dabs + (lane * capacity + count) * dab_size
         s, generator, target, drawn, full = _step(program, s, stroke, generator, target, dab, capacity - count, running)
         count = tl.where(full, -1, tl.where(drawn, count + 1, count))
         running = running & ~full & (target.valid | (queue.event < events))

@@ -6,7 +6,6 @@ import math
 from functools import cache
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,15 +16,15 @@ from artkit_mypaint.engine.brush_program import BrushProgram
 from artkit_mypaint.engine.engine import Engine
 from artkit_mypaint.engine.kernels import MAX_DABS
 from artkit_mypaint.engine.rasterizing import ONE
+from artkit_mypaint.engine.state import COLOURED_DAB_SIZE, DAB_SIZE
 from artkit_mypaint.pen_paths import EVENT_SECONDS, PenPaths
 from artkit_mypaint.tracing import PathTensors
 from artkit_mypaint.triton_engine.dynamics import stroke_dabs
 from artkit_mypaint.triton_engine.program import constant_program, is_bounded, max_dabs
-from artkit_mypaint.triton_engine.rasterizing import coverages_of_dabs
+from artkit_mypaint.triton_engine.rasterizing import draw_patches
 
 _LANES = 32  # strokes of a program, one for each thread of a warp
 _BLOCK_PX = 16  # side of the block of pixels that a program draws
-_DAB_SIZE = 9
 _MAX_BUFFER_BYTES = 1 << 30  # of the dabs that are computed before they are drawn
 _ORIGIN_GRID_PX = 4096  # coordinates are relative to a multiple of this, so that they keep their precision
 _OPTIONS: dict[str, Any] = {"num_warps": 1, "enable_fp_fusion": False}  # fused operations would round otherwise
@@ -41,29 +40,33 @@ class TritonEngine:
     def __init__(self, brush: Brush) -> None:
         self.brush = brush
         self._program = constant_program(BrushProgram.from_settings(brush.settings))
+        self._dab_size = COLOURED_DAB_SIZE if brush.colour_setting else DAB_SIZE
         self._seconds: Tensor | None = None
 
     def paint(self, paths: PathTensors, corners: Tensor, width: int, height: int) -> Tensor:
         """Paint each of m strokes on a patch of its own.
 
         corners (m, 2): upper left corner of each patch, px of the picture, on the device of the paths -> coverages
-        (m, height, width), float32 in [0, 1]. Raises UsageError for a stroke of more than `MAX_DABS` dabs.
+        (m, 1, height, width), float32 in [0, 1]; of a brush that changes its colour premultiplied RGB and alpha
+        (m, 4, height, width). Raises UsageError for a stroke of more than `MAX_DABS` dabs.
         """
         capacity = self.capacity(paths.zoom)
-        chunk = max(_MAX_BUFFER_BYTES // (4 * _DAB_SIZE * capacity), _LANES)
-        coverages = torch.empty(len(paths.points), height, width, device=paths.points.device)
-        for start in range(0, len(coverages), chunk):
+        chunk = max(_MAX_BUFFER_BYTES // (4 * self._dab_size * capacity), _LANES)
+        channels = patch_channels(self.brush)
+        patches = torch.empty(len(paths.points), channels, height, width, device=paths.points.device)
+        for start in range(0, len(patches), chunk):
             part = slice(start, start + chunk)
             origins, dabs, counts = self._dabs(paths, part, capacity)
             local = (corners[part] - origins).int().contiguous()
             blocks = math.ceil(width / _BLOCK_PX) * math.ceil(height / _BLOCK_PX)
-            coverages_of_dabs[len(counts), blocks](
-                dabs, counts, local, coverages[part], capacity, width, height, _BLOCK_PX, _BLOCK_PX, **_OPTIONS
-            )
-        return coverages
+            draw_patches[len(counts), blocks](
+                dabs, counts, local, patches[part], capacity, width, height, self._dab_size, _BLOCK_PX, _BLOCK_PX,
+                **_OPTIONS,
+            )  # fmt: skip
+        return patches
 
     def dabs(self, paths: PathTensors) -> tuple[Tensor, Tensor]:
-        """Compute the dabs of m strokes: dabs (m, capacity, 9), as `Engine.dabs` describes them, and counts (m,)."""
+        """Compute the dabs of m strokes: (m, capacity, 9 or 12), as `Engine.dabs` describes them, and counts (m,)."""
         origins, dabs, counts = self._dabs(paths, slice(None), self.capacity(paths.zoom))
         dabs[..., :2] += origins[:, None]
         return dabs, counts
@@ -85,13 +88,13 @@ class TritonEngine:
         softness = (log_radius.exp() * self.brush.min_radius_ratio).clamp(min=MIN_SOFTNESS_PX)  # see Brush.base_values
         softness = softness.clamp(max=self.brush.softness)
         strokes, events, _ = points.shape
-        dabs = torch.empty(strokes, capacity, _DAB_SIZE, device=device)
+        dabs = torch.empty(strokes, capacity, self._dab_size, device=device)
         counts = torch.empty(strokes, dtype=torch.int32, device=device)
         base = (log_radius - self.brush.max_radius_offset).float()
-        seeds = paths.seeds[part].contiguous()
+        seeds, colours = paths.seeds[part].contiguous(), paths.colours[part].float().contiguous()
         stroke_dabs[math.ceil(strokes / _LANES),](
-            points, self._seconds, base, softness.float(), seeds, origins, 1 / paths.zoom, dabs, counts,
-            strokes, events, capacity, self._program, _LANES, **_OPTIONS,
+            points, self._seconds, base, softness.float(), seeds, origins, colours, 1 / paths.zoom,
+            dabs, counts, strokes, events, capacity, self._program, self._dab_size, _LANES, **_OPTIONS,
         )  # fmt: skip
         if (capacity == MAX_DABS or not is_bounded(self._program)) and bool((counts < 0).any()):
             raise UsageError(
@@ -99,6 +102,11 @@ class TritonEngine:
                 hint="lower dabs_per_actual_radius, dabs_per_basic_radius or dabs_per_second in its file",
             )
         return origins, dabs, counts
+
+
+def patch_channels(brush: Brush) -> int:
+    """Return the channels of a brush's patches: 1 for coverage, or 4 for premultiplied RGB and alpha."""
+    return 4 if brush.colour_setting else 1
 
 
 @cache
@@ -111,29 +119,57 @@ def _cpu_engine(brush: str) -> Engine:
     return Engine(brush)
 
 
-@torch.library.custom_op("artkit_mypaint::paint_coverages", mutates_args=())
-def paint_coverages(
-    brush: str, points: Tensor, log_radius: Tensor, seeds: Tensor, zoom: float, corners: Tensor, width: int, height: int
+@torch.library.custom_op("artkit_mypaint::paint_patches", mutates_args=())
+def paint_patches(
+    brush: str,
+    points: Tensor,
+    log_radius: Tensor,
+    colours: Tensor,
+    seeds: Tensor,
+    zoom: float,
+    corners: Tensor,
+    width: int,
+    height: int,
 ) -> Tensor:
     """`TritonEngine.paint` as an operator of torch: its shape is known without painting. brush: name or path.
 
     On the CPU, and so on the simulated GPU of the test kit, the compiled engine computes the same.
     """
-    return _engine(brush).paint(PathTensors(points, log_radius, seeds, zoom), corners, width, height)
+    return _engine(brush).paint(PathTensors(points, log_radius, colours, seeds, zoom), corners, width, height)
 
 
-@paint_coverages.register_fake
+@paint_patches.register_fake
 def _(
-    brush: str, points: Tensor, log_radius: Tensor, seeds: Tensor, zoom: float, corners: Tensor, width: int, height: int
+    brush: str,
+    points: Tensor,
+    log_radius: Tensor,
+    colours: Tensor,
+    seeds: Tensor,
+    zoom: float,
+    corners: Tensor,
+    width: int,
+    height: int,
 ) -> Tensor:
-    return points.new_empty(len(points), height, width, dtype=torch.float32)
+    shape = (len(points), patch_channels(_engine(brush).brush), height, width)
+    return points.new_empty(shape, dtype=torch.float32)
 
 
-@paint_coverages.register_kernel("cpu")
+@paint_patches.register_kernel("cpu")
 def _(
-    brush: str, points: Tensor, log_radius: Tensor, seeds: Tensor, zoom: float, corners: Tensor, width: int, height: int
+    brush: str,
+    points: Tensor,
+    log_radius: Tensor,
+    colours: Tensor,
+    seeds: Tensor,
+    zoom: float,
+    corners: Tensor,
+    width: int,
+    height: int,
 ) -> Tensor:
-    colours = np.zeros((len(points), 3))  # a coverage has none
-    paths = PenPaths(points.numpy(), log_radius.numpy(), colours, seeds.numpy(), zoom)
-    coverages = _cpu_engine(brush).paint(paths, corners.long().numpy(), width, height)
-    return torch.from_numpy(coverages).float() / ONE
+    engine = _cpu_engine(brush)
+    paths = PenPaths(points.numpy(), log_radius.numpy(), colours.double().numpy(), seeds.numpy(), zoom)
+    if engine.brush.colour_setting:
+        patches = engine.paint_coloured(paths, corners.long().numpy(), width, height).transpose(0, 3, 1, 2)
+    else:
+        patches = engine.paint(paths, corners.long().numpy(), width, height)[:, None]
+    return torch.from_numpy(patches).float() / ONE

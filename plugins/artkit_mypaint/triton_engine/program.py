@@ -60,6 +60,7 @@ class Uses(NamedTuple):
     stroke: bool
     gridmap: bool
     offsets: bool
+    colour: bool
 
 
 _Program = namedtuple("_Program", (*SETTINGS, "uses", "speed_maps"))  # type: ignore[misc]
@@ -87,6 +88,7 @@ def _uses(flags: int) -> Uses:
         stroke=bool(flags & p.USES_STROKE),
         gridmap=bool(flags & p.USES_GRIDMAP),
         offsets=bool(flags & p.USES_OFFSETS),
+        colour=bool(flags & p.USES_COLOUR),
     )
 
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import triton
 import triton.language as tl
 
+from artkit_mypaint.engine.state import COLOURED_DAB_SIZE
 from artkit_mypaint.triton_engine.arithmetic import div
-from artkit_mypaint.triton_engine.dabs import DAB_SIZE
 
 _ONE = tl.constexpr(1 << 15)
 _SCALE = tl.constexpr(float(1 << 15))
@@ -22,6 +22,7 @@ _UPRIGHT = tl.constexpr(-90.0)
 _PIXEL_RADIUS = tl.constexpr(math.sqrt(1 / math.pi))
 _TWO_PI = tl.constexpr(2 * math.pi)
 _FAR = tl.constexpr(1e8)
+_COLOURED = tl.constexpr(COLOURED_DAB_SIZE)
 
 
 class Dab(NamedTuple):
@@ -92,46 +93,79 @@ def _circle(dx, dy, dab):
 
 
 @triton.jit
-def coverages_of_dabs(
-    dabs, counts, corners, coverages, capacity, width, height,
-    block_rows: tl.constexpr, block_columns: tl.constexpr,
+def _paint(values, pixel_x, pixel_y):
+    """Return the opacity that a dab has at pixels, fixed point. values: pointer to the dab."""
+    x, y, radius, hardness = tl.load(values), tl.load(values + 1), tl.load(values + 2), _hardness(values)
+    ratio = tl.maximum(tl.load(values + 5), 1.0)
+    core = tl.maximum(radius - 1.0, 0.0)
+    dab = Dab(x, y, radius, ratio, tl.load(values + 6), div(core * core, ratio))
+    if (ratio == 1.0) & (dab.angle == _UPRIGHT):
+        distance2 = _circle(pixel_x - x, pixel_y - y, dab)
+    else:
+        distance2 = _ellipse(pixel_x - x, pixel_y - y, dab)
+    slope1 = -(div(1.0, hardness) - 1.0)
+    slope2 = tl.where(hardness < 1.0, div(hardness, 1.0 - hardness), 0.0)
+    value = tl.where(distance2 <= hardness, 1.0 + distance2 * slope1, slope2 - distance2 * slope2)
+    mask = tl.where(distance2 <= 1.0, (value * _SCALE).to(tl.int32), 0)
+    return mask * (tl.minimum(tl.load(values + 3), 1.0) * _SCALE).to(tl.int32) >> 15
+
+
+@triton.jit
+def _hardness(values):
+    return tl.minimum(tl.maximum(tl.load(values + 4), 0.0), 1.0)
+
+
+@triton.jit
+def _is_visible(values, left, top, width: tl.constexpr, height: tl.constexpr):
+    """Whether a dab leaves paint in a rectangle."""
+    x, y, radius = tl.load(values), tl.load(values + 1), tl.load(values + 2)
+    extent = tl.minimum(radius + 1.0, _FAR)
+    near_x = (x + extent >= left) & (x - extent < left + width)
+    near_y = (y + extent >= top) & (y - extent < top + height)
+    painted = (radius >= _MIN_RADIUS) & (_hardness(values) > 0.0) & (tl.load(values + 3) > 0.0)
+    return near_x & near_y & painted & (tl.abs(x) < _FAR) & (tl.abs(y) < _FAR)
+
+
+@triton.jit
+def _composite(below, paint, colour):
+    """Composite a colour in [0, 1] with an opacity over a channel, fixed point."""
+    return (paint * (colour * _SCALE + 0.5).to(tl.int32) + (_ONE - paint) * below) >> 15
+
+
+@triton.jit
+def draw_patches(
+    dabs, counts, corners, patches, capacity, width, height,
+    dab_size: tl.constexpr, block_rows: tl.constexpr, block_columns: tl.constexpr,
 ):  # fmt: skip
     """Draw the dabs of each stroke on a patch of its own.
 
-    dabs (m, capacity, DAB_SIZE), counts (m,): see `stroke_dabs`. corners (m, 2) int32: upper left of each patch, in the
-    coordinates of the dabs. Writes coverages (m, height, width), single precision. Grid: (m, blocks of a patch).
+    dabs (m, capacity, dab_size), counts (m,): see `stroke_dabs`. corners (m, 2) int32: upper left of each patch, in the
+    coordinates of the dabs. Writes patches (m, c, height, width), single precision: coverages; or, of dabs with a
+    colour, premultiplied RGB and alpha. Grid: (m, blocks of a patch).
     """
     stroke = tl.program_id(0).to(tl.int64)
     blocks = (width + block_columns - 1) // block_columns
-    column = tl.program_id(1) % blocks * block_columns
-    row = tl.program_id(1) // blocks * block_rows
+    column, row = tl.program_id(1) % blocks * block_columns, tl.program_id(1) // blocks * block_rows
     left, top = tl.load(corners + 2 * stroke) + column, tl.load(corners + 2 * stroke + 1) + row
     pixel_x = ((left + tl.arange(0, block_columns)).to(tl.float32) + 0.5)[None, :]
     pixel_y = ((top + tl.arange(0, block_rows)).to(tl.float32) + 0.5)[:, None]
-    coverage = tl.zeros([block_rows, block_columns], tl.int32)
+    alpha = tl.zeros([block_rows, block_columns], tl.int32)
+    red, green, blue = alpha, alpha, alpha
     for index in range(tl.load(counts + stroke)):
-        values = dabs + (stroke * capacity + index) * DAB_SIZE
-        x, y, radius, opacity = tl.load(values), tl.load(values + 1), tl.load(values + 2), tl.load(values + 3)
-        hardness = tl.minimum(tl.maximum(tl.load(values + 4), 0.0), 1.0)
-        extent = tl.minimum(radius + 1.0, _FAR)
-        near_x = (x + extent >= left) & (x - extent < left + block_columns)
-        near_y = (y + extent >= top) & (y - extent < top + block_rows)
-        visible = (radius >= _MIN_RADIUS) & (hardness > 0.0) & (opacity > 0.0)
-        visible = visible & (tl.abs(x) < _FAR) & (tl.abs(y) < _FAR)
-        if near_x & near_y & visible:
-            ratio = tl.maximum(tl.load(values + 5), 1.0)
-            core = tl.maximum(radius - 1.0, 0.0)
-            dab = Dab(x, y, radius, ratio, tl.load(values + 6), div(core * core, ratio))
-            if (ratio == 1.0) & (dab.angle == _UPRIGHT):
-                distance2 = _circle(pixel_x - x, pixel_y - y, dab)
-            else:
-                distance2 = _ellipse(pixel_x - x, pixel_y - y, dab)
-            slope1 = -(div(1.0, hardness) - 1.0)
-            slope2 = tl.where(hardness < 1.0, div(hardness, 1.0 - hardness), 0.0)
-            value = tl.where(distance2 <= hardness, 1.0 + distance2 * slope1, slope2 - distance2 * slope2)
-            mask = tl.where(distance2 <= 1.0, (value * _SCALE).to(tl.int32), 0)
-            paint = mask * (tl.minimum(opacity, 1.0) * _SCALE).to(tl.int32) >> 15
-            coverage = paint + ((_ONE - paint) * coverage >> 15)
+        values = dabs + (stroke * capacity + index) * dab_size
+        if _is_visible(values, left, top, block_columns, block_rows):
+            paint = _paint(values, pixel_x, pixel_y)
+            alpha = paint + ((_ONE - paint) * alpha >> 15)
+            if dab_size == _COLOURED:
+                red = _composite(red, paint, tl.load(values + 9))
+                green = _composite(green, paint, tl.load(values + 10))
+                blue = _composite(blue, paint, tl.load(values + 11))
     rows, columns = row + tl.arange(0, block_rows)[:, None], column + tl.arange(0, block_columns)[None, :]
-    pixels = coverages + stroke * height * width + rows * width + columns
-    tl.store(pixels, coverage.to(tl.float32) / _SCALE, mask=(rows < height) & (columns < width))
+    inside = (rows < height) & (columns < width)
+    area = height * width
+    channels = (alpha,)
+    if dab_size == _COLOURED:
+        channels = (red, green, blue, alpha)
+    pixels = patches + stroke * area * len(channels) + rows * width + columns
+    for k in tl.static_range(len(channels)):
+        tl.store(pixels + k * area, channels[k].to(tl.float32) / _SCALE, mask=inside)

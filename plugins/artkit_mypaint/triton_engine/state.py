@@ -110,7 +110,7 @@ RANDOM = tl.constexpr(State._fields.index("random"))
 
 
 class Stroke(NamedTuple):
-    """What is constant in a stroke: base values and radius, gain of the pressure, zoom, and the origin (x, y) in px."""
+    """What is constant in a stroke: base values, radius, gain of the pressure, zoom, origin in px, and HSV colour."""
 
     log_radius: Any
     softness: Any
@@ -119,6 +119,9 @@ class Stroke(NamedTuple):
     zoom: Any
     origin_x: Any
     origin_y: Any
+    hue: Any
+    saturation: Any
+    value: Any
 
 
 class Step(NamedTuple):
