@@ -16,19 +16,15 @@ from artkit_mypaint.stroke_geometry import REFERENCE_SIDE
 
 _MAX_CURVE_TILES = 4.5  # length of the longest curve of an action: control points lie within [-1, 2]
 _MAX_NORMAL = 2 * math.sqrt(3)  # the largest normal random number of MyPaint
-_MAX_SPEED_INPUT = 10.0
-_MAX_CUSTOM_INPUT = 10.0
+_MAX_SPEED = 45.0  # px of a reference tile per second: 5.7 tiles in the 49 intervals of a curve, of .2 s each
+_MAX_EXPONENT = 20.0
 _RANGES = {
     p.PRESSURE: (0.0, 1.0), p.RANDOM: (0.0, 1.0), p.STROKE: (0.0, 1.0), p.DIRECTION: (0.0, 180.0),
-    p.SPEED1: (-_MAX_SPEED_INPUT, _MAX_SPEED_INPUT), p.SPEED2: (-_MAX_SPEED_INPUT, _MAX_SPEED_INPUT),
-    p.CUSTOM: (-_MAX_CUSTOM_INPUT, _MAX_CUSTOM_INPUT), p.TILT_DECLINATION: (0.0, 90.0),
-    p.TILT_DECLINATION_X: (0.0, 90.0), p.TILT_DECLINATION_Y: (0.0, 90.0), p.TILT_ASCENSION: (-180.0, 180.0),
-    p.DIRECTION_ANGLE: (0.0, 360.0), p.ATTACK_ANGLE: (-180.0, 180.0), p.GRIDMAP_X: (0.0, 256.0),
-    p.GRIDMAP_Y: (0.0, 256.0), p.BARREL_ROTATION: (0.0, 0.0),
+    p.TILT_DECLINATION: (0.0, 90.0), p.TILT_DECLINATION_X: (0.0, 90.0), p.TILT_DECLINATION_Y: (0.0, 90.0),
+    p.TILT_ASCENSION: (-180.0, 180.0), p.DIRECTION_ANGLE: (0.0, 360.0), p.ATTACK_ANGLE: (-180.0, 180.0),
+    p.GRIDMAP_X: (0.0, 256.0), p.GRIDMAP_Y: (0.0, 256.0), p.BARREL_ROTATION: (0.0, 0.0),
 }  # fmt: skip
-"""The values that the inputs of curves take in a stroke. VIEWZOOM and BRUSH_RADIUS depend on the size of a stroke."""
-
-_UNBOUNDED = {p.SPEED1, p.SPEED2, p.CUSTOM}  # inputs whose range above is a guess
+"""The values that inputs of curves take in any stroke of any brush."""
 
 Piece = tuple[float, float, float, float]
 
@@ -106,29 +102,25 @@ def max_dabs(program: Any, radius_offset: float, min_log_radius: float, max_log_
     and the time since the last one amount to 1, weighed by densities that lie in known ranges.
     """
     low_base, high_base = min_log_radius - radius_offset, max_log_radius - radius_offset
-    ranges = _RANGES | {
-        p.PRESSURE: (0.0, math.exp(min(program.pressure_gain_log.base, 20.0))),
-        p.BRUSH_RADIUS: (low_base, high_base),
-        p.VIEWZOOM: (math.log(zoom) - 1e-3, math.log(zoom) + 1e-3),
-    }
+    largest_noise = _MAX_NORMAL * _exp(high_base) * max(program.tracking_noise.base, 0.0)
+    ranges = _input_ranges(program, low_base, high_base, zoom, _MAX_SPEED + 20 * largest_noise / zoom)
 
     def most(setting: Setting) -> float:
-        return max(setting.base + sum(_range(curve, ranges)[1] for curve in setting.curves), setting.base, 0.0)
+        return max(_setting_range(setting, ranges)[1], setting.base, 0.0)
 
-    least_change = sum(_range(curve, ranges)[0] for curve in program.radius_logarithmic.curves)
+    least_change = _setting_range(program.radius_logarithmic, ranges)[0] - program.radius_logarithmic.base
     ratio = max(most(program.elliptical_dab_ratio), 1.0)
+    length = _MAX_CURVE_TILES * REFERENCE_SIDE * zoom + 4 * len(EVENT_SECONDS) * largest_noise
     counts = []
     for base in (low_base, high_base):
         radius, base_radius = _clamped_exp(base + least_change), _clamped_exp(base)
-        noise = _MAX_NORMAL * math.exp(min(base, 20.0)) * max(program.tracking_noise.base, 0.0)
-        length = _MAX_CURVE_TILES * REFERENCE_SIDE * zoom + 4 * len(EVENT_SECONDS) * noise
         per_px = most(program.dabs_per_actual_radius) / radius + most(program.dabs_per_basic_radius) / base_radius
         counts.append(length * ratio * per_px + 2 * DURATION_SECONDS * most(program.dabs_per_second))
     return int(min(max(counts) + 2, MAX_DABS))
 
 
 def is_bounded(program: Any) -> bool:
-    """Whether `max_dabs` holds for certain: what decides on the number of dabs depends on no input without limits."""
+    """Whether `max_dabs` holds for certain: the custom input, which may feed itself, does not decide on the number."""
     deciding = (
         program.radius_logarithmic,
         program.elliptical_dab_ratio,
@@ -136,11 +128,42 @@ def is_bounded(program: Any) -> bool:
         program.dabs_per_basic_radius,
         program.dabs_per_second,
     )
-    return not _UNBOUNDED & {curve.input for setting in deciding for curve in setting.curves}
+    by_custom = p.CUSTOM in {curve.input for setting in deciding for curve in setting.curves}
+    return not (by_custom and p.CUSTOM in {curve.input for curve in program.custom_input.curves})
+
+
+def _input_ranges(
+    program: Any, low_base: float, high_base: float, zoom: float, max_speed: float
+) -> dict[int, tuple[float, float]]:
+    """The values that the inputs of a brush's curves take. The bases are those of ``radius_logarithmic``."""
+    ranges = _RANGES | {
+        p.PRESSURE: (0.0, _exp(program.pressure_gain_log.base)),
+        p.BRUSH_RADIUS: (low_base, high_base),
+        p.VIEWZOOM: (math.log(zoom) - 1e-3, math.log(zoom) + 1e-3),
+    }
+    for source, (gamma, factor, offset) in zip((p.SPEED1, p.SPEED2), program.speed_maps, strict=True):
+        low, high = (math.log(max(gamma + speed, 1e-30)) * factor + offset for speed in (0.0, max_speed))
+        ranges[source] = (min(low, high), max(low, high))
+    ranges[p.CUSTOM] = (-1.0, 1.0)
+    low, high = _setting_range(program.custom_input, ranges)
+    ranges[p.CUSTOM] = (min(low, 0.0), max(high, 0.0))  # it follows the setting, from 0
+    return ranges
+
+
+def _setting_range(setting: Setting, ranges: Mapping[int, tuple[float, float]]) -> tuple[float, float]:
+    low, high = setting.base, setting.base
+    for curve in setting.curves:
+        least, most = _range(curve, ranges)
+        low, high = low + least, high + most
+    return low, high
+
+
+def _exp(value: float) -> float:
+    return math.exp(min(value, _MAX_EXPONENT))
 
 
 def _clamped_exp(log_radius: float) -> float:
-    return min(max(math.exp(min(log_radius, 20.0)), float(MIN_RADIUS)), float(MAX_RADIUS))
+    return min(max(_exp(log_radius), float(MIN_RADIUS)), float(MAX_RADIUS))
 
 
 def _range(curve: Curve, ranges: Mapping[int, tuple[float, float]]) -> tuple[float, float]:
