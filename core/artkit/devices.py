@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import warnings
 
@@ -20,6 +21,18 @@ def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     ``tensor.to(device)`` would wait until the GPU has finished all that is queued.
     """
     return tensor.to(device, non_blocking=device.type == "cuda")
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until a GPU has finished all that is queued, to measure times."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def release_memory() -> None:
+    """Return the memory of GPUs that torch holds without using it."""
+    gc.collect()
+    torch.cuda.empty_cache()  # does nothing if CUDA is not in use
 
 
 def choose_device(name: str) -> torch.device:

@@ -139,19 +139,18 @@ def _progress_bar(run: Run) -> Iterator[None]:
         task = bar.add_task(run.recipe.name, total=run.task.steps, loss="")
 
         def update(step: int, losses: dict[str, float]) -> None:
-            bar.update(task, completed=step, loss=_format_losses(losses))
+            bar.update(task, completed=step, total=run.task.steps, loss=_format_losses(losses))
 
         run.progress = update
         yield
 
 
 def _print_progress(run: Run) -> None:
-    total = run.task.steps
     start = last = time.monotonic()
 
     def print_line(step: int, losses: dict[str, float]) -> None:
         nonlocal last
-        now = time.monotonic()
+        now, total = time.monotonic(), run.task.steps  # there are more if windows become smaller
         if now - last > _PROGRESS_INTERVAL_SECONDS or step == total:
             last = now
             left = (now - start) / (step - run.first_step) * (total - step)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from artkit import weights
-from artkit.devices import to_device
+from artkit.devices import synchronize, to_device
 from artkit.engine.memory_plan import MemoryPlan
 from artkit.engine.optimization_task import OptimizationTask
 from artkit.errors import ArtkitError, UsageError
@@ -46,6 +46,7 @@ class AgentTrainingTask(OptimizationTask):
         self._augmentation: float = block.config.vary
         self.steps = self.recipe.settings.steps
         self._remaining = torch.zeros(0, dtype=torch.int64)  # indices of the images that are left in this epoch
+        self._remaining_before = self._remaining  # at the start of the current step
         self._mypaint: Renderer | None = None
         margin = max(o.margin for o in self.objectives.values())
         self._step_bytes = self.batch_size * MemoryPlan(self.canvas, self.renderer, margin).bytes(*self.scene.size)
@@ -53,6 +54,7 @@ class AgentTrainingTask(OptimizationTask):
             self._step_bytes,
             f"a step of {self.batch_size} pictures with {self.canvas.stroke_count:,} strokes each would take",
             hint="set a smaller data.batch, or fewer strokes",
+            device=self.scene.device,
         )
         name = self.recipe.blocks["agent"].type
         if not get_registry().component("agent", name).uses_targets:
@@ -63,22 +65,33 @@ class AgentTrainingTask(OptimizationTask):
 
     def forecast(self) -> str:
         """See `Task.forecast`; the time is measured by a step that changes nothing."""
+        try:
+            duration = f", about {format_duration(self._measure_step() * self.steps)}"
+        except torch.OutOfMemoryError:  # the first step will make the batch smaller
+            duration = ""
+        return (
+            f"{len(self.dataset):,} pictures, {self.steps:,} steps of {self.batch_size} with "
+            f"{self.canvas.stroke_count:,} strokes each, about {self._step_bytes / 2**30:.1f} GB of memory{duration}"
+        )
+
+    def _measure_step(self) -> float:
         generator = self.scene.generator.get_state()
         indices = torch.arange(self.batch_size) % len(self.dataset)
         seconds = 0.0
-        for _ in range(2):  # the first step initialises caches
-            started = time.perf_counter()
-            self._score(self.view(indices, 0.0))[1].mean().backward()  # type: ignore[no-untyped-call]
-            seconds = (time.perf_counter() - started) * self.steps
-        self.optimizer.zero_grad(set_to_none=True)
-        self.scene.generator.set_state(generator)
-        return (
-            f"{len(self.dataset):,} pictures, {self.steps:,} steps of {self.batch_size} with "
-            f"{self.canvas.stroke_count:,} strokes each, about {self._step_bytes / 2**30:.1f} GB of memory, "
-            f"about {format_duration(seconds)}"
-        )
+        try:
+            for _ in range(2):  # the first step initialises caches
+                started = time.perf_counter()
+                self._score(self.view(indices, 0.0))[1].mean().backward()  # type: ignore[no-untyped-call]
+                synchronize(self.scene.device)
+                seconds = time.perf_counter() - started
+        finally:
+            self.optimizer.zero_grad(set_to_none=True)
+            self.scene.generator.set_state(generator)
+        return seconds
 
     def step(self, step: int) -> dict[str, float]:
+        self._store_random_numbers()
+        self._remaining_before = self._remaining
         indices = self._next_batch()
         targets = _augment(self.dataset.images(indices), self._augmentation, self.scene.generator)
         noise_seed = int(torch.randint(1 << 62, (), generator=self.scene.generator))
@@ -88,6 +101,15 @@ class AgentTrainingTask(OptimizationTask):
         for name, objective_view in views.items():
             self.objectives[name].training_step(objective_view)
         return read
+
+    def reduce_memory(self, step: int) -> tuple[int, str] | None:
+        if self.batch_size == 1:
+            return None
+        self._restore_random_numbers()
+        self._remaining = self._remaining_before
+        self.batch_size //= 2
+        self._step_bytes //= 2
+        return step, f"batches of {self.batch_size}"
 
     def _next_batch(self) -> Tensor:
         """Return the indices (batch_size,) of the next images."""
@@ -111,11 +133,12 @@ class AgentTrainingTask(OptimizationTask):
         return View(image, targets, window, progress, actions, raw_actions, self.dataset.labels(indices))
 
     def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "left": self._remaining}
+        return {**super().state_dict(), "left": self._remaining, "batch": self.batch_size}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         self._remaining = state["left"]
+        self.batch_size = state.get("batch", self.batch_size)  # halved if it did not fit into memory
 
     def output_names(self) -> list[str]:
         return [AGENT_FILE, SAMPLES_FILE]

@@ -87,13 +87,18 @@ def load(file: Path, hint: str = "run again without --resume") -> dict[str, Any]
     return state
 
 
-def saved_step(file: Path) -> int:
-    """Return the number of executed steps, without reading the tensors; 0 without a readable checkpoint."""
+def saved_step(file: Path) -> tuple[int, int]:
+    """Return the number of executed steps and that of the picture's windows, without reading the tensors.
+
+    They are 0 and 1 without a readable checkpoint.
+    """
     try:
         with safe_open(file, framework="pt") as opened:
-            return int(dict(json.loads((opened.metadata() or {})["state"])["dict"])["step"])
+            tree = dict(json.loads((opened.metadata() or {})["state"])["dict"])
+        windows = dict(dict(tree["state"]["dict"]).get("windows", {"dict": []})["dict"])
+        return int(tree["step"]), int(windows.get("columns", 1)) * int(windows.get("rows", 1))
     except (SafetensorError, KeyError, TypeError, ValueError, OSError, OverflowError, RecursionError):
-        return 0
+        return 0, 1
 
 
 def _pack(value: Any, tensors: dict[str, Tensor]) -> Any:

@@ -3,7 +3,8 @@
 What limits memory: a step renders all strokes of a window and keeps their patches, and the activations of the networks,
 for the backward pass. `MemoryPlan.bytes` estimates both; training an agent multiplies it by the batch. For an automatic
 window, `MemoryPlan.windows` chooses windows of which a step takes a quarter of the memory of the machine or container,
-unless that would be too small for the margins; `artkit.memory.check_memory` refuses what takes more than 80 %.
+or half of the free memory of a GPU, unless that would be too small for the margins; `artkit.memory.check_memory`
+refuses what takes more than 80 %. `MemoryPlan.smaller_windows` halves windows that did not fit after all.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from artkit.interfaces.renderer import Renderer
 
 _BYTES_PER_PATCH_PIXEL = 56  # coverage, the pixels below it, and what the backward pass keeps of both
 _BYTES_PER_WINDOW_PIXEL = 700  # activations of the networks
-_MEMORY_DIVISOR = 4  # a step may take this fraction of the memory: 1 / 4
+_MEMORY_DIVISOR = 4  # a step may take this fraction of the machine's memory: 1 / 4
+_GPU_MEMORY_DIVISOR = 2  # and this of the free memory of a GPU, which nothing else needs
 _BYTES_PER_ACTION_VALUE = 4
 
 
@@ -32,7 +34,7 @@ class MemoryPlan:
     """
 
     def __init__(self, canvas: Canvas, renderer: Renderer, margin: int) -> None:
-        self._canvas = canvas
+        self._canvas, self._device = canvas, renderer.device
         self._patch_sizes = [(phase, phase.side + 2 * canvas.margin(renderer, phase.side)) for phase in canvas.phases]
         # A stroke belongs to the core that contains its tile's centre, so its tile may extend beyond by half a side.
         self.margin = margin + max(phase.side for phase in canvas.phases) // 2
@@ -54,7 +56,8 @@ class MemoryPlan:
         width, height = self._canvas.size
         if side != "auto":
             return self._grid(side)
-        budget = memory.total_memory() // _MEMORY_DIVISOR
+        divisor = _GPU_MEMORY_DIVISOR if self._device.type == "cuda" else _MEMORY_DIVISOR
+        budget = memory.available_memory(self._device) // divisor
         if self.bytes(width, height) <= budget:
             return self._grid(max(width, height))
         # Of a window of ten margins four fifths are core; of one of four margins only half.
@@ -72,8 +75,15 @@ class MemoryPlan:
             self.bytes(windows.width, windows.height),
             f"{self._canvas.stroke_count:,} strokes, {windows.width} x {windows.height} px at a time, would take",
             hint="set a smaller window, larger tiles, or fewer strokes",
+            device=self._device,
         )
         return windows
+
+    def smaller_windows(self, windows: WindowGrid) -> WindowGrid | None:
+        """Return windows of half the side, but at least of three margins; None if they are not smaller."""
+        side = max(windows.width, windows.height)
+        smaller = max(side // 2, 3 * self.margin)
+        return WindowGrid.covering(self._canvas.size, smaller, self.margin) if smaller < side else None
 
     def check_disk(self, actions_shape: tuple[int, int], output_scale: float, folder: Path) -> None:
         """Raise UsageError if `folder` has no room for the files of a run.

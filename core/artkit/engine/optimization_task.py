@@ -132,6 +132,15 @@ class OptimizationTask(Task):
             for key, checksum in component.provenance.items()
         }
 
+    def _store_random_numbers(self) -> None:
+        """Store the state of the random generator at the start of a step, for `_restore_random_numbers`."""
+        self._generator_state = self.scene.generator.get_state()
+
+    def _restore_random_numbers(self) -> None:
+        """Let the step that ran out of memory draw the same random numbers again."""
+        self.scene.generator.set_state(self._generator_state)
+        self.optimizer.zero_grad(set_to_none=True)
+
     @abstractmethod
     def _plan(self) -> None:
         """Set `steps` and what else follows from canvas and objectives, before the agent is built.

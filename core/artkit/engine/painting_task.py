@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from artkit import memmap
+from artkit.devices import synchronize
 from artkit.engine.memory_plan import MemoryPlan
 from artkit.engine.optimization_task import OptimizationTask
 from artkit.engine.run_folder import RunFolder
@@ -92,6 +93,7 @@ class PaintingTask(OptimizationTask):
     def _plan_windows(self, windows: WindowGrid) -> None:
         """Set the windows, the number of steps, and the state of the first epoch."""
         self.windows, self.steps_per_epoch = windows, windows.count
+        self._planned_at = 0  # the step, with those before the run, from which these windows are used
         self.steps = self.recipe.settings.steps * windows.count
         self._window_order, self._border_shift = torch.zeros(1, dtype=torch.int64), torch.zeros(2)
         width, height = self.scene.size
@@ -128,21 +130,30 @@ class PaintingTask(OptimizationTask):
 
     def _measure_run_seconds(self) -> float:
         """Estimate the seconds of the whole run from one step; 0 for a run of few steps."""
-        return self.measure_step() * self.steps if self.steps >= _MIN_TIMED_STEPS else 0.0
+        if self.steps < _MIN_TIMED_STEPS:
+            return 0.0
+        try:
+            return self.measure_step() * self.steps
+        except torch.OutOfMemoryError:  # the first step will make the windows smaller
+            return 0.0
 
     def measure_step(self) -> float:
         """Return the seconds of a step, from one that changes nothing."""
         seconds, generator = 0.0, self.scene.generator.get_state()
         window, core = self.windows.at(self.windows.count // 2, (0.0, 0.0))
-        for _ in range(2):  # the first step initialises caches
-            started = time.perf_counter()
-            self._score(self._view(window, core, 0.0))[1].sum().backward()  # type: ignore[no-untyped-call]
-            seconds = time.perf_counter() - started
-        self.optimizer.zero_grad(set_to_none=True)
-        self.scene.generator.set_state(generator)
+        try:
+            for _ in range(2):  # the first step initialises caches
+                started = time.perf_counter()
+                self._score(self._view(window, core, 0.0))[1].sum().backward()  # type: ignore[no-untyped-call]
+                synchronize(self.scene.device)
+                seconds = time.perf_counter() - started
+        finally:
+            self.optimizer.zero_grad(set_to_none=True)
+            self.scene.generator.set_state(generator)
         return seconds
 
     def step(self, step: int) -> dict[str, float]:
+        self._store_random_numbers()
         index, all_steps = step % self.windows.count, step + self.steps_before
         if self.windows.count > 1 and index == 0:
             self._window_order = torch.randperm(self.windows.count, generator=self.scene.generator)
@@ -156,7 +167,7 @@ class PaintingTask(OptimizationTask):
         thumbnail = self._thumbnail[None]
         if self.windows.count > 1:
             thumbnail = self._paste_window(view.image, window)
-            if all_steps >= self.windows.count and all_steps % _THUMBNAIL_INTERVAL_STEPS == 0:
+            if all_steps >= self._planned_at + self.windows.count and all_steps % _THUMBNAIL_INTERVAL_STEPS == 0:
                 loss = loss + self._thumbnail_loss(thumbnail, window, progress)
         read = self._optimizer_step(step, loss, losses)
         self._thumbnail = thumbnail[0].detach()
@@ -165,6 +176,17 @@ class PaintingTask(OptimizationTask):
             self.objectives[name].training_step(objective_view)
         memmap.release()
         return read
+
+    def reduce_memory(self, step: int) -> tuple[int, str] | None:
+        smaller = self.memory_plan.smaller_windows(self.windows)
+        if smaller is None:
+            return None
+        self._restore_random_numbers()
+        epoch, before = step // self.windows.count, self.steps_before // self.windows.count
+        self._plan_windows(smaller)
+        self.steps_before = before * smaller.count
+        self._planned_at = (before + epoch) * smaller.count
+        return epoch * smaller.count, f"windows of {smaller.width} x {smaller.height} px"
 
     def _view(self, window: Window, core: Window, progress: float) -> View:
         """Render a window; gradients reach the strokes of its core."""
@@ -213,7 +235,8 @@ class PaintingTask(OptimizationTask):
         return get_actions(torch.arange(self.scene.action_count))
 
     def state_dict(self) -> dict[str, Any]:
-        epoch = {"order": self._window_order, "shift": self._border_shift, "coarse": self._thumbnail}
+        epoch: dict[str, Any] = {"order": self._window_order, "shift": self._border_shift, "coarse": self._thumbnail}
+        epoch["planned_at"] = self._planned_at
         state = {"windows": asdict(self.windows), "sweep": epoch, "before": self.steps_before}
         return {**super().state_dict(), **state}
 
@@ -225,12 +248,13 @@ class PaintingTask(OptimizationTask):
             raise ValueError(f"it is of a picture of {self.windows.size} px")
         super().load_state_dict(state)
         epoch, before = state["sweep"], state.get("before", 0)
+        planned_at = epoch.get("planned_at", 0)
         order = epoch["order"]
         if len(order) != 1 and sorted(order.tolist()) != list(range(self.windows.count)):
             raise ValueError("its order of windows is damaged")
-        if not isinstance(before, int) or before < 0:
+        if not (isinstance(before, int) and isinstance(planned_at, int)) or min(before, planned_at) < 0:
             raise ValueError("its number of steps before is damaged")
-        self._window_order, self.steps_before = order, before
+        self._window_order, self.steps_before, self._planned_at = order, before, planned_at
         self._border_shift = epoch["shift"].view(self._border_shift.shape).clamp(-1, 1)
         self._thumbnail = epoch["coarse"].view(self._thumbnail.shape).to(self.scene.device)
 

@@ -15,13 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from PIL import Image
 
+from artkit.devices import release_memory
 from artkit.engine import checkpoint
 from artkit.engine.earlier_picture import compare_earlier
 from artkit.engine.interrupt import InterruptGuard
 from artkit.engine.run_folder import RunFolder
-from artkit.engine.task import Diverged, Interrupted, Task
+from artkit.engine.task import Diverged, Interrupted, OutOfMemory, Task
 from artkit.errors import ArtkitError
 from artkit.output import report
 from artkit.output.run_logs import RunLogs
@@ -99,7 +101,7 @@ class Run:
                             last_save = time.monotonic()
                             save_seconds = last_save - started
                     yield Progress(self.step, self.task.steps, self.losses)
-        except (GeneratorExit, Interrupted, Diverged):
+        except (GeneratorExit, Interrupted, Diverged, OutOfMemory):
             self._save()
             raise
         except BaseException:
@@ -121,7 +123,7 @@ class Run:
         self._logs = RunLogs(self.recipe, self.folder)
         recipe = self.recipe.resolved()
         recipe[RECORD] = provenance_record(self.recipe, self.task.provenance)
-        earlier_steps = self._run_folder.claim(recipe, self.task.steps, self.resume)
+        earlier_steps = self._run_folder.claim(recipe, self.resume)
         if self.resume and self._run_folder.checkpoint.exists():
             self.first_step = self.task.restore(self._run_folder.checkpoint, hint="run again without --resume")
             if earlier_steps != recipe["steps"] and self.first_step:
@@ -142,7 +144,7 @@ class Run:
     def _execute_step(self, append: Callable[[dict[str, Any]], None]) -> None:
         started = time.perf_counter()
         try:
-            losses = self.task.step(self.step)
+            losses = self._step_in_memory()
         except Diverged as error:
             error.args = (f"{error.args[0]}\n  the state before step {self.step} is saved in {self.folder}",)
             raise
@@ -162,6 +164,25 @@ class Run:
         self._call_plugins(self.step - 1, losses)
         if self.progress:
             self.progress(self.step, losses)
+
+    def _step_in_memory(self) -> dict[str, float]:
+        """Execute a step. As long as it runs out of the memory of a GPU, try again with less."""
+        while True:
+            try:
+                return self.task.step(self.step)
+            except torch.OutOfMemoryError:
+                pass  # retried outside of this block, in which the exception holds the tensors of the step
+            release_memory()
+            reduced = self.task.reduce_memory(self.step)
+            if reduced is None:
+                raise OutOfMemory(
+                    f"step {self.step} does not fit into the memory of the device\n  the state before it is saved in "
+                    f"{self.folder}",
+                    hint="set a smaller window or batch, larger tiles, or fewer strokes, or continue with --resume "
+                    "--device cpu",
+                )
+            self.step, smaller = reduced
+            print(f"note: a step ran out of memory; the run goes on with {smaller}", file=sys.stderr)
 
     def _call_plugins(self, step: int, losses: dict[str, float]) -> None:
         """Call the hook `artkit_step`. A plugin that raises is reported and not called again in this process."""

@@ -37,12 +37,12 @@ class RunFolder:
         self.path = path
         self.recipe, self.log, self.checkpoint = path / RECIPE_FILE, path / LOG_FILE, path / CHECKPOINT_FILE
 
-    def claim(self, recipe: dict[str, Any], steps: int, resume: bool) -> int:
+    def claim(self, recipe: dict[str, Any], resume: bool) -> int:
         """Create the folder, or take over an existing one, and write the run's recipe.
 
-        recipe: with its record; with `resume`, its `steps` may differ from those of the run. steps: of the whole run.
-        resume: whether to keep the checkpoint. Returns the `steps` of the recipe that the folder had; those of `recipe`
-        if it had none. A finished picture that the run will replace is kept in a subfolder.
+        recipe: with its record; with `resume`, its `steps` may differ from those of the run. resume: whether to keep
+        the checkpoint. Returns the `steps` of the recipe that the folder had; those of `recipe` if it had none. A
+        finished picture that the run will replace is kept in a subfolder.
 
         Raises UsageError if the folder contains anything but a run of the same recipe, or, without `resume`, an
         unfinished run; ArtkitError if it is not writable.
@@ -52,7 +52,7 @@ class RunFolder:
         remove_leftovers(self.path)
         earlier_steps = int(recipe["steps"])
         if self.recipe.exists():
-            earlier_steps = self._check_same_recipe(tomllib.loads(encoded), steps, resume)
+            earlier_steps = self._check_same_recipe(tomllib.loads(encoded), resume)
         elif any(self.path.iterdir()):
             raise UsageError(f"{self.path} has other files in it, and no run", hint=_OTHER_FOLDER)
         if not resume or not self.checkpoint.exists():
@@ -69,7 +69,7 @@ class RunFolder:
         except OSError as error:
             raise cannot_write(self.recipe, error) from None
 
-    def _check_same_recipe(self, recipe: dict[str, Any], steps: int, resume: bool) -> int:
+    def _check_same_recipe(self, recipe: dict[str, Any], resume: bool) -> int:
         """Return the `steps` of the run in the folder. Raises UsageError unless `recipe` may continue or replace it."""
         saved_recipe = self._read_recipe()
         differences = self.differences(recipe, saved_recipe)
@@ -78,7 +78,9 @@ class RunFolder:
                 f"the run in {self.path} was made with other settings: {', '.join(differences[:5])}",
                 hint=_OTHER_FOLDER,
             )
-        earlier, new, saved = saved_recipe["steps"], recipe["steps"], checkpoint.saved_step(self.checkpoint)
+        earlier, new = saved_recipe["steps"], recipe["steps"]
+        saved, windows = checkpoint.saved_step(self.checkpoint)
+        steps = new * windows  # of the whole run, which keeps its windows
         if differences and not resume:
             raise UsageError(
                 f"the run in {self.path} has {earlier} steps, not {new}",

@@ -48,6 +48,14 @@ class Task(ABC):
         Raises `Diverged` before anything changes if a loss is not finite.
         """
 
+    def reduce_memory(self, step: int) -> tuple[int, str] | None:
+        """Make steps take about half the memory, after a step ran out of it.
+
+        Returns the step to go on with, which may be numbered differently from then on, and what is smaller now; None if
+        nothing can be made smaller.
+        """
+        return None
+
     def evaluate(self) -> list[dict[str, Any]]:
         """Return the evaluation of the finished result as rows of a table; see `Objective.evaluate`."""
         return []
@@ -92,6 +100,10 @@ class Task(ABC):
 
 class Diverged(ArtkitError):  # noqa: N818
     """A loss or a gradient is not finite."""
+
+
+class OutOfMemory(ArtkitError):  # noqa: N818
+    """A step does not fit into the memory of the device."""
 
 
 class Interrupted(ArtkitError):  # noqa: N818

@@ -91,6 +91,7 @@ class Renderer(Component, nn.Module, ABC):
             16 * len(actions) * place.patch_size**2,
             f"a stroke on {place.patch_size:,} x {place.patch_size:,} px would take",
             hint="render with mypaint or gan, which can render a stroke region by region, or at a smaller scale",
+            device=self.device,
         )
         rows = slice(region.y, region.y + region.height)
         columns = slice(region.x, region.x + region.width)

@@ -143,17 +143,22 @@ def _is_gpu(device: Any) -> bool:
 
 
 @contextmanager
-def simulated_gpu() -> Iterator[torch.device]:
+def simulated_gpu(memory: int = 16 << 30) -> Iterator[torch.device]:
     """Simulate a GPU inside this block; yield its device, for which `testing.scene` makes scenes.
 
     Operations that mix tensors of the CPU and the GPU raise RuntimeError as on a GPU, and so does a CPU generator that
-    draws numbers on the GPU.
+    draws numbers on the GPU. memory: its free memory in bytes.
     """
     swap = torch.__future__.get_swap_module_params_on_conversion()
     # `Module.to` then replaces what a parameter is, but not the parameter, which an optimizer may hold already.
     torch.__future__.set_swap_module_params_on_conversion(True)
     patches: list[tuple[Any, str, Any]] = [
         (torch, name, _on_gpu(getattr(torch, name))) for name in ("tensor", "as_tensor")
+    ]
+    patches += [
+        (torch.cuda, "mem_get_info", lambda _=None: (memory, memory)),
+        *((torch.cuda, name, lambda _=None: 0) for name in ("memory_reserved", "memory_allocated")),
+        (torch.cuda, "synchronize", lambda _=None: None),
     ]
     if not torch.cuda.is_available():
         patches.append((torch.cuda, "_lazy_init", lambda: None))
