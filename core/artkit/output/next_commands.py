@@ -29,7 +29,7 @@ def next_commands(folder: Path) -> list[tuple[str, str]]:
     commands = []
     if max(width, height) <= _MAX_ENLARGED_SIDE:
         short, long = _PRINT_CM
-        size = f"{long}x{short}cm" if width > height else f"{short}x{long}cm"
+        size = f"{long if width > height else short}x{long if height > width else short}cm"
         commands.append(("a print", f"artkit export {run} print.jpg --size {size} --dpi 300"))
     if _can_write_films():
         commands.append(("a film of the strokes", f"artkit export {run} film.mp4 --seconds 20"))

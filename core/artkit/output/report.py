@@ -92,7 +92,7 @@ def write(folder: Path, picture: Path) -> Path:
         sections += ["<h2>What it was painted from</h2>", *(_figure(name, target) for name, target in targets.items())]
     sections += [*_rendered_strokes(folder, tree), *_curves(log)]
     if evaluation := (log[-1].get("verdicts") if log else None):
-        sections += ["<h2>What other networks say</h2>", f'<div class="wide">{_table(evaluation)}</div>']
+        sections += ["<h2>Predictions of the networks</h2>", f'<div class="wide">{_table(evaluation)}</div>']
     sections += [*_next(folder), *_recipe(text)]
     page = (
         f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
