@@ -60,12 +60,15 @@ class Free(Agent):
         """Fraction of the run after which only the candidate with the lowest running loss continues."""
         length: tuple[PositiveLength, PositiveLength] = (0.55, 0.2)
         """Initial lengths of strokes, in tiles: of the first layer, and of the last."""
+        position_rate: Annotated[float, Field(gt=0, le=10)] = 1.0
+        """Learning rate of the positions of strokes, relative to that of the other values."""
 
     config: Config
     standing: Tensor
     """Running loss of each candidate. The names of both buffers are keys in checkpoints."""
     chosen: Tensor
     """Index of the best candidate; -1 before it is selected."""
+    _rates: Tensor
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
@@ -74,6 +77,9 @@ class Free(Agent):
         self._space = scene.renderer.space
         candidates, dimensions = config.drafts, len(self._space)
         self._shape = (candidates, dimensions)
+        # Adam's steps do not depend on the scale of a gradient: a parameter that counts twice moves twice as fast.
+        rates = torch.tensor([config.position_rate if d.unit == "tile" else 1.0 for d in self._space.dimensions])
+        self.register_buffer("_rates", rates, persistent=False)
         self.scheduled = ("choose",) if candidates > 1 else ()
         self.register_buffer("standing", torch.zeros(candidates))
         self.register_buffer("chosen", torch.tensor(0 if candidates == 1 else -1))
@@ -93,7 +99,7 @@ class Free(Agent):
                 old = carried[first : first + count].clamp(_MIN_CARRIED_VALUE, 1 - _MIN_CARRIED_VALUE)
                 actions = torch.where(old.isnan(), actions, old)
             logits = torch.logit(actions)
-            rows[first : first + count] = logits.transpose(0, 1).flatten(1)
+            rows[first : first + count] = (logits / rates).transpose(0, 1).flatten(1)
             memmap.release()
         self.parameters_of_actions = nn.Parameter(rows)
 
@@ -122,7 +128,7 @@ class Free(Agent):
     def _actions(self, rows: Tensor) -> Tensor:
         """Return the actions (n, m, A) of m parameter rows: of all candidates, or of the best one once selected."""
         candidates, best = rows.view(len(rows), *self._shape).transpose(0, 1), self._best()
-        return torch.sigmoid(candidates if best < 0 else candidates[best : best + 1])
+        return torch.sigmoid(self._rates * (candidates if best < 0 else candidates[best : best + 1]))
 
     def _best(self) -> int:
         """Return `chosen`, which is read from its device only after it has changed."""
@@ -166,7 +172,7 @@ class _StrokeInitializer:
         self._next_layer[tiling] = layer + 1
         depth = layer / max(self._layer_count - 1, 1)  # 0 for the bottom layer, 1 for the top
         random = torch.rand(n, count, 4, generator=self._generator)
-        middle = self._middle(tiling, layer, n, count)
+        middle = self._middle(phase, layer, n)
         angle = math.pi * random[..., 1]
         colour = None
         if self._guide:
@@ -184,13 +190,15 @@ class _StrokeInitializer:
             pressures = self._space.index("start_pressure", "end_pressure")
             actions[..., pressures] = 0.55 + 0.2 * (actions[..., pressures] - 0.5)
 
-    def _middle(self, tiling: object, layer: int, n: int, count: int) -> Tensor:
+    def _middle(self, phase: Phase, layer: int, n: int) -> Tensor:
         """Return the middle points (n, N, 2) of a layer in tiles: the R2 sequence (Roberts, 2018), shifted per tile."""
+        tiling = _tiling(phase)
         if tiling not in self._shift:
-            self._shift[tiling] = torch.rand(n, count, 2, generator=self._generator)
+            self._shift[tiling] = torch.rand(n, phase.rows * phase.columns, 2, generator=self._generator)
+        shift = self._shift[tiling][:, phase.cells_at(torch.arange(phase.stroke_count))]
         plastic_number = 1.32471795724474602596
         step = torch.tensor([1 / plastic_number, 1 / plastic_number**2], dtype=torch.float64)
-        return (self._shift[tiling] + (layer * step).float()) % 1.0
+        return (shift + (layer * step).float()) % 1.0
 
     def _set_colour(self, actions: Tensor, colour: Tensor | None) -> None:
         if not self._space.has("red", "green", "blue"):
@@ -203,7 +211,7 @@ class _StrokeInitializer:
 
 
 def _tiling(phase: Phase) -> tuple[int, ...]:
-    """Return a key that is equal for phases with the same tiles."""
+    """Return a key that is equal for phases with the same lattice of tiles."""
     return phase.x, phase.y, phase.pitch, phase.rows, phase.columns, phase.side
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from artkit import Canvas, Phase, Scene
 from artkit import Config as BaseConfig
-from artkit_canvases.tile_grid import grid_phases
+from artkit_canvases.tile_grid import TileGrid
 
 
 class Grid(Canvas):
@@ -46,4 +46,5 @@ class Grid(Canvas):
         self.clip = config.clip
         bleed = config.overlap // 2 if config.bleed is None else config.bleed
         margin = self.margin(scene.renderer, config.tile)
-        return tuple(grid_phases(scene.size, config.tile, config.overlap, bleed, config.strokes, margin))
+        grid = TileGrid.covering(scene.size, config.tile, config.overlap, bleed)
+        return tuple(grid.phases(config.strokes, margin))

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from artkit import Canvas, Phase, Scene
 from artkit import Config as BaseConfig
-from artkit_canvases.tile_grid import grid_phases
+from artkit_canvases.tile_grid import TileGrid
 
 
 class Pyramid(Canvas):
@@ -44,5 +44,5 @@ class Pyramid(Canvas):
             overlap = min(round(tile * self.config.overlap), tile - 1)
             margin = self.margin(scene.renderer, tile)
             first_stroke = sum(phase.stroke_count for phase in phases)
-            phases += grid_phases(scene.size, tile, overlap, overlap // 2, strokes, margin, first_stroke)
+            phases += TileGrid.covering(scene.size, tile, overlap, overlap // 2).phases(strokes, margin, first_stroke)
         return tuple(phases)

@@ -14,7 +14,12 @@ def _layers() -> list[TileLattice]:
         TileLattice(top=0, left=1, pitch=3, rows=2, columns=2, patch_size=2),
         TileLattice(top=1, left=0, pitch=4, rows=1, columns=1, patch_size=4),
         TileLattice(top=2, left=0, pitch=2, rows=1, columns=3, patch_size=2),
+        TileLattice(0, 0, 3, rows=2, columns=2, patch_size=3, cells=(torch.tensor([1, 0]), torch.tensor([0, 1]))),
     ]
+
+
+def _patch_count(layer: TileLattice) -> int:
+    return layer.rows * layer.columns if layer.cells is None else len(layer.cells[0])
 
 
 @pytest.mark.parametrize("per_pixel", [False, True], ids=["colour per stroke", "colour per pixel"])
@@ -28,7 +33,7 @@ def test_gradients_equal_finite_differences(per_pixel: bool) -> None:
     base = random(2, 3, 6, 6)
     patches = []
     for layer in layers:
-        count, side = layer.rows * layer.columns, layer.patch_size
+        count, side = _patch_count(layer), layer.patch_size
         patches.append(random(2, count, 3, side, side) if per_pixel else random(2, count, 3, 1, 1))
         patches.append(random(2, count, 1, side, side))
     assert torch.autograd.gradcheck(lambda b, *p: composite(b, layers, p), (base, *patches))
@@ -36,12 +41,12 @@ def test_gradients_equal_finite_differences(per_pixel: bool) -> None:
 
 @pytest.mark.parametrize("trainable", ["colour", "coverage", "base"])
 def test_gradients_when_only_one_input_requires_them(trainable: str) -> None:
-    layers = _layers()[:2]
+    layers = _layers()[1:]
     torch.manual_seed(0)
     base = torch.rand(1, 3, 6, 6, dtype=torch.float64, requires_grad=trainable == "base")
     patches = []
     for layer in layers:
-        count, side = layer.rows * layer.columns, layer.patch_size
+        count, side = _patch_count(layer), layer.patch_size
         patches.append(torch.rand(1, count, 3, 1, 1, dtype=torch.float64, requires_grad=trainable == "colour"))
         patches.append(torch.rand(1, count, 1, side, side, dtype=torch.float64, requires_grad=trainable == "coverage"))
     assert torch.autograd.gradcheck(lambda b, *p: composite(b, layers, p), (base, *patches))

@@ -15,7 +15,7 @@ from torch import Tensor
 from artkit import Canvas, Scene
 from artkit_canvases.grid import Grid
 from artkit_canvases.pyramid import Pyramid
-from artkit_canvases.tile_grid import grid_phases
+from artkit_canvases.tile_grid import TileGrid
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -45,7 +45,7 @@ def test_grid_covers_the_picture_and_patches_of_a_phase_do_not_overlap(
 ) -> None:
     overlap = min(overlap, tile - 1)
     assume((width + 2 * bleed) * (height + 2 * bleed) < 900 * (tile - overlap) ** 2)
-    phases = grid_phases((width, height), tile, overlap, bleed, strokes, margin, first_stroke=5)
+    phases = TileGrid.covering((width, height), tile, overlap, bleed).phases(strokes, margin, first_stroke=5)
     # Stroke indices have no gaps, and all tiles have the same number of strokes.
     first = 5
     for phase in phases:

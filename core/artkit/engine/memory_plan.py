@@ -45,7 +45,7 @@ class MemoryPlan:
         for phase, patch_size in self._patch_sizes:
             rows = min(phase.rows, -(-(height + patch_size) // phase.pitch))
             columns = min(phase.columns, -(-(width + patch_size) // phase.pitch))
-            pixels += rows * columns * patch_size**2
+            pixels += min(rows * columns, phase.stroke_count) * patch_size**2
         return pixels * _BYTES_PER_PATCH_PIXEL + width * height * _BYTES_PER_WINDOW_PIXEL
 
     def windows(self, side: int | Literal["auto"]) -> WindowGrid:

@@ -72,6 +72,8 @@ class OptimizationTask(Task):
             for name, block in recipe.named["objective"].items()
         }
         scene.target = next((o.target for o in self.objectives.values() if o.target), None)
+        if self.canvas.uses_target and scene.target is not None:
+            self.canvas.phases = self.canvas.layout(scene)
         if recipe.settings.background == "target":
             scene.background = self._target_colour()
         self.constraints = {

@@ -7,6 +7,7 @@ patches (tile and margin) never overlap, so each phase is composited in one oper
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from artkit.config import Config
 from artkit.geometry.phase import Phase
@@ -18,7 +19,9 @@ from artkit.rendering.layout import StrokeLayout
 class Canvas(Component, StrokeLayout, ABC):
     """Lays out strokes on the picture of a scene. Subclasses implement `layout` and may set `clip`.
 
-    clip: whether paint ends at the edge of its tile; False by default.
+    clip: whether paint ends at the edge of its tile; False by default. uses_target: whether the layout depends on the
+    target of the painting. Then `layout` is called a second time, once ``scene.target`` is known, and must return as
+    many strokes as before.
 
     Examples:
         >>> import artkit
@@ -32,6 +35,8 @@ class Canvas(Component, StrokeLayout, ABC):
         >>> artkit.scene((96, 32)).make("canvas", Row).tiles().tolist()
         [[0, 0, 32], [32, 0, 32], [64, 0, 32]]
     """
+
+    uses_target: ClassVar[bool] = False
 
     def __init__(self, config: Config, scene: Scene) -> None:
         self.config, self.provenance = config, {}

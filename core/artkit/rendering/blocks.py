@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-import torch
 from torch import Tensor
 
 from artkit.geometry.phase import Phase
@@ -16,8 +16,9 @@ from artkit.rendering.compositing import TileLattice
 
 @dataclass(frozen=True)
 class TileBlock:
-    """A rectangle of the tiles of a phase: `rows` rows from `row` on and `columns` columns from `column` on.
+    """The tiles of a phase in a rectangle of its lattice.
 
+    The rectangle has `rows` rows from `row` on and `columns` columns from `column` on.
     margin: px around its tiles that are rendered too. trainable: whether its strokes get a gradient.
     """
 
@@ -32,7 +33,13 @@ class TileBlock:
     @property
     def stroke_count(self) -> int:
         """The number of strokes."""
-        return self.rows * self.columns
+        return self.rows * self.columns if self.phase.cells is None else len(self._strokes)
+
+    @cached_property
+    def _strokes(self) -> Tensor:
+        """The strokes of the phase that lie in this rectangle, counted from its first: (stroke_count,) int64."""
+        rows, columns = range(self.row, self.row + self.rows), range(self.column, self.column + self.columns)
+        return self.phase.indices_in(rows, columns)
 
     @property
     def patch_size(self) -> int:
@@ -61,12 +68,11 @@ class TileBlock:
 
     def stroke_indices(self) -> Tensor:
         """Return the indices of its strokes in painting order: (stroke_count,) int64."""
-        row = torch.arange(self.row, self.row + self.rows)[:, None] * self.phase.columns
-        return (self.phase.first + row + torch.arange(self.column, self.column + self.columns)).reshape(-1)
+        return self.phase.first + self._strokes
 
     def origins(self) -> Tensor:
         """Return the upper left (x, y) of its tiles in px: (stroke_count, 2) int64."""
-        return self.phase.origins_at(self.stroke_indices() - self.phase.first)
+        return self.phase.origins_at(self._strokes)
 
     def visible_margin(self, window: Window) -> int:
         """Return the width in px of the widest margin around a tile that lies in the window."""
@@ -80,7 +86,12 @@ class TileBlock:
 
     def lattice(self, left: int, top: int) -> TileLattice:
         """Return its patches as a lattice in a buffer whose upper left is at (left, top)."""
-        return TileLattice(self.y - top, self.x - left, self.phase.pitch, self.rows, self.columns, self.patch_size)
+        lattice = TileLattice(self.y - top, self.x - left, self.phase.pitch, self.rows, self.columns, self.patch_size)
+        if self.phase.cells is None:
+            return lattice
+        cells = self.phase.cells_at(self._strokes)
+        row, column = cells // self.phase.columns - self.row, cells % self.phase.columns - self.column
+        return replace(lattice, cells=(row, column))
 
     def split(self, trainable: Window) -> Iterator[TileBlock]:
         """Split the block into the tiles whose centre lies in a window, which are trainable, and those around them."""
@@ -94,7 +105,7 @@ class TileBlock:
             ((y2, y3), (x0, x3), False),
         ):
             if rows[1] > rows[0] and columns[1] > columns[0]:
-                yield replace(
+                part = replace(
                     self,
                     row=rows[0],
                     column=columns[0],
@@ -102,6 +113,8 @@ class TileBlock:
                     columns=columns[1] - columns[0],
                     trainable=inside,
                 )
+                if part.stroke_count:
+                    yield part
 
     def _split_span(self, start: int, length: int, origin: int, first: int, count: int) -> tuple[int, int, int, int]:
         """Divide tiles along one axis, from `first` on: those before, in and after a span of `length` px."""
@@ -126,4 +139,5 @@ def block_in_window(phase: Phase, margin: int, window: Window) -> TileBlock | No
             return None
         spans.append((begin, end - begin))
     (row, rows), (column, columns) = spans
-    return TileBlock(phase, margin, row, column, rows, columns)
+    block = TileBlock(phase, margin, row, column, rows, columns)
+    return block if block.stroke_count else None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from artkit.devices import to_device
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,7 @@ class TileLattice:
     """Rows and columns of square patches in a buffer, in px.
 
     The first patch lies at (top, left); its neighbours are `pitch` px apart, at least `patch_size` so that patches do
-    not overlap.
+    not overlap. cells: row and column of each patch, (m,) int64 each, if not every place of the lattice has one.
     """
 
     top: int
@@ -24,9 +26,26 @@ class TileLattice:
     rows: int
     columns: int
     patch_size: int
+    cells: tuple[Tensor, Tensor] | None = field(default=None, compare=False)
 
-    def view(self, buffer: Tensor) -> Tensor:
-        """Return the patches in a contiguous buffer (n, c, h, w) as a view (n, rows, columns, c, S, S)."""
+    def read(self, buffer: Tensor) -> Tensor:
+        """Return the patches in a contiguous buffer (n, c, h, w).
+
+        A view (n, rows, columns, c, S, S) if every place has a patch, otherwise a copy (n, m, c, S, S).
+        """
+        view = self._view(buffer)
+        return view if self.cells is None else view[:, *self._cells_on(buffer.device)]
+
+    def write(self, buffer: Tensor, patches: Tensor) -> None:
+        """Write patches that `read` returned, changed in place, into the buffer."""
+        if self.cells is not None:
+            self._view(buffer)[:, *self._cells_on(buffer.device)] = patches
+
+    def _cells_on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        assert self.cells is not None
+        return to_device(self.cells[0], device), to_device(self.cells[1], device)
+
+    def _view(self, buffer: Tensor) -> Tensor:
         n, channels, height, width = buffer.shape
         return buffer.as_strided(
             (n, self.rows, self.columns, channels, self.patch_size, self.patch_size),
@@ -39,7 +58,7 @@ def composite(base: Tensor, layers: Sequence[TileLattice], patches: Sequence[Ten
     """Composite layers of patches over a base, in order: ``base + coverage * (colour - base)``.
 
     base: (n, c, h, w). patches: for each layer in turn its colour (n, m, c, S or 1, S or 1) and its coverage
-    (n, m, 1, S, S), with m = rows * columns. Returns (n, c, h, w); `base` is not changed.
+    (n, m, 1, S, S), m patches. Returns (n, c, h, w); `base` is not changed.
     """
     composited: Tensor = _Composite.apply(base, list(layers), *patches)  # type: ignore[no-untyped-call]
     return composited
@@ -59,11 +78,12 @@ class _Composite(torch.autograd.Function):
         for layer, colour, coverage, needed in zip(
             layers, patches[::2], patches[1::2], coverage_needs_gradient, strict=True
         ):
-            view = layer.view(canvas)
-            lattice = (len(canvas), layer.rows, layer.columns)
+            view = layer.read(canvas)
+            lattice = view.shape[:-3]
             difference = colour.reshape(*lattice, *colour.shape[2:]) - view
             cover = coverage.reshape(*lattice, *coverage.shape[2:])
             view.addcmul_(cover, difference)
+            layer.write(canvas, view)
             if any(ctx.needs_input_grad):
                 differences.append(difference if needed else None)
                 coverages.append(cover)
@@ -79,7 +99,7 @@ class _Composite(torch.autograd.Function):
         patch_gradients: list[Tensor | None] = [None] * (2 * count)
         for index in range(count - 1, -1, -1):
             difference, cover = differences[index], coverages[index]
-            view = ctx.layers[index].view(gradient)
+            view = ctx.layers[index].read(gradient)
             colour_shape, coverage_shape = ctx.shapes[2 * index : 2 * index + 2]
             if ctx.needs_input_grad[2 + 2 * index]:
                 colour_gradient = view * cover
@@ -89,4 +109,5 @@ class _Composite(torch.autograd.Function):
             if ctx.needs_input_grad[3 + 2 * index]:
                 patch_gradients[2 * index + 1] = (view * difference).sum(-3).reshape(coverage_shape)
             view.mul_(1 - cover)
+            ctx.layers[index].write(gradient, view)
         return (gradient if ctx.needs_input_grad[0] else None, None, *patch_gradients)

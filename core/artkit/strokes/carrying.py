@@ -102,13 +102,17 @@ class _ScaledStrokes:
 
         Both are (N, candidates); the cost is infinite for strokes that do not fit at all.
         """
-        table = torch.tensor([[p.first, p.x, p.y, p.pitch, p.rows, p.columns, p.side] for p in phases]).double()
-        chunks = [self._candidates(chunk, table) for chunk in torch.split(torch.arange(len(self.side)), _CHUNK_STROKES)]
+        table = torch.tensor([[p.x, p.y, p.pitch, p.rows, p.columns, p.side] for p in phases]).double()
+        slots_by_cell = [phase.strokes_by_cell() for phase in phases]
+        chunks = [
+            self._candidates(chunk, table, slots_by_cell)
+            for chunk in torch.split(torch.arange(len(self.side)), _CHUNK_STROKES)
+        ]
         slots, costs = (torch.cat(parts).numpy() for parts in zip(*chunks, strict=True))
         return slots, costs
 
-    def _candidates(self, indices: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
-        first, x, y, pitch, rows, columns, side = table.T
+    def _candidates(self, indices: Tensor, table: Tensor, slots_by_cell: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        x, y, pitch, rows, columns, side = table.T
         low, high = self.low[indices, :, None], self.high[indices, :, None]  # (m, 2, 1)
         origin, counts = torch.stack([x, y]), torch.stack([columns, rows])  # (2, P)
         centre = (low + high) / 2
@@ -117,8 +121,9 @@ class _ScaledStrokes:
         protrusion = torch.maximum(corner - low, high - corner - side).amax(1).clamp(min=0) / side
         beyond = torch.maximum(corner - centre, centre - corner - side).amax(1) / side
         distance = (self.tile_centre[indices, :, None] - corner - side / 2).abs().sum(1) / side
-        slots = first + cell[:, 1] * columns + cell[:, 0]
-        total = table[:, 4] @ table[:, 5]
+        counts_before = (rows * columns).cumsum(0) - rows * columns
+        slots = torch.cat(list(slots_by_cell))[(counts_before + cell[:, 1] * columns + cell[:, 0]).long()]
+        total = sum(int((strokes >= 0).sum()) for strokes in slots_by_cell)
         aligned = indices[:, None] + total - len(self.side)  # so that the last strokes of both correspond
         cost = (
             distance
@@ -126,9 +131,9 @@ class _ScaledStrokes:
             + _SIDE_WEIGHT * (self.side[indices, None] / side).log().abs()
             + _ORDER_WEIGHT * (aligned - slots).abs() / total
         )
-        cost[beyond > _MAX_OFFSET] = torch.inf
+        cost[(beyond > _MAX_OFFSET) | (slots < 0)] = torch.inf
         best = cost.topk(min(_CANDIDATES, len(table)), dim=1, largest=False)
-        return slots.gather(1, best.indices).long(), best.values
+        return slots.gather(1, best.indices), best.values
 
     def actions(self, strokes: Tensor, phase: Phase, indices: Tensor) -> Tensor:
         """Return strokes (m,) as actions (m, A) on the tiles of a phase with the indices (m,)."""

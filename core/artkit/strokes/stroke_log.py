@@ -23,7 +23,8 @@ from artkit.geometry.window import Window
 from artkit.imaging.background_image import BackgroundImage
 
 FORMAT = "artkit-strokes"
-VERSION = 1
+VERSION = 2
+"""The latest version of the format. In version 1 every tile of a phase has a stroke."""
 STROKES_FILE = "strokes.json"
 """Name of the log in a run folder."""
 MAX_INLINE_STROKES = 200_000
@@ -87,9 +88,8 @@ class StrokeLog:
             ):
                 low = math.ceil((start / window.scale - margin - phase.side - first) / phase.pitch)
                 high = math.floor(((start + length) / window.scale + margin - first) / phase.pitch) + 1
-                spans.append(torch.arange(min(max(low, 0), count), min(max(high, 0), count)))
-            rows, columns = spans
-            in_phase = (rows[:, None] * phase.columns + columns).reshape(-1)
+                spans.append(range(min(max(low, 0), count), min(max(high, 0), count)))
+            in_phase = phase.indices_in(*spans)
             indices.append(phase.first + in_phase)
             tiles.append(F.pad(phase.origins_at(in_phase), (0, 1), value=phase.side))
         return torch.cat(indices), torch.cat(tiles)
@@ -111,7 +111,7 @@ class StrokeLog:
         """Return everything but the strokes, as JSON without the closing brace."""
         header = {
             "format": FORMAT,
-            "version": VERSION,
+            "version": 1 if all(phase.cells is None for phase in self.phases) else VERSION,
             "size": list(self.size),
             "background": list(self.background),
             **({"background_image": background_file} if background_file else {}),
@@ -121,7 +121,7 @@ class StrokeLog:
             "space": self.space,
             "names": list(self.names),
             "clip": self.clip,
-            "phases": [[p.first, p.x, p.y, p.pitch, p.rows, p.columns, p.side] for p in self.phases],
+            "phases": [_phase_numbers(phase) for phase in self.phases],
         }
         return json.dumps(header, indent=1)[:-2]
 
@@ -163,7 +163,7 @@ class StrokeLog:
             raise ArtkitError(f"{file} is damaged: {error}") from None
         try:
             content = _LogFile.model_validate(raw)
-            phases = tuple(Phase(*numbers) for numbers in content.phases)
+            phases = tuple(_read_phase(numbers) for numbers in content.phases)
             actions = _read_array(file, content) if isinstance(content.strokes, str) else _inline_actions(content)
             image = content.background_image
             background = BackgroundImage.load(file.parent / image, content.size) if image else None
@@ -186,6 +186,23 @@ class StrokeLog:
         )
 
 
+def _phase_numbers(phase: Phase) -> list[Any]:
+    """Return a phase as in the file."""
+    numbers = [phase.first, phase.x, phase.y, phase.pitch, phase.rows, phase.columns, phase.side]
+    return numbers if phase.cells is None else [*numbers, list(phase.cells)]
+
+
+def _read_phase(entry: Sequence[Any]) -> Phase:
+    """Return a phase of the file. Raises ValueError if its cells are not different ones of its lattice."""
+    phase = Phase(*entry[:7], *map(tuple, entry[7:]))
+    if phase.cells is not None:
+        if max(phase.cells) >= phase.rows * phase.columns:
+            raise ValueError("a cell of a phase is not on its lattice")
+        if len(set(phase.cells)) < len(phase.cells):
+            raise ValueError("a cell of a phase has two strokes")
+    return phase
+
+
 class _StrokeEntry(BaseModel):
     """A stroke in the file. Its tile, which the phases determine, is written for other programs."""
 
@@ -203,6 +220,11 @@ def _with_type(renderer: dict[str, Any]) -> dict[str, Any]:
     return renderer
 
 
+_Cells = Annotated[list[_Count], Field(min_length=1)]
+_FullPhase = tuple[_Count, _Coordinate, _Coordinate, _Length, _Length, _Length, _Length]
+_SparsePhase = tuple[_Count, _Coordinate, _Coordinate, _Length, _Length, _Length, _Length, _Cells]
+
+
 class _LogFile(BaseModel):
     """The contents of the file."""
 
@@ -216,7 +238,7 @@ class _LogFile(BaseModel):
     space: str
     names: Annotated[tuple[str, ...], Field(min_length=1)]
     clip: bool
-    phases: list[tuple[_Count, _Coordinate, _Coordinate, _Length, _Length, _Length, _Length]]
+    phases: list[_FullPhase | _SparsePhase]
     strokes: list[_StrokeEntry] | Annotated[str, Field(pattern=r"^[^/\\\\]+\.npy$")]
 
 

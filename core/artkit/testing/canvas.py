@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import torch
 
 from artkit.geometry.phase import Phase
@@ -33,9 +35,14 @@ def layout(harness: Harness) -> None:
     first = 0
     for index, phase in enumerate(canvas.phases):
         expect(isinstance(phase, Phase), f"phase {index} is a {type(phase).__name__}, not an artkit.Phase")
-        integers = all(isinstance(value, int) for value in vars(phase).values())
+        numbers = [getattr(phase, field.name) for field in fields(phase) if field.name != "cells"]
+        integers = all(isinstance(value, int) for value in (*numbers, *(phase.cells or ())))
         expect(integers, f"phase {index}: not all of its values are integers: {phase}")
-        expect(phase.side > 0 and phase.rows > 0 and phase.columns > 0, f"phase {index} is empty: {phase}")
+        if phase.cells is not None:
+            on_lattice = set(phase.cells) <= set(range(phase.rows * phase.columns))
+            expect(on_lattice, f"phase {index}: not all of its cells are on its lattice: {phase}")
+            expect(len(set(phase.cells)) == len(phase.cells), f"phase {index}: a cell occurs twice: {phase}")
+        expect(phase.side > 0 and phase.stroke_count > 0, f"phase {index} is empty: {phase}")
         expect(phase.first == first, f"phase {index} starts with stroke {phase.first}; expected {first}")
         first += phase.stroke_count
     width, height = scene.size
