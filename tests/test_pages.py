@@ -17,6 +17,7 @@ from artkit.engine.painting_task import PaintingTask
 from artkit.engine.run import Run
 from artkit.output.export import exporters, open_painting
 from artkit.recipes.reading import read_recipe
+from artkit.sweep import contact_sheet
 
 RECIPE = """\
 steps = 2
@@ -167,3 +168,63 @@ def test_tile_viewer_shows_the_picture_and_its_details(painted: Path, page: Any,
     )
     page.keyboard.press("0")
     assert mean_difference(screenshot(page.locator("#view")), overview) < 1, "the key 0 shows the overview"
+
+
+@pytest.fixture(scope="module")
+def contact_sheet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A contact sheet of three finished runs and one that has failed, with text that would be markup."""
+    folder = tmp_path_factory.mktemp("sweep")
+    (folder / "thumbnails").mkdir()
+    rows: list[dict[str, Any]] = []
+    for lr, loss in ((0.1, 3.0), (0.02, 1.5), (0.5, 10.0)):
+        name = f"lr={lr}"
+        Image.new("RGB", (60, 40), "red").save(folder / f"thumbnails/{name}.jpg")
+        files = dict.fromkeys(("picture", "report", "thumbnail"), f"thumbnails/{name}.jpg")
+        verdicts = [{"objective": "see", "network": "lite2", "rank": int(10 * loss), "first": False}]
+        rows.append(
+            {"name": name, "settings": {"optimizer.lr": lr, "agent.text": "</script>a"}, "status": "finished"}
+            | {
+                "loss": loss,
+                "objectives": {"look": loss / 2, "see": 1.0},
+                "verdicts": verdicts,
+                "seconds": 2.0,
+                **files,
+            }
+        )
+    failed = {
+        "name": "<b>",
+        "settings": {"optimizer.lr": 9.0, "agent.text": "<b>"},
+        "status": "failed",
+        "error": "<i>x",
+    }
+    (folder / "index.html").write_text(contact_sheet.page("<title>", [*rows, failed]), encoding="utf-8")
+    return folder / "index.html"
+
+
+def test_the_contact_sheet_sorts_and_plots(contact_sheet_file: Path, page: Any) -> None:
+    page.goto(contact_sheet_file.as_uri())
+
+    def names() -> list[str]:
+        return [figure.get_attribute("id") for figure in page.query_selector_all("figure")]
+
+    assert page.title() == "<title>"
+    assert names() == ["lr=0.02", "lr=0.1", "lr=0.5", "<b>"], "by loss; the failed run is last"
+    page.click("#direction")
+    assert names() == ["lr=0.5", "lr=0.1", "lr=0.02", "<b>"]
+    columns = [option.text_content() for option in page.query_selector_all("#sort option")]
+    assert columns == ["name", "lr", "text", "loss", "look", "see", "see lite2 rank", "seconds"]
+    page.select_option("#sort", "lr")
+    assert names() == ["<b>", "lr=0.5", "lr=0.1", "lr=0.02"]
+    loaded = "Array.from(document.images).every(image => image.complete && image.naturalWidth == 60)"
+    page.wait_for_function(loaded)
+    assert "failed: <i>x" in page.inner_text("figure:first-of-type")
+
+    circles = page.query_selector_all("circle")
+    assert len(circles) == 3, "one for each run with a loss"
+    positions = {circle.get_attribute("data-name"): circle.bounding_box() for circle in circles}
+    assert positions["lr=0.02"]["x"] < positions["lr=0.1"]["x"] < positions["lr=0.5"]["x"]
+    assert positions["lr=0.02"]["y"] > positions["lr=0.1"]["y"] > positions["lr=0.5"]["y"]
+    page.click('circle[data-name="lr=0.1"]')
+    assert page.query_selector("figure.chosen").get_attribute("id") == "lr=0.1"
+    page.select_option("#x", "text")
+    assert len(page.query_selector_all("circle")) == 3
