@@ -39,7 +39,7 @@ INTRODUCTIONS = {
     "objective": "Tables `[objective.NAME]`: how the picture is scored. The loss is the weighted sum of their values.",
     "data": "Table `[data]`: the images on which an agent is trained.",
     "exporter": "No table: `artkit export` selects it by the extension of the file; `--set KEY=VALUE` sets a setting.",
-    "executor": "No table: `artkit sweep --executor` selects it; `--executor-set KEY=VALUE` sets a setting.",
+    "executor": "No table: `--executor` selects it for a command; `--executor-set KEY=VALUE` sets a setting.",
     "trainer": "Table `[trainer]`: how the weights of a neural painter are trained.",
 }
 

@@ -1,13 +1,13 @@
 """Sweeps: workers side by side, the cost of an executor, and runs whose workers are killed.
 
-    python tests/benchmarks/sweep.py workers [--runs 8] [--set KEY=VALUE]...
+    python tests/benchmarks/sweep.py workers [--runs 8] [--repeats 3] [--set KEY=VALUE]...
     python tests/benchmarks/sweep.py overhead [--set KEY=VALUE]...
     python tests/benchmarks/sweep.py kills [--runs 20] [--kills 50] [--set KEY=VALUE]...
 
 `workers`: seconds of a sweep of the photo recipe by two workers and by one, of one thread each, with the start of the
-workers, and after it; and of the same runs by a loop of `artkit run`. `overhead`: seconds of one run by `artkit sweep`
-and by `artkit run`. `kills`: workers are killed at random moments; whether all runs finish, and with the same bytes as
-undisturbed.
+workers; its processor time; seconds of a run after the start; and the time of the same runs by a loop of `artkit run`.
+`overhead`: seconds of one run by `artkit sweep` and by `artkit run`. `kills`: workers are killed at random moments;
+whether all runs finish, and with the same bytes as undisturbed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -58,20 +59,29 @@ def command_seconds(*arguments: str) -> float:
     return time.perf_counter() - started
 
 
-def measure_workers(folder: Path, runs: int, settings: Sequence[str]) -> None:
+def measure_workers(folder: Path, runs: int, repeats: int, settings: Sequence[str]) -> None:
     """Print the table of `workers`."""
-    print(f"{runs} runs, {' '.join(settings)}\n{'':<16} {'seconds':>8} {'warm, s a run':>14}")
-    rows = {}
-    for workers in (1, 2):
-        whole, warm = sweep_seconds(folder / f"workers-{workers}", runs, workers, settings)
-        rows[workers] = whole, warm / (runs - workers)
-        print(f"{workers} worker{'s' * (workers > 1):<8} {whole:>8.1f} {rows[workers][1]:>14.2f}", flush=True)
-    loop = (
-        sum(command_seconds("run", "photo", *_options(settings), "--out", f"{folder}/loop-{n}") for n in range(2)) / 2
-    )
-    print(f"{'artkit run':<16} {loop * runs:>8.1f} {loop:>14.2f}")
-    print(f"two workers over one: {rows[1][0] / rows[2][0]:.2f}; warm {rows[1][1] / rows[2][1]:.2f}")
-    print(f"two workers over a loop of artkit run: {loop * runs / rows[2][0]:.2f}")
+    print(f"{runs} runs, {' '.join(settings)}; best of {repeats}")
+    print(f"{'':<16} {'seconds':>8} {'CPU, s':>8} {'warm, s a run':>14}")
+    rows: dict[int, list[tuple[float, float, float]]] = {1: [], 2: []}
+    for repeat in range(repeats):
+        for workers in rows:
+            before = _cpu_seconds()
+            whole, warm = sweep_seconds(folder / f"{workers}-{repeat}", runs, workers, settings)
+            rows[workers].append((whole, _cpu_seconds() - before, warm / (runs - workers)))
+    best = {workers: tuple(map(min, zip(*measured, strict=True))) for workers, measured in rows.items()}
+    for workers, (whole, cpu, warm) in best.items():
+        print(f"{workers} worker{'s' * (workers > 1):<8} {whole:>8.1f} {cpu:>8.1f} {warm:>14.2f}")
+    alone = min(command_seconds("run", "photo", *_options(settings), "--out", f"{folder}/alone-{n}") for n in range(2))
+    print(f"{'artkit run':<16} {alone * runs:>8.1f} {'':>8} {alone:>14.2f}")
+    print(f"two workers over one: {best[1][0] / best[2][0]:.2f}; warm {best[1][2] / best[2][2]:.2f}")
+    print(f"two workers over a loop of artkit run: {alone * runs / best[2][0]:.2f}")
+
+
+def _cpu_seconds() -> float:
+    """Return the processor time of all child processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def measure_overhead(folder: Path, settings: Sequence[str]) -> None:
@@ -121,13 +131,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["workers", "overhead", "kills"])
     parser.add_argument("--runs", type=int)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--set", dest="settings", action="append", default=[])
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if arguments.what == "workers":
-            measure_workers(folder, arguments.runs or 8, [*SHORT, *arguments.settings])
+            measure_workers(folder, arguments.runs or 8, arguments.repeats, [*SHORT, *arguments.settings])
         elif arguments.what == "overhead":
             measure_overhead(folder, arguments.settings)
         else:

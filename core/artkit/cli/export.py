@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from artkit.cli.executor_options import build_executor, executor_options
 from artkit.errors import UsageError
 from artkit.output.print_size import (
     MAX_SCALE,
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the format: bits=16, quality=90"
 )
 @click.option("--device", help="auto, cpu, cuda, cuda:1 or mps.", default="auto")
+@executor_options(None, "windows")
 def export(
     run: Path,
     files: tuple[Path, ...],
@@ -59,11 +63,14 @@ def export(
     background: str | None,
     settings: tuple[str, ...],
     device: str,
+    executor: str | None,
+    executor_settings: tuple[str, ...],
+    workers: int | None,
 ) -> None:
     """Write the picture of a run to files.
 
     RUN is the folder of a run. The extensions of the files choose their formats. Without --size, --width or --scale the
-    picture has the size that the run has left.
+    picture has the size that the run has left. With --executor, windows of a large picture are rendered in parallel.
     """
     if len([option for option in (size, width, scale) if option is not None]) > 1:
         raise UsageError("--size, --width and --scale all set the size; leave one of them")
@@ -83,9 +90,34 @@ def export(
     if goal.note:
         click.echo(f"note: {goal.note}", err=True)
     chosen = exporters(files, settings, export_defaults(goal, painting.size, bool(size or width)))
-    for exporter, file in zip(chosen, files, strict=True):
-        write_painting(painting, exporter, file)
-        click.echo(str(file))
+    options = {"run": str(run.absolute()), "renderer": renderer, "brush": brush, "device": device}
+    with _executed(painting, options, background, files, executor, executor_settings, workers) as rendered:
+        for exporter, file in zip(chosen, files, strict=True):
+            write_painting(rendered, exporter, file)
+            click.echo(str(file))
+
+
+@contextmanager
+def _executed(
+    painting: RenderedPainting,
+    options: dict[str, Any],
+    background: str | None,
+    files: tuple[Path, ...],
+    executor: str | None,
+    executor_settings: tuple[str, ...],
+    workers: int | None,
+) -> Iterator[RenderedPainting]:
+    """Yield the painting, rendered by an executor if one is named; options: of `open_painting`."""
+    if executor is None:
+        if workers or executor_settings:
+            raise UsageError("--workers and --executor-set need an executor", hint="add --executor local")
+        yield painting
+        return
+    from artkit.output.parallel_rendering import with_executor
+
+    with build_executor(executor, executor_settings, workers) as built:
+        options = {**options, "background": _parse_colour(background)}
+        yield with_executor(painting, built, options, files[0].absolute().parent)
 
 
 def _cropped(painting: RenderedPainting, crop: tuple[float, float]) -> RenderedPainting:

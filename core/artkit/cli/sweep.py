@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from artkit.errors import ArtkitError, UsageError
-
-if TYPE_CHECKING:
-    from artkit.interfaces.executor import Executor
+from artkit.cli.executor_options import build_executor, executor_options
+from artkit.errors import ArtkitError
 
 _MAX_LISTED = 5  # skipped files and failed runs that are named
 
@@ -26,11 +22,7 @@ _MAX_LISTED = 5  # skipped files and failed runs that are named
 )
 @click.option("--seeds", type=click.IntRange(min=1), help="Number of seeds, from that of the recipe on.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of all runs: steps=300")
-@click.option("--executor", default="local", show_default=True, help="What runs the runs: local, ray, …")
-@click.option(
-    "--executor-set", "executor_settings", multiple=True, metavar="KEY=VALUE", help="A setting of it: threads=1"
-)
-@click.option("--workers", type=click.IntRange(min=1), help="Runs at a time. By default the executor chooses.")
+@executor_options("local", "runs")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder of the sweep. Default: sweeps/ and the recipe's name."
 )
@@ -72,7 +64,7 @@ def sweep(
     from artkit.sweep.sweep import Sweep
 
     folder = out or default_folder(Path("sweeps"), plan.name, resume)
-    with _build_executor(executor, executor_settings, workers) as built, Sweep(folder, plan, resume, device) as started:
+    with build_executor(executor, executor_settings, workers) as built, Sweep(folder, plan, resume, device) as started:
         built.workers = min(built.workers, len(started.runs_left) or 1)
         click.echo(f"expected: {started.forecast(built)}", err=True)
         show_progress(started, built)
@@ -82,20 +74,3 @@ def sweep(
         listed = "".join(f"\n  {row['name']}: {row['error']}" for row in failed[:_MAX_LISTED])
         more = f"\n  and {len(failed) - _MAX_LISTED} more" if len(failed) > _MAX_LISTED else ""
         raise ArtkitError(f"{len(failed)} of {len(plan.runs)} runs failed:{listed}{more}")
-
-
-def _build_executor(name: str, settings: tuple[str, ...], workers: int | None) -> Executor:
-    from artkit.recipes.validation import build_config
-    from artkit.registry.plugin_registry import get_registry
-
-    values: dict[str, Any] = {}
-    for setting in settings:
-        try:
-            values |= tomllib.loads(setting)
-        except tomllib.TOMLDecodeError as error:
-            raise UsageError(
-                f"--executor-set {setting}: {error}", hint="write it as in TOML: --executor-set threads=1"
-            ) from None
-    component = get_registry().component("executor", name)
-    built: Executor = component(build_config(component, values, f"the executor {name}"), workers)
-    return built

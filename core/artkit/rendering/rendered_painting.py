@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -48,6 +48,8 @@ class RenderedPainting:
     metadata: dict[str, str] = field(default_factory=dict)
     region: Window | Region | None = None
     folder: Path | None = None
+    render: Callable[[int], Pixels] | None = None
+    """What renders all pixels, with a number of bits, instead of one window after the other in this process."""
     _pixel_cache: dict[int, Pixels] = field(default_factory=dict, repr=False)
 
     @property
@@ -84,6 +86,8 @@ class RenderedPainting:
 
         It is rendered once, window by window, and cached for all exporters; a large picture is memory-mapped.
         """
+        if bits not in self._pixel_cache and self.render:
+            self._pixel_cache[bits] = self.render(bits)
         if bits not in self._pixel_cache:
             width, height = self.size
             pixels = memmap.zeros((height, width, 3), np.dtype(f"u{bits // 8}"), self.folder)

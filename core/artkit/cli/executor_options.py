@@ -1,0 +1,56 @@
+"""The options of commands that use an executor, and building it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from artkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from artkit.interfaces.executor import Executor
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def executor_options(default: str | None, what: str) -> Callable[[F], F]:
+    """Return a decorator that adds the options of an executor to a command. what: the plural of what it runs."""
+    options = (
+        click.option(
+            "--executor", default=default, show_default=bool(default), help=f"What runs the {what}: local, ray, …"
+        ),
+        click.option(
+            "--executor-set", "executor_settings", multiple=True, metavar="KEY=VALUE", help="A setting of it: threads=1"
+        ),
+        click.option(
+            "--workers", type=click.IntRange(min=1), help=f"{what.capitalize()} at a time. By default it chooses."
+        ),
+    )
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def build_executor(name: str, settings: tuple[str, ...], workers: int | None) -> Executor:
+    """Return an executor. Raises UsageError for an unknown name or setting."""
+    from artkit.recipes.validation import build_config
+    from artkit.registry.plugin_registry import get_registry
+
+    values: dict[str, Any] = {}
+    for setting in settings:
+        try:
+            values |= tomllib.loads(setting)
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(
+                f"--executor-set {setting}: {error}", hint="write it as in TOML: --executor-set threads=1"
+            ) from None
+    component = get_registry().component("executor", name)
+    built: Executor = component(build_config(component, values, f"the executor {name}"), workers)
+    return built
