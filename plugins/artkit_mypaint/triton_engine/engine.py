@@ -139,35 +139,17 @@ def paint_patches(
 
 
 @paint_patches.register_fake
-def _(
-    brush: str,
-    points: Tensor,
-    log_radius: Tensor,
-    colours: Tensor,
-    seeds: Tensor,
-    zoom: float,
-    corners: Tensor,
-    width: int,
-    height: int,
-) -> Tensor:
+def _(brush: str, points: Tensor, *others: Any) -> Tensor:
+    *_, width, height = others
     shape = (len(points), patch_channels(_engine(brush).brush), height, width)
     return points.new_empty(shape, dtype=torch.float32)
 
 
 @paint_patches.register_kernel("cpu")
-def _(
-    brush: str,
-    points: Tensor,
-    log_radius: Tensor,
-    colours: Tensor,
-    seeds: Tensor,
-    zoom: float,
-    corners: Tensor,
-    width: int,
-    height: int,
-) -> Tensor:
-    engine = _cpu_engine(brush)
-    paths = PenPaths(points.numpy(), log_radius.numpy(), colours.double().numpy(), seeds.numpy(), zoom)
+def _(brush: str, *others: Any) -> Tensor:
+    engine, (*tensors, zoom, corners, width, height) = _cpu_engine(brush), others
+    points, log_radius, colours, seeds = (tensor.numpy() for tensor in tensors)
+    paths = PenPaths(points, log_radius, colours.astype("float64"), seeds, zoom)
     if engine.brush.colour_setting:
         patches = engine.paint_coloured(paths, corners.long().numpy(), width, height).transpose(0, 3, 1, 2)
     else:
