@@ -44,7 +44,8 @@ def test_plugins_of_all_kinds_are_found_run_and_pass_their_tests(
         folders.append(here / name)
     env = with_packages(*folders)
 
-    recipes = [f"my-{kind}/my-{kind}.toml" for kind in KIND_HOOKS if kind not in ("data", "exporter", "trainer")]
+    others = ("data", "executor", "exporter", "trainer")
+    recipes = [f"my-{kind}/my-{kind}.toml" for kind in KIND_HOOKS if kind not in others]
     training = ["my-data/my-data.toml", *TINY, "--set", "data.batch=2", "--set", "data.count=4"]
     calls = [
         ["plugins", "--json"],
