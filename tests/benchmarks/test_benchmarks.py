@@ -158,3 +158,43 @@ def test_discovery() -> None:
     result = json.loads(run("discovery", "--plugins", "3", "--runs", "1"))
     assert result["plugins"] == 3
     assert result["alone"] > 0
+
+
+@pytest.mark.slow
+def test_gpu_benchmark_runs_on_another_device(tmp_path: Path) -> None:
+    pytest.importorskip("triton")
+    file = tmp_path / "gpu.json"
+    run("gpu", "--out", str(file), "--device", "cpu", "--quick", "--seconds", "200")
+    sections = json.loads(file.read_text())
+    expected = run("gpu", "--list").split()[::3]
+    assert list(sections) == expected
+    for section, figures in sections.items():
+        assert not {"failed", "failed with status", "cut off after seconds"} & set(figures), (section, figures)
+        numbers = [value for value in figures.values() if isinstance(value, float)]
+        assert len(numbers) > 1
+        assert all(number >= 0 for number in numbers), section
+    assert sections["kernels"]["classic/dry_brush: largest difference of a coverage"] < 1e-4
+
+
+def test_gpu_benchmark_keeps_what_it_measured_before_a_section_is_cut_off(
+    tmp_path: Path, script: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = script("tests/benchmarks/gpu.py")
+    monkeypatch.setattr(gpu, "LIMITS", {"first": 0.5, "second": 30, "third": 30})
+    monkeypatch.setattr(gpu, "_START_SECONDS", 30)
+    (tmp_path / "gpu_sections.py").write_text(
+        "import json, sys, time\n"
+        "for name in sys.argv[sys.argv.index('--sections') + 1 :]:\n"
+        "    print(json.dumps({'begin': name}))\n"
+        "    print(json.dumps({'name': 'x', 'value': 1.5}))\n"
+        "    time.sleep(60 * (name == 'first'))\n"
+        "    sys.exit(3) if name == 'second' else None\n"
+    )
+    monkeypatch.setattr(gpu, "__file__", str(tmp_path / "gpu.py"))
+    results = gpu.Results(tmp_path / "out.json")
+    gpu.run_sections(["first", "second", "third"], results, [], 100)
+    figures = json.loads((tmp_path / "out.json").read_text())
+    assert {name: section["x"] for name, section in figures.items()} == dict.fromkeys(("first", "second", "third"), 1.5)
+    assert 0 < figures["first"]["cut off after seconds"] < 20
+    assert figures["second"]["failed with status"] == 3
+    assert list(figures["third"]) == ["x"]
