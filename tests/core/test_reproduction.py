@@ -112,10 +112,11 @@ def test_a_claim_is_checked_by_its_commands(tmp_path: Path) -> None:
     log = (folder / "run/log.jsonl").stat().st_mtime_ns
     assert check(claim, folder, quick=True) == quick
     assert (folder / "run/log.jsonl").stat().st_mtime_ns == log, "it is not run again"
-    text = page.write(tmp_path, [(claim, quick)]).read_text()
+    text = page.write(tmp_path, [claim, claim.model_copy(update={"name": "unchecked"})]).read_text()
     assert "It &lt;falls&gt;." in text
     assert 'src="flat/run/painting.png"' in text
-    assert json.loads((tmp_path / "results.json").read_text())[0]["values"] == quick.values
+    (result,) = json.loads((tmp_path / "results.json").read_text())
+    assert result["values"] == quick.values
     (folder / "outcome.json").unlink()
     assert check(claim, folder, quick=False).status == "differs", "2 strokes are not more than 5"
 

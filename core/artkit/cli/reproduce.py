@@ -29,11 +29,11 @@ def reproduce(claim: str | None, quick: bool, out: Path, only_list: bool) -> Non
     """Check the claims of the paper, one or all.
 
     Each claim is a list of commands and the figures that are expected of them. What was checked already is not run
-    again; a failing claim does not stop the others. The page `index.html` in the folder shows all results.
+    again; a failing claim does not stop the others. The page `index.html` in the folder shows what was checked there.
     """
     from artkit.formatting import format_duration
     from artkit.reproduction import page, running
-    from artkit.reproduction.claims import find_claims
+    from artkit.reproduction.claims import all_claims, find_claims
 
     claims = find_claims(claim)
     if only_list:
@@ -49,8 +49,7 @@ def reproduce(claim: str | None, quick: bool, out: Path, only_list: bool) -> Non
         click.echo(
             f"{item.name:<24} {outcome.status:<14} {format_duration(outcome.seconds):<10} {_result(*checked[-1])}"
         )
-    out.mkdir(parents=True, exist_ok=True)
-    click.echo(page.write(out, checked))
+    click.echo(page.write(out, list(all_claims().values())))
     if failed := [
         item.name
         for item, outcome in checked

@@ -11,7 +11,7 @@ from pathlib import Path
 from artkit.files import write_text
 from artkit.formatting import format_duration
 from artkit.reproduction.claims import Claim
-from artkit.reproduction.running import Outcome
+from artkit.reproduction.running import Outcome, stored_outcome
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -22,8 +22,10 @@ blockquote { margin: .5rem 0; opacity: .75; } td, th { text-align: left; padding
 """
 
 
-def write(folder: Path, checked: Sequence[tuple[Claim, Outcome]]) -> Path:
-    """Write `index.html` and `results.json` into the folder of a reproduction. Return the page."""
+def write(folder: Path, claims: Sequence[Claim]) -> Path:
+    """Write `index.html` and `results.json` of the claims that were checked in a folder. Return the page."""
+    outcomes = [(claim, stored_outcome(folder / claim.name)) for claim in claims]
+    checked = [(claim, outcome) for claim, outcome in outcomes if outcome]
     sections = "\n".join(_section(claim, outcome, folder) for claim, outcome in checked)
     page = (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Neural Painters, reproduced</title>\n'

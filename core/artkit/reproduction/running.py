@@ -39,47 +39,46 @@ class Outcome:
 
 
 def check(claim: Claim, folder: Path, quick: bool) -> Outcome:
-    """Run the commands of a claim in a folder and compare its figures with what is expected.
+    """Run the commands of a claim in a folder, compare its figures with what is expected, and store the outcome there.
 
     A claim that was checked there before by the same version and commands is not run again; one that was interrupted
     continues. Errors of a command are part of the outcome.
     """
-    if claim.not_reproduced:
-        return Outcome(claim.name, "not attempted", message=claim.not_reproduced, quick=quick)
     commands = list(claim.quick if quick else claim.commands)
-    if earlier := _earlier_outcome(folder, commands):
+    earlier = stored_outcome(folder)
+    if earlier and earlier.values and (earlier.version, earlier.commands) == (__version__, commands):
         return earlier
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    for index, command in enumerate(commands):
-        if error := _run(command, folder, index):
-            status: Status = "data missing" if error.startswith("data") else "failed"
-            return Outcome(claim.name, status, time.monotonic() - started, [], error, quick, commands=commands)
-    try:
-        values = [figure_value(figure, folder) for figure in claim.figures]
-    except ArtkitError as error:
-        message = error.message
-        return Outcome(claim.name, "failed", time.monotonic() - started, [], message, quick, commands=commands)
-    met = all(_within(value, figure.limits(quick)) for value, figure in zip(values, claim.figures, strict=True))
-    outcome = Outcome(
-        claim.name,
-        "reproduced" if met else "differs",
-        round(time.monotonic() - started, 1),
-        values,
-        quick=quick,
-        commands=commands,
-    )
+    status, values, message = _check(claim, commands, folder, quick)
+    seconds = round(time.monotonic() - started, 1)
+    outcome = Outcome(claim.name, status, seconds, values, message, quick, commands=commands)
     write_text(folder / OUTCOME_FILE, json.dumps(asdict(outcome), indent=1) + "\n")
     return outcome
 
 
-def _earlier_outcome(folder: Path, commands: list[str]) -> Outcome | None:
+def _check(claim: Claim, commands: list[str], folder: Path, quick: bool) -> tuple[Status, list[float], str]:
+    """Return the status of a claim, the values of its figures, and a message."""
+    if claim.not_reproduced:
+        return "not attempted", [], claim.not_reproduced
+    for index, command in enumerate(commands):
+        if error := _run(command, folder, index):
+            return "data missing" if error.startswith("data") else "failed", [], error
+    try:
+        values = [figure_value(figure, folder) for figure in claim.figures]
+    except ArtkitError as error:
+        return "failed", [], error.message
+    met = all(_within(value, figure.limits(quick)) for value, figure in zip(values, claim.figures, strict=True))
+    return "reproduced" if met else "differs", values, ""
+
+
+def stored_outcome(folder: Path) -> Outcome | None:
+    """Return the outcome of the claim that was last checked in a folder, or None."""
     try:
         stored: dict[str, Any] = json.loads((folder / OUTCOME_FILE).read_text(encoding="utf-8"))
-        outcome = Outcome(**stored)
+        return Outcome(**stored)
     except (OSError, ValueError, TypeError):
         return None
-    return outcome if (outcome.version, outcome.commands) == (__version__, commands) else None
 
 
 def _run(command: str, folder: Path, index: int) -> str:
