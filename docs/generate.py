@@ -145,8 +145,8 @@ def _claim_section(claim: Claim, outcome: Mapping[str, Any]) -> list[str]:
         values = [f"{value:.3g}" for value in outcome.get("values", ())] or ["–"] * len(claim.figures)
         for figure, value in zip(claim.figures, values, strict=True):
             lines.append(f"| {figure.name} | {figure.expected(False)} | {figure.expected(True)} | {value} |")
-    if outcome.get("message"):
-        lines += ["", "With `--quick`: " + outcome["status"] + "."]
+    if outcome and not outcome["values"]:
+        lines += ["", f"With `--quick`: {outcome['status']}."]
     if claim.measured:
         lines += ["", f"In full: {claim.measured}."]
     lines += [line for text in (claim.departs, claim.note) if text for line in ("", text)]

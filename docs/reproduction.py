@@ -1,4 +1,4 @@
-"""Take over the results of ``artkit reproduce`` into the documentation: ``python docs/reproduction.py FOLDER``.
+"""Take over the results of ``artkit reproduce --quick`` into the documentation: ``python docs/reproduction.py FOLDER``.
 
 Writes the results to ``docs/reproduction.json`` and the pictures to ``docs/images/reproduction``; `docs/generate.py`
 makes the page of them.
@@ -23,17 +23,22 @@ _SIDE_PX = 320
 
 
 def main(folder: Path) -> None:
-    """Copy the results and the pictures of a folder of `artkit reproduce`."""
+    """Copy the results and the pictures of a folder of `artkit reproduce`, of claims as they are now."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    write_text(RESULTS, (folder / "results.json").read_text(encoding="utf-8"))
-    for outcome in json.loads(RESULTS.read_text(encoding="utf-8")):
-        claim = all_claims()[outcome["claim"]]
+    claims, kept = all_claims(), []
+    for outcome in json.loads((folder / "results.json").read_text(encoding="utf-8")):
+        claim = claims[outcome["claim"]]
+        if list(claim.quick) != outcome["commands"]:
+            continue
+        # Messages may name folders of this machine.
+        kept.append({key: outcome[key] for key in ("claim", "status", "seconds", "values", "version")})
         file = folder / claim.name / claim.picture
         if claim.picture and file.is_file():
             with Image.open(file) as opened:
                 picture = opened.convert("RGB")
             picture.thumbnail((_SIDE_PX, _SIDE_PX))
             picture.save(IMAGES / f"{claim.name}.jpg", quality=85, optimize=True)
+    write_text(RESULTS, json.dumps(kept, indent=1) + "\n")
 
 
 if __name__ == "__main__":

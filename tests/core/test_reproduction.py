@@ -141,9 +141,12 @@ def test_results_are_taken_over_into_the_documentation(
     monkeypatch.setattr(module, "IMAGES", tmp_path / "images")
     (tmp_path / "out/panda/panda").mkdir(parents=True)
     Image.new("RGBA", (640, 480), "red").save(tmp_path / "out/panda/panda/painting.png")
-    results = [{"claim": "panda", "status": "reproduced"}, {"claim": "bee", "status": "failed"}]
-    (tmp_path / "out/results.json").write_text(json.dumps(results))
+    common = {"seconds": 2.0, "values": [3.0], "version": "0", "message": f"in {tmp_path}"}
+    panda = {**common, "claim": "panda", "status": "reproduced", "commands": list(all_claims()["panda"].quick)}
+    outdated = {**common, "claim": "bee", "status": "failed", "commands": ["doctor"]}
+    (tmp_path / "out/results.json").write_text(json.dumps([panda, outdated]))
     module.main(tmp_path / "out")
-    assert json.loads((tmp_path / "reproduction.json").read_text()) == results
+    (kept,) = json.loads((tmp_path / "reproduction.json").read_text())
+    assert kept == {"claim": "panda", "status": "reproduced", "seconds": 2.0, "values": [3.0], "version": "0"}
     assert Image.open(tmp_path / "images/panda.jpg").size == (320, 240)
     assert not (tmp_path / "images/bee.jpg").exists()
