@@ -155,6 +155,19 @@ def test_a_background_that_is_no_picture_is_an_error(
     assert not (tmp_path / "out").exists()
 
 
+def test_the_padding_of_a_target_has_the_colour_of_the_background(toy: Any, recipe_file: Callable[..., Path]) -> None:
+    file = recipe_file(
+        'size = [40, 40]\nbackground = "target"\n[renderer]\ntype = "toy-blob"\n'
+        '[objective.look]\ntype = "pixel"\ntarget = "red.png"\nfit = "contain"\n'
+    )
+    Image.new("RGB", (40, 10), (200, 40, 0)).save(file.with_name("red.png"))
+    task = PaintingTask(read_recipe([file]), torch.device("cpu"))
+    red = torch.tensor([200, 40, 0]) / 255
+    torch.testing.assert_close(task.scene.background, red)
+    assert task.scene.target is not None
+    torch.testing.assert_close(task.scene.target.pixels, red.view(1, 3, 1, 1).expand(1, 3, 40, 40))
+
+
 def test_agents_are_not_trained_on_a_picture(photo: Path, recipe_file: Callable[..., Path]) -> None:
     file = recipe_file(f'[data]\ntype = "folder"\npath = "{photo.parent}"\n[objective.match]\ntype = "pixel"\n')
     with pytest.raises(UsageError, match="background: agents are trained on a colour"):

@@ -7,15 +7,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from artkit.errors import ArtkitError, UsageError
 from artkit.imaging.background_image import MAX_BACKGROUND_SIDE, BackgroundImage
-from artkit.imaging.loading import load_rgb, shape_note
+from artkit.imaging.loading import load_rgb, load_target_image, shape_note
+from artkit.interfaces.scene import Scene
 from artkit.output.export import open_painting
 from artkit.output.finished_picture import possible_scale
+from artkit.recipes.recipe import Recipe
 
 _MAX_SCALE = 8
 """Size at which the painting of an earlier run is rendered, relative to the new one."""
+
+_SAMPLE_SIZE = (512, 512)
+"""Width and height in px to which a target is reduced before its mean colour is computed."""
 
 
 def load_background(path: Path, size: tuple[int, int], device: torch.device, notes: list[str]) -> BackgroundImage:
@@ -32,6 +38,18 @@ def load_background(path: Path, size: tuple[int, int], device: torch.device, not
     if note := shape_note(full_size, size):
         notes.append(f"{path}: {note}")
     return BackgroundImage.from_image(image, size, device)
+
+
+def colour_of_padded_target(recipe: Recipe, scene: Scene) -> Tensor | None:
+    """Return the mean colour (3,) of the first target if it is padded; None if it fills the picture.
+
+    It is known before the target is loaded, since its padding has that colour when the background is ``"target"``.
+    """
+    configs = [block.config for block in recipe.named["objective"].values()]
+    config = next((config for config in configs if isinstance(getattr(config, "target", None), Path)), None)
+    if config is None or getattr(config, "fit", "") != "contain":
+        return None
+    return load_target_image(config.target, _SAMPLE_SIZE, "stretch").pixels.mean((0, 2, 3)).to(scene.device)
 
 
 def _render_run(folder: Path, size: tuple[int, int]) -> Image.Image:

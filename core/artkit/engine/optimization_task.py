@@ -15,7 +15,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from artkit.engine.background import load_background
+from artkit.engine.background import colour_of_padded_target, load_background
 from artkit.engine.optimizer import LazyAdam
 from artkit.engine.task import Task, read_losses
 from artkit.errors import UsageError
@@ -67,6 +67,8 @@ class OptimizationTask(Task):
         scene.canvas = self.canvas = cast(Canvas, self._build_block("canvas"))
         self.data: Data | None = self._build_block("data") if "data" in recipe.blocks else None
         scene.data = self.data
+        padding = colour_of_padded_target(recipe, scene) if recipe.settings.background == "target" else None
+        scene.background = scene.background if padding is None else padding
         self.objectives: dict[str, Objective] = {
             name: build_component("objective", block.type, block.config, scene).to(device)
             for name, block in recipe.named["objective"].items()
@@ -74,7 +76,7 @@ class OptimizationTask(Task):
         scene.target = next((o.target for o in self.objectives.values() if o.target), None)
         if self.canvas.uses_target and scene.target is not None:
             self.canvas.phases = self.canvas.layout(scene)
-        if recipe.settings.background == "target":
+        if recipe.settings.background == "target" and padding is None:
             scene.background = self._target_colour()
         self.constraints = {
             name: self._build_constraint(name, block).to(device) for name, block in recipe.named["constraint"].items()
