@@ -56,10 +56,8 @@ class Palette(Constraint):
         super().__init__(config, scene)
         self._indices = dimension_indices(scene, self.name, *COLOUR)
         if config.image:
-            pixels = load_target_image(config.image, (_SAMPLE_SIDE, _SAMPLE_SIDE), "stretch", notes=scene.notes).pixels[
-                0
-            ]
-            palette = _cluster_colours(pixels.flatten(1).T, config.count)
+            sample = load_target_image(config.image, (_SAMPLE_SIDE, _SAMPLE_SIDE), "stretch", notes=scene.notes)
+            palette = _cluster_colours(sample.pixels[0].flatten(1).T, config.count)
         else:
             palette = torch.tensor(config.colours)
         self.register_buffer("_palette", palette.to(scene.device), persistent=False)
