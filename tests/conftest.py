@@ -58,9 +58,24 @@ def device(request: pytest.FixtureRequest) -> Iterator[Any]:
         with simulated_gpu() as simulated:
             yield simulated
     else:
+        import torch
+
         chosen = choose_device(name)
+        torch.backends.cudnn.allow_tf32 = False  # convolutions as exact as on the CPU
         with on_device(chosen):
             yield chosen
+
+
+@pytest.fixture
+def gpu(device: Any) -> Iterator[Any]:
+    """The GPU of ``--device``, or a simulated one."""
+    from artkit.testing import simulated_gpu
+
+    if device.type == "cpu":
+        with simulated_gpu() as simulated:
+            yield simulated
+    else:
+        yield device
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -22,6 +22,33 @@ def _patch_count(layer: TileLattice) -> int:
     return layer.rows * layer.columns if layer.cells is None else len(layer.cells[0])
 
 
+TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-5, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
+def test_a_device_composites_as_the_cpu_does(gpu: torch.device, dtype: torch.dtype) -> None:
+    generator, layers = torch.Generator().manual_seed(0), _layers()
+    inputs = [torch.rand(1, 3, 6, 6, generator=generator)]
+    for layer in layers:
+        count, side = _patch_count(layer), layer.patch_size
+        inputs += [torch.rand(1, count, c, s, s, generator=generator) for c, s in ((3, 1), (1, side))]
+
+    def results(device: torch.device | str, dtype: torch.dtype) -> list[Tensor]:
+        leaves = [tensor.to(device, dtype).requires_grad_() for tensor in inputs]
+        picture = composite(leaves[0], layers, leaves[1:])
+        picture.square().sum().backward()
+        return [
+            picture.detach().cpu().double(),
+            *(leaf.grad.cpu().double() for leaf in leaves if leaf.grad is not None),
+        ]
+
+    expected = results("cpu", torch.float64)
+    assert len(expected) == 1 + len(inputs)
+    for actual, reference in zip(results(gpu, dtype), expected, strict=True):
+        tolerance = TOLERANCES[dtype]
+        torch.testing.assert_close(actual, reference, rtol=tolerance, atol=tolerance * float(reference.abs().max()))
+
+
 @pytest.mark.parametrize("per_pixel", [False, True], ids=["colour per stroke", "colour per pixel"])
 def test_gradients_equal_finite_differences(per_pixel: bool) -> None:
     generator = torch.Generator().manual_seed(0)

@@ -93,6 +93,9 @@ RECIPES = {
     "windows": PAINTING.replace("size = [40, 32]", "size = [136, 64]\nwindow = 120").replace('"content"', '"pixel"'),
     "candidates": PAINTING + 'rotate = 3.0\n[agent]\ntype = "free"\ndrafts = 2\nchoose = 1.0\n',
     "constraints": PAINTING + '[constraint.one]\ntype = "connected"\n[constraint.two]\ntype = "grayscale"\n',
+    "adaptive": PAINTING.replace(
+        'type = "grid"\ntile = 16\noverlap = 8\nstrokes = 2', 'type = "adaptive"\nstrokes = 30'
+    ),
     "picture": PICTURE,
     "agent": AGENT,
     "gan": TRAINING.format("gan") + "listen = 100\n",
@@ -122,18 +125,18 @@ def make_task(recipe: Any, device: torch.device, folder: Path) -> Task:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_step_on_a_device_has_the_losses_of_the_cpu_and_waits_once(
-    name: str, recipe_of: Callable[..., Any], tmp_path: Path
+    name: str, recipe_of: Callable[..., Any], tmp_path: Path, gpu: torch.device
 ) -> None:
     pytest.importorskip("triton")
     recipe = recipe_of(name)
     task = make_task(recipe, torch.device("cpu"), tmp_path / "cpu")
     expected = [task.step(step) for step in range(3)]
-    with testing.simulated_gpu() as gpu:
-        task = make_task(recipe, gpu, tmp_path / "gpu")
-        losses = [task.step(step) for step in range(2)]
-        with testing.record_synchronisations() as found:
-            losses.append(task.step(2))
-    assert losses == [pytest.approx(each, rel=1e-4) for each in expected]
+    task = make_task(recipe, gpu, tmp_path / "gpu")
+    losses = [task.step(step) for step in range(2)]
+    with testing.record_synchronisations() as found:
+        losses.append(task.step(2))
+    simulated = gpu.index == 63
+    assert losses == [pytest.approx(each, rel=1e-4 if simulated else 2e-2) for each in expected]
     assert len(found) == 1, "\n".join(found)
     assert found[0].startswith("copy to the CPU at engine/task.py")
 
@@ -141,7 +144,7 @@ def test_a_step_on_a_device_has_the_losses_of_the_cpu_and_waits_once(
 @pytest.mark.parametrize("name", ["strokes", "windows", "agent"])
 @pytest.mark.parametrize("first", ["cpu", "gpu"])
 def test_a_run_is_resumed_on_another_device(
-    name: str, first: str, recipe_of: Callable[..., Any], tmp_path: Path
+    name: str, first: str, recipe_of: Callable[..., Any], tmp_path: Path, gpu: torch.device
 ) -> None:
     pytest.importorskip("triton")
     recipe, cpu = recipe_of(name, "steps=2"), torch.device("cpu")
@@ -155,8 +158,7 @@ def test_a_run_is_resumed_on_another_device(
 
     if first == "cpu":
         part(cpu, stop=True)
-    with testing.simulated_gpu() as gpu:
-        resumed = part(gpu, stop=first == "gpu")
+    resumed = part(gpu, stop=first == "gpu")
     if first == "gpu":
         resumed = part(cpu, stop=False)
-    assert resumed.losses == pytest.approx(whole.losses, rel=1e-4)
+    assert resumed.losses == pytest.approx(whole.losses, rel=1e-4 if gpu.index == 63 else 2e-2)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 
+import torch
 from torch import Tensor
 
 from artkit.interfaces.scene import Scene
 from artkit.testing.assertions import expect, expect_close
-from artkit.testing.device import current_device, record_synchronisations
+from artkit.testing.device import current_device, on_device, record_synchronisations
 from artkit.testing.simulated_gpu import simulated_gpu
 
+_REAL_GPU_TOLERANCE = 1e-2
 _MAX_LINES = 12  # of a message
 
 Step = Callable[[], Mapping[str, Tensor | None]]
@@ -19,15 +22,18 @@ Step = Callable[[], Mapping[str, Tensor | None]]
 
 
 def expect_same_on_gpu(build: Callable[[], tuple[Scene, Step]], synchronises: bool, atol: float = 1e-4) -> None:
-    """Raise AssertionError unless a component computes the same on a simulated GPU as on the CPU.
+    """Raise AssertionError unless a component computes the same on a GPU as on the CPU.
+
+    The GPU is that on which the kit runs its checks (`on_device`), or a simulated one.
 
     build: builds the component for a new scene, and returns the scene and a step. synchronises: whether a step may wait
     for the GPU; otherwise its second call, after caches are filled, must not.
     """
-    if current_device().type != "cpu":
-        return  # all checks run on a GPU already
-    expected = build()[1]()
-    with simulated_gpu() as gpu:
+    device = current_device()
+    with on_device(torch.device("cpu")):
+        expected = build()[1]()
+    with simulated_gpu() if device.type == "cpu" else nullcontext(device) as gpu:
+        atol = atol if device.type == "cpu" else _REAL_GPU_TOLERANCE  # it rounds otherwise
         scene, step = build()
         expect(scene.device == gpu, "the check needs a scene of artkit.testing.scene, which is made for the GPU")
         for name, value in step().items():
