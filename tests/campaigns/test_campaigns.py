@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ import pytest
 from artkit.errors import ArtkitError
 
 FOLDER = Path(__file__).parent
-NAMES = ("brushes", "checkpoints", "recipes", "strokes", "weights")
+NAMES = ("brushes", "checkpoints", "data", "recipes", "strokes", "weights")
 
 SHORT_FORM = """
 import importlib, json, os, sys
@@ -86,7 +87,7 @@ def _raise(error: Exception) -> Callable[[random.Random], None]:
         (_raise(ArtkitError("")), "unreadable message"),
         (_raise(ArtkitError("a\n" * 20_000)), "unreadable message"),
         (lambda rng: time.sleep(60), "hang: more than"),
-        (lambda rng: os.abort(), "crash: exit status -6"),
+        (lambda rng: os.kill(os.getpid(), signal.SIGKILL), "crash: exit status -9"),
         (lambda rng: bytearray(3 << 30), "MemoryError in"),
     ],
     ids=["exception", "empty message", "endless message", "hang", "crash", "memory"],

@@ -196,8 +196,23 @@ def _damage(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
         _damage(lambda saved: saved["state"].update(before="x")),
         _damage(lambda saved: saved["state"]["agent"]["parameters_of_actions"].fill_(float("nan"))),
         _damage(lambda saved: saved["state"]["optimizer"].update(state=3)),
+        _damage(lambda saved: saved["state"]["optimizer"]["state"][0]["square"].fill_(-1.0)),
+        _damage(lambda saved: saved["state"]["optimizer"]["state"][0].update(mean=torch.zeros(1))),
     ],
-    ids=["step", "negative", "width", "columns", "size", "order", "shift", "before", "not numbers", "optimizer"],
+    ids=[
+        "step",
+        "negative",
+        "width",
+        "columns",
+        "size",
+        "order",
+        "shift",
+        "before",
+        "not numbers",
+        "optimizer",
+        "negative",
+        "shape",
+    ],
 )
 def test_a_damaged_state_is_an_error(start: Start, tmp_path: Path, damage: Callable[[Path], None]) -> None:
     start(tmp_path / "out", "steps=2")

@@ -71,11 +71,16 @@ class LazyAdam(torch.optim.Optimizer):
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore a state by copying it into the existing tensors, which may be memory-mapped."""
+        """Restore a state by copying it into the existing tensors, which may be memory-mapped.
+
+        Raises ValueError if it cannot be one of Adam.
+        """
         parameters = [parameter for group in self.param_groups for parameter in group["params"]]
         for index, saved in state_dict["state"].items():
             state = self._parameter_state(parameters[int(index)])
             for name, tensor in saved.items():
+                if tensor.shape != state[name].shape or (name != "mean" and (tensor < 0).any()):
+                    raise ValueError(f"the optimiser's {name} is damaged")
                 state[name].copy_(tensor)
         for group, saved_group in zip(self.param_groups, state_dict["param_groups"], strict=True):
             group["lr"] = saved_group["lr"]
