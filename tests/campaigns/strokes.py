@@ -47,6 +47,9 @@ def prepare(folder: Path) -> Case:
     save_png(torch.rand(3, 48, 64, generator=generator), folder / "background" / "base.png")
     tree = json.loads((folder / "gan" / STROKES_FILE).read_text())
     (folder / "background" / STROKES_FILE).write_text(json.dumps({**tree, "background_image": "base.png"}))
+    (folder / "sparse").mkdir()
+    sparse = [[0, -8, -8, 32, 2, 3, 32, [0, 2, 3, 5]], [4, 0, 0, 64, 1, 1, 48]]
+    (folder / "sparse" / STROKES_FILE).write_text(json.dumps({**tree, "phases": sparse}))
     (folder / "array").mkdir()
     values = [list(stroke["action"].values()) for stroke in tree["strokes"]]
     np.save(folder / "array" / "strokes.npy", np.array(values, np.float32))
