@@ -85,12 +85,16 @@ class Omniglot(CharacterData):
         return pixels, np.array([label for label, _ in selected], np.int64)
 
 
+_ZIP_ERRORS = (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
+"""What `zipfile` raises for damaged files; a NotImplementedError, for a later version of the format, is one of them."""
+
+
 def _list_zip(file: Path) -> list[tuple[str, str]]:
     """Return the class and the name of each image in a zip file. Raises UsageError if it cannot be read."""
     try:
         with zipfile.ZipFile(file) as archive:
             members = [member for member in archive.infolist() if "__MACOSX" not in member.filename]
-    except (OSError, zipfile.BadZipFile) as error:
+    except _ZIP_ERRORS as error:
         raise UsageError(f"data.path: {file} is not a valid zip file: {error}") from None
     return _select_images(file, (member.filename for member in members if member.file_size <= _MAX_FILE_BYTES))
 
@@ -118,5 +122,5 @@ def _read_files(source: Path, names: list[str]) -> Iterator[tuple[str, bytes]]:
         for name in names:
             try:
                 yield name, archive.read(name)
-            except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            except _ZIP_ERRORS as error:
                 raise UsageError(f"data: {name} in {source} is damaged: {error}") from None

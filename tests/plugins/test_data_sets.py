@@ -267,6 +267,16 @@ def test_invalid_images_of_omniglot_are_reported(make: Make, files: Any, tmp_pat
 
 
 # ---------------------------------------------------------------------------------------------------------- image size
+def test_a_zip_of_a_later_version_is_reported(make: Make, files: Any, tmp_path: Path) -> None:
+    file = tmp_path / "images.zip"
+    files.write_omniglot(file, files.omniglot(1, 2, 2))
+    content = bytearray(file.read_bytes())
+    content[content.index(b"PK\x01\x02") + 6] = 255  # the version that is needed to read it
+    file.write_bytes(content)
+    with pytest.raises(UsageError, match=r"images\.zip is not a valid zip file"):
+        make("omniglot", path=file)
+
+
 def test_characters_keep_their_aspect_ratio(make: Make, files: Any, tmp_path: Path) -> None:
     files.write_mnist(tmp_path, "t10k", files.characters(10), ".gz")
     narrow, _ = load_all(make("kmnist", (40, 40), path=tmp_path))
