@@ -91,6 +91,13 @@ GALLERY = {
         Picture("light", "Jellyfish", "light"),
         Picture("light-volcano", "Volcano", "light", ('objective.see.class="volcano"',)),
     ),
+    "Styles": (
+        Picture("portrait", "A portrait, with small strokes in the face", "portrait"),
+        Picture("charcoal", "Charcoal and white chalk", "style/charcoal"),
+        Picture("poster", "Five colours", "style/poster"),
+        Picture("oil", "Broad acrylic", "style/oil"),
+        Picture("night", "On black ground", "style/night"),
+    ),
     "Other recipes": (
         Picture("six", "Six colours, opaque strokes, coarse to fine", "six"),
         Picture("chimera", "A cup of coffee, optimised for the class sea anemone", "chimera"),
