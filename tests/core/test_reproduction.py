@@ -150,3 +150,11 @@ def test_results_are_taken_over_into_the_documentation(
     assert kept == {"claim": "panda", "status": "reproduced", "seconds": 2.0, "values": [3.0], "version": "0"}
     assert Image.open(tmp_path / "images/panda.jpg").size == (320, 240)
     assert not (tmp_path / "images/bee.jpg").exists()
+
+
+def test_quick_and_full_results_have_folders_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for options, folder in ((["--quick"], "reproduction-quick"), ([], "reproduction"), (["--out", "mine"], "mine")):
+        result = CliRunner().invoke(cli, ["reproduce", "spiral", *options])
+        assert result.exit_code == 0, result.output
+        assert (tmp_path / folder / "index.html").is_file()

@@ -20,12 +20,10 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    default=Path("reproduction"),
-    show_default=True,
-    help="Folder of the results.",
+    help="Folder of the results. Default: reproduction, or reproduction-quick.",
 )
 @click.option("--list", "only_list", is_flag=True, help="List the claims.")
-def reproduce(claim: str | None, quick: bool, out: Path, only_list: bool) -> None:
+def reproduce(claim: str | None, quick: bool, out: Path | None, only_list: bool) -> None:
     """Check the claims of the paper, one or all.
 
     Each claim is a list of commands and the figures that are expected of them. What was checked already is not run
@@ -36,6 +34,7 @@ def reproduce(claim: str | None, quick: bool, out: Path, only_list: bool) -> Non
     from artkit.reproduction.claims import all_claims, find_claims
 
     claims = find_claims(claim)
+    out = out or Path("reproduction-quick" if quick else "reproduction")
     if only_list:
         for item in claims:
             minutes = "not attempted" if item.not_reproduced else format_duration(item.minutes * 60)
