@@ -101,7 +101,7 @@ def test_weights_file_is_small_enough_to_ship(file: Path) -> None:
 
 
 def test_error_for_weights_of_another_brush_or_network(file: Path, tmp_path: Path, scene: Callable[..., Scene]) -> None:
-    with pytest.raises(UsageError, match="of the brush classic/pen, not classic/charcoal"):
+    with pytest.raises(UsageError, match="with the brush classic/pen, not classic/charcoal"):
         Vae(Vae.Config(weights=file, brush="classic/charcoal"), scene())
     other = tmp_path / "other.safetensors"
     weights.save(torch.nn.Linear(2, 2), METADATA, other)
