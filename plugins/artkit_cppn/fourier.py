@@ -10,6 +10,7 @@ from torch import Tensor
 
 from artkit import Config as BaseConfig
 from artkit import Scene
+from artkit.devices import to_device
 from artkit_cppn.coordinate_renderer import CoordinateRenderer, array_space, to_unit_variance
 
 _COLOUR_CORRELATION = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
@@ -38,7 +39,7 @@ class Fourier(CoordinateRenderer):
         self._shape = (3, 2, 2 * config.waves + 1, config.waves + 1)
         self.space = array_space(f"fourier-{config.waves}", *self._shape)
         mix = torch.tensor(_COLOUR_CORRELATION)
-        self._mix = (mix / mix.norm(dim=0).max()).to(scene.device)
+        self._mix = mix / mix.norm(dim=0).max()
 
     def colours_at(self, actions: Tensor, x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
         waves, longer_side = self.config.waves, max(size)
@@ -52,4 +53,5 @@ class Fourier(CoordinateRenderer):
         columns = torch.polar(torch.ones_like(phase_x), phase_x)[:, None]  # (m, 1, kx, w)
         rows = torch.polar(torch.ones_like(phase_y), phase_y)[:, None]  # (m, 1, h, ky)
         value = (rows @ (spectrum @ columns)).real
-        return torch.sigmoid(torch.einsum("ij,mjhw->mihw", self._mix.to(actions), value))
+        mix = to_device(self._mix, actions.device).to(actions.dtype)
+        return torch.sigmoid(torch.einsum("ij,mjhw->mihw", mix, value))
