@@ -56,8 +56,10 @@ class Local(Executor):
 
     @property
     def threads(self) -> int:
-        """The number of threads of each worker."""
-        return self.config.threads or max(1, _cores() // self.workers)
+        """The number of threads of each worker: no more than OMP_NUM_THREADS allows a process, if it is set."""
+        limit = os.environ.get("OMP_NUM_THREADS", "")
+        share = max(1, _cores() // self.workers)
+        return self.config.threads or (max(1, min(share, int(limit))) if limit.isdigit() else share)
 
     def execute(self, jobs: Sequence[Job]) -> Iterator[JobEvent]:
         waiting, deaths = deque(jobs), Counter[str]()

@@ -86,9 +86,13 @@ def _cpu_seconds() -> float:
 
 def measure_overhead(folder: Path, settings: Sequence[str]) -> None:
     """Print what `artkit sweep` takes beyond `artkit run`."""
+    before = _cpu_seconds()
     run = command_seconds("run", "photo", *_options(settings), "--out", f"{folder}/run")
+    between = _cpu_seconds()
     sweep = command_seconds("sweep", "photo", *_options(settings), "--workers", "1", "--out", f"{folder}/sweep")
+    run_cpu, sweep_cpu = between - before, _cpu_seconds() - between
     print(f"artkit run {run:.1f} s, artkit sweep {sweep:.1f} s: {sweep - run:.1f} s more, {sweep / run - 1:.1%}")
+    print(f"processor time {run_cpu:.1f} s and {sweep_cpu:.1f} s: {sweep_cpu - run_cpu:.1f} s more")
 
 
 def measure_kills(folder: Path, runs: int, kills: int, settings: Sequence[str]) -> None:

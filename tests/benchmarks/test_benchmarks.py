@@ -154,6 +154,20 @@ def test_classes(tmp_path: Path) -> None:
     assert "of 2 classes" in first
 
 
+@pytest.mark.slow
+def test_sweep() -> None:
+    small = ["--set", "size=[64, 48]", "--set", "steps=2", "--set", "canvas.strokes=1"]
+    _, _, one, two, alone, ratio, over_loop = run(
+        "sweep", "workers", "--runs", "3", "--repeats", "1", *small
+    ).splitlines()
+    for line in (one, two, alone):
+        assert all(float(number) > 0 for number in line.split()[2:])
+    assert float(ratio.split()[-1]) > 0
+    assert float(over_loop.split()[-1]) > 0
+    assert "1 kills in" in (killed := run("sweep", "kills", "--runs", "2", "--kills", "1", *small))
+    assert "2 of 2 runs have the same bytes" in killed
+
+
 def test_discovery() -> None:
     result = json.loads(run("discovery", "--plugins", "3", "--runs", "1"))
     assert result["plugins"] == 3

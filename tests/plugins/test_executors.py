@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from artkit import ArtkitError, Job, UsageError
+from artkit.cli.main import cli
 from artkit_executors.local import Local
 from artkit_executors.ray import Ray
 
@@ -34,7 +36,7 @@ def print_something():
 """
 
 PAUSED = """
-steps = 30
+steps = 20
 size = [40, 24]
 [canvas]
 tile = 16
@@ -65,9 +67,12 @@ def results(executor: Any, jobs: list[Job]) -> list[Any]:
 
 def test_threads_are_divided_and_gpus_are_assigned(jobs: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("artkit_executors.local._cores", lambda: 9)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     names = ["OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"]
     both = [Job(name, f"{jobs}:environment", {"names": names}) for name in "ab"]
     assert results(Local(Local.Config(), 2), both) == [["4", os.environ.get(names[1])]] * 2
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert Local(Local.Config(), 2).threads == 2
     assert sorted(results(Local(Local.Config(threads=3, gpus=(5, 7)), 2), both)) == [["3", "5"], ["3", "7"]]
 
 
@@ -119,8 +124,8 @@ def test_interrupted_and_killed_sweeps_resume_with_the_same_bytes(
 ) -> None:
     """Workers are killed, then the command is interrupted, then it is killed; resuming does what is left."""
     recipe = recipe_file(PAUSED)
-    whole = [sys.executable, "-m", "artkit", "sweep", str(recipe), "--seeds", "3", "--workers", "2"]
-    command = [*whole, "--executor-set", "threads=1", "--out", str(tmp_path / "out"), "--resume"]
+    options = ["--workers", "2", "--executor-set", "threads=1", "--out", str(tmp_path / "out"), "--resume"]
+    command = [sys.executable, "-m", "artkit", "sweep", str(recipe), "--seeds", "2", *options]
 
     def rows() -> list[dict[str, Any]]:
         table = tmp_path / "out/sweep.jsonl"
@@ -150,12 +155,13 @@ def test_interrupted_and_killed_sweeps_resume_with_the_same_bytes(
 
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
-    assert [row["status"] for row in rows()] == ["finished"] * 3
-    subprocess.run([*whole, "--out", "undisturbed"], check=True, capture_output=True, cwd=tmp_path)
-    for seed in range(3):
+    assert [row["status"] for row in rows()] == ["finished"] * 2
+    for seed in range(2):
+        alone = tmp_path / f"alone-{seed}"
+        arguments = ["run", str(recipe), "--set", f"seed={seed}", "--out", str(alone)]
+        assert CliRunner().invoke(cli, arguments).exit_code == 0
         for name in ("painting.png", "strokes.json", "checkpoint.safetensors"):
-            file = f"seed={seed}/{name}"
-            assert (tmp_path / "out" / file).read_bytes() == (tmp_path / "undisturbed" / file).read_bytes(), file
+            assert (tmp_path / f"out/seed={seed}" / name).read_bytes() == (alone / name).read_bytes(), name
 
 
 def test_without_ray_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
