@@ -15,7 +15,6 @@ from artkit import Scene, StrokeLog, UsageError, Window, open_painting
 from artkit.engine.painting_task import PaintingTask
 from artkit.engine.run import Run
 from artkit.recipes.reading import read_recipe
-from artkit.registry.plugin_registry import get_registry
 from artkit_cppn import coordinate_renderer
 
 SIZE = (72, 50)
@@ -186,7 +185,6 @@ def test_stroke_constraints_are_rejected(build: Callable[..., Any], renderer: st
         build(renderer).make("constraint", "grayscale")
 
 
-def test_name_of_the_action_space_depends_on_its_size() -> None:
-    fourier = get_registry().component("renderer", "fourier")
-    names = {fourier(fourier.Config(waves=waves), None).space.name for waves in (3, 4)}
+def test_name_of_the_action_space_depends_on_its_size(scene: Callable[..., Scene]) -> None:
+    names = {scene().make("renderer", "fourier", waves=waves).space.name for waves in (3, 4)}
     assert len(names) == 2

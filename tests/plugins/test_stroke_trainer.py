@@ -128,7 +128,7 @@ def test_error_for_weights_of_another_action_space_or_architecture(
     with pytest.raises(UsageError, match=r"mypaint-discrete-1.*mypaint-stroke-1"):
         scene().make("renderer", "gan", weights=discrete)
     vae = train(write_recipe("vae"), tmp_path / "vae").outputs[0]
-    with pytest.raises(UsageError, match=r"incomplete: they lack reach"):
+    with pytest.raises(UsageError, match="incomplete: they lack channels"):
         scene().make("renderer", "gan", weights=vae)
 
 
