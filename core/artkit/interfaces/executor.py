@@ -24,6 +24,12 @@ class Job:
     ``artkit.sweep.job:paint``. arguments: its keyword arguments. The function yields reports of its progress and
     returns a result. Arguments, reports and result consist of what JSON can hold. A function that is closed early saves
     its work; called again with the same arguments, it continues.
+
+    Examples:
+        >>> import artkit
+        >>> job = artkit.Job("three", "artkit.sample_jobs:count", {"steps": 3})
+        >>> [event.kind for event in job.run()]
+        ['started', 'progress', 'progress', 'progress', 'finished']
     """
 
     name: str
@@ -65,6 +71,11 @@ class JobEvent:
     job: its name. kind and value: ``started``; ``progress`` with what its function yielded; ``finished`` with what it
     returned; ``failed`` with the strings ``error``, ``hint`` and ``traceback``, of which the last two may be empty; and
     ``restarted`` with a string, after the death of the process that ran it.
+
+    Examples:
+        >>> import artkit
+        >>> list(artkit.Job("two", "artkit.sample_jobs:count", {"steps": 2}).run())[-1]
+        JobEvent(job='two', kind='finished', value=[1, 2])
     """
 
     job: str
@@ -77,6 +88,17 @@ class Executor(Component, ABC):
 
     workers: the number of jobs that run at the same time. isolated: whether jobs run in processes of their own, whose
     death `execute` survives. on_this_machine: whether all jobs share the memory of this machine.
+
+    Examples:
+        >>> import artkit
+        >>> class Here(artkit.Executor):
+        ...     name = "here"
+        ...     def execute(self, jobs):
+        ...         for job in jobs:
+        ...             yield from job.run()
+        >>> with Here(Here.Config()) as executor:
+        ...     [e.value for e in executor.execute([artkit.Job("one", "artkit.sample_jobs:count", {"steps": 1})])]
+        [None, 1, [1]]
     """
 
     isolated: ClassVar[bool] = False
