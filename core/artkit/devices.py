@@ -19,6 +19,11 @@ def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     """Return a tensor on a device; from the CPU to a GPU it is copied without waiting for the GPU.
 
     ``tensor.to(device)`` would wait until the GPU has finished all that is queued.
+
+    Examples:
+        >>> import artkit, torch
+        >>> artkit.to_device(torch.zeros(2), torch.device("cpu")).shape
+        torch.Size([2])
     """
     return tensor.to(device, non_blocking=device.type == "cuda")
 

@@ -80,7 +80,7 @@ def test_unknown_painters_and_brushes_are_named(toy: Any) -> None:
         artkit.painter("gam")
     with pytest.raises(UsageError, match="classic/drybrush"):
         artkit.brush("classic/drybrush")
-    with pytest.raises(UsageError, match="available: classic/brush"):
+    with pytest.raises(UsageError, match="choose another brush: classic/brush"):
         artkit.painter("gan", brush="deevad/liner")
     with pytest.raises(UsageError, match="paints a whole picture"):
         artkit.painter("pixels")
