@@ -154,8 +154,8 @@ class MyPaint(Renderer):
         """
         corners = place.origin.cpu().numpy() + (np.array([region.x, region.y]) - place.margin)
         paths = trace_actions(actions, place.origin, place.side, place.stroke_index, place.seed)
-        if self.painter.brush.colour_setting:
-            painted = self._engine.paint_coloured(paths, corners, region.width, region.height).transpose(0, 3, 1, 2)
+        if isinstance(self.painter, Engine):
+            painted = self.painter.paint_patches(paths, corners, region.width, region.height)
         else:
             painted = self.painter.paint(paths, corners, region.width, region.height)[:, None]
         return torch.from_numpy(painted).to(actions.device).to(actions.dtype) / ONE

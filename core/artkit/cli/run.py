@@ -73,15 +73,14 @@ def run(
 
 def _recipes_and_picture(arguments: Sequence[Path]) -> tuple[list[Path], Path | None]:
     """Divide the arguments into recipes and a picture. Raises UsageError for several pictures or a missing one."""
-    from artkit.recipes.picture import PICTURE_RECIPE, is_picture
+    from artkit.recipes.picture import recipes_and_pictures
 
-    pictures = [argument for argument in arguments if is_picture(argument)]
+    recipes, pictures = recipes_and_pictures(arguments)
     if len(pictures) > 1:
         raise UsageError(f"a run paints one picture, and these are {len(pictures)}: {', '.join(map(str, pictures))}")
     if pictures and not pictures[0].is_file():
         raise UsageError(f"there is no picture {pictures[0]}")
-    recipes = [argument for argument in arguments if argument not in pictures]
-    return recipes or [Path(PICTURE_RECIPE)] * len(pictures), pictures[0] if pictures else None
+    return recipes, pictures[0] if pictures else None
 
 
 def _common_settings(size: str | None, brush: str | None, steps: int | None) -> list[Tree]:

@@ -47,14 +47,11 @@ def sweep(
     has a table of the results, sweep.jsonl, and a contact sheet of the pictures, index.html.
     """
     from artkit.cli.sweep_progress import show_progress
-    from artkit.recipes.picture import PICTURE_RECIPE, is_picture
+    from artkit.recipes.picture import recipes_and_pictures
     from artkit.recipes.shipped import find_recipe
     from artkit.sweep.plan import plan_sweep
 
-    pictures = [argument for argument in arguments if argument.is_dir() or is_picture(argument)]
-    recipes = [argument for argument in arguments if argument not in pictures]
-    if pictures and not recipes:
-        recipes = [Path(PICTURE_RECIPE)]
+    recipes, pictures = recipes_and_pictures(arguments, folders=True)
     plan = plan_sweep([find_recipe(recipe) for recipe in recipes], settings, over, seeds, pictures)
     for file in plan.skipped[:_MAX_LISTED]:
         click.echo(f"note: {file} is not a picture; it is skipped", err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from artkit import weights
-from artkit.devices import synchronize, to_device
+from artkit.devices import to_device
 from artkit.engine.memory_plan import MemoryPlan
 from artkit.engine.optimization_task import OptimizationTask
 from artkit.errors import ArtkitError, UsageError
@@ -66,7 +65,7 @@ class AgentTrainingTask(OptimizationTask):
     def forecast(self) -> str:
         """See `Task.forecast`; the time is measured by a step that changes nothing."""
         try:
-            duration = f", about {format_duration(self._measure_step() * self.steps)}"
+            duration = f", about {format_duration(self.measure_step() * self.steps)}"
         except torch.OutOfMemoryError:  # the first step will make the batch smaller
             duration = ""
         return (
@@ -74,20 +73,8 @@ class AgentTrainingTask(OptimizationTask):
             f"{self.canvas.stroke_count:,} strokes each, about {self._step_bytes / 2**30:.1f} GB of memory{duration}"
         )
 
-    def _measure_step(self) -> float:
-        generator = self.scene.generator.get_state()
-        indices = torch.arange(self.batch_size) % len(self.dataset)
-        seconds = 0.0
-        try:
-            for _ in range(2):  # the first step initialises caches
-                started = time.perf_counter()
-                self._score(self.view(indices, 0.0))[1].mean().backward()  # type: ignore[no-untyped-call]
-                synchronize(self.scene.device)
-                seconds = time.perf_counter() - started
-        finally:
-            self.optimizer.zero_grad(set_to_none=True)
-            self.scene.generator.set_state(generator)
-        return seconds
+    def _trial_losses(self) -> Tensor:
+        return self._score(self.view(torch.arange(self.batch_size) % len(self.dataset), 0.0))[1]
 
     def step(self, step: int) -> dict[str, float]:
         self._store_random_numbers()

@@ -6,6 +6,7 @@ Building the components of a recipe, the weighted sum of the objectives, the lea
 from __future__ import annotations
 
 import math
+import time
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +16,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from artkit.devices import synchronize
 from artkit.engine.background import colour_of_padded_target, load_background
 from artkit.engine.optimizer import LazyAdam
 from artkit.engine.task import Task, read_losses
@@ -135,6 +137,24 @@ class OptimizationTask(Task):
             for place, component in components.items()
             for key, checksum in component.provenance.items()
         }
+
+    def measure_step(self) -> float:
+        """Return the seconds of a step, from one that changes nothing."""
+        seconds, generator = 0.0, self.scene.generator.get_state()
+        try:
+            for _ in range(2):  # the first step initialises caches
+                started = time.perf_counter()
+                self._trial_losses().sum().backward()  # type: ignore[no-untyped-call]
+                synchronize(self.scene.device)
+                seconds = time.perf_counter() - started
+        finally:
+            self.optimizer.zero_grad(set_to_none=True)
+            self.scene.generator.set_state(generator)
+        return seconds
+
+    @abstractmethod
+    def _trial_losses(self) -> Tensor:
+        """Return the losses (n,) of a typical step, from which `measure_step` computes gradients."""
 
     def _store_random_numbers(self) -> None:
         """Store the state of the random generator at the start of a step, for `_restore_random_numbers`."""

@@ -6,7 +6,6 @@ A step: agent -> constraints -> renderer and canvas -> objectives -> gradient ->
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from artkit import memmap
-from artkit.devices import synchronize
 from artkit.engine.memory_plan import MemoryPlan
 from artkit.engine.optimization_task import OptimizationTask
 from artkit.engine.run_folder import RunFolder
@@ -137,20 +135,9 @@ class PaintingTask(OptimizationTask):
         except torch.OutOfMemoryError:  # the first step will make the windows smaller
             return 0.0
 
-    def measure_step(self) -> float:
-        """Return the seconds of a step, from one that changes nothing."""
-        seconds, generator = 0.0, self.scene.generator.get_state()
+    def _trial_losses(self) -> Tensor:
         window, core = self.windows.at(self.windows.count // 2, (0.0, 0.0))
-        try:
-            for _ in range(2):  # the first step initialises caches
-                started = time.perf_counter()
-                self._score(self._view(window, core, 0.0))[1].sum().backward()  # type: ignore[no-untyped-call]
-                synchronize(self.scene.device)
-                seconds = time.perf_counter() - started
-        finally:
-            self.optimizer.zero_grad(set_to_none=True)
-            self.scene.generator.set_state(generator)
-        return seconds
+        return self._score(self._view(window, core, 0.0))[1]
 
     def step(self, step: int) -> dict[str, float]:
         self._store_random_numbers()

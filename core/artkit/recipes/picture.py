@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,16 @@ def is_picture(file: Path) -> bool:
         return False
     with file.open("rb") as stream:
         return b"\0" in stream.read(_SNIFFED_BYTES)
+
+
+def recipes_and_pictures(arguments: Sequence[Path], folders: bool = False) -> tuple[list[Path], list[Path]]:
+    """Divide the arguments of a command into recipes and pictures; `PICTURE_RECIPE` if there are pictures alone.
+
+    folders: whether a folder stands for the pictures in it.
+    """
+    pictures = [argument for argument in arguments if (folders and argument.is_dir()) or is_picture(argument)]
+    recipes = [argument for argument in arguments if argument not in pictures]
+    return recipes or ([Path(PICTURE_RECIPE)] if pictures else []), pictures
 
 
 def with_picture(tree: Tree, picture: Path) -> Tree:

@@ -25,9 +25,11 @@ from artkit_mypaint.pen_paths import EVENT_SECONDS, PenPaths
 ENGINE_VERSION = "1, libmypaint 1.6"
 """Changes when the strokes of the engine change; and the library whose strokes they are."""
 
+ORIGIN_GRID_PX = 4096
+"""Coordinates of a stroke are relative to a multiple of this, so that they keep their precision."""
+
 _STROKES_AT_A_TIME = 32  # of a thread's task
 _WINDOW_STROKES = 512  # strokes whose dabs are kept at a time while a window is painted
-_ORIGIN_GRID = 4096  # px: coordinates are relative to a multiple of this, so that they keep their precision
 
 _Strokes = tuple[Any, ...]
 Box = tuple[int, int, int, int]
@@ -84,6 +86,16 @@ class Engine:
         Returns patches (m, height, width, 4): RGB premultiplied by alpha, and alpha, where `ONE` is 1.
         """
         return self._paint(paths, corners, np.empty((len(paths), height, width, 4), np.uint16))
+
+    def paint_patches(
+        self, paths: PenPaths, corners: npt.NDArray[np.int64], width: int, height: int
+    ) -> npt.NDArray[np.uint16]:
+        """Paint each of m strokes with the channels that it needs: `paint` (m, 1, height, width), or, of a brush that
+        changes its colour, `paint_coloured` (m, 4, height, width).
+        """
+        if self.brush.colour_setting:
+            return self.paint_coloured(paths, corners, width, height).transpose(0, 3, 1, 2)
+        return self.paint(paths, corners, width, height)[:, None]
 
     def _paint(
         self, paths: PenPaths, corners: npt.NDArray[np.int64], patches: npt.NDArray[np.uint16]
@@ -146,7 +158,7 @@ class Engine:
 
     def _strokes(self, paths: PenPaths) -> tuple[_Strokes, npt.NDArray[np.float64]]:
         """What the kernels need of strokes, and the origin (m, 2) of each stroke's coordinates, px of the picture."""
-        origins = np.rint(paths.points[:, 0, :2] / _ORIGIN_GRID) * _ORIGIN_GRID
+        origins = np.rint(paths.points[:, 0, :2] / ORIGIN_GRID_PX) * ORIGIN_GRID_PX
         points = paths.points.copy()
         points[..., :2] -= origins[:, None]
         log_radius, softness = self.brush.base_values(paths.log_radius)
@@ -164,10 +176,15 @@ class Engine:
 
     def _check(self, status: int) -> None:
         if status < 0:
-            raise UsageError(
-                f'the brush "{self.brush.name}" draws more than {MAX_DABS:,} dabs on one stroke',
-                hint="lower dabs_per_actual_radius, dabs_per_basic_radius or dabs_per_second in its file",
-            )
+            raise too_many_dabs(self.brush, MAX_DABS)
+
+
+def too_many_dabs(brush: Brush, limit: int) -> UsageError:
+    """Return the error for a stroke with more dabs than a limit."""
+    return UsageError(
+        f'the brush "{brush.name}" draws more than {limit:,} dabs on one stroke',
+        hint="lower dabs_per_actual_radius, dabs_per_basic_radius or dabs_per_second in its file",
+    )
 
 
 def _map(function: Callable[[range], Any], count: int) -> Iterator[Any]:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import triton
 import triton.language as tl
 
-from artkit_mypaint.engine.state import MAX_RADIUS, MIN_RADIUS
 from artkit_mypaint.triton_engine.arithmetic import (
     angle_difference,
     clamp,
@@ -18,11 +17,20 @@ from artkit_mypaint.triton_engine.arithmetic import (
     hypot,
     mod,
 )
-from artkit_mypaint.triton_engine.state import Dab, Densities, Directions, Grid, Pen, Speeds, State, Step
+from artkit_mypaint.triton_engine.state import (
+    MAX_RADIUS,
+    MIN_RADIUS,
+    Dab,
+    Densities,
+    Directions,
+    Grid,
+    Pen,
+    Speeds,
+    State,
+    Step,
+)
 
 _GRID_SIZE = tl.constexpr(256.0)
-_MIN_RADIUS = tl.constexpr(float(MIN_RADIUS))
-_MAX_RADIUS = tl.constexpr(float(MAX_RADIUS))
 
 
 class Inputs(NamedTuple):
@@ -220,7 +228,7 @@ def advance(program: tl.constexpr, s, stroke, step):
             x=s.dab.x + (pen.x - s.dab.x) * rate,
             y=s.dab.y + (pen.y - s.dab.y) * rate,
             radius=clamp(
-                exp(add_curves(program.radius_logarithmic, inputs, stroke.log_radius)), _MIN_RADIUS, _MAX_RADIUS
+                exp(add_curves(program.radius_logarithmic, inputs, stroke.log_radius)), MIN_RADIUS, MAX_RADIUS
             ),
             ratio=evaluate(program.elliptical_dab_ratio, inputs),
             angle=mod(evaluate(program.elliptical_dab_angle, inputs) + 180.0, 180.0) - 180.0,

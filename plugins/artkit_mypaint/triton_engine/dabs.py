@@ -5,16 +5,14 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from artkit_mypaint.engine.state import MAX_RADIUS, MIN_RADIUS
 from artkit_mypaint.triton_engine.arithmetic import clamp, cos_sin_of_degrees, degrees, div, exp
 from artkit_mypaint.triton_engine.brush_step import add_curves, evaluate
 from artkit_mypaint.triton_engine.colours import dab_colour
 from artkit_mypaint.triton_engine.random_numbers import gaussian
+from artkit_mypaint.triton_engine.state import MAX_RADIUS, MIN_RADIUS
 
 _MAX_OFFSET_PX = tl.constexpr(3240.0)
 _FLOAT_MAX = tl.constexpr(3.4e38)
-_MIN_RADIUS = tl.constexpr(float(MIN_RADIUS))
-_MAX_RADIUS = tl.constexpr(float(MAX_RADIUS))
 
 
 @triton.jit
@@ -110,7 +108,7 @@ def write_dab(program: tl.constexpr, s, inputs, stroke, generator, time, dab, ma
         drawing = mask & (amplitude != 0.0)
         noise, generator = gaussian(generator, drawing)
         log_radius = add_curves(program.radius_logarithmic, inputs, stroke.log_radius) + noise * amplitude
-        varied = clamp(exp(log_radius), _MIN_RADIUS, _MAX_RADIUS)
+        varied = clamp(exp(log_radius), MIN_RADIUS, MAX_RADIUS)
         correction = div(s.dab.radius, varied)
         radius = tl.where(drawing, varied, radius)
         opacity = tl.where(drawing, opacity * tl.minimum(correction * correction, 1.0), opacity)

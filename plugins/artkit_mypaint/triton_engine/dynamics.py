@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import triton
 import triton.language as tl
 
-from artkit_mypaint.engine.state import MAX_RADIUS, MIN_RADIUS
 from artkit_mypaint.triton_engine.arithmetic import (
     angle_difference,
     clamp,
@@ -30,17 +29,15 @@ from artkit_mypaint.triton_engine.dabs import write_dab
 from artkit_mypaint.triton_engine.random_numbers import gaussian, seed_generator, uniform
 from artkit_mypaint.triton_engine.state import (
     FLIP,
+    MAX_RADIUS,
+    MIN_RADIUS,
     PARTIAL_DABS,
     RANDOM,
     SKIP,
     TILT,
-    Dab,
     Densities,
-    Directions,
     Grid,
-    Pen,
     Skip,
-    Speeds,
     State,
     Step,
     Stroke,
@@ -52,8 +49,6 @@ from artkit_mypaint.triton_engine.state import (
 _RESET_SECONDS = tl.constexpr(5.0)
 _SUDDEN_SECONDS = tl.constexpr(0.1)
 _MIN_SKIP = tl.constexpr(0.001)
-_MIN_RADIUS = tl.constexpr(float(MIN_RADIUS))
-_MAX_RADIUS = tl.constexpr(float(MAX_RADIUS))
 
 
 class Target(NamedTuple):
@@ -87,7 +82,7 @@ def _dabs_to(program: tl.constexpr, s, base_radius, dx, dy, seconds):
         distance = tl.where(s.dab.ratio > 1.0, tl.sqrt_rn(across * across + along * along), distance)
     per_actual = tl.where(s.densities.actual != 0.0, s.densities.actual, program.dabs_per_actual_radius.base)
     per_basic = tl.where(s.densities.basic != 0.0, s.densities.basic, program.dabs_per_basic_radius.base)
-    clamped = clamp(base_radius, _MIN_RADIUS, _MAX_RADIUS)
+    clamped = clamp(base_radius, MIN_RADIUS, MAX_RADIUS)
     count = div(distance, s.dab.radius) * per_actual + div(distance, clamped) * per_basic
     count += seconds.to(tl.float32) * s.densities.time
     return tl.where(count >= 0.0, count, 0.0)  # also where it is not a number
@@ -158,8 +153,9 @@ def _fetch(
     tracked = State(*replaced(s, SKIP, skip))
     resets = mask & ~skipped & ((event <= 0) | (seconds > _RESET_SECONDS))
     random, generator = uniform(generator, resets)
-    radius = clamp(stroke.radius, _MIN_RADIUS, _MAX_RADIUS)
-    s = select_state(resets, reset_state(to_x, to_y, pressure, radius, random.to(tl.float32), tracked), tracked)
+    radius = clamp(stroke.radius, MIN_RADIUS, MAX_RADIUS)
+    anew = reset_state(to_x, to_y, pressure, radius, random.to(tl.float32), s.next_densities, s.grid)
+    s = select_state(resets, anew, tracked)
     valid = mask & ~skipped & ~resets
     target = Target(*select(mask, Target(to_x, to_y, pressure, seconds, event, seconds * 0.0, valid), target))
     event = tl.where(mask & ~first_half, event + 1, event)
@@ -168,32 +164,18 @@ def _fetch(
 
 @triton.jit
 def _initial_state(program: tl.constexpr, zero):
-    nothing = State(
-        pen=Pen(zero, zero, zero),
-        dab=Dab(zero, zero, zero, zero, zero),
-        densities=Densities(zero, zero, zero),
-        next_densities=Densities(
-            zero + program.dabs_per_basic_radius.base,
-            zero + program.dabs_per_actual_radius.base,
-            zero + program.dabs_per_second.base,
-        ),
-        grid=Grid(
-            zero + program.gridmap_scale.base,
-            zero + program.gridmap_scale_x.base,
-            zero + program.gridmap_scale_y.base,
-        ),
-        speeds=Speeds(zero, zero, zero, zero),
-        directions=Directions(zero, zero, zero, zero),
-        tilt=Tilt(zero, zero, zero, zero),
-        skip=Skip(zero, zero, zero, zero),
-        partial_dabs=zero,
-        stroke=zero,
-        started=zero,
-        custom=zero,
-        flip=zero,
-        random=zero,
+    """Return a state without a stroke; the first event resets it, with the base values of settings."""
+    densities = Densities(
+        zero + program.dabs_per_basic_radius.base,
+        zero + program.dabs_per_actual_radius.base,
+        zero + program.dabs_per_second.base,
     )
-    return nothing
+    grid = Grid(
+        zero + program.gridmap_scale.base,
+        zero + program.gridmap_scale_x.base,
+        zero + program.gridmap_scale_y.base,
+    )
+    return reset_state(zero, zero, zero, zero, zero, densities, grid)
 
 
 @triton.jit

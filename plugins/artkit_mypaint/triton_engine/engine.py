@@ -9,11 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from artkit import UsageError
 from artkit_mypaint.action_spaces import MAX_LOG_RADIUS
 from artkit_mypaint.brush import MIN_SOFTNESS_PX, Brush
 from artkit_mypaint.engine.brush_program import BrushProgram
-from artkit_mypaint.engine.engine import Engine
+from artkit_mypaint.engine.engine import ORIGIN_GRID_PX, Engine, too_many_dabs
 from artkit_mypaint.engine.kernels import MAX_DABS
 from artkit_mypaint.engine.rasterizing import ONE
 from artkit_mypaint.engine.state import COLOURED_DAB_SIZE, DAB_SIZE
@@ -26,7 +25,6 @@ from artkit_mypaint.triton_engine.rasterizing import draw_patches
 _LANES = 32  # strokes of a program, one for each thread of a warp
 _BLOCK_PX = 16  # side of the block of pixels that a program draws
 _MAX_BUFFER_BYTES = 1 << 30  # of the dabs that are computed before they are drawn
-_ORIGIN_GRID_PX = 4096  # coordinates are relative to a multiple of this, so that they keep their precision
 _OPTIONS: dict[str, Any] = {"num_warps": 1, "enable_fp_fusion": False}  # fused operations would round otherwise
 
 
@@ -41,6 +39,8 @@ class TritonEngine:
         self.brush = brush
         self._program = constant_program(BrushProgram.from_settings(brush.settings))
         self._dab_size = COLOURED_DAB_SIZE if brush.colour_setting else DAB_SIZE
+        self._is_bounded = is_bounded(self._program)
+        self._capacities: dict[float, int] = {}
         self._seconds: Tensor | None = None
 
     def paint(self, paths: PathTensors, corners: Tensor, width: int, height: int) -> Tensor:
@@ -73,8 +73,10 @@ class TritonEngine:
 
     def capacity(self, zoom: float) -> int:
         """Return the most dabs of a stroke. zoom: px per px of a reference tile."""
-        log_zoom = math.log(zoom)
-        return max_dabs(self._program, self.brush.max_radius_offset, log_zoom, MAX_LOG_RADIUS + log_zoom, zoom)
+        if zoom not in self._capacities:
+            low, offset = math.log(zoom), self.brush.max_radius_offset
+            self._capacities[zoom] = max_dabs(self._program, offset, low, MAX_LOG_RADIUS + low, zoom)
+        return self._capacities[zoom]
 
     def _dabs(self, paths: PathTensors, part: slice, capacity: int) -> tuple[Tensor, Tensor, Tensor]:
         """Compute the origins (m, 2) of strokes, their dabs (m, capacity, 9) relative to them, and counts (m,)."""
@@ -82,7 +84,7 @@ class TritonEngine:
         device = points.device
         if self._seconds is None or self._seconds.device != device:
             self._seconds = torch.tensor(EVENT_SECONDS, dtype=torch.float64, device=device)
-        origins = (points[:, 0, :2] / _ORIGIN_GRID_PX).round() * _ORIGIN_GRID_PX
+        origins = (points[:, 0, :2] / ORIGIN_GRID_PX).round() * ORIGIN_GRID_PX
         points = torch.cat([points[..., :2] - origins[:, None], points[..., 2:]], dim=2)
         log_radius = paths.log_radius[part]
         softness = (log_radius.exp() * self.brush.min_radius_ratio).clamp(min=MIN_SOFTNESS_PX)  # see Brush.base_values
@@ -96,11 +98,8 @@ class TritonEngine:
             points, self._seconds, base, softness.float(), seeds, origins, colours, 1 / paths.zoom,
             dabs, counts, strokes, events, capacity, self._program, self._dab_size, _LANES, **_OPTIONS,
         )  # fmt: skip
-        if (capacity == MAX_DABS or not is_bounded(self._program)) and bool((counts < 0).any()):
-            raise UsageError(
-                f'the brush "{self.brush.name}" draws more than {capacity:,} dabs on one stroke',
-                hint="lower dabs_per_actual_radius, dabs_per_basic_radius or dabs_per_second in its file",
-            )
+        if (capacity == MAX_DABS or not self._is_bounded) and bool((counts < 0).any()):
+            raise too_many_dabs(self.brush, capacity)
         return origins, dabs, counts
 
 
@@ -150,8 +149,4 @@ def _(brush: str, *others: Any) -> Tensor:
     engine, (*tensors, zoom, corners, width, height) = _cpu_engine(brush), others
     points, log_radius, colours, seeds = (tensor.numpy() for tensor in tensors)
     paths = PenPaths(points, log_radius, colours.astype("float64"), seeds, zoom)
-    if engine.brush.colour_setting:
-        patches = engine.paint_coloured(paths, corners.long().numpy(), width, height).transpose(0, 3, 1, 2)
-    else:
-        patches = engine.paint(paths, corners.long().numpy(), width, height)[:, None]
-    return torch.from_numpy(patches).float() / ONE
+    return torch.from_numpy(engine.paint_patches(paths, corners.long().numpy(), width, height)).float() / ONE

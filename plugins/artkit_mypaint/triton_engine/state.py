@@ -7,7 +7,11 @@ from typing import Any, NamedTuple
 import triton
 import triton.language as tl
 
+from artkit_mypaint.engine import state
 from artkit_mypaint.triton_engine.arithmetic import select
+
+MIN_RADIUS = tl.constexpr(float(state.MIN_RADIUS))
+MAX_RADIUS = tl.constexpr(float(state.MAX_RADIUS))
 
 
 class Pen(NamedTuple):
@@ -157,15 +161,15 @@ def select_state(mask, a, b):
 
 
 @triton.jit
-def reset_state(x, y, pressure, radius, random, last):
-    """Return the state of a brush that begins at a point (x, y); the settings of the last step stay."""
+def reset_state(x, y, pressure, radius, random, next_densities, grid):
+    """Return the state of a brush that begins at a point (x, y), with the settings of the last step."""
     zero = tl.zeros(x.shape, tl.float32)
     return State(
         pen=Pen(x, y, pressure),
         dab=Dab(x, y, radius, zero, zero),
         densities=Densities(zero, zero, zero),
-        next_densities=last.next_densities,
-        grid=last.grid,
+        next_densities=next_densities,
+        grid=grid,
         speeds=Speeds(zero, zero, zero, zero),
         directions=Directions(zero, zero, zero, zero),
         tilt=Tilt(zero, zero, zero, zero),
