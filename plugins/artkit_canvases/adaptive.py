@@ -103,7 +103,7 @@ class Adaptive(Canvas):
         return needs
 
     def _weights(self, scene: Scene) -> Tensor:
-        """Return where `detail` wants finer strokes: (h, w) in [0, 1], of the shape of the picture."""
+        """Return where `detail` calls for finer strokes: (h, w) in [0, 1], of the shape of the picture."""
         detail, target = self.config.detail, scene.target
         assert target is not None
         if detail == "faces":

@@ -24,7 +24,7 @@ class ExportSize:
     """The size of an exported picture.
 
     scale: relative to the recipe's size. dpi: resolution to write into the file, px per inch. note: for the user, if
-    the picture has another shape than was asked for. crop: width and height of the part to export, px, if not all of it
+    the picture has another shape than was requested. crop: width and height of the part to export, px, if not all of it
     is exported.
     """
 
@@ -85,7 +85,7 @@ def size_from_text(text: str, size: tuple[int, int], dpi: float | None, fill: bo
         return ExportSize(scale, dpi, note, (width, height))
     fitted = [length * scale / px_per_unit for length in size]
     note = ""
-    if any(abs(got - asked) > _SAME_SHAPE * asked for got, asked in zip(fitted, sides, strict=True)):
+    if any(abs(actual - requested) > _SAME_SHAPE * requested for actual, requested in zip(fitted, sides, strict=True)):
         note = (
             f"the picture keeps its shape: in {text} it is {fitted[0]:.4g} x {fitted[1]:.4g} {unit}; with --fill it is "
             "cut to the size"
@@ -99,9 +99,9 @@ def _checked(scale: float, option: str) -> float:
     return scale
 
 
-def export_defaults(size: ExportSize, pixels: tuple[int, int], asked: bool) -> Mapping[str, float]:
-    """Return settings of exporters that follow from the size: the resolution and, if a size was asked for, the longer
+def export_defaults(size: ExportSize, pixels: tuple[int, int], requested: bool) -> Mapping[str, float]:
+    """Return settings of exporters that follow from the size: the resolution and, if a size was requested, the longer
     side of films, px.
     """
     defaults: dict[str, float] = {"dpi": size.dpi} if size.dpi else {}
-    return defaults | ({"longest": max(pixels)} if asked else {})
+    return defaults | ({"longest": max(pixels)} if requested else {})
