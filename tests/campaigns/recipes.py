@@ -97,7 +97,10 @@ def _stroke_bound(tree: Any, size: tuple[int, int]) -> float:
     stride = side - canvas.get("overlap", side / 2) if canvas.get("type") == "grid" else side / 2
     drafts = tree.get("agent", {}).get("drafts", 1)
     bleed = canvas.get("bleed", 0)
-    return float(total * drafts * math.prod((length + 2 * bleed) / max(stride, 1) + 2 for length in size))
+    try:
+        return float(total * drafts * math.prod((length + 2 * bleed) / max(stride, 1) + 2 for length in size))
+    except OverflowError:
+        return math.inf
 
 
 if __name__ == "__main__":

@@ -160,24 +160,38 @@ def test_a_full_disk_is_one_message(start: Start, run_files: Any, checkpoint_eac
 
 
 # --------------------------------------------------------------------------------------------------------------- Ctrl-C
-def _press_ctrl_c_after(last_step: int) -> Callable[[int, dict[str, float]], None]:
+def _press_ctrl_c_after(
+    last_step: int, number: signal.Signals = signal.SIGINT
+) -> Callable[[int, dict[str, float]], None]:
     def progress(step: int, losses: dict[str, float]) -> None:
         if step == last_step:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
     return progress
 
 
-def test_ctrl_c_finishes_the_step_and_saves(start: Start, run_files: Any, tmp_path: Path) -> None:
-    handler = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_finishes_the_step_and_saves(
+    start: Start, run_files: Any, tmp_path: Path, number: signal.Signals
+) -> None:
+    handler = signal.getsignal(number)
     with pytest.raises(Interrupted) as caught:
-        start(tmp_path / "out", progress=_press_ctrl_c_after(2))
+        start(tmp_path / "out", progress=_press_ctrl_c_after(2, number))
     assert caught.value.message == f"stopped after step 2 of 6; saved in {tmp_path / 'out'}"
     assert "--resume" in caught.value.hint
-    assert signal.getsignal(signal.SIGINT) == handler, "the handler is restored"
+    assert signal.getsignal(number) == handler, "the handler is restored"
     assert start(tmp_path / "out", resume=True).first_step == 2
     start(tmp_path / "uninterrupted")
     assert run_files.results(tmp_path / "out") == run_files.results(tmp_path / "uninterrupted")
+
+
+def test_signals_that_are_ignored_stay_ignored(start: Start, tmp_path: Path) -> None:
+    """As nohup does."""
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        start(tmp_path / "out", progress=_press_ctrl_c_after(2, signal.SIGHUP))
+    finally:
+        signal.signal(signal.SIGHUP, previous)
 
 
 def test_a_second_ctrl_c_stops_at_once(start: Start, run_files: Any, tmp_path: Path) -> None:

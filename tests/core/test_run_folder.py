@@ -16,7 +16,7 @@ from PIL import Image
 
 from artkit.engine import checkpoint
 from artkit.engine.run import Run
-from artkit.engine.run_folder import CHECKPOINT_FILE, LOG_FILE, RECIPE_FILE, RunFolder
+from artkit.engine.run_folder import CHECKPOINT_FILE, LOG_FILE, RECIPE_FILE
 from artkit.errors import ArtkitError, UsageError
 from artkit.output.report import REPORT
 
@@ -64,13 +64,13 @@ def test_a_folder_that_is_not_writable_is_refused(
 ) -> None:
     # The fixture drops privileges; building the run needs those of the user that runs the tests.
     unprivileged, user = os.geteuid(), os.getuid()
-    claim = RunFolder.claim
+    execute = Run.execute
 
-    def claim_unprivileged(self: RunFolder, *arguments: Any) -> None:
+    def execute_unprivileged(self: Run) -> Run:
         os.seteuid(unprivileged)
-        claim(self, *arguments)
+        return execute(self)
 
-    monkeypatch.setattr(RunFolder, "claim", claim_unprivileged)
+    monkeypatch.setattr(Run, "execute", execute_unprivileged)
     for folder in (unwritable, unwritable / "new"):
         try:
             os.seteuid(user)

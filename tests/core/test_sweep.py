@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -15,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from artkit import Executor, Job, JobEvent
 from artkit.cli.main import cli
+from artkit.folder_lock import FolderLock
 from artkit.registry.plugin_registry import get_registry
 from artkit.sweep import sweep as sweep_module
 
@@ -220,10 +220,8 @@ def test_errors(sweep: Sweep, tmp_path: Path) -> None:
     expect_error("out contains a sweep\n  add --resume to do what is left", "--out", "out")
     message = "the run in out/seed=0 was made with other settings: optimizer.lr"
     expect_error(message, *_again("--set", "optimizer.lr=0.2", "--set", "steps=4"))
-    lock = os.open("out", os.O_RDONLY)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    expect_error("another process runs the sweep in out", *_again())
-    os.close(lock)
+    with FolderLock(Path("out")).held():
+        expect_error("out is used by this process", *_again())
     Path("out/sweep.jsonl").write_text('{"name": "a"}\n')
     expect_error("sweep.jsonl is damaged (KeyError: 'status')", *_again())
     Path("out/sweep.jsonl").write_text("{")

@@ -25,6 +25,7 @@ from artkit.engine.interrupt import InterruptGuard
 from artkit.engine.run_folder import RunFolder
 from artkit.engine.task import Diverged, Interrupted, OutOfMemory, Task
 from artkit.errors import ArtkitError
+from artkit.folder_lock import FolderLock
 from artkit.output import report
 from artkit.output.run_logs import RunLogs
 from artkit.recipes.provenance import provenance_record
@@ -68,22 +69,32 @@ class Run:
     _started: bool = field(default=False, init=False)
     _failed: bool = field(default=False, init=False)
     _interrupt: InterruptGuard = field(default_factory=InterruptGuard, init=False)
+    _lock: FolderLock = field(init=False)
     _logs: RunLogs = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._lock = FolderLock(self.folder)
 
     def execute(self) -> Run:
         """Execute all remaining steps, write the results and return the run.
 
-        Raises Interrupted after Ctrl-C and Diverged if a loss is not finite; both save the run first.
+        Raises Interrupted after Ctrl-C, SIGTERM or SIGHUP and Diverged if a loss is not finite; both save the run
+        first. Raises FolderLocked if another process executes the run in this folder.
         """
-        self._start()
-        with self._interrupt.deferred():
-            for _ in self:
-                pass
+        with self._lock.held():
+            self._start()
+            with self._interrupt.deferred():
+                for _ in self:
+                    pass
         return self
 
     def __iter__(self) -> Iterator[Progress]:
         """Execute the remaining steps. Raises as `execute` does; Ctrl-C takes effect at the end of a step."""
-        self._start()
+        with self._lock.held():
+            self._start()
+            yield from self._execute_steps()
+
+    def _execute_steps(self) -> Iterator[Progress]:
         last_save, save_seconds = time.monotonic(), 0.0
         try:
             with self._run_folder.open_log(self.step, self.task.steps) as append:

@@ -14,15 +14,17 @@ from typing import Any
 
 from artkit.api import create_run
 from artkit.engine.painting_task import PaintingTask
-from artkit.engine.run import Run
+from artkit.engine.run import Progress, Run
 from artkit.engine.run_folder import LOG_FILE
 from artkit.engine.task import Interrupted
 from artkit.errors import ArtkitError
 from artkit.files import atomic
+from artkit.folder_lock import FolderLocked
 from artkit.recipes.reading import read_recipe
 from artkit.recipes.recipe import LOG_KEYS, Tree
 
 _REPORT_INTERVAL_SECONDS = 0.25
+_LOCKED_SECONDS = 60.0
 _THUMBNAIL_SIDE = 320  # px of the longer side
 
 
@@ -58,7 +60,7 @@ def paint(recipe: Tree, folder: str, thumbnail: str, device: str | None) -> Gene
     yield {"step": 0, "steps": run.task.steps, "loss": None}
     last = 0.0
     try:
-        with closing(iter(run)) as steps:  # type: ignore[type-var]
+        with closing(_steps(run)) as steps:
             for step, count, losses in steps:
                 if (now := time.monotonic()) - last > _REPORT_INTERVAL_SECONDS:
                     last = now
@@ -70,6 +72,19 @@ def paint(recipe: Tree, folder: str, thumbnail: str, device: str | None) -> Gene
     with atomic(Path(thumbnail)) as temporary:
         picture.save(temporary, "JPEG", quality=88)
     return _summary(run)
+
+
+def _steps(run: Run) -> Generator[Progress, None, None]:
+    """Iterate over a run. A worker whose sweep was killed may hold the folder until it has saved: wait for it."""
+    deadline = time.monotonic() + _LOCKED_SECONDS
+    while True:
+        try:
+            yield from run
+            return
+        except FolderLocked:  # before the first step
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(_REPORT_INTERVAL_SECONDS)
 
 
 def _summary(run: Run) -> dict[str, Any]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +11,8 @@ from typing import Any
 
 from artkit.engine.run_folder import RunFolder
 from artkit.errors import UsageError
-from artkit.files import cannot_write, remove_leftovers, write_text
+from artkit.files import remove_leftovers, write_text
+from artkit.folder_lock import LOCK_FILE, FolderLock
 from artkit.interfaces.executor import Executor, Job, JobEvent
 from artkit.sweep import contact_sheet
 from artkit.sweep.plan import Plan, PlannedRun
@@ -40,13 +39,15 @@ class Sweep:
         """resume: continue the sweep in the folder, if there is one: finished runs stay; the plan may have new ones.
 
         device: overrides that of the recipes. Raises UsageError if the folder contains something else, or a run of the
-        same name and of another recipe.
+        same name and of another recipe; FolderLocked if another process runs the sweep.
         """
         self.folder, self.plan, self.device = folder, plan, device
         self.rows: dict[str, Row] = {}
         self._contact_sheet_written = 0.0
-        self._lock = self._open_folder()
+        self._lock = contextlib.ExitStack()
+        self._lock.enter_context(FolderLock(folder).held())
         try:
+            remove_leftovers(folder)
             self._take_over(resume)
         except BaseException:
             self.close()
@@ -59,7 +60,7 @@ class Sweep:
             raise UsageError(
                 f"{self.folder} contains a sweep", hint=f"add --resume to do what is left, or {_OTHER_FOLDER}"
             )
-        if not earlier and any(path.name != TABLE_FILE for path in self.folder.iterdir()):
+        if not earlier and any(path.name not in (TABLE_FILE, LOCK_FILE) for path in self.folder.iterdir()):
             raise UsageError(f"{self.folder} is not empty and contains no sweep", hint=_OTHER_FOLDER)
         self.rows = earlier
         for run in self.plan.runs:
@@ -85,28 +86,9 @@ class Sweep:
             )
         return not differences
 
-    def _open_folder(self) -> int:
-        """Create the folder and lock it. Returns a descriptor that holds the lock until the process ends."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.folder, os.O_RDONLY)
-        except OSError as error:
-            raise cannot_write(self.folder / TABLE_FILE, error) from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise UsageError(
-                f"another process runs the sweep in {self.folder}", hint=f"wait for it, or {_OTHER_FOLDER}"
-            ) from None
-        except OSError:  # a file system without locks
-            pass
-        remove_leftovers(self.folder)
-        return descriptor
-
     def close(self) -> None:
         """Release the folder."""
-        os.close(self._lock)
+        self._lock.close()
 
     def __enter__(self) -> Sweep:
         return self

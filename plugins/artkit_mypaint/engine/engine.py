@@ -46,6 +46,10 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_cores(), thread_name_prefix="artkit-engine")
 
 
+if hasattr(os, "register_at_fork"):  # a process that is forked from this one has none of its threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
 class Engine:
     """Paints strokes with one brush.
 

@@ -1,0 +1,96 @@
+"""Locks of folders: a run or a sweep belongs to one process at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from artkit.errors import UsageError
+from artkit.files import cannot_write
+
+LOCK_FILE = ".lock"
+
+
+class FolderLocked(UsageError):  # noqa: N818
+    """Another process uses the folder."""
+
+
+class FolderLock:
+    """The lock of a folder, which is created if it is missing.
+
+    The operating system releases the lock when its process ends, however it ends. On file systems without locks it has
+    no effect. The lock file holds the process id and the machine, and is removed when the lock is released.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / LOCK_FILE
+        self._held = False
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lock; blocks may be nested.
+
+        Raises FolderLocked, with the id of the process, if it is held by another one or by another lock of this
+        process; ArtkitError if the folder cannot be written to.
+        """
+        if self._held:
+            yield
+            return
+        descriptor = self._acquire()
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+            with contextlib.suppress(OSError):  # in a folder that was deleted, for example
+                self._file.unlink()  # before the lock is released: afterwards it may be that of another process
+            os.close(descriptor)
+
+    def _acquire(self) -> int:
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            while True:
+                descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o666)
+                if not self._lock(descriptor):
+                    raise self._error(descriptor)
+                if self._is_current(descriptor):
+                    break
+                os.close(descriptor)
+        except OSError as error:
+            raise cannot_write(self._file, error) from None
+        with contextlib.suppress(OSError):  # the disk is full: what is written there is for messages only
+            os.truncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()} {socket.gethostname()}".encode())
+        return descriptor
+
+    def _lock(self, descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            pass
+        return True
+
+    def _is_current(self, descriptor: int) -> bool:
+        """Whether the locked file is that of the folder: the process that held it before may have removed it."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), os.stat(self._file))
+        except FileNotFoundError:
+            return False
+
+    def _error(self, descriptor: int) -> FolderLocked:
+        holder, _, machine = os.read(descriptor, 1000).decode("utf-8", "replace").partition(" ")
+        os.close(descriptor)
+        if holder == str(os.getpid()) and machine == socket.gethostname():
+            user = "this process"
+        else:
+            place = "" if machine in ("", socket.gethostname()) else f" on {machine}"
+            user = f"another process (PID {holder}{place})" if holder else "another process"
+        return FolderLocked(
+            f"{self._file.parent} is used by {user}", hint="wait for it, or choose another folder with --out"
+        )
