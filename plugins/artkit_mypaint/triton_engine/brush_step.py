@@ -89,7 +89,7 @@ def evaluate(setting: tl.constexpr, inputs):
 
 @triton.jit
 def _speed_input(speed_map: tl.constexpr, speed):
-    return (tl.log((speed_map[0] + speed).to(tl.float64)) * speed_map[1] + speed_map[2]).to(tl.float32)
+    return (tl.log((speed_map.gamma + speed).to(tl.float64)) * speed_map.factor + speed_map.offset).to(tl.float32)
 
 
 @triton.jit
@@ -106,9 +106,9 @@ def _inputs(program: tl.constexpr, s, stroke):
     speed1, speed2, direction, direction_angle = zero, zero, zero, zero
     attack_angle, gridmap_x, gridmap_y = zero, zero, zero
     if program.uses.speed1:
-        speed1 = _speed_input(program.speed_maps[0], s.speeds.slow1)
+        speed1 = _speed_input(program.speed1_map, s.speeds.slow1)
     if program.uses.speed2:
-        speed2 = _speed_input(program.speed_maps[1], s.speeds.slow2)
+        speed2 = _speed_input(program.speed2_map, s.speeds.slow2)
     if program.uses.direction:
         direction = mod((degrees(s.directions.y, s.directions.x) + 180.0).to(tl.float32), 180.0)
         heading = degrees(s.directions.y360, s.directions.x360)

@@ -19,7 +19,7 @@ from artkit_mypaint.engine.state import COLOURED_DAB_SIZE, DAB_SIZE
 from artkit_mypaint.pen_paths import EVENT_SECONDS, PenPaths
 from artkit_mypaint.tracing import PathTensors
 from artkit_mypaint.triton_engine.dynamics import stroke_dabs
-from artkit_mypaint.triton_engine.program import constant_program, is_bounded, max_dabs
+from artkit_mypaint.triton_engine.program import compiled_constants, constant_program, is_bounded, max_dabs
 from artkit_mypaint.triton_engine.rasterizing import draw_patches
 
 _LANES = 32  # strokes of a program, one for each thread of a warp
@@ -38,6 +38,7 @@ class TritonEngine:
     def __init__(self, brush: Brush) -> None:
         self.brush = brush
         self._program = constant_program(BrushProgram.from_settings(brush.settings))
+        self._constants = compiled_constants(self._program)
         self._dab_size = COLOURED_DAB_SIZE if brush.colour_setting else DAB_SIZE
         self._is_bounded = is_bounded(self._program)
         self._capacities: dict[float, int] = {}
@@ -96,7 +97,7 @@ class TritonEngine:
         seeds, colours = paths.seeds[part].contiguous(), paths.colours[part].float().contiguous()
         stroke_dabs[math.ceil(strokes / _LANES),](
             points, self._seconds, base, softness.float(), seeds, origins, colours, 1 / paths.zoom,
-            dabs, counts, strokes, events, capacity, self._program, self._dab_size, _LANES, **_OPTIONS,
+            dabs, counts, strokes, events, capacity, self._constants, self._dab_size, _LANES, **_OPTIONS,
         )  # fmt: skip
         if (capacity == MAX_DABS or not self._is_bounded) and bool((counts < 0).any()):
             raise too_many_dabs(self.brush, capacity)

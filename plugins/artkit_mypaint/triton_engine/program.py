@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import namedtuple
 from collections.abc import Iterator, Mapping
+from itertools import starmap
 from typing import Any, NamedTuple
+
+import triton.language as tl
 
 from artkit_mypaint.engine import brush_program as p
 from artkit_mypaint.engine.brush_program import SETTINGS, BrushProgram
@@ -59,7 +63,15 @@ class Uses(NamedTuple):
     colour: bool
 
 
-_Program = namedtuple("_Program", (*SETTINGS, "uses", "speed_maps"))  # type: ignore[misc]
+class SpeedMap(NamedTuple):
+    """An input of speed is factor * log(gamma + speed) + offset."""
+
+    gamma: float
+    factor: float
+    offset: float
+
+
+_Program = namedtuple("_Program", (*SETTINGS, "uses", "speed1_map", "speed2_map"))  # type: ignore[misc]
 
 
 def constant_program(program: BrushProgram) -> Any:
@@ -69,7 +81,19 @@ def constant_program(program: BrushProgram) -> Any:
         Setting(float(base), curves.get(index, ()), bool(base) or index in curves)
         for index, base in enumerate(program.base)
     ]
-    return _Program._make([*settings, _uses(program.uses), tuple(map(tuple, program.speed_maps.tolist()))])
+    return _Program._make([*settings, _uses(program.uses), *starmap(SpeedMap, program.speed_maps.tolist())])
+
+
+def compiled_constants(value: Any) -> Any:
+    """Return nested tuples as a constant of compiled kernels.
+
+    Before version 3.9 Triton's compiler accepts a tuple of numbers as the argument of a function only if it is marked as
+    a constant, at each level. Triton's interpreter runs kernels as Python, which takes the tuples as they are.
+    """
+    if os.environ.get("TRITON_INTERPRET") == "1" or not isinstance(value, tuple):
+        return value
+    items = map(compiled_constants, value)
+    return tl.constexpr(type(value)._make(items) if hasattr(value, "_make") else tuple(items))
 
 
 def _uses(flags: int) -> Uses:
@@ -141,7 +165,9 @@ def _input_ranges(
         p.BRUSH_RADIUS: (low_base, high_base),
         p.VIEWZOOM: (math.log(zoom) - 1e-3, math.log(zoom) + 1e-3),
     }
-    for source, (gamma, factor, offset) in zip((p.SPEED1, p.SPEED2), program.speed_maps, strict=True):
+    for source, (gamma, factor, offset) in zip(
+        (p.SPEED1, p.SPEED2), (program.speed1_map, program.speed2_map), strict=True
+    ):
         low, high = (math.log(max(gamma + speed, 1e-30)) * factor + offset for speed in (0.0, max_speed))
         ranges[source] = (min(low, high), max(low, high))
     ranges[p.CUSTOM] = (-1.0, 1.0)

@@ -168,4 +168,4 @@ def draw_patches(
         channels = (red, green, blue, alpha)
     pixels = patches + stroke * area * len(channels) + rows * width + columns
     for k in tl.static_range(len(channels)):
-        tl.store(pixels + k * area, channels[k].to(tl.float32) / _SCALE, mask=inside)
+        tl.store(pixels + k * area, channels[k].to(tl.float32) * (1.0 / _SCALE), mask=inside)
