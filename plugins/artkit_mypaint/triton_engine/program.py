@@ -87,8 +87,8 @@ def constant_program(program: BrushProgram) -> Any:
 def compiled_constants(value: Any) -> Any:
     """Return nested tuples as a constant of compiled kernels.
 
-    Before version 3.9 Triton's compiler accepts a tuple of numbers as the argument of a function only if it is marked as
-    a constant, at each level. Triton's interpreter runs kernels as Python, which takes the tuples as they are.
+    Before version 3.9 Triton's compiler accepts a tuple of numbers as the argument of a function only if it is marked
+    as a constant, at each level. Triton's interpreter runs kernels as Python, which takes the tuples as they are.
     """
     if os.environ.get("TRITON_INTERPRET") == "1" or not isinstance(value, tuple):
         return value
