@@ -41,6 +41,7 @@ from artkit_mypaint.triton_engine.state import (
     Step,
     Stroke,
     Tilt,
+    replace_in_state,
     reset_state,
     select_state,
 )
@@ -149,7 +150,7 @@ def _fetch(
         to_x, to_y = s.pen.x + (to_x - s.pen.x) * rate, s.pen.y + (to_y - s.pen.y) * rate
     else:
         to_x, to_y = s.pen.x + (to_x - s.pen.x), s.pen.y + (to_y - s.pen.y)
-    tracked = State(*s[:SKIP], skip, *s[SKIP + 1 :])
+    tracked = replace_in_state(s, SKIP, skip)
     resets = mask & ~skipped & ((event <= 0) | (seconds > _RESET_SECONDS))
     random, generator = uniform(generator, resets)
     radius = clamp(stroke.radius, MIN_RADIUS, MAX_RADIUS)
@@ -192,16 +193,16 @@ def _step(program: tl.constexpr, s, stroke, generator, target, dab, free, runnin
     part = tl.where(drawing, div(step_dabs, todo), 1.0)
     seconds = (part.to(tl.float64) * target.seconds).to(tl.float32)
     step = Step(step_dabs, part * dx, part * dy, part * (target.pressure - s.pen.pressure), seconds)
-    after, inputs = advance(program, State(*s[:TILT], _tilted(s.tilt, part), *s[TILT + 1 :]), stroke, step)
-    after = State(*after[:PARTIAL_DABS], tl.where(drawing, 0.0, s.partial_dabs + todo), *after[PARTIAL_DABS + 1 :])
-    after = State(*after[:FLIP], tl.where(drawing, -s.flip, s.flip), *after[FLIP + 1 :])
+    after, inputs = advance(program, replace_in_state(s, TILT, _tilted(s.tilt, part)), stroke, step)
+    after = replace_in_state(after, PARTIAL_DABS, tl.where(drawing, 0.0, s.partial_dabs + todo))
+    after = replace_in_state(after, FLIP, tl.where(drawing, -s.flip, s.flip))
     full = drawing & (free <= 0)
     drawing = drawing & ~full
     done = target.done + (1.0 - target.done) * part.to(tl.float64)
     time = ((target.index - 1).to(tl.float64) + done).to(tl.float32)
     generator = write_dab(program, after, inputs, stroke, generator, time, dab, drawing)
     random, generator = uniform(generator, drawing)
-    after = State(*after[:RANDOM], tl.where(drawing, random.to(tl.float32), s.random), *after[RANDOM + 1 :])
+    after = replace_in_state(after, RANDOM, tl.where(drawing, random.to(tl.float32), s.random))
     remaining = tl.where(drawing, target.seconds - seconds.to(tl.float64), target.seconds)
     valid = tl.where(moving, drawing, target.valid)
     target = Target(target.x, target.y, target.pressure, remaining, target.index, done, valid)

@@ -139,6 +139,12 @@ class Step(NamedTuple):
 
 
 @triton.jit
+def replace_in_state(state, index: tl.constexpr, value):
+    """Return a state with another element at an index."""
+    return State(*state[:index], value, *state[index + 1 :])
+
+
+@triton.jit
 def select_state(mask, a, b):
     """Return the state a where a mask is set, otherwise b."""
     return State(
