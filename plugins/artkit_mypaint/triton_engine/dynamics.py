@@ -37,7 +37,6 @@ from artkit_mypaint.triton_engine.state import (
     Densities,
     Grid,
     Skip,
-    State,
     Step,
     Stroke,
     Tilt,
