@@ -141,7 +141,7 @@ class Step(NamedTuple):
 @triton.jit
 def replace_in_state(state, index: tl.constexpr, value):
     """Return a state with another element at an index."""
-    return State(*state[:index], value, *state[index + 1 :])
+    return State(*state[:index], value, *state[index + 1 :])  # type: ignore[call-arg]
 
 
 @triton.jit
