@@ -49,6 +49,7 @@ ROOMS = (
     ("sweep",),
     ("testing",),
     ("reproduction",),
+    ("studio",),
     ("cli",),
     ("__main__",),
 )

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from artkit.errors import UsageError
 from artkit.files import cannot_write
 
 LOCK_FILE = ".lock"
+
+_DELAYS_SECONDS = (0.0, 0.01, 0.02, 0.04)  # before each attempt, since `is_held` holds the lock for a moment
 
 
 class FolderLocked(UsageError):  # noqa: N818
@@ -50,12 +53,28 @@ class FolderLock:
                 self._file.unlink()  # before the lock is released: afterwards it may be that of another process
             os.close(descriptor)
 
+    def is_held(self) -> bool:
+        """Return whether any process holds the lock."""
+        try:
+            descriptor = os.open(self._file, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # a file system without locks
+            pass
+        finally:
+            os.close(descriptor)
+        return False
+
     def _acquire(self) -> int:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             while True:
                 descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o666)
-                if not self._lock(descriptor):
+                if not any(self._lock(descriptor, delay) for delay in _DELAYS_SECONDS):
                     raise self._error(descriptor)
                 if self._is_current(descriptor):
                     break
@@ -67,7 +86,8 @@ class FolderLock:
             os.write(descriptor, f"{os.getpid()} {socket.gethostname()}".encode())
         return descriptor
 
-    def _lock(self, descriptor: int) -> bool:
+    def _lock(self, descriptor: int, delay: float) -> bool:
+        time.sleep(delay)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

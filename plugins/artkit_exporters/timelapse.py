@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import Annotated, Self
 
-import torch
 from PIL import Image
 from pydantic import Field, model_validator
 
 from artkit import Config as BaseConfig
 from artkit import Exporter, RenderedPainting
 from artkit.imaging.pixels import Pixels, tensor_to_pixels
-
-_MAX_EXTENT_SIDES = 2
-"""Distance that paint can extend beyond its tile, in sides of the tile, with any renderer of artkit."""
 
 _DEFAULT_HOLD_SHARE = 0.2  # of the film
 
@@ -58,32 +53,10 @@ class Timelapse(Exporter):
         for frame in range(painted_frames):
             yield _resize(tensor_to_pixels(picture), size)
             first, end = (stroke_count * number // painted_frames for number in (frame, frame + 1))
-            _paint_strokes(painting, picture, first, end)
+            painting.paint_strokes(picture, first, end)
         last_frame = _resize(painting.pixels(), size)
         for _ in range(held_frames):
             yield last_frame
-
-
-def _paint_strokes(painting: RenderedPainting, picture: torch.Tensor, first: int, end: int) -> None:
-    """Paint the strokes from `first` to before `end` on the picture (3, h, w), in place."""
-    _, height, width = picture.shape
-    left, top = (painting.region.x, painting.region.y) if painting.region else (0, 0)
-    subphases = (phase.subphases(first, end) for phase in painting.log.phases)
-    for phase in itertools.chain.from_iterable(subphases):
-        margin = _MAX_EXTENT_SIDES * phase.side
-        tiles_width, tiles_height = ((n - 1) * phase.pitch + phase.side for n in (phase.columns, phase.rows))
-        x0, x1 = (
-            min(max(round((x - left) * painting.scale), 0), width)
-            for x in (phase.x - margin, phase.x + tiles_width + margin)
-        )
-        y0, y1 = (
-            min(max(round((y - top) * painting.scale), 0), height)
-            for y in (phase.y - margin, phase.y + tiles_height + margin)
-        )
-        if x1 > x0 and y1 > y0:
-            paint = painting.render_phases([phase], x0, y0, x1 - x0, y1 - y0)
-            base = picture[:, y0:y1, x0:x1]
-            base.mul_(1 - paint[3]).add_(paint[:3])
 
 
 def _resize(pixels: Pixels, size: tuple[int, int]) -> Image.Image:

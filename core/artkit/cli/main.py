@@ -19,6 +19,7 @@ from artkit.cli.recipes import list_recipes
 from artkit.cli.reproduce import reproduce
 from artkit.cli.run import run
 from artkit.cli.schema import print_schema
+from artkit.cli.studio import studio
 from artkit.cli.sweep import sweep
 from artkit.errors import ArtkitError
 from artkit.registry.plugin_registry import get_registry
@@ -90,7 +91,19 @@ def cli(debug: bool) -> None:
     """Paint pictures with brush strokes that are optimised by the gradient of a neural network."""
 
 
-for command in (run, sweep, export, examples, list_plugins, list_recipes, new_plugin, print_schema, reproduce, doctor):
+for command in (
+    run,
+    sweep,
+    studio,
+    export,
+    examples,
+    list_plugins,
+    list_recipes,
+    new_plugin,
+    print_schema,
+    reproduce,
+    doctor,
+):
     cli.add_command(command)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from artkit import memmap
+from artkit.engine.live_view import LivePicture
 from artkit.engine.memory_plan import MemoryPlan
 from artkit.engine.optimization_task import OptimizationTask
 from artkit.engine.run_folder import RunFolder
@@ -87,6 +88,7 @@ class PaintingTask(OptimizationTask):
         self.memory_plan = MemoryPlan(self.canvas, self.renderer, max(o.margin for o in self.objectives.values()))
         self._plan_windows(self.memory_plan.windows(self.recipe.settings.window))
         self._cached_targets: Tensor | None = None
+        self._last_view: tuple[Tensor, Window] | None = None  # the picture of the last step, (3, h, w), and its window
 
     def _plan_windows(self, windows: WindowGrid) -> None:
         """Set the windows, the number of steps, and the state of the first epoch."""
@@ -158,11 +160,17 @@ class PaintingTask(OptimizationTask):
                 loss = loss + self._thumbnail_loss(thumbnail, window, progress)
         read = self._optimizer_step(step, loss, losses)
         self._thumbnail = thumbnail[0].detach()
+        self._last_view = view.image[0].detach(), window
         self.agent.on_step_end(per_image_loss.detach(), progress)
         for name, objective_view in views.items():
             self.objectives[name].training_step(objective_view)
         memmap.release()
         return read
+
+    def live_picture(self) -> LivePicture | None:
+        if self._last_view is None:
+            return None
+        return LivePicture(*self._last_view, self.scene.size, tuple(self.scene.background.tolist()))
 
     def reduce_memory(self, step: int) -> tuple[int, str] | None:
         smaller = self.memory_plan.smaller_windows(self.windows)

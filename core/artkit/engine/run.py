@@ -22,6 +22,7 @@ from artkit.devices import release_memory
 from artkit.engine import checkpoint
 from artkit.engine.earlier_picture import compare_earlier
 from artkit.engine.interrupt import InterruptGuard
+from artkit.engine.live_view import LIVE_FOLDER, LiveView
 from artkit.engine.run_folder import RunFolder
 from artkit.engine.task import Diverged, Interrupted, OutOfMemory, Task
 from artkit.errors import ArtkitError
@@ -71,6 +72,7 @@ class Run:
     _interrupt: InterruptGuard = field(default_factory=InterruptGuard, init=False)
     _lock: FolderLock = field(init=False)
     _logs: RunLogs = field(init=False)
+    _live: LiveView = field(init=False)
 
     def __post_init__(self) -> None:
         self._lock = FolderLock(self.folder)
@@ -101,7 +103,8 @@ class Run:
                 while self.step < self.task.steps:
                     with self._interrupt.deferred() as interrupted:
                         self._execute_step(append)
-                        if interrupted.is_set() and self.step < self.task.steps:
+                        stopped = self._live.stop_requested() or interrupted.is_set()
+                        if stopped and self.step < self.task.steps:
                             raise Interrupted(
                                 f"stopped after step {self.step} of {self.task.steps}; saved in {self.folder}",
                                 hint="to continue, repeat the command with --resume",
@@ -119,6 +122,7 @@ class Run:
             self._failed = True
             raise
         self._save()
+        self._live.stop_requested()  # too late
         self._write_report()
         self._compare_earlier_pictures()
 
@@ -132,6 +136,7 @@ class Run:
         if self._started:
             return
         self._logs = RunLogs(self.recipe, self.folder)
+        self._live = LiveView(self.folder / LIVE_FOLDER)
         recipe = self.recipe.resolved()
         recipe[RECORD] = provenance_record(self.recipe, self.task.provenance)
         earlier_steps = self._run_folder.claim(recipe, self.resume)
@@ -172,6 +177,7 @@ class Run:
             steps_per_epoch=self.task.steps_per_epoch,
             picture=lambda: self._open_picture([]),
         )
+        self._live.write(self.step, self.task.steps, losses, line["seconds"], self.task.live_picture)
         self._call_plugins(self.step - 1, losses)
         if self.progress:
             self.progress(self.step, losses)

@@ -20,7 +20,6 @@ from artkit.engine import checkpoint
 from artkit.engine.earlier_picture import keep_earlier
 from artkit.errors import UsageError
 from artkit.files import cannot_write, read_text, remove_leftovers, write_text
-from artkit.folder_lock import LOCK_FILE
 from artkit.recipes.reading import read_recipe
 from artkit.recipes.recipe import RECIPE_FILE as RECIPE_FILE
 from artkit.recipes.recipe import RECORD, WITHOUT_EFFECT
@@ -54,7 +53,7 @@ class RunFolder:
         earlier_steps = int(recipe["steps"])
         if self.recipe.exists():
             earlier_steps = self._check_same_recipe(tomllib.loads(encoded), resume)
-        elif any(file.name != LOCK_FILE for file in self.path.iterdir()):
+        elif any(not file.name.startswith(".") for file in self.path.iterdir()):
             raise UsageError(f"{self.path} has other files in it, and no run", hint=_OTHER_FOLDER)
         if not resume or not self.checkpoint.exists():
             keep_earlier(self.path, copied=(self.recipe, self.log), left=(self.checkpoint,))

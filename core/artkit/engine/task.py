@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from artkit.engine import checkpoint
+from artkit.engine.live_view import LivePicture
 from artkit.errors import ArtkitError
 
 _HINT = "try a lower optimizer.lr"
@@ -54,6 +55,10 @@ class Task(ABC):
         Returns the step to go on with, which may be numbered differently from then on, and what is smaller now; None if
         nothing can be made smaller.
         """
+        return None
+
+    def live_picture(self) -> LivePicture | None:
+        """Return what the last step has rendered, for those who watch the run; None if that is no picture."""
         return None
 
     def evaluate(self) -> list[dict[str, Any]]:

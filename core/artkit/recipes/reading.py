@@ -42,11 +42,11 @@ def read_tree(recipes: Sequence[Path | Tree], settings: Sequence[str | Tree] = (
         raise UsageError("no recipe was named", hint="`artkit recipes` lists those that ship with artkit")
     tree: Tree = {}
     for recipe in recipes:
-        tree = merge(tree, _read_file(recipe) if isinstance(recipe, Path) else _locate(recipe, Path.cwd()))
+        tree = merge(tree, _read_file(recipe) if isinstance(recipe, Path) else locate(recipe, Path.cwd()))
     if picture:
         tree = with_picture(tree, picture)
     for setting in settings:
-        tree = merge(tree, _locate(parse_setting(setting) if isinstance(setting, str) else setting, Path.cwd()))
+        tree = merge(tree, locate(parse_setting(setting) if isinstance(setting, str) else setting, Path.cwd()))
     return tree
 
 
@@ -66,7 +66,7 @@ def _read_file(file: Path) -> Tree:
         raise UsageError(f"{file} is not valid TOML: {error}") from None
     except RecursionError:
         raise UsageError(f"{file} is not valid TOML: its lists or tables are nested too deeply") from None
-    located: Tree = _locate(tree, file.resolve().parent)
+    located: Tree = locate(tree, file.resolve().parent)
     return located
 
 
@@ -90,15 +90,15 @@ def parse_setting(setting: str) -> Tree:
         ) from None
 
 
-def _locate(value: Any, folder: Path) -> Any:
+def locate(value: Any, folder: Path) -> Any:
     """Replace the strings in a tree by `LocatedStr`, which store the folder that relative paths start at.
 
     Tuples and paths, which only trees from Python contain, become lists and strings, as TOML has them.
     """
     if isinstance(value, Mapping):
-        return {key: _locate(inner, folder) for key, inner in value.items()}
+        return {key: locate(inner, folder) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_locate(inner, folder) for inner in value]
+        return [locate(inner, folder) for inner in value]
     if isinstance(value, Path):
         value = str(value)
     return LocatedStr(value, folder) if isinstance(value, str) else value

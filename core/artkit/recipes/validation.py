@@ -37,8 +37,18 @@ if TYPE_CHECKING:
 _MAX_SHOWN = 80  # characters of a value that are shown
 
 
+class RecipeError(UsageError):
+    """A recipe is not valid. errors: a line each, which begins with its place in the recipe: "steps: must be …"."""
+
+    def __init__(self, name: str, errors: list[str]) -> None:
+        super().__init__(
+            f"the recipe {name} has {len(errors)} error{'s' * (len(errors) > 1)}:\n  " + "\n  ".join(errors)
+        )
+        self.errors = errors
+
+
 def validate_recipe(tree: Tree, name: str) -> Recipe:
-    """Return the recipe of a TOML tree. Raises UsageError with all errors."""
+    """Return the recipe of a TOML tree. Raises RecipeError with all errors."""
     trains = "trainer" in tree
     known = [*RunSettings.model_fields, *BLOCKS, *NAMED_BLOCKS]
     errors = [f"{key}: {_unknown_key(key, known)}" for key in tree if key not in known and key != RECORD]
@@ -67,7 +77,7 @@ def validate_recipe(tree: Tree, name: str) -> Recipe:
         errors += _changed_files(tree.get(RECORD, {}), recipe)
         if not errors:
             return recipe
-    raise UsageError(f"the recipe {name} has {len(errors)} error{'s' * (len(errors) > 1)}:\n  " + "\n  ".join(errors))
+    raise RecipeError(name, errors)
 
 
 def _with_size(settings: RunSettings, objectives: Mapping[str, Block], errors: list[str]) -> RunSettings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +21,9 @@ from artkit.strokes.stroke_log import StrokeLog
 
 WINDOW_SIDE = 2048
 """Side in px of the windows in which a whole picture is rendered, so that memory does not depend on its size."""
+
+_MAX_EXTENT_SIDES = 2
+"""Distance that paint can extend beyond its tile, in sides of the tile, with any renderer of artkit."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,27 @@ class RenderedPainting:
     def render_phases(self, phases: Sequence[Phase], x: int, y: int, width: int, height: int) -> Tensor:
         """Render only the strokes of some phases, on a transparent rectangle: premultiplied RGBA, (4, h, w)."""
         return self._replay(replace(self._transparent_log, phases=tuple(phases)), x, y, width, height)
+
+    def paint_strokes(self, picture: Tensor, first: int, end: int) -> None:
+        """Paint the strokes from `first` to before `end` on the whole picture (3, h, w), in place."""
+        _, height, width = picture.shape
+        left, top = (self.region.x, self.region.y) if self.region else (0, 0)
+        subphases = (phase.subphases(first, end) for phase in self.log.phases)
+        for phase in itertools.chain.from_iterable(subphases):
+            margin = _MAX_EXTENT_SIDES * phase.side
+            tiles_width, tiles_height = ((n - 1) * phase.pitch + phase.side for n in (phase.columns, phase.rows))
+            x0, x1 = (
+                min(max(round((x - left) * self.scale), 0), width)
+                for x in (phase.x - margin, phase.x + tiles_width + margin)
+            )
+            y0, y1 = (
+                min(max(round((y - top) * self.scale), 0), height)
+                for y in (phase.y - margin, phase.y + tiles_height + margin)
+            )
+            if x1 > x0 and y1 > y0:
+                paint = self.render_phases([phase], x0, y0, x1 - x0, y1 - y0)
+                base = picture[:, y0:y1, x0:x1]
+                base.mul_(1 - paint[3]).add_(paint[:3])
 
     @property
     def _transparent_log(self) -> StrokeLog:

@@ -1,0 +1,136 @@
+// One run: its picture as it is now, its losses, and what can be done with it.
+
+import { address, get, listen, runPath, send } from "./api.js";
+import { Curves } from "./curves.js";
+import { bytes, confirm, duration, h, segments, toast, uid } from "./dom.js";
+import { LiveImage, addImage, clipLeft, createViewer } from "./viewer.js";
+
+const STATES = { running: "painting", starting: "starting", finished: "finished", stopped: "stopped", failed: "failed" };
+
+export async function show(main, name, _query, connection) {
+  let details = await get(runPath(name));
+  const run = { name, details, state: details };
+
+  const note = h("p", { class: "viewer-note" });
+  const viewerElement = h("div", { class: "viewer" });
+  const tools = h("div", { class: "stage-tools", role: "toolbar", "aria-label": "Picture" });
+  const stage = h("section", { class: "stage", "aria-label": "Picture" }, h("div", { class: "viewer-box" }, viewerElement, note), tools);
+  const side = h("aside", { class: "side", "aria-label": "Run" });
+  main.append(h("div", { class: "run" }, stage, side));
+
+  const viewer = createViewer(viewerElement, name);
+  run.viewer = viewer;
+  const live = new LiveImage(viewer, name, (meta) => {
+    note.textContent = "";
+    document.dispatchEvent(new CustomEvent("picture-shown", { detail: { lag: meta?.time ? Date.now() - meta.time * 1000 : null, step: meta?.step } }));
+  });
+  run.live = live;
+
+  addZoomButtons(tools, viewer);
+  if (details.has_target) addTargetTools(tools, run);
+
+  const curves = new Curves();
+  const panels = await Promise.all([import("./steer.js"), import("./replay.js"), import("./export.js")].map((module) => module.catch((error) => { console.error(error); return null; })));
+  const parts = panels.filter(Boolean).map((module) => module.panel(run, { tools, reload, viewerBox: viewerElement.parentElement }));
+  const header = makeHeader();
+  const lossPanel = h("section", { class: "panel", "aria-label": "Losses" }, h("h2", {}, "Loss"), curves.element);
+  const recipe = h("details", { class: "panel" }, h("summary", {}, "Recipe"), h("pre", { tabindex: 0, "aria-label": "Recipe" }));
+  side.append(header.element, lossPanel, ...parts.map((part) => part.element).filter(Boolean), recipe);
+
+  function makeHeader() {
+    const state = h("span", { class: "state", role: "status" });
+    const progress = h("progress", { "aria-label": "Progress", max: 1, value: 0 });
+    const facts = h("dl", { class: "facts" });
+    const message = h("p", { class: "notice", hidden: true });
+    const remove = h("button", { type: "button", class: "quiet", onclick: removeRun }, "Delete");
+    const element = h("header", { class: "stack" }, h("div", { class: "row between" }, h("h1", {}, name), remove), state, progress, facts, message);
+    const update = (now) => {
+      const active = now.state === "running" || now.state === "starting";
+      state.className = `state ${now.state}`;
+      state.textContent = now.state === "running" && now.step >= now.steps && now.steps ? "writing the finished picture" : STATES[now.state];
+      progress.hidden = !active;
+      progress.max = Math.max(1, now.steps);
+      if (now.state === "starting" && !now.step) progress.removeAttribute("value"); else progress.value = now.step;
+      const rows = [["Step", `${now.step} of ${now.steps}`],
+        active ? ["Time left", duration(now.seconds_left)] : ["Painted in", duration(now.seconds)],
+        active && now.step_seconds ? ["A step", `${now.step_seconds} s`] : null,
+        now.memory ? ["Memory", bytes(now.memory)] : null, now.gpu_memory ? ["GPU memory", bytes(now.gpu_memory)] : null,
+        live.shape ? ["Picture", `${live.shape.width} × ${live.shape.height} px`] : null].filter(Boolean);
+      facts.replaceChildren(...rows.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))));
+      const text = now.error || (now.notes ?? []).filter((line) => line.startsWith("note:")).map((line) => line.slice(6)).join("\n");
+      message.hidden = !text;
+      message.textContent = text;
+      message.className = `notice${now.error ? " bad" : ""}`;
+      remove.hidden = active;
+      if (!live.shape) note.textContent = active ? "The first picture comes after the first step." : "There is no picture yet.";
+    };
+    return { element, update };
+  }
+
+  async function removeRun() {
+    if (!(await confirm(`Delete ${name}?`, "The run moves into the folder trash, from which it can be restored.", "Delete"))) return;
+    try {
+      const { trashed } = await send("DELETE", runPath(name));
+      toast(`${name} is in the trash.`, { label: "Undo", run: () => send("POST", `/api/trash/${encodeURIComponent(trashed)}/restore`, { name }).catch((error) => toast(error.message)) }, 10);
+      location.hash = "#/";
+    } catch (error) {
+      toast(error.message);
+    }
+  }
+
+  async function reload() {
+    details = await get(runPath(name));
+    run.details = details;
+    recipe.querySelector("pre").textContent = details.toml;
+    for (const part of parts) part.details?.(details);
+  }
+
+  function setState(now) {
+    const before = run.state.state;
+    run.state = now;
+    header.update(now);
+    for (const part of parts) part.update?.(now);
+    if (before !== now.state) reload().catch(() => {});
+  }
+
+  setState(details);
+  await reload();
+  const stop = listen(name, {
+    state: setState,
+    losses: (points) => curves.add(points, run.details.changes),
+    picture: (shape) => { live.setShape(shape); header.update(run.state); },
+    tiles: (change) => live.update(change).catch(() => {}),
+    gone: () => { toast(`${name} is there no more.`); location.hash = "#/"; },
+  }, connection);
+  return () => { stop(); for (const part of parts) part.leave?.(); viewer.destroy(); };
+}
+
+function addZoomButtons(tools, viewer) {
+  const zoom = (factor) => () => { viewer.viewport.zoomBy(factor); viewer.viewport.applyConstraints(); };
+  const button = (label, text, run) => h("button", { type: "button", class: "icon", "aria-label": label, title: label, onclick: run }, text);
+  tools.append(h("div", { class: "row" }, button("Zoom out", "−", zoom(1 / 1.6)), button("Zoom in", "+", zoom(1.6)),
+    button("Show all of it", "⤢", () => viewer.viewport.goHome())));
+}
+
+/** Add a choice of how the target is shown: not at all, in the same place with a slider, or beside the picture. */
+function addTargetTools(tools, run) {
+  const { viewer, name } = run;
+  let item = null;
+  const id = uid("slider");
+  const slider = h("input", { type: "range", id, min: 0, max: 1000, value: 500, oninput: () => item && clipLeft(item, slider.value / 1000) });
+  const box = h("div", { class: "grow", hidden: true }, h("label", { for: id }, "Picture | target"), slider);
+  const showAs = async (mode) => {
+    if (item) viewer.world.removeItem(item);
+    item = null;
+    box.hidden = mode !== "slider";
+    if (mode !== "none") {
+      const { width, height } = run.live.shape ?? { width: 1, height: 1 };
+      const beside = width < height * 1.4;
+      const position = mode === "slider" ? { x: 0, y: 0 } : beside ? { x: 1.02, y: 0 } : { x: 0, y: height / width + 0.02 };
+      item = await addImage(viewer, { tileSource: { type: "image", url: address(runPath(name, "/target"), { v: 1 }), buildPyramid: false, crossOriginPolicy: false }, width: 1, ...position });
+      if (mode === "slider") clipLeft(item, slider.value / 1000);
+    }
+    viewer.viewport.goHome();
+  };
+  tools.append(segments("Target", [["none", "Off"], ["slider", "Slider"], ["beside", "Beside"]], "none", (mode) => showAs(mode).catch((error) => toast(error.message))), box);
+}

@@ -1,0 +1,198 @@
+"""What the page can do: list, watch, start, stop and delete runs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from artkit.engine.live_view import LIVE_FOLDER
+from artkit.errors import ArtkitError, UsageError
+from artkit.files import write_text
+from artkit.imaging.loading import load_rgb
+from artkit.imaging.pixels import Pixels
+from artkit.recipes.recipe import Tree
+from artkit.studio.folder import StudioFolder
+from artkit.studio.pictures import encode_jpeg
+from artkit.studio.processes import Process, RunProcess
+from artkit.studio.recipes import StudioRecipes, to_toml
+from artkit.studio.replay import frame_file, read_index
+from artkit.studio.runs import RunReader
+from artkit.studio.watching import Watcher
+
+_MAX_THUMBNAIL_SIDE = 2048  # px
+_MAX_TARGET_SIDE = 4096  # px
+START_FILE = "start.toml"
+
+
+class Studio:
+    """The runs of a folder, as the page deals with them. All methods raise ArtkitError for what is not possible."""
+
+    def __init__(self, folder: StudioFolder) -> None:
+        self.folder = folder
+        self.watcher = Watcher(folder)
+        self.recipes = StudioRecipes(folder)
+
+    def list_runs(self) -> dict[str, Any]:
+        """Return the runs of the folder, the last one first."""
+        runs = []
+        for name in self.folder.runs():
+            try:
+                runs.append(self.watcher.reader(name).summary())
+            except (OSError, UsageError):  # deleted meanwhile
+                continue
+        return {"folder": str(self.folder.path), "runs": sorted(runs, key=lambda run: -run["modified"])}
+
+    def run_details(self, name: str) -> dict[str, Any]:
+        """Return everything about a run but its picture."""
+        reader = self.watcher.reader(name)
+        summary = reader.summary()
+        recipe = reader.recipe()
+        key, picture, live = self.watcher.picture(name)
+        shape = (
+            {"key": key, "width": picture.width, "height": picture.height, "levels": len(picture.levels)}
+            if picture
+            else None
+        )
+        return {
+            **summary,
+            **self.watcher.state(reader, live),
+            "shape": shape,
+            "recipe": recipe,
+            "toml": to_toml(recipe),
+            "changes": reader.log.changes,
+            "has_target": reader.target() is not None,
+            "files": self._files(reader),
+        }
+
+    def _files(self, reader: RunReader) -> list[dict[str, Any]]:
+        """Return the files of a run that can be downloaded."""
+        files = [*reader.folder.iterdir(), *(reader.folder / "exports").glob("*")]
+        return [
+            {"path": file.relative_to(self.folder.path).as_posix(), "bytes": file.stat().st_size}
+            for file in sorted(files)
+            if file.is_file() and not file.is_symlink() and not file.name.startswith(".")
+        ]
+
+    def start_run(self, toml: str, name: str = "painting") -> dict[str, Any]:
+        """Start a run of a recipe in a folder of its own. Returns its name, or the errors of the recipe by field."""
+        tree = self.recipes.parse(toml)
+        if errors := self.recipes.check(tree, name):
+            return {"errors": errors}
+        path = self.folder.new_run(name)
+        self.launch(path, self.recipes.absolute(tree))
+        return {"name": path.name}
+
+    def launch(self, path: Path, tree: Tree) -> None:
+        """Start the process of a run with a recipe, or let it go on with a changed one."""
+        file = path / LIVE_FOLDER / START_FILE
+        write_text(file, to_toml(tree))
+        process = RunProcess(path)
+        process.watch()
+        process.start(["artkit", "run", str(file), "--out", str(path), "--resume"], self.folder.path)
+
+    def stop_run(self, name: str) -> dict[str, Any]:
+        """Let a run stop after its current step."""
+        reader = self.watcher.reader(name)
+        if reader.state() not in ("running", "starting"):
+            raise UsageError(f"{name} is not being painted")
+        reader.process.request_stop()
+        return {"state": reader.state()}
+
+    def wait_until_stopped(self, name: str, seconds: float = 60.0) -> None:
+        """Stop a run and wait for the end of its process. Raises ArtkitError if that takes longer."""
+        reader, deadline = self.watcher.reader(name), time.monotonic() + seconds
+        while reader.state() in ("running", "starting"):
+            if not (reader.live / "stop").exists():
+                reader.process.request_stop()
+            if time.monotonic() > deadline:
+                raise ArtkitError(f"{name} has not stopped yet", hint="try again after its current step")
+            time.sleep(0.05)
+
+    def delete_run(self, name: str) -> dict[str, Any]:
+        """Move a run into the trash."""
+        return {"trashed": self.folder.delete(name)}
+
+    def restore_run(self, trashed: str, name: str) -> dict[str, Any]:
+        """Move a run back from the trash."""
+        self.folder.restore(trashed, name)
+        return {"name": name}
+
+    def tile(self, name: str, level: int, column: int, row: int, key: str = "") -> bytes:
+        """Return a tile of the current picture as a JPEG."""
+        found, picture, _ = self.watcher.picture(name)
+        if picture is None or (key and key != found):
+            raise UsageError("this picture is there no more")
+        return encode_jpeg(picture.pixels(level, column, row))
+
+    def thumbnail(self, name: str, side: str = "512") -> bytes:
+        """Return the current picture with a longer side of at most `side` px as a JPEG."""
+        length = _side(side, _MAX_THUMBNAIL_SIDE)
+        reader = self.watcher.reader(name)
+        file = reader.thumbnail_file()
+        if file is None or reader.state() in ("running", "starting"):
+            _, picture, _ = self.watcher.picture(name)
+            if picture is None:
+                raise UsageError(f"{name} has no picture yet")
+            return _shrunk(Image.fromarray(picture.thumbnail(length)), length)
+        try:
+            with Image.open(file) as opened:
+                return _shrunk(opened.convert("RGB"), length)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{file.name} cannot be read: {error}") from None
+
+    def start_replay(self, name: str) -> dict[str, Any]:
+        """Render the strokes of a run one after the other, unless that has been done. Returns what there is."""
+        reader = self.watcher.reader(name)
+        process = Process(reader.live, "replay")
+        found = read_index(reader.folder)
+        if not process.alive() and (found is None or found["count"] != len(found["strokes"])):
+            process.start(["artkit.studio.replay", str(reader.folder)], self.folder.path)
+        return self.replay(name)
+
+    def replay(self, name: str) -> dict[str, Any]:
+        """Return how many frames of the replay there will be, and the number of strokes of each that is there."""
+        reader = self.watcher.reader(name)
+        process = Process(reader.live, "replay")
+        index = read_index(reader.folder) or {"count": 0, "strokes": []}
+        return {**index, "running": process.alive(), "error": process.error()}
+
+    def replay_frame(self, name: str, frame: int) -> bytes:
+        """Return a frame of the replay as a JPEG."""
+        try:
+            return frame_file(self.watcher.reader(name).folder, frame).read_bytes()
+        except OSError:
+            raise UsageError("there is no such frame") from None
+
+    def target(self, name: str, side: str = "2048") -> bytes:
+        """Return the image that a run paints, cropped to the shape of its picture, as a JPEG."""
+        reader = self.watcher.reader(name)
+        file = reader.target()
+        if file is None or not file.is_file():
+            raise UsageError(f"{name} has no target")
+        length = _side(side, _MAX_TARGET_SIDE)
+        size = reader.recipe().get("size") or [1, 1]
+        scale = length / max(size)
+        wanted = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+        image, _ = load_rgb(file, wanted, [])
+        return encode_jpeg(_pixels(ImageOps.fit(image, wanted, Image.Resampling.LANCZOS)), 88)
+
+
+def _side(text: str, most: int) -> int:
+    """Return the longer side of a picture in px. Raises UsageError if it is no number of at least 1."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise UsageError("the side of a picture must be a number of px")
+    return min(int(text), most)
+
+
+def _shrunk(image: Image.Image, side: int) -> bytes:
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return encode_jpeg(_pixels(image), 88)
+
+
+def _pixels(image: Image.Image) -> Pixels:
+    import numpy as np
+
+    return np.asarray(image)
