@@ -9,7 +9,7 @@ import click
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="runs")
-@click.option("--port", type=click.IntRange(1, 65535), help="Port on the loopback address.  [default: 8765, or the next free one]")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the loopback address.  [default: from 8765 on]")
 @click.option("--no-browser", is_flag=True, help="Print the address and open no browser.")
 def studio(folder: Path, port: int | None, no_browser: bool) -> None:
     """Open a page on which you paint, watch, steer and choose.
