@@ -28,7 +28,12 @@ _MIN_INK = 1e-3  # mean of 1 - RGB with which a sample counts as visible
 @click.command("brushes")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--sheet", type=click.Path(path_type=Path), help="Write an image with a stroke of each brush: a PNG.")
-def brushes(as_json: bool, sheet: Path | None) -> None:
+@click.option(
+    "--samples",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write brushes.json, and a JPEG with a stroke of each brush, into a folder.",
+)
+def brushes(as_json: bool, sheet: Path | None, samples: Path | None) -> None:
     """List the brushes that can be used, and what each does."""
     from artkit.errors import UsageError
 
@@ -41,6 +46,9 @@ def brushes(as_json: bool, sheet: Path | None) -> None:
         with atomic(sheet) as temporary:
             brush_sheet(supported).save(temporary, "PNG")
         click.echo(str(sheet))
+    elif samples:
+        _write_samples(supported, samples)
+        click.echo(str(samples))
     elif as_json:
         click.echo(json.dumps([describe(brush) for brush in supported], indent=1))
     else:
@@ -50,6 +58,16 @@ def brushes(as_json: bool, sheet: Path | None) -> None:
             properties += ["changes its colour"] if row["changes_colour"] else []
             properties += ["trained painter"] if row["trained_painter"] else []
             click.echo(f"{row['name']:<34} {'; '.join(properties)}")
+
+
+def _write_samples(brushes: Sequence[Brush], folder: Path) -> None:
+    from artkit.files import atomic, write_text
+
+    write_text(folder / "brushes.json", json.dumps([describe(brush) for brush in brushes], indent=1))
+    width, height = _CELL_PX
+    for brush in brushes:
+        with atomic(folder / f"{brush.name}.jpg") as temporary:
+            _sample_stroke(brush, width, height - _LABEL_PX - 6).save(temporary, "JPEG", quality=90)
 
 
 def supported_brushes() -> list[Brush]:

@@ -24,6 +24,7 @@ from artkit.config import plain_message
 from artkit.errors import ArtkitError, UsageError
 from artkit.studio.access import FILE_POLICY, Guard
 from artkit.studio.folder import StudioFolder, plain_error
+from artkit.studio.painting_form import MAX_UPLOAD_BYTES, PaintingForm
 from artkit.studio.studio import Studio
 
 STATIC = Path(__file__).parent / "static"
@@ -59,7 +60,7 @@ def _routes(studio: Studio) -> list[BaseRoute]:
 
         return _reported(endpoint)
 
-    run = "/api/runs/{name:path}"
+    run, form = "/api/runs/{name:path}", studio.form
     return [
         Route("/", page),
         Mount("/static", StaticFiles(directory=STATIC)),
@@ -76,6 +77,16 @@ def _routes(studio: Studio) -> list[BaseRoute]:
         Route(run + "/stop", call(studio.stop_run), methods=["POST"]),
         Route(run, call(studio.run_details), methods=["GET"]),
         Route(run, call(studio.delete_run), methods=["DELETE"]),
+        Route("/api/schema", call(form.schema)),
+        Route("/api/recipes", call(form.list_recipes)),
+        Route("/api/recipes/load", call(form.load_recipe), methods=["POST"]),
+        Route("/api/recipes/format", call(form.format_recipe), methods=["POST"]),
+        Route("/api/recipes/parse", call(form.parse_recipe), methods=["POST"]),
+        Route("/api/recipes/save", call(form.save_recipe), methods=["POST"]),
+        Route("/api/uploads", _reported(_upload_endpoint(form)), methods=["POST"]),
+        Route("/api/picture", _image(form.picture)),
+        Route("/api/brushes", call(form.list_brushes)),
+        Route("/api/brush", _image(form.brush)),
         Route("/api/trash/{trashed}/restore", call(studio.restore_run), methods=["POST"]),
     ]
 
@@ -111,6 +122,15 @@ def _events_endpoint(studio: Studio) -> Endpoint:
         return EventSourceResponse(studio.watcher.events(name), ping=15)
 
     return events
+
+
+def _upload_endpoint(form: PaintingForm) -> Endpoint:
+    async def upload(request: Request) -> Response:
+        content = await read_body(request, MAX_UPLOAD_BYTES)
+        name = request.query_params.get("name", "picture")
+        return JSONResponse(await run_in_threadpool(form.upload, name, content))
+
+    return upload
 
 
 def _file_endpoint(studio: Studio) -> Endpoint:

@@ -39,6 +39,7 @@ class StudioFolder:
         except OSError as error:
             raise cannot_write(path / OWN, error) from None
         self.path = path.resolve()
+        self._subfolder(RECIPES)  # relative paths in recipes start there
         self.lock = FolderLock(self.path / OWN)  # held by the server
 
     def inside(self, relative: str) -> Path:

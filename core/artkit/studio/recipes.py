@@ -13,7 +13,7 @@ import tomli_w
 from artkit.config import LocatedStr
 from artkit.errors import UsageError
 from artkit.files import read_text, write_text
-from artkit.recipes.picture import with_picture
+from artkit.recipes.picture import PICTURE_RECIPE, with_picture
 from artkit.recipes.reading import locate
 from artkit.recipes.recipe import RECORD, Tree
 from artkit.recipes.run_times import run_times
@@ -94,18 +94,22 @@ class StudioRecipes:
         except (OSError, ValueError, RuntimeError):
             return None
 
-    def choices(self) -> list[dict[str, str]]:
-        """Return the recipes to choose from: name, description, time and whether it was saved on the page."""
+    def choices(self) -> list[dict[str, Any]]:
+        """Return the recipes to choose from: name, description, time, whether it was saved on the page, and whether it
+        paints a picture.
+        """
         times = run_times()
-        shipped = [
-            {"name": name, "description": _description(file), "time": times.get(name, ""), "saved": ""}
-            for name, file in shipped_recipes().items()
-        ]
-        saved = [
-            {"name": name, "description": _description(file), "time": "", "saved": "yes"}
-            for name, file in self.folder.saved_recipes().items()
-        ]
-        return saved + shipped
+        saved = [self._choice(name, file, "", True) for name, file in self.folder.saved_recipes().items()]
+        shipped = [self._choice(name, file, times.get(name, ""), False) for name, file in shipped_recipes().items()]
+        return saved + sorted(shipped, key=lambda choice: (choice["name"] != PICTURE_RECIPE, choice["name"]))
+
+    def _choice(self, name: str, file: Path, time: str, saved: bool) -> dict[str, Any]:
+        description = {"name": name, "description": _description(file), "time": time, "saved": saved}
+        try:
+            with_picture(tomllib.loads(read_text(file)), file)
+        except (UsageError, OSError, ValueError, RecursionError):
+            return {**description, "paints_picture": False}
+        return {**description, "paints_picture": True}
 
     def load(self, name: str, saved: bool, picture: Path | None = None) -> Tree:
         """Return a recipe to begin with, painting another picture if one is named. Raises UsageError."""

@@ -15,6 +15,7 @@ from artkit.imaging.loading import load_rgb
 from artkit.imaging.pixels import Pixels
 from artkit.recipes.recipe import Tree
 from artkit.studio.folder import StudioFolder
+from artkit.studio.painting_form import PaintingForm
 from artkit.studio.pictures import encode_jpeg
 from artkit.studio.processes import Process, RunProcess
 from artkit.studio.recipes import StudioRecipes, to_toml
@@ -34,6 +35,7 @@ class Studio:
         self.folder = folder
         self.watcher = Watcher(folder)
         self.recipes = StudioRecipes(folder)
+        self.form = PaintingForm(folder, self.recipes)
 
     def list_runs(self) -> dict[str, Any]:
         """Return the runs of the folder, the last one first."""

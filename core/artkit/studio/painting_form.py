@@ -1,0 +1,155 @@
+"""What the page needs for a new painting: recipes, uploads and the sheet of brushes."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from artkit.errors import UsageError
+from artkit.files import atomic
+from artkit.imaging.loading import load_rgb
+from artkit.recipes.picture import with_picture
+from artkit.recipes.recipe import Tree
+from artkit.recipes.schema import recipe_schema
+from artkit.recipes.shipped import recipe_folder
+from artkit.studio.folder import OWN, UPLOADS, StudioFolder
+from artkit.studio.pictures import encode_jpeg
+from artkit.studio.processes import Process
+from artkit.studio.recipes import StudioRecipes, to_toml
+
+MAX_UPLOAD_BYTES = 256 << 20
+_MAX_PREVIEW_SIDE = 2048  # px
+
+
+class PaintingForm:
+    """Recipes, uploads and brushes of a studio. All methods raise ArtkitError for what is not possible."""
+
+    def __init__(self, folder: StudioFolder, recipes: StudioRecipes) -> None:
+        self.folder, self.recipes = folder, recipes
+        self._brushes = Process(folder.path / OWN, "brushes")
+        self._samples = folder.path / OWN / "samples"
+        self._sampled = False
+
+    @cached_property
+    def _schema(self) -> dict[str, Any]:
+        return recipe_schema()
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of recipes."""
+        return self._schema
+
+    def list_recipes(self) -> dict[str, Any]:
+        """Return the recipes to choose from."""
+        return {"recipes": self.recipes.choices()}
+
+    def load_recipe(self, name: str, saved: bool = False, picture: str | None = None) -> dict[str, Any]:
+        """Return a recipe as tree and TOML, painting an uploaded picture if one is named and it paints one."""
+        tree = self.recipes.load(name, saved)
+        uses_picture = True
+        try:
+            with_picture(tree, recipe_folder())
+        except UsageError:
+            uses_picture = False
+        if picture is not None and uses_picture:
+            tree = self.recipes.load(name, saved, self._picture_file(picture))
+        return {**self._described(tree), "uses_picture": uses_picture}
+
+    def format_recipe(self, tree: Tree) -> dict[str, Any]:
+        """Return the tree of a form as TOML, with its errors."""
+        toml = to_toml(_without_none(tree))
+        return {"toml": toml, "errors": self.recipes.check(self.recipes.parse(toml))}
+
+    def parse_recipe(self, toml: str) -> dict[str, Any]:
+        """Return the tree of a recipe in TOML, with its errors."""
+        tree = self.recipes.parse(toml)
+        return {"tree": tree, "errors": self.recipes.check(tree)}
+
+    def save_recipe(self, name: str, toml: str, replace: bool = False) -> dict[str, Any]:
+        """Save a recipe as it was written."""
+        return {"name": self.recipes.save(name, toml, replace)}
+
+    def _described(self, tree: Tree) -> dict[str, Any]:
+        toml = to_toml(tree)
+        return {"tree": tree, "toml": toml, "errors": self.recipes.check(self.recipes.parse(toml))}
+
+    def upload(self, name: str, content: bytes) -> dict[str, Any]:
+        """Save an uploaded image, and return its path in recipes, its size and notes of the loader.
+
+        It is read by the loader of recipes first. Raises UsageError if it is no image, is damaged or too large.
+        """
+        path = self.folder.new_upload(name)
+        notes: list[str] = []
+        with atomic(path) as temporary:
+            temporary.write_bytes(content)
+            try:
+                _, (width, height) = load_rgb(temporary, (64, 64), notes)
+            except UsageError as error:
+                raise UsageError(error.message.replace(str(temporary), name), error.hint) from None
+        texts = [note.replace(str(temporary), name) for note in notes]
+        return {"path": f"../{UPLOADS}/{path.name}", "width": width, "height": height, "notes": texts}
+
+    def picture(self, path: str, side: str = "800") -> bytes:
+        """Return an image that a recipe names, with a longer side of at most `side` px, as a JPEG."""
+        if not side.isascii() or not side.isdigit() or int(side) < 1:
+            raise UsageError("the side of a picture must be a number of px")
+        length = min(int(side), _MAX_PREVIEW_SIDE)
+        image, _ = load_rgb(self._picture_file(path), (length, length), [])
+        image.thumbnail((length, length), Image.Resampling.LANCZOS)
+        return encode_jpeg(np.asarray(image), 88)
+
+    def _picture_file(self, path: str) -> Path:
+        """Return the file that a path in a recipe names. Raises UsageError if the page may not name it."""
+        if self.recipes.forbidden({"picture": path}):
+            raise UsageError(f"{path} is not in the folder of the studio")
+        file = self.recipes.base / path
+        if not file.is_file():
+            raise UsageError(f"there is no picture {path}")
+        return file.resolve()
+
+    def list_brushes(self) -> dict[str, Any]:
+        """Return the brushes; `sample` is 0 until a stroke of the brush has been painted.
+
+        A process paints the strokes, once in the life of the server. Without a plugin with brushes there are none.
+        """
+        if not self._sampled:
+            self._sampled = True
+            if not self._brushes.alive():
+                self._brushes.start(["artkit", "brushes", "--samples", str(self._samples)], self.folder.path)
+        running = self._brushes.alive()
+        try:
+            listed = json.loads((self._samples / "brushes.json").read_text(encoding="utf-8"))
+            brushes = [{**brush, "sample": self._sample_time(str(brush["name"]))} for brush in listed]
+        except (OSError, ValueError, LookupError, TypeError):
+            brushes = []
+        for brush in brushes:
+            brush.pop("file", None)
+        return {"brushes": brushes, "running": running}
+
+    def _sample_time(self, name: str) -> int:
+        try:
+            return (self._samples / f"{name}.jpg").stat().st_mtime_ns // 1_000_000
+        except (OSError, ValueError):
+            return 0
+
+    def brush(self, name: str) -> bytes:
+        """Return a stroke of a brush as a JPEG."""
+        if name not in {brush["name"] for brush in self.list_brushes()["brushes"]}:
+            raise UsageError(f"there is no brush {name}")
+        try:
+            return (self._samples / f"{name}.jpg").read_bytes()
+        except OSError:
+            raise UsageError(f"there is no sample of {name} yet") from None
+
+
+def _without_none(value: Any) -> Any:
+    """Return a tree without the values that TOML does not have."""
+    if isinstance(value, dict):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [_without_none(inner) for inner in value if inner is not None]
+    return value

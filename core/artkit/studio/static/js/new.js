@@ -1,0 +1,290 @@
+// A new painting: photo, recipe, brush and the most common settings; all others in a form made from the schema.
+
+import { address, get, send, upload } from "./api.js";
+import { RecipeForm } from "./form.js";
+import { field, h, segments, toast } from "./dom.js";
+
+const CHECK_MS = 250;
+const TILE_FACTORS = { coarse: 1.5, normal: 1, fine: 0.75, finest: 0.5 };
+const STROKE_FACTORS = { coarse: 0.5, normal: 1, fine: 2, finest: 4 };
+const DETAIL = [["coarse", "Coarse"], ["normal", "As the recipe"], ["fine", "Fine"], ["finest", "Very fine"]];
+
+export async function show(main, _name, query) {
+  const [schema, { recipes }] = await Promise.all([get("/api/schema"), get("/api/recipes")]);
+  const model = { tree: {}, picture: null, recipe: null, original: {}, named: false };
+
+  const errors = h("div", { role: "alert" });
+  const nameField = field("Name", h("input", { type: "text", value: "painting", autocomplete: "off", spellcheck: "false", oninput: () => { model.named = true; } }), "Of the run's folder.");
+  const startButton = h("button", { type: "submit", class: "primary" }, "Start painting");
+  const toml = h("textarea", { class: "code", spellcheck: "false", autocapitalize: "off", "aria-label": "Recipe as TOML", oninput: () => later(parseToml) });
+  const tomlError = h("p", { class: "error", role: "alert" });
+  const form = new RecipeForm(schema, { changed: () => later(format), pickFile });
+  const quick = h("div", { class: "stack" });
+  const photo = photoPart();
+  const recipeChoices = h("div", { class: "choices" });
+  const more = h("div", { class: "choices" });
+  const recipeGroups = h("div", { class: "stack", role: "radiogroup", "aria-label": "Recipe" }, recipeChoices,
+    h("details", {}, h("summary", { class: "soft" }, "Recipes that paint no photo: classes, agents, training"), h("div", { class: "more" }, more)));
+  const brushes = h("div", { class: "brushes", role: "radiogroup", "aria-label": "Brush" });
+  const brushSearch = h("input", { type: "search", placeholder: "Search brushes", "aria-label": "Search brushes", oninput: () => filterBrushes() });
+  const brushSheet = h("section", { class: "sheet", "aria-label": "Brush" }, h("div", { class: "row between" }, h("h2", {}, "Brush"), h("div", {}, brushSearch)), brushes);
+
+  const page = h("form", { class: "page", novalidate: true, onsubmit: (event) => { event.preventDefault(); start(); } },
+    h("h1", {}, "New painting"), h("div", { class: "new" },
+      h("div", { class: "stack" }, photo.element,
+        h("section", { class: "sheet", "aria-label": "Recipe" }, h("h2", {}, "Recipe"), recipeGroups), brushSheet,
+        h("details", { class: "sheet" }, h("summary", {}, h("h2", {}, "All settings")), form.element),
+        h("details", { class: "sheet" }, h("summary", {}, h("h2", {}, "Recipe as TOML")), toml, tomlError,
+          h("div", { class: "row" }, h("button", { type: "button", onclick: () => save().catch((error) => toast(error.message)) }, "Save as a recipe"),
+            h("span", { class: "soft" }, "in recipes/ of this folder, under the name of the painting")))),
+      h("aside", { class: "sheet sticky", "aria-label": "Settings" }, h("h2", {}, "Settings"), quick, nameField, errors, startButton)));
+  main.append(page);
+
+  recipeChoices.append(...recipes.filter(({ paints_picture }) => paints_picture).map(recipeChoice));
+  more.append(...recipes.filter(({ paints_picture }) => !paints_picture).map(recipeChoice));
+  function recipeChoice(recipe) {
+    return h("label", { class: "choice" },
+      h("input", { type: "radio", name: "recipe", value: recipe.name, onchange: () => choose(recipe).catch((error) => toast(error.message)) }),
+      h("b", {}, recipe.name), h("span", {}, recipe.description), h("span", {}, [recipe.saved && "saved", recipe.time].filter(Boolean).join(" · ")));
+  }
+  const wanted = query.get("recipe");
+  const first = recipes.find(({ name }) => name === (wanted ?? "photo")) ?? recipes[0];
+  for (const input of recipeGroups.querySelectorAll("input")) input.checked = input.value === first.name;
+  await choose(first);
+  loadBrushes();
+
+  // -------------------------------------------------------------------------------------------------- the recipe
+  let timer = 0;
+  function later(run) {
+    clearTimeout(timer);
+    timer = setTimeout(() => run().catch((error) => toast(error.message)), CHECK_MS);
+  }
+
+  async function choose(recipe) {
+    const answer = await send("POST", "/api/recipes/load", { name: recipe.name, saved: recipe.saved, picture: model.picture?.path ?? null });
+    model.recipe = recipe;
+    if (!model.named) nameField.control.value = [model.picture?.stem, recipe.name.split("/").pop()].filter(Boolean).join("-");
+    setTree(answer.tree, answer.toml);
+    model.original = structuredClone(answer.tree);
+    drawQuick();
+    showErrors(answer.errors);
+    photo.note(answer.uses_picture);
+  }
+
+  function setTree(tree, text) {
+    model.tree = tree;
+    toml.value = text;
+    tomlError.textContent = "";
+    form.setTree(tree);
+    selectBrush();
+  }
+
+  /** Show the recipe of the form as TOML, and its errors. */
+  async function format() {
+    const answer = await send("POST", "/api/recipes/format", { tree: model.tree });
+    toml.value = answer.toml;
+    tomlError.textContent = "";
+    showErrors(answer.errors);
+    selectBrush();
+    return answer;
+  }
+
+  async function parseToml() {
+    try {
+      const answer = await send("POST", "/api/recipes/parse", { toml: toml.value });
+      tomlError.textContent = "";
+      model.tree = answer.tree;
+      form.setTree(answer.tree);
+      drawQuick();
+      selectBrush();
+      showErrors(answer.errors);
+    } catch (error) {
+      tomlError.textContent = error.message;
+    }
+  }
+
+  function showErrors(list) {
+    const rest = form.showErrors(list);
+    const all = [...rest, ...list.filter((error) => !rest.includes(error))];
+    errors.replaceChildren(...(all.length ? [h("div", { class: "notice bad" }, ...all.map(({ place, message }) => h("p", {}, place && h("b", {}, `${place}: `), message)))] : []));
+    startButton.disabled = all.length > 0;
+  }
+
+  /** Change the recipe, and show the change everywhere. */
+  function change(edit) {
+    edit(model.tree);
+    form.setTree(model.tree);
+    later(format);
+  }
+
+  async function start() {
+    clearTimeout(timer);
+    startButton.disabled = true;
+    try {
+      const answer = await send("POST", "/api/runs", { toml: toml.value, name: nameField.control.value.trim() || "painting" });
+      if (answer.errors) { showErrors(answer.errors); errors.scrollIntoView({ block: "nearest" }); } else location.hash = `#/run/${encodeURIComponent(answer.name)}`;
+    } catch (error) {
+      errors.replaceChildren(h("p", { class: "notice bad" }, error.message));
+      startButton.disabled = false;
+    }
+  }
+
+  async function save() {
+    const { name } = await send("POST", "/api/recipes/save", { name: nameField.control.value, toml: toml.value, replace: false });
+    toast(`Saved as recipes/${name}.toml.`);
+  }
+
+  // --------------------------------------------------------------------------------------------------- the photo
+  function photoPart() {
+    const input = h("input", { type: "file", accept: "image/*,.heic,.tif,.tiff,.webp", class: "visually-hidden", id: "photo-file", onchange: () => input.files[0] && take(input.files[0]) });
+    const preview = h("img", { alt: "", hidden: true });
+    const words = h("p", {}, "Drop a photo here, or choose one.");
+    const hint = h("p", { class: "soft" });
+    const drop = h("div", { class: "drop" }, preview, words, h("div", { class: "row" }, h("button", { type: "button", onclick: () => input.click() }, "Choose a photo")), hint, input);
+    input.setAttribute("aria-label", "Photo");
+    input.tabIndex = -1;
+    for (const kind of ["dragover", "dragenter"]) drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
+    for (const kind of ["dragleave", "drop"]) drop.addEventListener(kind, () => drop.classList.remove("over"));
+    drop.addEventListener("drop", (event) => { event.preventDefault(); const [file] = event.dataTransfer.files; if (file) take(file); });
+    const show = (path, width, height, name) => {
+      preview.src = address("/api/picture", { path, side: 800 });
+      preview.alt = `The photo ${name}`;
+      preview.hidden = false;
+      words.textContent = `${name}, ${width} × ${height} px`;
+    };
+    async function take(file) {
+      words.textContent = `Reading ${file.name} …`;
+      try {
+        const { path, width, height, notes } = await upload(file, file.name);
+        model.picture = { path, stem: file.name.replace(/\.[^.]*$/, "") };
+        show(path, width, height, file.name);
+        if (notes.length) toast(notes.join("\n"));
+        await choose(model.recipe);
+      } catch (error) {
+        words.textContent = error.message;
+      }
+    }
+    return {
+      element: h("section", { class: "sheet", "aria-label": "Photo" }, h("h2", {}, "Photo"), drop),
+      note(uses) { hint.textContent = uses ? (model.picture ? "" : "Without one, the picture of the recipe is painted.") : "This recipe paints no photo."; },
+    };
+  }
+
+  /** Upload a file for a setting; resolves to its path in the recipe. */
+  function pickFile() {
+    return new Promise((resolve) => {
+      const input = h("input", { type: "file", onchange: async () => {
+        try { resolve((await upload(input.files[0], input.files[0].name)).path); } catch (error) { toast(error.message); }
+      } });
+      input.click();
+    });
+  }
+
+  // -------------------------------------------------------------------------------------------------- the brushes
+  async function loadBrushes() {
+    const { brushes: found, running } = await get("/api/brushes").catch(() => ({ brushes: [], running: false }));
+    if (!page.isConnected && !main.contains(page)) return;
+    if (found.length && !brushes.children.length) {
+      for (const { name } of found) {
+        const image = h("img", { alt: "", loading: "lazy" });
+        image.dataset.source = name;
+        brushes.append(h("label", { class: "choice brush" }, h("input", { type: "radio", name: "brush", value: name, "aria-label": name, onchange: () => change((tree) => { tree.renderer = { type: "mypaint", ...tree.renderer, brush: name }; }) }), image, h("span", {}, name)));
+      }
+      selectBrush(true);
+    }
+    for (const image of brushes.querySelectorAll("img:not([src])")) {
+      const known = found.find(({ name, sample }) => name === image.dataset.source && sample);
+      if (known) image.src = address("/api/brush", { name: known.name, v: known.sample });
+    }
+    if (running) setTimeout(loadBrushes, 700);
+  }
+
+  function selectBrush(scroll = false) {
+    const renderer = model.tree.renderer ?? {};
+    const type = renderer.type ?? "mypaint";
+    const properties = schema.$defs[`renderer.${type}`]?.properties ?? {};
+    brushSheet.hidden = !("brush" in properties);
+    const brush = String(renderer.brush ?? properties.brush?.default ?? "");
+    const full = [...brushes.querySelectorAll("input")].find(({ value }) => value === brush || value === `classic/${brush}`);
+    if (full && !full.checked) full.checked = true;
+    if (full && scroll) brushes.scrollTop = full.closest(".brush").offsetTop - brushes.offsetTop - 60;
+  }
+
+  function filterBrushes() {
+    const words = brushSearch.value.toLowerCase();
+    for (const label of brushes.children) label.hidden = !label.textContent.toLowerCase().includes(words);
+  }
+
+  // ------------------------------------------------------------------------------------------- frequent settings
+  function drawQuick() {
+    const { tree, original } = model;
+    const parts = [];
+    const numberField = (label, value, help, set, attributes = {}) => field(label, h("input", { type: "number", value: value ?? "", ...attributes, oninput: ({ target }) => change((now) => set(now, target.value === "" ? null : Number(target.value))) }), help);
+    const put = (now, table, key, value) => { now[table] = { ...now[table] }; if (value === null) delete now[table][key]; else now[table][key] = value; };
+    const size = typeof tree.size === "number" ? tree.size : Array.isArray(tree.size) ? Math.max(...tree.size) : null;
+    parts.push(h("div", { class: "two" },
+      numberField("Painted at, px", size, "Longer side.", (now, value) => { if (value === null) delete now.size; else now.size = value; }, { min: 8, step: 1 }),
+      "trainer" in tree ? null : numberField("Finished, px", tree.output?.long_side, "Longer side.", (now, value) => { put(now, "output", "long_side", value); if (value !== null) { delete now.output.scale; delete now.output.width_cm; } }, { min: 8, step: 1 })));
+    parts.push(numberField("Steps", tree.steps, "More steps, a closer likeness.", (now, value) => { if (value === null) delete now.steps; else now.steps = value; }, { min: 0, step: 1 }));
+    const canvas = original.canvas ?? {};
+    if (typeof canvas.tile === "number" || typeof canvas.strokes === "number") {
+      parts.push(segments("Detail", DETAIL, "normal", (level) => change((now) => {
+        const at = (value, factor, least) => Math.max(least, Math.round(value * factor));
+        if (typeof canvas.tile === "number") {
+          now.canvas = { ...now.canvas, tile: at(canvas.tile, TILE_FACTORS[level], 8) };
+          if (typeof canvas.overlap === "number") now.canvas.overlap = at(canvas.overlap, TILE_FACTORS[level], 1);
+        } else now.canvas = { ...now.canvas, strokes: at(canvas.strokes, STROKE_FACTORS[level], 1) };
+      })));
+    }
+    if (!("trainer" in tree || "data" in tree)) parts.push(palettePart(), backgroundPart());
+    quick.replaceChildren(...parts);
+  }
+
+  function palettePart() {
+    const target = () => Object.values(model.tree.objective ?? {}).map((block) => block.target).find(Boolean);
+    const current = Object.entries(model.tree.constraint ?? {}).find(([, block]) => block.type === "palette");
+    const details = h("div", { class: "swatches" });
+    const set = (block) => change((now) => {
+      const rest = Object.fromEntries(Object.entries(now.constraint ?? {}).filter(([, { type }]) => type !== "palette"));
+      if (block) rest.palette = block;
+      if (Object.keys(rest).length) now.constraint = rest; else delete now.constraint;
+    });
+    const colours = (current?.[1].colours ?? [[0.1, 0.1, 0.12], [0.65, 0.2, 0.15], [0.93, 0.85, 0.65], [0.2, 0.35, 0.4]]).map(toHex);
+    const draw = (kind) => {
+      if (kind === "photo") {
+        const count = h("input", { type: "number", min: 2, max: 64, value: current?.[1].count ?? 6, "aria-label": "Number of colours", oninput: () => set({ type: "palette", image: target(), count: Number(count.value) || 6 }) });
+        details.replaceChildren(count, h("span", { class: "soft" }, "colours"));
+        set({ type: "palette", image: target(), count: Number(count.value) });
+      } else if (kind === "own") {
+        const update = () => set({ type: "palette", colours: colours.map(fromHex) });
+        const redraw = () => {
+          details.replaceChildren(...colours.map((colour, index) => h("input", { type: "color", value: colour, "aria-label": `Colour ${index + 1}`, oninput: ({ target: input }) => { colours[index] = input.value; update(); } })),
+            h("button", { type: "button", class: "icon", "aria-label": "Add a colour", onclick: () => { colours.push("#888888"); redraw(); update(); } }, "+"),
+            colours.length > 1 && h("button", { type: "button", class: "icon", "aria-label": "Remove the last colour", onclick: () => { colours.pop(); redraw(); update(); } }, "−"));
+        };
+        redraw();
+        update();
+      } else {
+        details.replaceChildren();
+        set(null);
+      }
+    };
+    const choices = [["all", "All colours"], target() && ["photo", "Of the photo"], ["own", "My own"]].filter(Boolean);
+    return h("div", { class: "stack" }, segments("Palette", choices, current ? (current[1].image ? "photo" : "own") : "all", draw), details);
+  }
+
+  function backgroundPart() {
+    const { background } = model.tree;
+    const colour = h("input", { type: "color", "aria-label": "Colour of the background", value: Array.isArray(background) ? toHex(background) : "#ffffff", oninput: () => change((now) => { now.background = fromHex(colour.value); }) });
+    const kind = background === "target" ? "target" : typeof background === "string" ? "picture" : "colour";
+    const box = h("div", { class: "swatches", hidden: kind !== "colour" }, colour);
+    const choices = [["target", "Mean of the photo"], ["colour", "A colour"], kind === "picture" && ["picture", "A picture"]].filter(Boolean);
+    return h("div", { class: "stack" }, segments("Background", choices, kind, (now) => {
+      box.hidden = now !== "colour";
+      change((tree) => { tree.background = now === "target" ? "target" : now === "colour" ? fromHex(colour.value) : background; });
+    }), box);
+  }
+}
+
+const toHex = (colour) => `#${colour.map((value) => Math.round(value * 255).toString(16).padStart(2, "0")).join("")}`;
+const fromHex = (text) => [1, 3, 5].map((start) => Number((parseInt(text.slice(start, start + 2), 16) / 255).toFixed(4)));
