@@ -8,6 +8,7 @@ a crash, a case that takes longer than `CASE_SECONDS`, and one that needs more t
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import os
@@ -19,7 +20,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,16 +35,24 @@ CASE_BYTES = 2 << 30
 class Case(Protocol):
     """Writes a damaged input into an empty folder and gives it to artkit.
 
-    Raises ArtkitError if artkit refuses it. With rng = None the input is valid: this loads or compiles kernels.
+    Raises ArtkitError if artkit refuses it, and Fault if artkit breaks a promise in another way than by an exception.
+    With rng = None the input is valid: this loads or compiles kernels. May return numbers that the result adds up.
     """
 
-    def __call__(self, rng: random.Random | None, folder: Path) -> None: ...
+    def __call__(self, rng: random.Random | None, folder: Path) -> Mapping[str, int] | None: ...
 
 
-def main(name: str, description: str, prepare: Callable[[Path], Case]) -> None:
+class Fault(Exception):  # noqa: N818
+    """A broken promise; its text is the kind of the fault."""
+
+
+def main(
+    name: str, description: str | None, prepare: Callable[[Path], Case], case_seconds: float = CASE_SECONDS
+) -> None:
     """Run a campaign from the command line: print its result as a line of JSON, and exit with 1 if it found a fault.
 
-    prepare: called once with an empty folder for valid inputs; returns the function of a case.
+    prepare: called once with an empty folder for valid inputs; returns the function of a case. case_seconds: a case
+    that takes longer hangs.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to run; 60 by default")
@@ -54,7 +63,7 @@ def main(name: str, description: str, prepare: Callable[[Path], Case]) -> None:
     parser.add_argument("--only", type=int, help="execute this case alone, in this process, and raise its fault")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="artkit-campaign-") as folder:
-        campaign = Campaign(prepare, Path(folder), options.seed, options.keep)
+        campaign = Campaign(prepare, Path(folder), options.seed, options.keep, case_seconds)
         if options.only is not None:
             campaign.execute(options.only)
             return
@@ -66,17 +75,24 @@ def main(name: str, description: str, prepare: Callable[[Path], Case]) -> None:
 class Campaign:
     """Cases of a campaign, executed one after the other in a process that is replaced when it ends."""
 
-    def __init__(self, prepare: Callable[[Path], Case], folder: Path, seed: int, keep: Path | None) -> None:
-        self._seed, self._keep = seed, keep
+    def __init__(
+        self,
+        prepare: Callable[[Path], Case],
+        folder: Path,
+        seed: int,
+        keep: Path | None,
+        case_seconds: float = CASE_SECONDS,
+    ) -> None:
+        self._seed, self._keep, self._case_seconds = seed, keep, case_seconds
         self._case_folder = folder / "case"
         (folder / "valid").mkdir(parents=True)
-        # Nothing may paint here: processes that are forked from this one would lack the threads of the engine.
         self._case = prepare(folder / "valid")
         self._worker: tuple[Any, Connection] | None = None
 
     def run(self, start: int, count: int, seconds: float) -> dict[str, Any]:
         """Run at most `count` cases from the index `start` on, for about `seconds`; return the result."""
         outcomes: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
         faults: dict[str, dict[str, Any]] = {}
         began, index = time.monotonic(), start
         while index < start + count and time.monotonic() - began < seconds:
@@ -92,6 +108,7 @@ class Campaign:
             "next": index,
             "seconds": round(time.monotonic() - began, 1),
             **{kind: outcomes[kind] for kind in ("accepted", "refused")},
+            **self._counts,
             "faults": outcomes["fault"],
             "kinds": faults,
         }
@@ -100,19 +117,22 @@ class Campaign:
         entry = faults.setdefault(outcome, {"count": 0, "index": index})
         entry["count"] += 1
         if self._keep and entry["count"] == 1:
-            shutil.copytree(self._case_folder, self._keep / f"{index}", dirs_exist_ok=True)
+            with contextlib.suppress(shutil.Error):  # files that a process which was left running removes
+                shutil.copytree(self._case_folder, self._keep / f"{index}", dirs_exist_ok=True)
             (self._keep / f"{index}" / "FAULT.txt").write_text(outcome)
 
     def _run_case(self, index: int) -> str:
-        limit = CASE_SECONDS if self._worker else FIRST_CASE_SECONDS
+        limit = self._case_seconds if self._worker else FIRST_CASE_SECONDS
         if self._worker is None:
             self._worker = self._start()
         process, connection = self._worker
         connection.send(index)
         try:
             if connection.poll(limit):
-                return str(connection.recv())
-            outcome = f"hang: more than {CASE_SECONDS:.0f} s"
+                outcome, counts = connection.recv()
+                self._counts.update(counts)
+                return str(outcome)
+            outcome = f"hang: more than {self._case_seconds:.0f} s"
         except (EOFError, ConnectionResetError):
             process.join()
             outcome = f"crash: exit status {process.exitcode}"
@@ -149,29 +169,30 @@ class Campaign:
                 return
             connection.send(self._outcome(index))
 
-    def execute(self, index: int) -> None:
-        """Execute one case."""
+    def execute(self, index: int) -> Mapping[str, int]:
+        """Execute one case, and return its numbers."""
         self._enter_case_folder()
-        self._case(random.Random(f"{self._seed} {index}"), self._case_folder)
+        return self._case(random.Random(f"{self._seed} {index}"), self._case_folder) or {}
 
     def _enter_case_folder(self) -> None:
         shutil.rmtree(self._case_folder, ignore_errors=True)
         self._case_folder.mkdir()
         os.chdir(self._case_folder)
 
-    def _outcome(self, index: int) -> str:
+    def _outcome(self, index: int) -> tuple[str, Mapping[str, int]]:
         from artkit.errors import ArtkitError
 
         try:
-            self.execute(index)
+            return "accepted", self.execute(index)
         except ArtkitError as error:
-            return "refused" if _is_readable(str(error)) else "unreadable message"
+            return "refused" if _is_readable(str(error)) else "unreadable message", {}
+        except Fault as fault:
+            return str(fault), {}
         except Exception as error:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             own = [f for f in traceback.extract_tb(error.__traceback__) if "artkit" in f.filename]
             place = own[-1] if own else frame
-            return f"{type(error).__name__} in {Path(place.filename).name}, {place.name}"
-        return "accepted"
+            return f"{type(error).__name__} in {Path(place.filename).name}, {place.name}", {}
 
 
 def _is_readable(message: str) -> bool:
