@@ -76,7 +76,7 @@ class Omniglot(CharacterData):
         pixels = np.empty((len(selected), _SIDE, _SIDE), np.uint8)
         for row, (name, content) in zip(pixels, _read_files(source, [name for _, name in selected]), strict=True):
             try:
-                with Image.open(io.BytesIO(content)) as image:
+                with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
                     if image.size != (_SIDE, _SIDE):
                         raise ValueError(f"it has {image.width} x {image.height} px, not {_SIDE} x {_SIDE}")
                     row[:] = 255 - np.asarray(image.convert("L"))

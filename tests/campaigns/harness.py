@@ -159,7 +159,8 @@ class Campaign:
         other_end.close()
         self._enter_case_folder()
         self._case(None, self._case_folder)
-        sys.stderr = sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        for number in (1, 2):  # libraries print warnings about what they read
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + CASE_BYTES, resource.RLIM_INFINITY))
         while True:

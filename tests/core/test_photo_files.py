@@ -438,3 +438,37 @@ def test_the_pixel_limit_holds_for_libvips(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(loading, "MAX_PIXELS", WIDTH * HEIGHT - 1)
     with pytest.raises(UsageError, match=f"{WIDTH} x {HEIGHT} px"):
         load_target_image(tmp_path / "a.tif", (8, 8), background=torch.ones(3))
+
+
+# ------------------------------------------------------------------------------------------------------- hostile files
+def test_programs_and_documents_are_no_pictures(tmp_path: Path) -> None:
+    """Pillow has Ghostscript execute the program in an EPS; libvips renders SVG and PDF."""
+    (tmp_path / "a.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n")
+    (tmp_path / "a.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+    for name in ("a.eps", "a.svg"):
+        (tmp_path / "photo.png").write_bytes((tmp_path / name).read_bytes())  # the name does not matter
+        for file in (tmp_path / name, tmp_path / "photo.png"):
+            with pytest.raises(UsageError, match="cannot be read as an image") as caught:
+                _load(file)
+            assert caught.value.hint == "save it as PNG or JPEG"
+
+
+def test_a_large_picture_in_a_small_icon_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "MAX_PIXELS", 5_000)
+    Image.new("RGB", (300, 300)).save(tmp_path / "a.png")
+    png = (tmp_path / "a.png").read_bytes()
+    head = struct.pack("<HHHBBBBHHII", 0, 1, 1, 32, 32, 0, 0, 1, 32, len(png), 22)
+    (tmp_path / "a.ico").write_bytes(head + png)
+    with pytest.raises(UsageError, match="300 x 300 px|exceeds limit"):
+        _load(tmp_path / "a.ico")
+
+
+def test_the_pixels_of_a_heic_photo_are_counted_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.from_pillow(Image.new("RGB", (300, 300))).save(tmp_path / "a.heic")
+    monkeypatch.setattr(loading, "MAX_PIXELS", 5_000)
+    monkeypatch.setattr(pillow_heif.HeifFile, "to_pillow", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(UsageError, match="300 x 300 px"):
+        _load(tmp_path / "a.heic")

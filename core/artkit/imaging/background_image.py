@@ -47,7 +47,7 @@ class BackgroundImage(LazyTargetImage):
     def load(cls, file: Path, size: tuple[int, int]) -> BackgroundImage:
         """Read a picture that `save` wrote. Raises ValueError if it is missing or damaged."""
         try:
-            with Image.open(file) as opened:
+            with Image.open(file, formats=["PNG"]) as opened:
                 return cls(np.asarray(opened.convert("RGB")), size, torch.device("cpu"))
         except Exception as error:  # Pillow's decoders raise many kinds of exceptions on damaged files
             raise ValueError(f"{file.name} cannot be read ({error})") from None

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,14 @@ from artkit.imaging.colour_profiles import SRGB_PRIMARIES, adobe_rgb_profile, co
 from artkit.imaging.sample_values import is_white_zero, sample_range, scale_samples, typed_samples
 from artkit.imaging.vips_file import VipsFile, vips_library
 
+# Others are left out on purpose: Pillow would have Ghostscript execute the program that an EPS is, for example.
+_PILLOW_FORMATS = (
+    "AVIF", "BMP", "DDS", "DIB", "GIF", "ICNS", "ICO", "IM", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "PSD",
+    "QOI", "SGI", "TGA", "TIFF", "WEBP", "XBM",
+)  # fmt: skip
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# Other files are not given to libvips, which would render an SVG or a PDF, for example.
+_VIPS_SIGNATURES = (*_TIFF_SIGNATURES, b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"\xff\x0a", b"\0\0\0\x0cJXL ")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _SUBFILE_TYPE, _WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PLANAR_CONFIGURATION, _SAMPLE_FORMAT = 254, 256, 257, 258, 284, 339
 _GAMMA_TOLERANCE = 0.02  # sRGB is written as 1 / 2.2
@@ -56,8 +65,7 @@ def read_image(file: Path, needed: tuple[int, int], max_pixels: int) -> ImageFil
     more than `max_pixels`.
     """
     try:
-        with _pillow(file) as opened:
-            _check_pixels(file, opened.size, max_pixels)
+        with _pillow(file, max_pixels) as opened:
             return _read_with_pillow(file, opened, needed)
     except UsageError:
         raise
@@ -70,7 +78,7 @@ def read_image(file: Path, needed: tuple[int, int], max_pixels: int) -> ImageFil
 def image_size(file: Path) -> tuple[int, int]:
     """Return width and height of an image file in px, upright; only its header is read. Raises as `read_image`."""
     try:
-        with _pillow(file) as opened:
+        with _pillow(file, sys.maxsize) as opened:
             return _upright_size(opened)
     except UsageError:
         raise
@@ -80,19 +88,29 @@ def image_size(file: Path) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def _pillow(file: Path) -> Iterator[Image.Image]:
-    """Open a file with Pillow, or with libheif as Pillow does, without Pillow's limit of pixels."""
+def _pillow(file: Path, max_pixels: int) -> Iterator[Image.Image]:
+    """Open a file with Pillow, or with libheif as Pillow does. Raises UsageError if it has more than `max_pixels`."""
     with contextlib.ExitStack() as stack, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow, about damaged metadata
         stack.callback(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
         Image.MAX_IMAGE_PIXELS = None  # `_check_pixels` has a message of its own
         try:
-            opened: Image.Image = stack.enter_context(Image.open(file))
+            opened: Image.Image = stack.enter_context(Image.open(file, formats=_pillow_formats()))
+            _check_pixels(file, opened.size, max_pixels)
         except UnidentifiedImageError:
             if not _is_heif(file):
                 raise
-            opened = stack.enter_context(_open_heif(file))
+            opened = stack.enter_context(_open_heif(file, max_pixels))
+        # Pillow raises an error at twice as many, such as those of a PNG in an icon that claims to be smaller.
+        Image.MAX_IMAGE_PIXELS = max_pixels // 2
         yield opened
+
+
+@cache
+def _pillow_formats() -> tuple[str, ...]:
+    """Return the formats that this version of Pillow reads."""
+    Image.init()
+    return tuple(name for name in _PILLOW_FORMATS if name in Image.OPEN)
 
 
 def _is_heif(file: Path) -> bool:
@@ -101,7 +119,7 @@ def _is_heif(file: Path) -> bool:
     return header[4:8] == b"ftyp" and header[8:] in _HEIF_BRANDS
 
 
-def _open_heif(file: Path) -> Image.Image:
+def _open_heif(file: Path, max_pixels: int) -> Image.Image:
     try:
         library = importlib.import_module("pillow_heif")
     except ImportError:
@@ -109,7 +127,9 @@ def _open_heif(file: Path) -> Image.Image:
             f"{file} is a HEIC photo, which needs the library pillow-heif",
             hint="pip install 'neural-artkit[heic]', or save the photo as JPEG",
         ) from None
-    image: Image.Image = library.open_heif(file).to_pillow()
+    opened = library.open_heif(file)
+    _check_pixels(file, opened.size, max_pixels)
+    image: Image.Image = opened.to_pillow()
     return image
 
 
@@ -218,16 +238,19 @@ def _vips(file: Path, error: Exception) -> Iterator[VipsFile]:
     message = f"{file} cannot be read as an image ({type(error).__name__}: {error})"
     try:
         with file.open("rb") as stream:
-            is_tiff = stream.read(4) in _TIFF_SIGNATURES
+            header = stream.read(8)
     except OSError:
-        is_tiff = False
+        header = b""
+    is_tiff = header.startswith(_TIFF_SIGNATURES)
+    if not header.startswith(_VIPS_SIGNATURES):
+        raise UsageError(message, hint="save it as PNG or JPEG" if header else "") from None
     if vips_library() is None:
         raise UsageError(message, hint=_INSTALL_EXPORT if is_tiff else "") from None
     try:
         yield VipsFile(file)
     except vips_library().Error as vips_error:
         reason = str(vips_error).strip().splitlines()[-1:] if is_tiff else []
-        raise UsageError("; ".join([message, *reason]), hint="save it as PNG or JPEG" if is_tiff else "") from None
+        raise UsageError("; ".join([message, *reason]), hint="save it as PNG or JPEG") from None
 
 
 def _read_with_vips(file: Path, opened: VipsFile) -> ImageFile:
