@@ -42,7 +42,8 @@ def atomic(file: Path) -> Iterator[Path]:
     except OSError as error:
         raise cannot_write(file, error) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the disk has become read-only, for example
+            temporary.unlink(missing_ok=True)
 
 
 _CLEANUP_SCRIPT = """\
@@ -150,7 +151,8 @@ def remove_leftovers(folder: Path) -> None:
     _remove_unlocked_folders(folder)
     for leftover in folder.glob(f"{_PREFIX}*"):
         if not leftover.is_dir():
-            leftover.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                leftover.unlink()
 
 
 def _remove_unlocked_folders(folder: Path) -> None:

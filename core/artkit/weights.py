@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import nn
 
 from artkit.errors import UsageError
@@ -25,7 +25,8 @@ def save(module: nn.Module, metadata: dict[str, Any], file: Path) -> None:
         for name, tensor in module.state_dict().items()
     }
     with atomic(file) as temporary:
-        save_file(tensors, temporary, {"artkit": json.dumps(metadata)})
+        # Not save_file, whose errors of a full disk are no OSErrors.
+        temporary.write_bytes(serialize(tensors, {"artkit": json.dumps(metadata)}))
 
 
 def load(file: Path, expected: str = "") -> tuple[dict[str, torch.Tensor], dict[str, Any], str]:

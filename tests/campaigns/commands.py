@@ -6,6 +6,7 @@ A new process would take seconds to import torch; these start in milliseconds.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import sys
@@ -30,19 +31,23 @@ _WRITING_EVENTS = frozenset(
 
 
 class Command:
-    """A process that executes a command of artkit in a folder. Its output is in files of which only artkit writes."""
+    """A process that executes a command of artkit in a folder.
 
-    def __init__(
-        self, arguments: list[str], folder: Path, output: Path, setup: Callable[[], object] | None = None
-    ) -> None:
-        """output: prefix of the files for standard output and error. setup: called in the process, before."""
-        self.output, self.errors = output.with_suffix(".out"), output.with_suffix(".err")
+    setup: called in the process, before. status: the exit status, negative for a signal; None while it runs.
+    """
+
+    def __init__(self, arguments: list[str], folder: Path, setup: Callable[[], object] | None = None) -> None:
         self.status: int | None = None
+        self._reader, self._writer = os.pipe()  # a file would need a disk
+        fcntl.fcntl(self._writer, fcntl.F_SETPIPE_SZ, 1 << 20)
+        os.set_blocking(self._reader, False)
+        self._text = b""
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
         if not self.pid:
             self._execute(arguments, folder, setup)
+        os.close(self._writer)
 
     def _execute(self, arguments: list[str], folder: Path, setup: Callable[[], object] | None) -> None:
         from artkit.cli.main import cli
@@ -51,10 +56,8 @@ class Command:
         try:
             os.setpgid(0, 0)
             os.chdir(folder)
-            for number, file in ((1, self.output), (2, self.errors)):
-                descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o666)
-                os.dup2(descriptor, number)
-                os.close(descriptor)
+            os.dup2(self._writer, 1)
+            os.dup2(self._writer, 2)
             sys.stdin, sys.stdout, sys.stderr = open(os.devnull), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115
             if setup:
                 setup()
@@ -89,16 +92,22 @@ class Command:
         assert status is not None
         return status
 
-    def error_text(self) -> str:
-        """Return what it has written to standard error."""
-        return self.errors.read_text(encoding="utf-8", errors="replace")
+    def text(self) -> str:
+        """Return what it has written to standard output and error."""
+        with contextlib.suppress(BlockingIOError):  # a process that it started is still running
+            while chunk := os.read(self._reader, 1 << 16):
+                self._text += chunk
+        return self._text.decode(errors="replace")
+
+    def __del__(self) -> None:
+        os.close(self._reader)
 
 
-def run(arguments: list[str], folder: Path, output: Path, setup: Callable[[], object] | None = None) -> Command:
-    """Run a command to its end."""
-    command = Command(arguments, folder, output, setup)
+def run(arguments: list[str], folder: Path, setup: Callable[[], object] | None = None, seconds: float = 300) -> Command:
+    """Run a command to its end, or kill it after `seconds`."""
+    command = Command(arguments, folder, setup)
     try:
-        command.wait(300)
+        command.wait(seconds)
     finally:
         command.kill()
     return command

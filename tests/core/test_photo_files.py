@@ -459,7 +459,7 @@ def test_a_large_picture_in_a_small_icon_is_refused(tmp_path: Path, monkeypatch:
     png = (tmp_path / "a.png").read_bytes()
     head = struct.pack("<HHHBBBBHHII", 0, 1, 1, 32, 32, 0, 0, 1, 32, len(png), 22)
     (tmp_path / "a.ico").write_bytes(head + png)
-    with pytest.raises(UsageError, match="300 x 300 px|exceeds limit"):
+    with pytest.raises(UsageError, match=r"300 x 300 px|exceeds limit"):
         _load(tmp_path / "a.ico")
 
 

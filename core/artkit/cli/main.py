@@ -5,7 +5,9 @@ Commands import torch and other large packages inside their functions, so that `
 
 from __future__ import annotations
 
+import errno
 import traceback
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,8 +24,12 @@ from artkit.cli.schema import print_schema
 from artkit.cli.studio import studio
 from artkit.cli.sweep import sweep
 from artkit.errors import ArtkitError
+from artkit.files import cannot_write
 from artkit.registry.plugin_registry import get_registry
 from artkit.version import __version__
+
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
+"""Errors for which the disk is to blame, also where a library writes."""
 
 
 class _Cli(click.Group):
@@ -44,6 +50,12 @@ class _Cli(click.Group):
             click.echo("artkit: stopped", err=True)
             ctx.exit(1)
         except BrokenPipeError:
+            ctx.exit(1)
+        except OSError as error:
+            if ctx.params.get("debug") or error.errno not in _DISK_ERRORS:
+                _name_responsible_package(error)
+                raise
+            click.echo(f"artkit: {cannot_write(Path(error.filename or '.'), error)}", err=True)
             ctx.exit(1)
         except Exception as error:
             if not _is_out_of_memory(error) or ctx.params.get("debug"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import shutil
 from collections.abc import Iterable
@@ -47,7 +48,8 @@ def compare_earlier(folder: Path) -> list[Path]:
     for path in sorted(folder.glob(f"{EARLIER_FOLDER}*/")):
         picture = path / PAINTING_FILE
         if picture.exists() and filecmp.cmp(picture, folder / PAINTING_FILE, shallow=False):
-            shutil.rmtree(path.rename(folder / _DISCARDED))
+            with contextlib.suppress(OSError):  # the disk has become read-only, for example; it does no harm there
+                shutil.rmtree(path.rename(folder / _DISCARDED))
         elif picture.exists():
             kept.append(path)
     return kept

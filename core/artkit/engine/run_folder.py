@@ -57,7 +57,10 @@ class RunFolder:
             raise UsageError(f"{self.path} has other files in it, and no run", hint=_OTHER_FOLDER)
         if not resume or not self.checkpoint.exists():
             keep_earlier(self.path, copied=(self.recipe, self.log), left=(self.checkpoint,))
-            self.checkpoint.unlink(missing_ok=True)
+            try:
+                self.checkpoint.unlink(missing_ok=True)
+            except OSError as error:
+                raise cannot_write(self.checkpoint, error) from None
         write_text(self.recipe, encoded)
         return earlier_steps
 
@@ -138,7 +141,10 @@ class RunFolder:
                             line = json.dumps(entry) + "\n"
                         lines.append(line)
         write_text(self.log, "".join(lines))
-        stream = self.log.open("a", encoding="utf-8")
+        try:
+            stream = self.log.open("a", encoding="utf-8")
+        except OSError as error:
+            raise cannot_write(self.log, error) from None
 
         def append(line: dict[str, Any]) -> None:
             try:
