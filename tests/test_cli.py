@@ -214,9 +214,19 @@ def test_bug_is_raised_with_the_responsible_package(toy: Any, call: Call, recipe
     assert "the plugin of the package toys" in raised.value.__notes__[0]
 
 
+def test_component_that_returns_nothing_is_named(toy: Any, call: Call, recipe_file: Write) -> None:
+    with pytest.raises(TypeError) as raised:
+        call("run", recipe_file(TOY.replace("toy-flat", "toy-silent")), "--out", "out")
+    assert raised.value.__notes__ == [
+        'artkit: the cause may be a component of a plugin: renderer "toy-blob" of toys, objective "toy-silent" of toys'
+    ]
+
+
 def test_nan_loss_is_exit_code_1(toy: Any, call: Call, recipe_file: Write) -> None:
     result = call("run", recipe_file(TOY + "nan_from = 0.5\n"), "--out", "out")
-    _assert_one_error(result, 1, "look", "the state before step 1 is saved in out", "optimizer.lr")
+    _assert_one_error(
+        result, 1, "look", 'objective "toy-flat" of toys', "the state before step 1 is saved in out", "optimizer.lr"
+    )
     assert Path("out/painting.png").exists()
 
 

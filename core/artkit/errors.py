@@ -10,6 +10,7 @@ class ArtkitError(Exception):
 
     message: what is wrong and where, one line. hint: what to do about it, one line; shown below the message.
     `exit_code` is the exit status of the command line: 1 for errors while running, 2 for wrong usage or a wrong recipe.
+    `may_be_of_plugin` is whether the command line also names the third-party components that were used.
 
     Examples:
         >>> import artkit
@@ -20,6 +21,7 @@ class ArtkitError(Exception):
     """
 
     exit_code = 1
+    may_be_of_plugin = False
 
     def __init__(self, message: str, hint: str = "") -> None:
         message, hint = _printable(message), _printable(hint)

@@ -10,7 +10,7 @@ import contextlib
 import os
 import random
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from commands import Command, on_file_operation
@@ -21,9 +21,9 @@ SHARES = {"sweep": 1}
 """How often a command is chosen, of which the others are chosen 8 times."""
 
 
-def prepare(folder: Path) -> Case:
+def prepare(folder: Path, names: Sequence[str] = Commands.ALL) -> Case:
     """Execute each command undisturbed."""
-    commands = Commands(folder)
+    commands = Commands(folder, names)
     choices = [name for name in commands.names for _ in range(SHARES.get(name, 8))]
 
     def case(rng: random.Random | None, work: Path) -> Mapping[str, int]:
@@ -43,6 +43,11 @@ def prepare(folder: Path) -> Case:
         return {"kills": kills, f"kills of {name}": kills}
 
     return case
+
+
+def prepare_short(folder: Path) -> Case:
+    """Do so for two commands."""
+    return prepare(folder, ("paint", "export"))
 
 
 def _killed(

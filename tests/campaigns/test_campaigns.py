@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,37 +18,57 @@ import pytest
 from artkit.errors import ArtkitError
 
 FOLDER = Path(__file__).parent
-NAMES = ("brushes", "checkpoints", "data", "recipes", "strokes", "weights")
+DAMAGED = ("brushes", "checkpoints", "data", "pictures", "recipes", "strokes", "weights")
+DISTURBED = ("kills", "plugins", "writes")
 
 SHORT_FORM = """
 import importlib, json, os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from harness import Campaign
-for name in sys.argv[3:]:
-    campaign = Campaign(importlib.import_module(name).prepare, Path(sys.argv[2]) / name, seed=7, keep=None)
-    print(json.dumps({"campaign": name, **campaign.run(0, 5, 60)}), flush=True)
+for name in sys.argv[4:]:
+    module = importlib.import_module(name)
+    prepare = getattr(module, "prepare_short", module.prepare)
+    campaign = Campaign(prepare, Path(sys.argv[2]) / name, seed=7, keep=None, case_seconds=100)
+    print(json.dumps({"campaign": name, **campaign.run(0, int(sys.argv[3]), 60)}), flush=True)
 """
 
 
 def test_the_files_are_all_campaigns() -> None:
-    helpers = {"harness", "mutations", "test_campaigns"}
-    assert {file.stem for file in FOLDER.glob("*.py")} - helpers == set(NAMES)
+    helpers = {"commands", "harness", "mutations", "results", "test_campaigns"}
+    assert {file.stem for file in FOLDER.glob("*.py")} - helpers == {*DAMAGED, *DISTURBED}
+
+
+def _run(names: Sequence[str], count: int, folder: Path) -> list[dict[str, Any]]:
+    """Run some cases of campaigns, one after the other in a process."""
+    process = subprocess.run(
+        [sys.executable, "-c", SHORT_FORM, FOLDER, folder, str(count), *names],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    results = [json.loads(line) for line in process.stdout.splitlines() if line.startswith('{"campaign"')]
+    assert [result["campaign"] for result in results] == list(names)
+    for result in results:
+        assert result["faults"] == 0, result
+        assert result["cases"] == count
+    return results
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.timeout(300)
 def test_no_damaged_input_is_a_fault(tmp_path: Path) -> None:
-    process = subprocess.run(
-        [sys.executable, "-c", SHORT_FORM, FOLDER, tmp_path, *NAMES], capture_output=True, text=True, check=False
-    )
-    assert process.returncode == 0, process.stderr
-    results = [json.loads(line) for line in process.stdout.splitlines() if line.startswith('{"campaign"')]
-    assert [result["campaign"] for result in results] == list(NAMES)
-    for result in results:
-        assert result["faults"] == 0, result
-        assert result["cases"] == 5
+    for result in _run(DAMAGED, 5, tmp_path):
         assert result["refused"] > 0, "the inputs are damaged"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+@pytest.mark.timeout(300)
+def test_no_disturbed_command_is_a_fault(tmp_path: Path) -> None:
+    for result in _run(DISTURBED, 8, tmp_path):
+        assert result["accepted"] == 8
 
 
 # ------------------------------------------------------------------------------------------------------------- harness

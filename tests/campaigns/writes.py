@@ -15,7 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,9 +27,9 @@ CODES = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO, errno.EDQUOT)
 OVERWRITTEN = ("paint", "outputs", "export", "train")
 
 
-def prepare(folder: Path) -> Case:
+def prepare(folder: Path, names: Sequence[str] = ("paint", "windows", "outputs", "agent", "train", "export")) -> Case:
     """Execute each command undisturbed."""
-    commands = Commands(folder, [name for name in Commands.ALL if name != "sweep"])
+    commands = Commands(folder, names)
     can_mount = sys.platform == "linux" and os.geteuid() == 0 and _can_mount(folder)
     kinds = ("operation", "operation", "operation", "growth", "growth", "disk" if can_mount else "operation")
 
@@ -60,6 +60,11 @@ def prepare(folder: Path) -> Case:
         return {kind: 1}
 
     return case
+
+
+def prepare_short(folder: Path) -> Case:
+    """Do so for two commands."""
+    return prepare(folder, ("paint", "export"))
 
 
 def _attempt(commands: Commands, name: str, place: Path, setup: Callable[[], object] | None) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -292,80 +291,3 @@ def test_the_same_recipe_gives_the_same_bytes_in_two_processes(
     assert len(set(losses)) == 3, "the picture changes"
     with Image.open(tmp_path / "one" / "painting.png") as image:
         assert len(image.getcolors(48 * 32)) > 20
-
-
-# Imports artkit once and forks a process for each attempt.
-KILLER = """
-import os, random, signal, sys, time, traceback
-from pathlib import Path
-from artkit.engine import run
-from artkit.cli.main import cli
-from artkit.registry.plugin_registry import KIND_HOOKS, get_registry
-import artkit.engine.painting_task
-
-base = Path(sys.argv[1])
-run.SECONDS_BETWEEN_CHECKPOINTS = -1.0
-os.cpu_count = lambda: 1
-for kind in KIND_HOOKS:
-    get_registry().components(kind)
-
-def attempt(renderer, folder, seconds):
-    "Start or resume a run; return whether it finished before it was killed."
-    child = os.fork()
-    if not child:
-        code = 9
-        try:
-            setting = f'renderer.type="{renderer}"'
-            cli.main(["run", str(base / "r.toml"), "--set", setting, "--out", str(folder), "--resume"])
-        except SystemExit as ended:
-            code = ended.code or 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    end = time.monotonic() + seconds
-    while True:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, status
-            return True
-        if time.monotonic() > end:
-            os.kill(child, signal.SIGKILL)
-            _, status = os.waitpid(child, 0)
-            return os.WIFEXITED(status)
-        time.sleep(0.001)
-
-rng = random.Random(4)
-for renderer, required in (("toy-blob", 10), ("mypaint", 3)):
-    started = time.monotonic()
-    assert attempt(renderer, base / renderer / "uninterrupted", 1000)
-    duration = time.monotonic() - started
-    killed = number = 0
-    while killed < required:
-        number += 1
-        folder = base / renderer / f"killed-{number}"
-        while not attempt(renderer, folder, rng.uniform(0, 0.9) * duration if killed < required else 1000):
-            killed += 1
-        assert number < 50
-    print("killed", killed)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_run_resumes_after_being_killed_at_any_moment(
-    toy: Any, run_files: Any, recipe_file: Callable[..., Path], tmp_path: Path
-) -> None:
-    recipe_file(MYPAINT_RECIPE.format(steps=6, objective="toy-flat", settings=""))
-    process = subprocess.run(
-        [sys.executable, "-c", KILLER, tmp_path], capture_output=True, text=True, timeout=200, check=False
-    )
-    assert process.returncode == 0, process.stderr
-    assert [line for line in process.stdout.splitlines() if line.startswith("killed")] == ["killed 10", "killed 3"]
-    for renderer in ("toy-blob", "mypaint"):
-        expected = run_files.results(tmp_path / renderer / "uninterrupted")
-        assert len(expected[LOG_FILE]) == 6
-        folders = sorted((tmp_path / renderer).glob("killed-*"))
-        assert folders
-        for folder in folders:
-            assert run_files.results(folder) == expected

@@ -159,6 +159,15 @@ class Buggy(Objective):
         raise LookupError("a bug of the toy")
 
 
+class Silent(Objective):
+    """Returns nothing."""
+
+    name = "toy-silent"
+
+    def forward(self, view: View) -> Tensor:
+        return None  # type: ignore[return-value]
+
+
 @hookimpl
 def artkit_renderers() -> Sequence[type]:
     """`toy-blob`."""
@@ -167,8 +176,8 @@ def artkit_renderers() -> Sequence[type]:
 
 @hookimpl
 def artkit_objectives() -> Sequence[type]:
-    """`toy-flat`, and two that raise."""
-    return (Flat, Greedy, Buggy)
+    """`toy-flat`, two that raise, and one that returns nothing."""
+    return (Flat, Greedy, Buggy, Silent)
 
 
 @hookimpl

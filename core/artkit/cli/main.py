@@ -5,9 +5,7 @@ Commands import torch and other large packages inside their functions, so that `
 
 from __future__ import annotations
 
-import errno
 import traceback
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +13,7 @@ import click
 from artkit.cli.doctor import doctor
 from artkit.cli.examples import examples
 from artkit.cli.export import export
+from artkit.cli.failures import report
 from artkit.cli.new_plugin import new_plugin
 from artkit.cli.plugins import list_plugins
 from artkit.cli.recipes import list_recipes
@@ -23,13 +22,8 @@ from artkit.cli.run import run
 from artkit.cli.schema import print_schema
 from artkit.cli.studio import studio
 from artkit.cli.sweep import sweep
-from artkit.errors import ArtkitError
-from artkit.files import cannot_write
 from artkit.registry.plugin_registry import get_registry
 from artkit.version import __version__
-
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
-"""Errors for which the disk is to blame, also where a library writes."""
 
 
 class _Cli(click.Group):
@@ -40,29 +34,18 @@ class _Cli(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except ArtkitError as error:
-            if ctx.params.get("debug"):
-                traceback.print_exc()
-            else:
-                click.echo(f"artkit: {error}", err=True)
-            ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("artkit: stopped", err=True)
-            ctx.exit(1)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
         except BrokenPipeError:
             ctx.exit(1)
-        except OSError as error:
-            if ctx.params.get("debug") or error.errno not in _DISK_ERRORS:
-                _name_responsible_package(error)
+        except BaseException as error:
+            debug = bool(ctx.params.get("debug"))
+            status = report(error, debug)
+            if status is None:
                 raise
-            click.echo(f"artkit: {cannot_write(Path(error.filename or '.'), error)}", err=True)
-            ctx.exit(1)
-        except Exception as error:
-            if not _is_out_of_memory(error) or ctx.params.get("debug"):
-                _name_responsible_package(error)
-                raise
-            click.echo("artkit: not enough memory\n  choose a smaller size, or fewer strokes", err=True)
-            ctx.exit(1)
+            if debug:
+                traceback.print_exc()
+            ctx.exit(status)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         self._load_plugin_commands()
@@ -80,20 +63,6 @@ class _Cli(click.Group):
         builtin = dict(self.commands)
         for _ in get_registry().call_each("artkit_commands", cli=self):
             self.commands.update(builtin)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in ("allocate memory", "out of memory"))
-
-
-def _name_responsible_package(error: Exception) -> None:
-    """Add a note to the traceback of a bug in a third-party plugin."""
-    if package := get_registry().responsible_package(error):
-        error.add_note(
-            f"artkit: this was raised by the plugin of the package {package}; please report it to its author"
-        )
 
 
 @click.group(cls=_Cli, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})

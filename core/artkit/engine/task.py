@@ -106,6 +106,8 @@ class Task(ABC):
 class Diverged(ArtkitError):  # noqa: N818
     """A loss or a gradient is not finite."""
 
+    may_be_of_plugin = True
+
 
 class OutOfMemory(ArtkitError):  # noqa: N818
     """A step does not fit into the memory of the device."""

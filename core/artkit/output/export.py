@@ -121,8 +121,8 @@ def exporters(
     settings that may be missing in all exporters. Raises UsageError for an extension or a setting that no exporter has.
     """
     by_suffix = {
-        suffix: registered.component
-        for registered in get_registry().components("exporter").values()
+        suffix: name
+        for name, registered in get_registry().components("exporter").items()
         for suffix in registered.component.suffixes
     }
     for file in files:
@@ -131,7 +131,7 @@ def exporters(
                 f'no exporter writes "{file.suffix or file.name}"',
                 hint=f"there are: {', '.join(sorted(by_suffix))}",
             )
-    components = [by_suffix[file.suffix.lower()] for file in files]
+    components = [get_registry().component("exporter", by_suffix[file.suffix.lower()]) for file in files]
     values = _parse_settings(settings)
     known = {key for component in components for key in component.Config.model_fields}
     if unknown := sorted(values.keys() - known):

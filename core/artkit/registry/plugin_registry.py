@@ -83,6 +83,7 @@ class PluginRegistry:
     packages: dict[str, str]
     disabled: list[DisabledPlugin] = field(default_factory=list)
     _components: dict[str, dict[str, RegisteredComponent]] = field(default_factory=dict)
+    _used: dict[str, None] = field(default_factory=dict)
 
     def components(self, kind: str) -> dict[str, RegisteredComponent]:
         """Return the components of a kind by name. The first call imports them."""
@@ -94,6 +95,8 @@ class PluginRegistry:
         """Return a component class. Raises UsageError, with the closest name, if there is none of that name."""
         components = self.components(kind)
         if name in components:
+            if (package := components[name].package) not in (BUILTIN_PACKAGE, THIS_PROCESS):
+                self._used[f'{kind} "{name}" of {package}'] = None
             return components[name].component
         matches = difflib.get_close_matches(name, components, n=1)
         guess = f' Did you mean "{matches[0]}"?' if matches else ""
@@ -144,6 +147,13 @@ class PluginRegistry:
                 packages[str(getattr(module, "__name__", "")).partition(".")[0]] = package
         modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
         return next((packages[top] for name in reversed(modules) if (top := name.partition(".")[0]) in packages), "")
+
+    def used_components(self) -> list[str]:
+        """Return the third-party components that `component` has returned, such as ``canvas "spiral" of their-toys``.
+
+        If something fails, they may be the cause: what they return is not checked.
+        """
+        return list(self._used)
 
     def disable(self, plugin: str, reason: str) -> None:
         """Record that a plugin, or a component of it, is not used."""
