@@ -43,7 +43,7 @@ class AgentTrainingTask(OptimizationTask):
         self.dataset: Data = self.data
         self.batch_size: int = block.config.batch
         self._augmentation: float = block.config.vary
-        self.steps = self.recipe.settings.steps
+        self.steps = self.changes.steps
         self._remaining = torch.zeros(0, dtype=torch.int64)  # indices of the images that are left in this epoch
         self._remaining_before = self._remaining  # at the start of the current step
         self._mypaint: Renderer | None = None
@@ -82,7 +82,7 @@ class AgentTrainingTask(OptimizationTask):
         indices = self._next_batch()
         targets = _augment(self.dataset.images(indices), self._augmentation, self.scene.generator)
         noise_seed = int(torch.randint(1 << 62, (), generator=self.scene.generator))
-        view = self._view(indices, targets, step / max(self.steps - 1, 1), noise_seed)
+        view = self._view(indices, targets, self._begin_step(step), noise_seed)
         losses, per_image_loss, views = self._score(view)
         read = self._optimizer_step(step, per_image_loss.mean(), losses)
         for name, objective_view in views.items():

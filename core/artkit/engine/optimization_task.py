@@ -18,6 +18,7 @@ from torch import Tensor
 
 from artkit.devices import synchronize
 from artkit.engine.background import colour_of_padded_target, load_background
+from artkit.engine.changes import Changes, CurrentSettings
 from artkit.engine.optimizer import LazyAdam
 from artkit.engine.task import Task, read_losses
 from artkit.errors import UsageError
@@ -46,7 +47,7 @@ class OptimizationTask(Task):
     """The number of steps of earlier runs whose state this one goes on from."""
 
     def __init__(self, recipe: Recipe, device: torch.device, folder: Path | None = None) -> None:
-        self.recipe = recipe
+        self.recipe, self.changes = recipe, Changes(recipe.settings)
         with seeded(recipe.settings.seed):
             self._build(device, folder)
 
@@ -193,6 +194,25 @@ class OptimizationTask(Task):
             losses[name] = value.detach().mean()
         return {"loss": per_image_loss.detach().mean(), **losses}, per_image_loss, views
 
+    def _current_settings(self, step: int) -> CurrentSettings:
+        """Return the settings that hold at a step, after the recipe's changes."""
+        return self.changes.at(step // self.steps_per_epoch)
+
+    def changes_at(self, step: int) -> dict[str, Any]:
+        return {} if step % self.steps_per_epoch else self.changes.starting_at(step // self.steps_per_epoch)
+
+    def _begin_step(self, step: int) -> float:
+        """Apply the changes up to a step to the objectives, and return the progress of the run in [0, 1].
+
+        Where an objective stops to act, the strokes stay as they are.
+        """
+        if "weight_images" in self.changes_at(step):
+            self.optimizer.forget_momentum()
+        current = self._current_settings(step)
+        for name, objective in self.objectives.items():
+            objective.change(current.weights.get(name), current.weight_images.get(name))
+        return min(1.0, step / max(current.steps * self.steps_per_epoch - 1, 1))
+
     def _optimizer_step(self, step: int, loss: Tensor, losses: Mapping[str, Tensor]) -> dict[str, float]:
         """Minimise `loss` and return the losses, scalars by name, as numbers.
 
@@ -209,11 +229,11 @@ class OptimizationTask(Task):
 
     def _learning_rate(self, step: int) -> float:
         """Return the learning rate of a step: linear warm-up over epochs, then constant or cosine decay."""
-        settings = self.recipe.settings.optimizer
+        settings, current = self.recipe.settings.optimizer, self._current_settings(step)
         epoch = (step + self.steps_before) // self.steps_per_epoch
-        rate = settings.lr * min(1.0, (epoch + 1) / (settings.warmup + 1))
+        rate = current.lr * min(1.0, (epoch + 1) / (settings.warmup + 1))
         if settings.decay == "cosine":
-            cosine = 0.5 + 0.5 * math.cos(math.pi * step / max(self.steps, 1))
+            cosine = 0.5 + 0.5 * math.cos(math.pi * step / max(current.steps * self.steps_per_epoch, 1))
             rate *= settings.floor + (1 - settings.floor) * cosine
         return rate
 

@@ -62,6 +62,11 @@ class LazyAdam(torch.optim.Optimizer):
         for target, new in updates:
             target[rows] = new if changed is None else new.where(changed.view(-1, *(1 for _ in new.shape[1:])), target)
 
+    def forget_momentum(self) -> None:
+        """Set the first moments to zero: parameters without a gradient stay as they are from then on."""
+        for state in self.state.values():
+            state["mean"].zero_()
+
     def _parameter_state(self, parameter: Tensor) -> dict[str, Tensor]:
         state: dict[str, Tensor] = self.state[parameter]
         if not state:

@@ -94,7 +94,7 @@ class PaintingTask(OptimizationTask):
         """Set the windows, the number of steps, and the state of the first epoch."""
         self.windows, self.steps_per_epoch = windows, windows.count
         self._planned_at = 0  # the step, with those before the run, from which these windows are used
-        self.steps = self.recipe.settings.steps * windows.count
+        self.steps = self.changes.steps * windows.count
         self._window_order, self._border_shift = torch.zeros(1, dtype=torch.int64), torch.zeros(2)
         width, height = self.scene.size
         self._thumbnail_divisor = 2 ** max(1, math.ceil(math.log2(max(width, height) / _THUMBNAIL_SIDE)))
@@ -149,7 +149,7 @@ class PaintingTask(OptimizationTask):
             self._border_shift = 2 * torch.rand(2, generator=self.scene.generator) - 1
         x, y = self._border_shift.tolist()
         window, core = self.windows.at(int(self._window_order[index]), (x, y))
-        progress = step / max(self.steps - 1, 1)
+        progress = self._begin_step(step)
         view = self._view(window, core, progress)
         losses, per_image_loss, views = self._score(view)
         loss = per_image_loss.sum()  # a sum, so that the gradient of one picture does not depend on the others

@@ -165,6 +165,8 @@ class Run:
             error.args = (f"{error.args[0]}\n  the state before step {self.step} is saved in {self.folder}",)
             raise
         line: dict[str, Any] = {"step": self.step, **losses, "seconds": round(time.perf_counter() - started, 4)}
+        if changes := self.task.changes_at(self.step):
+            line["changes"] = changes
         if self.step + 1 == self.task.steps and (rows := self.task.evaluate()):
             line["verdicts"] = rows
         append(line)

@@ -17,6 +17,7 @@ from typing import Any
 import tomli_w
 
 from artkit.engine import checkpoint
+from artkit.engine.changes import final_steps, made_changes
 from artkit.engine.earlier_picture import keep_earlier
 from artkit.errors import UsageError
 from artkit.files import cannot_write, read_text, remove_leftovers, write_text
@@ -75,14 +76,22 @@ class RunFolder:
     def _check_same_recipe(self, recipe: dict[str, Any], resume: bool) -> int:
         """Return the `steps` of the run in the folder. Raises UsageError unless `recipe` may continue or replace it."""
         saved_recipe = self._read_recipe()
+        saved, windows = checkpoint.saved_step(self.checkpoint)
         differences = self.differences(recipe, saved_recipe)
+        made, resumed = (made_changes(tree, saved, windows) for tree in (saved_recipe, recipe))
+        if made == resumed:  # the others are still to come
+            differences = [key for key in differences if not key.startswith(("changes", "sha256.changes"))]
         if [key for key in differences if key != "steps"]:
             raise UsageError(
                 f"the run in {self.path} was made with other settings: {', '.join(differences[:5])}",
                 hint=_OTHER_FOLDER,
             )
-        earlier, new = saved_recipe["steps"], recipe["steps"]
-        saved, windows = checkpoint.saved_step(self.checkpoint)
+        earlier, new = final_steps(saved_recipe), final_steps(recipe)
+        if "steps" in differences and new != recipe["steps"]:
+            raise UsageError(
+                f"the recipe of the run in {self.path} changes its number of steps",
+                hint="add another table [[changes]] with steps, instead of setting steps",
+            )
         steps = new * windows  # of the whole run, which keeps its windows
         if differences and not resume:
             raise UsageError(
@@ -101,7 +110,7 @@ class RunFolder:
                 f"the run in {self.path} was stopped at step {saved} of {steps}",
                 hint="add --resume to continue it, or choose another folder with --out for a new picture",
             )
-        return int(earlier)
+        return int(saved_recipe["steps"])
 
     def _read_recipe(self) -> dict[str, Any]:
         """Return the recipe of the run, with the defaults of settings that its version of artkit did not have."""

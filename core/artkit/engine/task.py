@@ -57,6 +57,10 @@ class Task(ABC):
         """
         return None
 
+    def changes_at(self, step: int) -> dict[str, Any]:
+        """Return the settings that the recipe changes at a step, for the log."""
+        return {}
+
     def live_picture(self) -> LivePicture | None:
         """Return what the last step has rendered, for those who watch the run; None if that is no picture."""
         return None

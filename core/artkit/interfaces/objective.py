@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -53,19 +54,33 @@ class Objective(Component, nn.Module, ABC):
         logged remains that of the whole picture."""
 
     target: TargetImage | None = None
+    _changed_weight: float | None
 
     def __init__(self, config: BaseConfig, scene: Scene) -> None:
         nn.Module.__init__(self)
         self.config, self.provenance = config, {}
-        file = getattr(config, "weight_image", None)
-        image = load_target_image(file, scene.size, "stretch", notes=scene.notes) if file else None
-        self._weight_image = image.to(scene.device) if image else None
+        self._scene_of_images, self._changed_weight = (scene,), None  # in a tuple: no part of this module's state
+        self._set_weight_image(getattr(config, "weight_image", None))
         weight = getattr(config, "weight", 1.0)
         if not isinstance(weight, float) and len({value for _, value in weight}) > 1:
             self.scheduled = ("weight",)
 
+    def _set_weight_image(self, file: Path | None) -> None:
+        (scene,) = self._scene_of_images
+        image = load_target_image(file, scene.size, "stretch", notes=scene.notes) if file else None
+        self._weight_image_file, self._weight_image = file, image.to(scene.device) if image else None
+
+    def change(self, weight: float | None, weight_image: Path | str | None) -> None:
+        """Change settings during a run. None: as in the Config. weight_image: a file, or "" for none."""
+        self._changed_weight = weight
+        file = getattr(self.config, "weight_image", None) if weight_image is None else weight_image
+        if (file or None) != self._weight_image_file:
+            self._set_weight_image(Path(file) if file else None)
+
     def weight(self, progress: float) -> float | None:
         """Return the weight at this progress in [0, 1]; None while a schedule gives 0."""
+        if self._changed_weight is not None:
+            return self._changed_weight or None
         weight = self.config.weight  # type: ignore[attr-defined]
         if isinstance(weight, float):
             return weight
@@ -76,7 +91,7 @@ class Objective(Component, nn.Module, ABC):
         """Return a step's view as this objective gets it: with its target, and its `weight_image` applied."""
         if self._weight_image is not None:
             weights = self._weight_image.window(view.window).mean(1, keepdim=True)
-            key = ("weight image", self.config.weight_image)  # type: ignore[attr-defined]
+            key = ("weight image", self._weight_image_file)
             view = view.cached(key, lambda: view.with_pixel_weights(weights))
         return view.with_target(self.target.window(view.window)) if self.target else view
 

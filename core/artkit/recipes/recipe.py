@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from artkit.config import Colour, Config, InputPath
+from artkit.config import Colour, Config, FiniteFloat, InputFile, InputPath
 from artkit.recipes.picture_size import MAX_SIDE, PictureSize
 
 Tree = dict[str, Any]
@@ -30,6 +31,27 @@ class OptimizerConfig(Config):
     """Learning rate at the end, as a share of `lr`."""
     warmup: Annotated[int, Field(ge=0)] = 0
     """Steps over which the learning rate rises linearly to `lr`."""
+
+
+class Change(Config):
+    """Settings that a run has from a step on. What is left out stays as it was."""
+
+    step: Annotated[int, Field(ge=0)]
+    """The first step with the changed settings; of a picture of several windows, the first epoch."""
+    steps: Annotated[int, Field(ge=1)] | None = None
+    """Number of steps of the whole run from then on; learning rate and schedules go by it."""
+    lr: Annotated[float, Field(gt=0, le=10)] | None = None
+    """`lr` of `[optimizer]`."""
+    weights: dict[str, FiniteFloat] | None = None
+    """`weight` of objectives, by their names."""
+    weight_images: dict[str, Annotated[Literal[""] | InputFile, Field(union_mode="left_to_right")]] | None = None
+    """`weight_image` of objectives, by their names; `""` for none."""
+
+
+def _check_order(changes: tuple[Change, ...] | None) -> tuple[Change, ...] | None:
+    if changes and any(later.step < earlier.step for earlier, later in pairwise(changes)):
+        raise ValueError("changes must be in the order of their steps")
+    return changes
 
 
 _CM_PER_INCH = 2.54
@@ -121,6 +143,9 @@ class RunSettings(Config):
     """Steps from one picture for TensorBoard or trackio to the next. 0: no pictures."""
     optimizer: OptimizerConfig = OptimizerConfig()
     """The optimiser of the agent's parameters."""
+    changes: Annotated[tuple[Change, ...] | None, AfterValidator(_check_order)] = None
+    """Settings that change during the run, a table `[[changes]]` each time, in the order of their `step`. A run with
+    changes is the same whether it had them from its start, or was stopped, changed and resumed."""
     output: OutputConfig = OutputConfig()
     """The finished picture: its size and its files."""
 
@@ -134,7 +159,7 @@ NAMED_BLOCKS = ("objective", "constraint")
 DEFAULT_TYPES = {"canvas": "grid", "renderer": "mypaint", "agent": "free"}
 """The type of a component that a painting needs and a recipe leaves out."""
 
-LOG_KEYS = ("step", "loss", "seconds", "verdicts")
+LOG_KEYS = ("step", "loss", "seconds", "verdicts", "changes")
 """Keys of a line of the log that are not objectives. An objective cannot have such a name."""
 
 RECIPE_FILE = "recipe.toml"
@@ -191,6 +216,9 @@ class Recipe:
         if isinstance(background := self.settings.background, Path):
             file = background / "strokes.json" if background.is_dir() else background
             files |= {"background": file} if file.is_file() else {}
+        for index, change in enumerate(self.settings.changes or ()):
+            images = {name: file for name, file in (change.weight_images or {}).items() if isinstance(file, Path)}
+            files |= {f"changes.{index}.weight_images.{name}": file for name, file in images.items()}
         for place, block in self.components():
             for key in type(block.config).model_fields:
                 value = getattr(block.config, key)
@@ -225,6 +253,9 @@ class Recipe:
         tree = self.resolved()
         if isinstance(self.settings.background, Path):
             tree["background"] = self.settings.background.name
+        for change in tree.get("changes", ()):
+            images = change.get("weight_images", {})
+            images.update({name: Path(file).name for name, file in images.items()})
         for place, block in self.components():
             kind, _, label = place.partition(".")
             for key in type(block.config).model_fields:

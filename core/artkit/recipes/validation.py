@@ -71,6 +71,8 @@ def validate_recipe(tree: Tree, name: str) -> Recipe:
         errors.append("background: agents are trained on a colour, not on a picture")
     if isinstance(settings, RunSettings) and settings.steps == 0 and (trains or "data" in tree):
         errors.append("steps: training needs at least 1 (it is 0)")
+    if isinstance(settings, RunSettings):
+        errors += _wrong_changes(settings, named["objective"], trains)
     if not errors:
         assert isinstance(settings, RunSettings)
         recipe = Recipe(name, _with_size(settings, named["objective"], errors), blocks, named)
@@ -147,6 +149,20 @@ def _unknown_formats(formats: Sequence[str]) -> list[str]:
         f'output.formats: no exporter writes "{name}"; there are: {", ".join(known)}'
         for name in formats
         if name not in known
+    ]
+
+
+def _wrong_changes(settings: RunSettings, objectives: Mapping[str, Block], trains_renderer: bool) -> list[str]:
+    """Return an error for each change of an objective that there is not, and for changes of a trainer."""
+    changes = settings.changes or ()
+    if changes and trains_renderer:
+        return ["changes: the training of a renderer has none"]
+    return [
+        f"changes.{index}.{key}.{name}: there is no objective {name}"
+        for index, change in enumerate(changes)
+        for key in ("weights", "weight_images")
+        for name in getattr(change, key) or ()
+        if name not in objectives
     ]
 
 

@@ -74,6 +74,7 @@ def _routes(studio: Studio) -> list[BaseRoute]:
         Route(run + "/replay", call(studio.start_replay), methods=["POST"]),
         Route(run + "/replay", call(studio.replay), methods=["GET"]),
         Route(run + "/replay/{frame:int}", _image(studio.replay_frame)),
+        Route(run + "/steer", call(studio.steer_run), methods=["POST"]),
         Route(run + "/stop", call(studio.stop_run), methods=["POST"]),
         Route(run, call(studio.run_details), methods=["GET"]),
         Route(run, call(studio.delete_run), methods=["DELETE"]),

@@ -42,8 +42,10 @@ class StudioRecipes:
 
     def check(self, tree: Tree, name: str = "painting") -> list[dict[str, str]]:
         """Return the errors of a recipe: place and message each; the place is empty for one of the whole recipe."""
-        if forbidden := self.forbidden(tree):
-            return forbidden
+        return self.forbidden(tree) or self.errors(tree, name)
+
+    def errors(self, tree: Tree, name: str = "painting") -> list[dict[str, str]]:
+        """Return the errors of a recipe, as `check` does, whatever files it names."""
         try:
             validate_recipe(tree, name)
         except RecipeError as error:

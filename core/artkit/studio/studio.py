@@ -21,6 +21,7 @@ from artkit.studio.processes import Process, RunProcess
 from artkit.studio.recipes import StudioRecipes, to_toml
 from artkit.studio.replay import frame_file, read_index
 from artkit.studio.runs import RunReader
+from artkit.studio.steering import steered
 from artkit.studio.watching import Watcher
 
 _MAX_THUMBNAIL_SIDE = 2048  # px
@@ -102,6 +103,33 @@ class Studio:
             raise UsageError(f"{name} is not being painted")
         reader.process.request_stop()
         return {"state": reader.state()}
+
+    def steer_run(
+        self,
+        name: str,
+        steps: int | None = None,
+        lr: float | None = None,
+        weights: dict[str, float] | None = None,
+        weight_images: dict[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Stop a run, change its settings from the step on that it has reached, and let it go on.
+
+        Returns the errors of the changed recipe, by field, if there are any; then nothing has changed.
+        """
+        reader = self.watcher.reader(name)
+        changes = (steps, lr, weights, weight_images)
+        preview = steered(reader.recipe(), reader.folder, self.recipes.base, *changes)
+        if errors := self._errors_of_changes(preview):
+            return {"errors": errors}
+        self.wait_until_stopped(name)
+        tree = steered(reader.recipe(), reader.folder, self.recipes.base, *changes)
+        self.launch(reader.folder, self.recipes.absolute(tree))
+        return {"state": reader.state()}
+
+    def _errors_of_changes(self, tree: Tree) -> list[dict[str, str]]:
+        """Return the errors of a changed recipe. A run may name files elsewhere, what the page adds may not."""
+        added = {"changes": tree.get("changes", [])[-1:]}
+        return self.recipes.forbidden(added) or self.recipes.errors(tree)
 
     def wait_until_stopped(self, name: str, seconds: float = 60.0) -> None:
         """Stop a run and wait for the end of its process. Raises ArtkitError if that takes longer."""
