@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from artkit.strokes.action_space import ActionSpace as ActionSpace
     from artkit.strokes.action_space import Dimension as Dimension
     from artkit.strokes.stroke_log import StrokeLog as StrokeLog
+    from artkit.studio.notebook import watch as watch
 
 _MODULES = {
     "paint": "api", "scene": "api",
@@ -78,6 +79,7 @@ _MODULES = {
     "open_painting": "output.export",
     "RenderedPainting": "rendering.rendered_painting", "StrokePatches": "rendering.stroke_renderer",
     "ActionSpace": "strokes.action_space", "Dimension": "strokes.action_space", "StrokeLog": "strokes.stroke_log",
+    "watch": "studio.notebook",
 }  # fmt: skip
 """The module of each public name that is imported on first use."""
 

@@ -32,6 +32,7 @@ _PROGRESS_INTERVAL_SECONDS = 5.0
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/ and the recipe's name.")
 @click.option("--resume", is_flag=True, help="Continue the run in the folder, if there is one.")
 @click.option("--device", help="auto, cpu, cuda, cuda:1 or mps; overrides the recipe.")
+@click.option("--watch", is_flag=True, help="Open the page of `artkit studio` on this run.")
 def run(
     arguments: tuple[Path, ...],
     size: str | None,
@@ -41,6 +42,7 @@ def run(
     out: Path | None,
     resume: bool,
     device: str | None,
+    watch: bool,
 ) -> None:
     """Paint a picture, or train weights.
 
@@ -60,6 +62,8 @@ def run(
     if forecast := created.task.forecast():
         click.echo(f"expected: {forecast}", err=True)
     click.echo(f"writes {', '.join(created.task.output_names())} and report.html into {created.folder}", err=True)
+    if watch:
+        _open_page(created)
     started = time.monotonic()
     with _show_progress(created):
         created.execute()
@@ -69,6 +73,16 @@ def run(
     for file in created.outputs:
         click.echo(str(file))
     _print_next_commands(created)
+
+
+def _open_page(run: Run) -> None:
+    import webbrowser
+
+    from artkit.studio.notebook import open_studio
+
+    address, _ = open_studio(run.folder)
+    click.echo(f"watch it: {address}", err=True)
+    webbrowser.open(address)
 
 
 def _recipes_and_picture(arguments: Sequence[Path]) -> tuple[list[Path], Path | None]:

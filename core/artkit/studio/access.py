@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import time
+from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -23,6 +25,18 @@ FILE_POLICY = (
 """The policy of files of runs: a report may run its scripts, but not in the name of the page."""
 
 
+@dataclass
+class Activity:
+    """Whether anybody uses the server. last: time of the last request, s. watching: the number of open live views."""
+
+    last: float = field(default_factory=time.monotonic)
+    watching: int = 0
+
+    def idle_seconds(self) -> float:
+        """Return for how long nobody has used the server."""
+        return 0.0 if self.watching else time.monotonic() - self.last
+
+
 class Guard:
     """Middleware that refuses requests of other pages and of those who do not know the token.
 
@@ -31,8 +45,8 @@ class Guard:
     cookies, so that a browser adds nothing to requests of other pages. Static files need no token.
     """
 
-    def __init__(self, app: ASGIApp, token: str, port: int) -> None:
-        self.app, self.token = app, token
+    def __init__(self, app: ASGIApp, token: str, port: int, activity: Activity) -> None:
+        self.app, self.token, self.activity = app, token, activity
         self._hosts = {f"{LOOPBACK}:{port}", f"localhost:{port}"}
         self._origins = {f"http://{host}" for host in self._hosts}
 
@@ -47,6 +61,8 @@ class Guard:
             answer = PlainTextResponse(f"{reason}\n", 403) if is_page else JSONResponse({"error": reason}, 403)
             await answer(scope, receive, send)
             return
+
+        self.activity.last = time.monotonic()
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -37,11 +37,16 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create_app(folder: StudioFolder, token: str, port: int) -> Starlette:
-    """Return the application that serves a folder to those who know the token."""
+    """Return the application that serves a folder to those who know the token.
+
+    Its `state.activity` tells when somebody has used it last.
+    """
     Image.MAX_IMAGE_PIXELS = None  # pictures of runs are large; uploads are decoded with a limit of artkit's own
     studio = Studio(folder)
-    app = Starlette(routes=_routes(studio), middleware=[Middleware(Guard, token=token, port=port)])
-    app.state.studio = studio
+    app = Starlette(
+        routes=_routes(studio), middleware=[Middleware(Guard, token=token, port=port, activity=studio.watcher.activity)]
+    )
+    app.state.studio, app.state.activity = studio, studio.watcher.activity
     return app
 
 
@@ -74,13 +79,17 @@ def _routes(studio: Studio) -> list[BaseRoute]:
         Route(run + "/replay", call(studio.start_replay), methods=["POST"]),
         Route(run + "/replay", call(studio.replay), methods=["GET"]),
         Route(run + "/replay/{frame:int}", _image(studio.replay_frame)),
+        Route(run + "/exports", call(studio.start_export), methods=["POST"]),
+        Route(run + "/exports", call(studio.export_state), methods=["GET"]),
         Route(run + "/steer", call(studio.steer_run), methods=["POST"]),
         Route(run + "/stop", call(studio.stop_run), methods=["POST"]),
         Route(run, call(studio.run_details), methods=["GET"]),
         Route(run, call(studio.delete_run), methods=["DELETE"]),
+        Route("/api/formats", call(studio.formats)),
         Route("/api/schema", call(form.schema)),
         Route("/api/recipes", call(form.list_recipes)),
         Route("/api/recipes/load", call(form.load_recipe), methods=["POST"]),
+        Route("/api/recipes/picture", call(form.replace_picture), methods=["POST"]),
         Route("/api/recipes/format", call(form.format_recipe), methods=["POST"]),
         Route("/api/recipes/parse", call(form.parse_recipe), methods=["POST"]),
         Route("/api/recipes/save", call(form.save_recipe), methods=["POST"]),

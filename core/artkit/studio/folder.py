@@ -17,6 +17,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from artkit.engine.live_view import LIVE_FOLDER
 from artkit.engine.run_folder import RECIPE_FILE
 from artkit.errors import ArtkitError, UsageError
 from artkit.files import cannot_write, write_text
@@ -193,7 +194,7 @@ class StudioFolder:
 
 def is_run(path: Path) -> bool:
     """Return whether a folder is that of a run."""
-    return (path / RECIPE_FILE).is_file() or (path / ".live" / "start.toml").is_file()
+    return (path / RECIPE_FILE).is_file() or (path / LIVE_FOLDER).is_dir()  # one that has not started yet
 
 
 def safe_name(text: str, default: str) -> str:

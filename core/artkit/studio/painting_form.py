@@ -50,14 +50,17 @@ class PaintingForm:
     def load_recipe(self, name: str, saved: bool = False, picture: str | None = None) -> dict[str, Any]:
         """Return a recipe as tree and TOML, painting an uploaded picture if one is named and it paints one."""
         tree = self.recipes.load(name, saved)
-        uses_picture = True
-        try:
-            with_picture(tree, recipe_folder())
-        except UsageError:
-            uses_picture = False
+        uses_picture = _paints_picture(tree)
         if picture is not None and uses_picture:
             tree = self.recipes.load(name, saved, self._picture_file(picture))
         return {**self._described(tree), "uses_picture": uses_picture}
+
+    def replace_picture(self, tree: Tree, picture: str) -> dict[str, Any]:
+        """Return the tree of a form, painting an uploaded picture if it paints one."""
+        located, file = self.recipes.parse(to_toml(_without_none(tree))), self._picture_file(picture)
+        if _paints_picture(located):
+            located = with_picture(located, file)
+        return self._described(self.recipes.tidy(located))
 
     def format_recipe(self, tree: Tree) -> dict[str, Any]:
         """Return the tree of a form as TOML, with its errors."""
@@ -144,6 +147,14 @@ class PaintingForm:
             return (self._samples / f"{name}.jpg").read_bytes()
         except OSError:
             raise UsageError(f"there is no sample of {name} yet") from None
+
+
+def _paints_picture(tree: Tree) -> bool:
+    try:
+        with_picture(tree, recipe_folder())
+    except UsageError:
+        return False
+    return True
 
 
 def _without_none(value: Any) -> Any:

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
+import time
 import webbrowser
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import quote
+from typing import TYPE_CHECKING
 
 from artkit.errors import ArtkitError, UsageError
 from artkit.folder_lock import FolderLocked
 from artkit.studio.folder import StudioFolder
 
+if TYPE_CHECKING:
+    import uvicorn
+
+    from artkit.studio.access import Activity
+
 DEFAULT_PORT = 8765
 _PORTS_TRIED = 20
 
 
-def serve(path: Path, port: int | None, open_browser: bool, show: Callable[[str], None], run: str = "") -> None:
-    """Serve a folder until Ctrl-C.
+def serve(
+    path: Path, port: int | None, open_browser: bool, show: Callable[[str], None], idle_seconds: float = math.inf
+) -> None:
+    """Serve a folder until Ctrl-C, or until nobody has used the page for some time.
 
     port: by default the one that the folder had last, else the first free one from 8765 on. show: is called with the
-    address once it answers. run: name of the run to open. If another process serves the folder, its address is shown
+    address once it answers. If another process serves the folder, its address is shown
     and opened instead.
 
     Raises UsageError if the extra `studio` is not installed or the port is taken.
@@ -32,16 +41,18 @@ def serve(path: Path, port: int | None, open_browser: bool, show: Callable[[str]
     folder = StudioFolder(path)
     try:
         with folder.lock.held():
-            _serve(folder, port, open_browser, show, run)
+            _serve(folder, port, open_browser, show, idle_seconds)
     except FolderLocked:
         if (address := folder.serving_address()) is None:
             raise ArtkitError(f"another studio of {path} has just ended", hint="start it again") from None
-        show(with_run(address, run))
+        show(address)
         if open_browser:
-            webbrowser.open(with_run(address, run))
+            webbrowser.open(address)
 
 
-def _serve(folder: StudioFolder, port: int | None, open_browser: bool, show: Callable[[str], None], run: str) -> None:
+def _serve(
+    folder: StudioFolder, port: int | None, open_browser: bool, show: Callable[[str], None], idle_seconds: float
+) -> None:
     import uvicorn
 
     from artkit.studio.app import create_app
@@ -53,31 +64,33 @@ def _serve(folder: StudioFolder, port: int | None, open_browser: bool, show: Cal
     app = create_app(folder, token, chosen)
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="off")
     server = uvicorn.Server(config)
-    address = with_run(f"http://127.0.0.1:{chosen}/?token={token}", run)
+    address = f"http://127.0.0.1:{chosen}/?token={token}"
 
     def announce() -> None:
         show(address)
         if open_browser:
             webbrowser.open(address)
 
-    threading.Timer(0.0, _when_started, (server, announce)).start()
+    threading.Thread(target=_when_started, args=(server, announce), daemon=True).start()
+    if idle_seconds < math.inf:
+        threading.Thread(target=_end_when_idle, args=(server, app.state.activity, idle_seconds), daemon=True).start()
     server.run(sockets=[listening])
 
 
-def _when_started(server: object, announce: Callable[[], None]) -> None:
+def _when_started(server: uvicorn.Server, announce: Callable[[], None]) -> None:
     """Call a function once a server answers."""
-    import time
-
-    while not getattr(server, "started", False):
-        if getattr(server, "should_exit", False):
+    while not server.started:
+        if server.should_exit:
             return
         time.sleep(0.02)
     announce()
 
 
-def with_run(address: str, run: str) -> str:
-    """Return an address of the page that shows a run; "" for the gallery."""
-    return f"{address}#/run/{quote(run)}" if run else address
+def _end_when_idle(server: uvicorn.Server, activity: Activity, seconds: float) -> None:
+    """End a server that nobody has used for some time."""
+    while activity.idle_seconds() < seconds:
+        time.sleep(1.0)
+    server.should_exit = True
 
 
 def _listen(port: int | None, earlier: int | None) -> socket.socket:

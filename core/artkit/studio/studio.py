@@ -14,6 +14,7 @@ from artkit.files import write_text
 from artkit.imaging.loading import load_rgb
 from artkit.imaging.pixels import Pixels
 from artkit.recipes.recipe import Tree
+from artkit.studio.exporting import export_formats, export_process, start_export
 from artkit.studio.folder import StudioFolder
 from artkit.studio.painting_form import PaintingForm
 from artkit.studio.pictures import encode_jpeg
@@ -140,6 +141,30 @@ class Studio:
             if time.monotonic() > deadline:
                 raise ArtkitError(f"{name} has not stopped yet", hint="try again after its current step")
             time.sleep(0.05)
+
+    def formats(self) -> dict[str, Any]:
+        """Return the formats that a run can be exported to."""
+        return {"formats": export_formats()}
+
+    def start_export(
+        self,
+        name: str,
+        format: str,
+        size: str | None = None,
+        fill: bool = False,
+        dpi: float | None = None,
+        seconds: float | None = None,
+        file: str = "",
+    ) -> dict[str, Any]:
+        """Export a run to a file in its folder `exports`; see `artkit.studio.exporting`."""
+        reader = self.watcher.reader(name)
+        exported = start_export(reader.folder, format, size, fill, dpi, seconds, file)
+        return {"path": exported.relative_to(self.folder.path).as_posix()}
+
+    def export_state(self, name: str) -> dict[str, Any]:
+        """Return whether a run is being exported, and the error of the last export."""
+        process = export_process(self.watcher.reader(name).folder)
+        return {"running": process.alive(), "error": process.error(), "notes": process.notes()}
 
     def delete_run(self, name: str) -> dict[str, Any]:
         """Move a run into the trash."""

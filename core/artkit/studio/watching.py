@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from artkit.engine.live_view import WATCHING_SECONDS, LiveState
 from artkit.errors import UsageError
 from artkit.imaging.pixels import Pixels
+from artkit.studio.access import Activity
 from artkit.studio.folder import StudioFolder
 from artkit.studio.pictures import LiveTiles, TiledPicture, open_finished
 from artkit.studio.runs import RunReader
@@ -28,7 +29,7 @@ class Watcher:
     """Reads the runs of a studio, and keeps the pictures that are looked at open."""
 
     def __init__(self, folder: StudioFolder) -> None:
-        self.folder = folder
+        self.folder, self.activity = folder, Activity()
         self._readers: dict[str, RunReader] = {}
         self._live: dict[str, LiveTiles] = {}
         self._finished: dict[tuple[Path, int], tuple[TiledPicture, threading.Event]] = {}
@@ -73,6 +74,15 @@ class Watcher:
 
     async def events(self, name: str) -> AsyncIterator[dict[str, str]]:
         """Yield events of a run until it is deleted: `state`, `losses`, `picture` (a new one) and `tiles` (changes)."""
+        self.activity.watching += 1
+        try:
+            async for event in self._events(name):
+                yield event
+        finally:
+            self.activity.watching -= 1
+            self.activity.last = time.monotonic()
+
+    async def _events(self, name: str) -> AsyncIterator[dict[str, str]]:
         sent: dict[str, Any] = {}
         since: list[Pixels] | None = None
         key, count, heartbeat, slow = "", 0, 0.0, 0.0

@@ -1,1 +1,86 @@
-export const panel = () => ({});
+// Export of a run to other formats and sizes, and its files.
+
+import { address, get, runPath, send } from "./api.js";
+import { bytes, field, h, segments } from "./dom.js";
+
+const FILMS = ["mp4", "webm", "gif", "webp"];
+const WITHOUT_SIZE = ["json"];
+
+export function panel(run, { reload }) {
+  const format = field("Format", h("select", { onchange: draw }));
+  const sizes = h("div", { class: "stack" });
+  const seconds = field("Duration, s", h("input", { type: "number", min: 1, max: 3600, value: 15 }));
+  const error = h("p", { class: "error", role: "alert" });
+  const status = h("p", { class: "soft", role: "status" });
+  const button = h("button", { type: "button", onclick: () => start() }, "Export");
+  const files = h("ul", { class: "files", "aria-label": "Files" });
+  const form = h("div", { class: "stack" }, format, sizes, seconds, h("div", { class: "row" }, button, status), error);
+  const element = h("details", { class: "panel" }, h("summary", {}, "Export and files"), h("div", { class: "stack" }, form, h("h3", {}, "Files"), files));
+  let kind = "finished", formats = null, poll = 0, left = false;
+  const width = field("Width", h("input", { type: "number", min: 1, step: "any" }));
+  const height = field("Height", h("input", { type: "number", min: 1, step: "any" }));
+  const dpi = field("dpi", h("input", { type: "number", min: 1, value: 300 }));
+  const fill = h("input", { type: "checkbox", id: "export-fill" });
+  const custom = h("div", { class: "stack" }, h("div", { class: "two" }, width, height), dpi, h("div", { class: "row" }, fill, h("label", { for: "export-fill" }, "Fill it: what does not fit is cut off")));
+  element.addEventListener("toggle", () => { if (element.open && !formats) load(); });
+
+  async function load() {
+    ({ formats } = await get("/api/formats"));
+    format.control.replaceChildren(...formats.map(({ suffix, description }) => h("option", { value: suffix, title: description }, suffix)));
+    format.control.value = "png";
+    sizes.replaceChildren(segments("Size", [["finished", "As finished"], ["px", "px"], ["cm", "cm"]], kind, (now) => {
+      kind = now;
+      const shape = run.live.shape ?? { width: 1, height: 1 };
+      const long = kind === "cm" ? 40 : 3000;
+      const scale = long / Math.max(shape.width, shape.height);
+      width.control.value = Number((shape.width * scale).toFixed(kind === "cm" ? 1 : 0));
+      height.control.value = Number((shape.height * scale).toFixed(kind === "cm" ? 1 : 0));
+      draw();
+    }), custom);
+    draw();
+    follow();
+  }
+
+  function draw() {
+    const chosen = format.control.value;
+    sizes.hidden = WITHOUT_SIZE.includes(chosen);
+    custom.hidden = kind === "finished";
+    dpi.hidden = kind !== "cm";
+    seconds.hidden = !FILMS.includes(chosen);
+  }
+
+  async function start() {
+    error.textContent = "";
+    const chosen = format.control.value;
+    const unit = kind === "cm" ? "cm" : "";
+    const size = kind === "finished" || sizes.hidden ? null : `${width.control.value}x${height.control.value}${unit}`;
+    try {
+      await send("POST", runPath(run.name, "/exports"), { format: chosen, size, fill: fill.checked, dpi: size && kind === "cm" ? Number(dpi.control.value) : null,
+        seconds: seconds.hidden ? null : Number(seconds.control.value), file: [run.name.split("/").pop(), size].filter(Boolean).join("-") });
+      follow();
+    } catch (problem) {
+      error.textContent = problem.message;
+    }
+  }
+
+  async function follow() {
+    clearTimeout(poll);
+    if (left) return;
+    const now = await get(runPath(run.name, "/exports")).catch(() => null);
+    if (!now) return;
+    button.disabled = now.running;
+    status.textContent = now.running ? "exporting …" : now.notes.map((note) => note.replace(/^note: /, "")).join("\n");
+    error.textContent = now.error;
+    if (now.running) poll = setTimeout(follow, 500);
+    else await reload();
+  }
+
+  return {
+    element,
+    update(state) { form.hidden = !state.replayable; },
+    details({ files: list }) {
+      files.replaceChildren(...list.map(({ path, bytes: count }) => h("li", {}, h("a", { href: address(`/files/${path.split("/").map(encodeURIComponent).join("/")}`, { download: 1 }), download: "" }, path.slice(run.name.length + 1)), h("span", { class: "soft numbers" }, bytes(count)))));
+    },
+    leave() { left = true; clearTimeout(poll); },
+  };
+}

@@ -60,10 +60,14 @@ export async function show(main, _name, query) {
     timer = setTimeout(() => run().catch((error) => toast(error.message)), CHECK_MS);
   }
 
+  function defaultName() {
+    return [model.picture?.stem, model.recipe.name.split("/").pop()].filter(Boolean).join("-");
+  }
+
   async function choose(recipe) {
-    const answer = await send("POST", "/api/recipes/load", { name: recipe.name, saved: recipe.saved, picture: model.picture?.path ?? null });
     model.recipe = recipe;
-    if (!model.named) nameField.control.value = [model.picture?.stem, recipe.name.split("/").pop()].filter(Boolean).join("-");
+    const answer = await send("POST", "/api/recipes/load", { name: recipe.name, saved: recipe.saved, picture: model.picture?.path ?? null });
+    if (!model.named) nameField.control.value = defaultName();
     setTree(answer.tree, answer.toml);
     model.original = structuredClone(answer.tree);
     drawQuick();
@@ -157,9 +161,15 @@ export async function show(main, _name, query) {
       try {
         const { path, width, height, notes } = await upload(file, file.name);
         model.picture = { path, stem: file.name.replace(/\.[^.]*$/, "") };
+        const answer = await send("POST", "/api/recipes/picture", { tree: model.tree, picture: path });
+        if (!model.named) nameField.control.value = defaultName();
+        model.original = { ...model.original, objective: answer.tree.objective };
+        setTree(answer.tree, answer.toml);
+        drawQuick();
+        showErrors(answer.errors);
         show(path, width, height, file.name);
+        hint.textContent = "";
         if (notes.length) toast(notes.join("\n"));
-        await choose(model.recipe);
       } catch (error) {
         words.textContent = error.message;
       }

@@ -1,0 +1,311 @@
+"""The page of the studio in headless Chromium: watching, steering and painting, by keyboard, without faults of axe."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from artkit.engine.live_view import LIVE_FOLDER, LivePicture, LiveState, write_picture
+from artkit.folder_lock import FolderLock
+from artkit.geometry.window import Window
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium; skips where none is installed."""
+    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if executable is None:
+        pytest.skip("Chromium is not installed")
+    flags = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    with sync_api.sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=executable, args=flags)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory, painted: Path, serve: Callable[[Path], Any]) -> Any:
+    """A studio with two finished runs, one of which a process seems to paint on, and the sheet of one brush."""
+    folder = tmp_path_factory.mktemp("page") / "runs"
+    shutil.copytree(painted, folder)
+    shutil.copytree(painted / "one", folder / "two")
+    started = serve(folder)
+    form = started.app.state.studio.form
+    form._sampled = True  # no process in these tests
+    samples = folder / ".studio" / "samples" / "classic"
+    samples.mkdir(parents=True)
+    (samples.parent / "brushes.json").write_text(json.dumps([{"name": "classic/pen"}, {"name": "classic/dry_brush"}]))
+    Image.new("RGB", (260, 85), "white").save(samples / "pen.jpg")
+    return started
+
+
+@pytest.fixture
+def page(browser: Any, studio: Any) -> Iterator[Any]:
+    """A page on which errors fail the test, and requests elsewhere too."""
+    context = browser.new_context(viewport={"width": 1200, "height": 800})
+    opened = context.new_page()
+    opened.set_default_timeout(15_000)
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("request", lambda request: request.url.startswith((f"http://127.0.0.1:{studio.port}/", "blob:", "data:"))
+              or faults.append(request.url))  # fmt: skip
+    yield opened
+    context.close()
+    assert faults == []
+
+
+def visit(page: Any, studio: Any, place: str = "") -> None:
+    page.goto(f"{studio.address}{place}")
+    page.wait_for_selector("main[data-ready]")
+    assert page.get_by_text("This cannot be shown").count() == 0
+
+
+def until(page: Any, expression: str) -> None:
+    """Wait until an expression is true; the page permits no `eval`, which Playwright's own waiting needs."""
+    deadline = time.monotonic() + 15
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, expression
+        page.wait_for_timeout(30)
+
+
+def shown_colour(page: Any) -> list[int]:
+    """The colour in the middle of the picture, as it is drawn."""
+    colour: list[int] = page.evaluate(
+        """() => { const canvas = document.querySelector('.openseadragon-canvas canvas');
+        const { data } = canvas.getContext('2d').getImageData(canvas.width / 2, canvas.height / 2, 1, 1);
+        return [...data].slice(0, 3) }"""
+    )
+    return colour
+
+
+def faults_of_axe(page: Any) -> list[str]:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    violations = axe.Axe().run(page).response["violations"]
+    return [f"{v['id']}: {v['nodes'][0]['html']}" for v in violations if v["impact"] in ("serious", "critical")]
+
+
+# ---------------------------------------------------------------------------------------------------------- gallery
+def test_the_gallery_and_its_search(page: Any, studio: Any) -> None:
+    visit(page, studio)
+    assert page.locator(".card").count() == 2
+    until(page, "[...document.querySelectorAll('.card img')].every((image) => image.naturalWidth > 0)")
+    page.get_by_role("searchbox").fill("two finished")
+    assert page.locator(".card").count() == 1
+    page.get_by_role("searchbox").fill("charcoal")
+    assert page.locator(".card").count() == 0
+
+
+def test_a_run_is_deleted_after_a_question_and_restored(page: Any, studio: Any) -> None:
+    visit(page, studio)
+    page.get_by_role("button", name="Delete two").click()
+    page.get_by_role("button", name="Cancel").click()
+    assert (studio.folder / "two").exists()
+    page.get_by_role("button", name="Delete two").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Undo").click()
+    until(page, "document.querySelectorAll('.card').length === 2")
+    assert (studio.folder / "two" / "painting.png").exists()
+
+
+def test_two_runs_are_compared_with_a_slider(page: Any, studio: Any) -> None:
+    visit(page, studio)
+    for name in ("one", "two"):
+        page.get_by_label(f"Choose {name} for comparison").check()
+    page.get_by_role("button", name="Compare 2").click()
+    page.get_by_label("one | two").fill("200")
+    page.get_by_text("Beside each other").click()
+    assert page.get_by_label("one | two").is_hidden()
+
+
+# --------------------------------------------------------------------------------------------------------- one run
+def test_a_run_is_watched_live_and_then_finished(page: Any, studio: Any) -> None:
+    live = studio.folder / "two" / LIVE_FOLDER
+    live.mkdir(exist_ok=True)
+
+    def write(step: int, value: float, width: int = 600) -> None:
+        size = (600, 400)
+        write_picture(live, LivePicture(torch.full((3, 400, width), value), Window(0, 0, width, 400), size))
+        state = LiveState(step, 9, {"loss": 1.0}, 0.5, 1 << 30, 0, time.time(), size)
+        (live / "state.json").write_text(json.dumps(state.__dict__))
+
+    with FolderLock(studio.folder / "two").held():
+        write(4, 0.2)
+        visit(page, studio, "#/run/two")
+        page.get_by_text("4 of 9").wait_for()
+        page.get_by_text("1.1 GB").wait_for()
+        requested: list[str] = []
+        until(page, "document.querySelector('.viewer-note').textContent === ''")
+        assert shown_colour(page) == pytest.approx([51] * 3, abs=2)
+        page.on("response", lambda response: "/tiles/0/" in response.url and requested.append(response.url))
+        page.evaluate("addEventListener('picture-shown', (event) => { window.shown = event.detail }, true)")
+        write(5, 0.8, width=100)
+        until(page, "window.shown?.step === 5")
+        sent = {url.split("/tiles/")[1].split("?")[0] for url in requested if not _from_cache(page, url)}
+        assert sent == {"0/0/0", "0/0/1"}, "only changed tiles are sent"
+        page.get_by_role("button", name="Stop").click()
+        page.wait_for_timeout(300)
+        assert (live / "stop").exists()
+        (live / "stop").unlink()
+    page.get_by_text("finished", exact=True).wait_for()
+    page.get_by_text("160 × 112 px").wait_for()
+    shutil.rmtree(live)
+
+
+def _from_cache(page: Any, url: str) -> bool:
+    size = page.evaluate("(url) => performance.getEntriesByName(url).at(-1)?.transferSize", url)
+    return size == 0
+
+
+def test_the_target_is_compared_with_the_picture(page: Any, studio: Any) -> None:
+    visit(page, studio, "#/run/one")
+    until(page, "document.querySelector('.viewer-note').textContent === ''")
+    before = shown_colour(page)
+    page.get_by_label("Slider").check()
+    page.get_by_label("Picture | target").fill("0")
+    page.wait_for_timeout(500)
+    after = shown_colour(page)
+    assert after == pytest.approx([127] * 3, abs=12), "the middle of the gradient"
+    page.get_by_label("Picture | target").fill("1000")
+    page.wait_for_timeout(300)
+    assert shown_colour(page) == pytest.approx(before, abs=3)
+
+
+def test_a_run_is_steered_with_a_mask_by_keyboard(page: Any, studio: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    launched: list[dict[str, Any]] = []
+    monkeypatch.setattr(studio.app.state.studio, "launch", lambda path, tree: launched.append(tree))
+    visit(page, studio, "#/run/one")
+    until(page, "document.querySelector('.viewer-note').textContent === ''")
+    for name in ("Change settings",):
+        page.locator("summary", has_text=name).focus()
+        page.keyboard.press("Enter")
+    page.get_by_label("Steps in all").fill("8")
+    page.get_by_role("button", name="Paint a mask").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Space")
+    for _ in range(5):
+        page.keyboard.press("Shift+ArrowRight")
+    page.get_by_role("button", name="Change and go on").focus()
+    page.keyboard.press("Enter")
+    until(page, "!document.querySelector('.mask-canvas')")
+    (tree,) = launched
+    (change,) = tree["changes"]
+    assert (change["step"], change["steps"]) == (3, 8)
+    with Image.open(change["weight_images"]["look"]) as mask:
+        grey = mask.convert("L").resize((160, 112))
+        assert grey.getpixel((80, 56)) == 255
+        assert grey.getpixel((5, 5)) == 0
+
+
+def test_a_lost_connection_is_shown_until_it_is_back(page: Any, studio: Any) -> None:
+    visit(page, studio)
+    page.route("**/api/runs*", lambda route: route.abort())
+    page.get_by_text("The studio does not answer").wait_for()
+    page.unroute("**/api/runs*")
+    until(page, "document.getElementById('offline').hidden")
+
+
+# ------------------------------------------------------------------------------------------------------ a new painting
+def test_a_painting_is_set_up_and_started(
+    page: Any, studio: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    launched: list[dict[str, Any]] = []
+    monkeypatch.setattr(studio.app.state.studio, "launch", lambda path, tree: launched.append(tree))
+    Image.linear_gradient("L").resize((90, 60)).save(tmp_path / "lake.png")
+    visit(page, studio, "#/new")
+    page.locator("#photo-file").set_input_files(tmp_path / "lake.png")
+    page.get_by_text("lake.png, 90 × 60 px").wait_for()
+    page.get_by_label("classic/pen", exact=True).check()
+    page.get_by_label("Painted at, px").fill("96")
+    page.get_by_text("Very fine").click()
+    page.get_by_text("My own").click()
+    until(page, "document.querySelector('textarea').value.includes('[constraint.palette]')")
+    assert page.get_by_label("Name").input_value() == "lake-photo"
+    with page.expect_response("**/api/runs?*"):
+        page.get_by_role("button", name="Start painting").click()
+    (tree,) = launched
+    assert tree["objective"]["look"]["target"] == str(studio.folder.resolve() / "uploads" / "lake.png")
+    assert (tree["renderer"]["brush"], tree["size"], tree["canvas"]["tile"]) == ("classic/pen", 96, 16)
+    assert len(tree["constraint"]["palette"]["colours"]) == 4
+    shutil.rmtree(studio.folder / "lake-photo", ignore_errors=True)
+
+
+def test_errors_are_at_their_fields_and_toml_and_form_follow_each_other(page: Any, studio: Any) -> None:
+    visit(page, studio, "#/new")
+    page.locator("summary", has_text="All settings").click()
+    page.locator("summary", has_text="Recipe as TOML").click()
+    seed = page.get_by_label("seed", exact=True)
+    seed.fill("-4")
+    page.get_by_text("must be at least 0").first.wait_for()
+    assert seed.get_attribute("aria-invalid") == "true"
+    assert page.get_by_role("button", name="Start painting").is_disabled()
+    seed.fill("11")
+    until(page, "document.querySelector('textarea').value.includes('seed = 11')")
+    toml = page.get_by_label("Recipe as TOML")
+    toml.fill(toml.input_value().replace("seed = 11", "seed = 12"))
+    until(page, "[...document.querySelectorAll('input')].some((input) => input.value === '12')")
+    toml.fill("seed = ")
+    page.get_by_text("not valid TOML").wait_for()
+
+
+# ------------------------------------------------------------------------------------------------- for all people
+@pytest.mark.parametrize("width", [390, 1600])
+@pytest.mark.parametrize("place", ["", "#/run/one", "#/new", "#/compare/one,two"])
+def test_axe_finds_no_serious_fault_and_nothing_is_cut_off(page: Any, studio: Any, place: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    visit(page, studio, place)
+    for summary in page.locator("main details > summary").all():
+        if summary.is_visible():
+            summary.click()
+    page.wait_for_timeout(400)
+    assert faults_of_axe(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_gallery_is_used_with_the_keyboard_alone(page: Any, studio: Any) -> None:
+    visit(page, studio)
+    reached = set()
+    for _ in range(14):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate(
+                "document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent.trim()"
+            )
+        )
+    assert {"New painting", "Search the runs", "one", "two", "Delete one", "Choose two for comparison"} <= reached
+    page.get_by_role("link", name="one", exact=True).focus()
+    page.keyboard.press("Enter")
+    until(page, "location.hash === '#/run/one'")
+
+
+def test_the_picture_is_moved_with_the_keyboard(page: Any, studio: Any) -> None:
+    visit(page, studio, "#/run/one")
+    until(page, "document.querySelector('.viewer-note').textContent === ''")
+    canvas = page.get_by_role("application")
+    canvas.focus()
+    before = page.screenshot()
+    for _ in range(4):
+        page.keyboard.press("+")
+    page.wait_for_timeout(600)
+    assert page.screenshot() != before
+
+
+def test_a_page_that_is_left_is_not_served_any_more(page: Any, studio: Any) -> None:
+    activity = studio.app.state.activity
+    visit(page, studio, "#/run/one")
+    until(page, "document.querySelector('.viewer-note').textContent === ''")
+    assert activity.watching > 0
+    page.goto("about:blank")
+    deadline = time.monotonic() + 20
+    while activity.watching:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
