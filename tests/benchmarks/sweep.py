@@ -1,13 +1,15 @@
-"""Sweeps: workers side by side, the cost of an executor, and runs whose workers are killed.
+"""Workers side by side in sweeps and on the windows of a picture, and runs whose workers are killed.
 
     python tests/benchmarks/sweep.py workers [--runs 8] [--repeats 3] [--set KEY=VALUE]...
     python tests/benchmarks/sweep.py overhead [--set KEY=VALUE]...
+    python tests/benchmarks/sweep.py windows [--repeats 3] [--set KEY=VALUE]...
     python tests/benchmarks/sweep.py kills [--runs 20] [--kills 50] [--set KEY=VALUE]...
 
 `workers`: seconds of a sweep of the photo recipe by two workers and by one, of one thread each, with the start of the
 workers; its processor time; seconds of a run after the start; and the time of the same runs by a loop of `artkit run`.
-`overhead`: seconds of one run by `artkit sweep` and by `artkit run`. `kills`: workers are killed at random moments;
-whether all runs finish, and with the same bytes as undisturbed.
+`overhead`: seconds of one run by `artkit sweep` and by `artkit run`. `windows`: seconds of a step of a picture of many
+windows in the process of the run, by one worker and by two, of one thread each, without their start. `kills`: workers
+are killed at random moments; whether all runs finish, and with the same bytes as undisturbed.
 """
 
 from __future__ import annotations
@@ -25,12 +27,19 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
+import artkit  # noqa: F401  (sets environment variables of OpenMP, so it must be imported before torch)
+from artkit.engine.painting_task import PaintingTask
+from artkit.engine.parallel_windows import ParallelWindows
+from artkit.recipes.reading import read_recipe
 from artkit.recipes.shipped import shipped_recipes
 from artkit.sweep.plan import plan_sweep
 from artkit.sweep.sweep import Sweep
 from artkit_executors.local import Local
 
 SHORT = ("size=[96, 64]", "steps=10")
+WINDOWS = ("size=[1024, 1024]", "window=256", "canvas.tile=32", "steps=20")
 FILES = ("painting.png", "strokes.json", "checkpoint.safetensors", "recipe.toml")
 
 
@@ -95,6 +104,27 @@ def measure_overhead(folder: Path, settings: Sequence[str]) -> None:
     print(f"processor time {run_cpu:.1f} s and {sweep_cpu:.1f} s: {sweep_cpu - run_cpu:.1f} s more")
 
 
+def measure_windows(folder: Path, repeats: int, settings: Sequence[str]) -> None:
+    """Print the table of `windows`."""
+    torch.set_num_threads(1)
+    rows: dict[str, list[float]] = {}
+    recipe = read_recipe([shipped_recipes()["photo"]], [*WINDOWS, *settings])
+    for name, workers in (("alone", 0), ("1 worker", 1), ("2 workers", 2)):
+        task = PaintingTask(recipe, torch.device("cpu"), folder)
+        with Local(Local.Config(threads=1), workers or None) as executor:
+            if workers:
+                task.parallel = ParallelWindows(task, executor)
+            for epoch in range(repeats + 1):  # the first starts the workers
+                started = time.perf_counter()
+                for step in range(epoch * task.windows.count, (epoch + 1) * task.windows.count):
+                    losses = task.step(step)
+                if epoch:
+                    rows.setdefault(name, []).append((time.perf_counter() - started) / task.windows.count)
+        print(f"{name:<10} {min(rows[name]):.3f} s/step, {task.windows.count} windows, loss {losses['loss']:.6f}")
+    print(f"two workers over one: {min(rows['1 worker']) / min(rows['2 workers']):.2f}")
+    print(f"two workers over the process of the run: {min(rows['alone']) / min(rows['2 workers']):.2f}")
+
+
 def measure_kills(folder: Path, runs: int, kills: int, settings: Sequence[str]) -> None:
     """Print whether runs whose workers are killed have the same bytes as undisturbed."""
     sweep_seconds(folder / "undisturbed", runs, 2, settings)
@@ -133,7 +163,7 @@ def _options(settings: Sequence[str]) -> list[str]:
 def main() -> None:
     """Parse the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["workers", "overhead", "kills"])
+    parser.add_argument("what", choices=["workers", "overhead", "windows", "kills"])
     parser.add_argument("--runs", type=int)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--kills", type=int, default=50)
@@ -145,6 +175,8 @@ def main() -> None:
             measure_workers(folder, arguments.runs or 8, arguments.repeats, [*SHORT, *arguments.settings])
         elif arguments.what == "overhead":
             measure_overhead(folder, arguments.settings)
+        elif arguments.what == "windows":
+            measure_windows(folder, arguments.repeats, arguments.settings)
         else:
             measure_kills(folder, arguments.runs or 20, arguments.kills, [*SHORT, *arguments.settings])
 

@@ -149,8 +149,8 @@ def test_a_step_updates_only_the_strokes_of_its_core(paint: Callable[..., Painti
     task = paint()
     before = task.log().actions
     task.step(0)
-    x, y = task._border_shift.tolist()
-    _, core = task.windows.at(int(task._window_order[0]), (x, y))
+    x, y = task.epoch.shift.tolist()
+    _, core = task.windows.at(int(task.epoch.order[0]), (x, y))
     tiles = task.canvas.tiles()
     centre = tiles[:, :2] + tiles[:, 2:] // 2
     low, size = torch.tensor([core.x, core.y]), torch.tensor([core.width, core.height])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -38,8 +38,13 @@ def executor_options(default: str | None, what: str) -> Callable[[F], F]:
     return add
 
 
-def build_executor(name: str, settings: tuple[str, ...], workers: int | None) -> Executor:
-    """Return an executor. Raises UsageError for an unknown name or setting."""
+def build_executor(
+    name: str, settings: tuple[str, ...], workers: int | None, defaults: Mapping[str, Any] | None = None
+) -> Executor:
+    """Return an executor. Raises UsageError for an unknown name or setting.
+
+    defaults: values of settings that may be missing in an executor.
+    """
     from artkit.recipes.validation import build_config
     from artkit.registry.plugin_registry import get_registry
 
@@ -52,5 +57,13 @@ def build_executor(name: str, settings: tuple[str, ...], workers: int | None) ->
                 f"--executor-set {setting}: {error}", hint="write it as in TOML: --executor-set threads=1"
             ) from None
     component = get_registry().component("executor", name)
+    known = component.Config.model_fields
+    values = {**{key: value for key, value in (defaults or {}).items() if key in known}, **values}
     built: Executor = component(build_config(component, values, f"the executor {name}"), workers)
     return built
+
+
+def check_no_executor(settings: tuple[str, ...], workers: int | None) -> None:
+    """Raise UsageError for options of an executor where none is named."""
+    if workers or settings:
+        raise UsageError("--workers and --executor-set need an executor", hint="add --executor local")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from artkit.cli.executor_options import build_executor, executor_options
+from artkit.cli.executor_options import build_executor, check_no_executor, executor_options
 from artkit.errors import UsageError
 from artkit.output.print_size import (
     MAX_SCALE,
@@ -109,8 +109,7 @@ def _executed(
 ) -> Iterator[RenderedPainting]:
     """Yield the painting, rendered by an executor if one is named; options: of `open_painting`."""
     if executor is None:
-        if workers or executor_settings:
-            raise UsageError("--workers and --executor-set need an executor", hint="add --executor local")
+        check_no_executor(executor_settings, workers)
         yield painting
         return
     from artkit.output.parallel_rendering import with_executor

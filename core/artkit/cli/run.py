@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from artkit.cli.executor_options import build_executor, check_no_executor, executor_options
 from artkit.errors import UsageError
 from artkit.recipes.run_times import record_run_seconds
 
@@ -33,6 +34,7 @@ _PROGRESS_INTERVAL_SECONDS = 5.0
 @click.option("--resume", is_flag=True, help="Continue the run in the folder, if there is one.")
 @click.option("--device", help="auto, cpu, cuda, cuda:1 or mps; overrides the recipe.")
 @click.option("--watch", is_flag=True, help="Open the page of `artkit studio` on this run.")
+@executor_options(None, "windows")
 def run(
     arguments: tuple[Path, ...],
     size: str | None,
@@ -43,11 +45,15 @@ def run(
     resume: bool,
     device: str | None,
     watch: bool,
+    executor: str | None,
+    executor_settings: tuple[str, ...],
+    workers: int | None,
 ) -> None:
     """Paint a picture, or train weights.
 
     PICTURE is an image file to paint instead of the recipe's own; without a RECIPE, `photo` paints it. Later recipes
-    override earlier ones, and options override recipes.
+    override earlier ones, and options override recipes. With --executor, windows of a large picture are optimised in
+    parallel.
     """
     from artkit.recipes.reading import read_recipe
     from artkit.recipes.shipped import find_recipe
@@ -65,7 +71,7 @@ def run(
     if watch:
         _open_page(created)
     started = time.monotonic()
-    with _show_progress(created):
+    with _executed(created, executor, executor_settings, workers), _show_progress(created):
         created.execute()
     if len(recipes) == 1 and not (options or settings or created.first_step or device):
         record_run_seconds(recipes[0].as_posix(), time.monotonic() - started)
@@ -83,6 +89,24 @@ def _open_page(run: Run) -> None:
     address, _ = open_studio(run.folder)
     click.echo(f"watch it: {address}", err=True)
     webbrowser.open(address)
+
+
+@contextmanager
+def _executed(run: Run, executor: str | None, settings: tuple[str, ...], workers: int | None) -> Iterator[None]:
+    """Let an executor compute the windows of a run, if one is named. Raises UsageError if they cannot be divided."""
+    if executor is None:
+        check_no_executor(settings, workers)
+        yield
+        return
+    from artkit.engine.painting_task import PaintingTask
+    from artkit.engine.parallel_windows import ParallelWindows
+
+    if not isinstance(run.task, PaintingTask):
+        raise UsageError("an executor paints the windows of a picture, and this recipe trains", hint="leave it out")
+    # With another number of threads torch adds numbers in another order, and the bytes of a run must not depend on it.
+    with build_executor(executor, settings, workers, {"threads": 1}) as built:
+        run.task.parallel = ParallelWindows(run.task, built)
+        yield
 
 
 def _recipes_and_picture(arguments: Sequence[Path]) -> tuple[list[Path], Path | None]:

@@ -82,9 +82,11 @@ class AgentTrainingTask(OptimizationTask):
         indices = self._next_batch()
         targets = _augment(self.dataset.images(indices), self._augmentation, self.scene.generator)
         noise_seed = int(torch.randint(1 << 62, (), generator=self.scene.generator))
-        view = self._view(indices, targets, self._begin_step(step), noise_seed)
+        self.begin_step(step)
+        view = self._view(indices, targets, self._progress(step), noise_seed)
         losses, per_image_loss, views = self._score(view)
-        read = self._optimizer_step(step, per_image_loss.mean(), losses)
+        self._compute_gradient(per_image_loss.mean())
+        read = self._optimizer_step(step, losses)
         for name, objective_view in views.items():
             self.objectives[name].training_step(objective_view)
         return read

@@ -30,12 +30,14 @@ _BYTES_PER_ACTION_VALUE = 4
 class MemoryPlan:
     """Memory and disk space of the steps of a canvas with a renderer.
 
-    margin: px that the objectives need around the part of a picture that they score.
+    margin: px that the objectives need around the part of a picture that they score. reach: px by which paint extends,
+    at most, beyond the centre of its tile.
     """
 
     def __init__(self, canvas: Canvas, renderer: Renderer, margin: int) -> None:
         self._canvas, self._device = canvas, renderer.device
         self._patch_sizes = [(phase, phase.side + 2 * canvas.margin(renderer, phase.side)) for phase in canvas.phases]
+        self.reach = max((size + 1) // 2 for _, size in self._patch_sizes)
         # A stroke belongs to the core that contains its tile's centre, so its tile may extend beyond by half a side.
         self.margin = margin + max(phase.side for phase in canvas.phases) // 2
 

@@ -201,8 +201,8 @@ class OptimizationTask(Task):
     def changes_at(self, step: int) -> dict[str, Any]:
         return {} if step % self.steps_per_epoch else self.changes.starting_at(step // self.steps_per_epoch)
 
-    def _begin_step(self, step: int) -> float:
-        """Apply the changes up to a step to the objectives, and return the progress of the run in [0, 1].
+    def begin_step(self, step: int) -> None:
+        """Apply the changes up to a step to the objectives.
 
         Where an objective stops to act, the strokes stay as they are.
         """
@@ -211,18 +211,24 @@ class OptimizationTask(Task):
         current = self._current_settings(step)
         for name, objective in self.objectives.items():
             objective.change(current.weights.get(name), current.weight_images.get(name))
-        return min(1.0, step / max(current.steps * self.steps_per_epoch - 1, 1))
 
-    def _optimizer_step(self, step: int, loss: Tensor, losses: Mapping[str, Tensor]) -> dict[str, float]:
-        """Minimise `loss` and return the losses, scalars by name, as numbers.
+    def _progress(self, step: int) -> float:
+        """Return the fraction of the run at a step, in [0, 1]."""
+        return min(1.0, step / max(self._current_settings(step).steps * self.steps_per_epoch - 1, 1))
+
+    def _compute_gradient(self, loss: Tensor) -> None:
+        """Compute the gradient of a loss with respect to the agent's parameters, in place of the last one."""
+        self.optimizer.zero_grad(set_to_none=True)
+        if loss.requires_grad:  # else the core of the window has no strokes, as its borders move
+            loss.backward()  # type: ignore[no-untyped-call]
+
+    def _optimizer_step(self, step: int, losses: Mapping[str, Tensor]) -> dict[str, float]:
+        """Follow the gradient and return the losses, scalars by name, as numbers.
 
         Raises `Diverged` before anything changes if one of them or a gradient is not finite.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate(step)
-        self.optimizer.zero_grad(set_to_none=True)
-        if loss.requires_grad:  # else the core of the window has no strokes, as its borders move
-            loss.backward()  # type: ignore[no-untyped-call]
         read = read_losses(losses, (p.grad for p in self.agent.parameters() if p.grad is not None))
         self.optimizer.step()
         return read

@@ -6,6 +6,7 @@ A step: agent -> constraints -> renderer and canvas -> objectives -> gradient ->
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,13 @@ from typing import Any
 import tomli_w
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from artkit import memmap
 from artkit.engine.live_view import LivePicture
 from artkit.engine.memory_plan import MemoryPlan
 from artkit.engine.optimization_task import OptimizationTask
 from artkit.engine.run_folder import RunFolder
+from artkit.engine.window_epoch import THUMBNAIL_SIDE, ParallelSteps, WindowEpoch, WindowResult, WindowStep, step_seed
 from artkit.errors import UsageError
 from artkit.formatting import format_duration
 from artkit.geometry.window import Window
@@ -37,7 +38,6 @@ from artkit.strokes.stroke_log import STROKES_FILE, StrokeLog
 PREVIEW_FILE = "preview.png"
 
 _MAX_TARGET_PIXELS = 1 << 22  # px of the target that an agent with `uses_targets` gets
-_THUMBNAIL_SIDE = 512  # px of the longer side of the thumbnail of a large picture
 _THUMBNAIL_INTERVAL_STEPS = 8  # the objectives score the thumbnail every so many steps
 _MIN_TIMED_STEPS = 20  # shorter runs are not timed by a forecast
 _SHORT_RUN_SECONDS = 120  # shorter runs of a single window have no forecast
@@ -49,10 +49,13 @@ class PaintingTask(OptimizationTask):
     """Optimise the strokes of one painting.
 
     A step renders one window, scores it and updates the strokes of its core. A picture that fits into memory is a
-    single window; of a larger one each epoch visits all windows (`artkit.geometry.window_grid`) in a new random order,
-    and the recipe's `steps` are epochs. Every 8th step after the first epoch the objectives also score a thumbnail of
-    the whole picture: the current window is pasted into the thumbnail of the last step.
+    single window; of a larger one each epoch visits all windows in a new random order (`WindowEpoch`), and the recipe's
+    `steps` are epochs. Every 8th step after the first epoch the objectives also score a thumbnail of the whole picture,
+    into which the current window is pasted.
     """
+
+    parallel: ParallelSteps | None = None
+    """What computes the steps over several windows at a time; None computes one after the other in this process."""
 
     def __init__(self, recipe: Recipe, device: torch.device, folder: Path | None = None) -> None:
         super().__init__(recipe, device, folder)
@@ -86,23 +89,17 @@ class PaintingTask(OptimizationTask):
 
     def _plan(self) -> None:
         self.memory_plan = MemoryPlan(self.canvas, self.renderer, max(o.margin for o in self.objectives.values()))
-        self._plan_windows(self.memory_plan.windows(self.recipe.settings.window))
+        self.set_windows(self.memory_plan.windows(self.recipe.settings.window))
         self._cached_targets: Tensor | None = None
         self._last_view: tuple[Tensor, Window] | None = None  # the picture of the last step, (3, h, w), and its window
 
-    def _plan_windows(self, windows: WindowGrid) -> None:
+    def set_windows(self, windows: WindowGrid) -> None:
         """Set the windows, the number of steps, and the state of the first epoch."""
         self.windows, self.steps_per_epoch = windows, windows.count
         self._planned_at = 0  # the step, with those before the run, from which these windows are used
         self.steps = self.changes.steps * windows.count
-        self._window_order, self._border_shift = torch.zeros(1, dtype=torch.int64), torch.zeros(2)
-        width, height = self.scene.size
-        self._thumbnail_divisor = 2 ** max(1, math.ceil(math.log2(max(width, height) / _THUMBNAIL_SIDE)))
-        height, width = (side // self._thumbnail_divisor if windows.count > 1 else 0 for side in (height, width))
-        self._thumbnail = self.scene.background.view(3, 1, 1).repeat(1, height, width)
-        if windows.count > 1 and self.scene.background_image is not None:
-            whole = Window(0, 0, width, height, 1 / self._thumbnail_divisor)
-            self._thumbnail = self.scene.background_image.window(whole)[0]
+        self._received: dict[int, tuple[WindowResult, Mapping[str, Tensor]]] = {}
+        self.epoch = WindowEpoch(windows, self.memory_plan.reach, self.scene)
 
     @property
     def targets(self) -> Tensor | None:
@@ -143,26 +140,21 @@ class PaintingTask(OptimizationTask):
 
     def step(self, step: int) -> dict[str, float]:
         self._store_random_numbers()
-        index, all_steps = step % self.windows.count, step + self.steps_before
-        if self.windows.count > 1 and index == 0:
-            self._window_order = torch.randperm(self.windows.count, generator=self.scene.generator)
-            self._border_shift = 2 * torch.rand(2, generator=self.scene.generator) - 1
-        x, y = self._border_shift.tolist()
-        window, core = self.windows.at(int(self._window_order[index]), (x, y))
-        progress = self._begin_step(step)
-        view = self._view(window, core, progress)
-        losses, per_image_loss, views = self._score(view)
-        loss = per_image_loss.sum()  # a sum, so that the gradient of one picture does not depend on the others
-        thumbnail = self._thumbnail[None]
-        if self.windows.count > 1:
-            thumbnail = self._paste_window(view.image, window)
-            if all_steps >= self._planned_at + self.windows.count and all_steps % _THUMBNAIL_INTERVAL_STEPS == 0:
-                loss = loss + self._thumbnail_loss(thumbnail, window, progress)
-        read = self._optimizer_step(step, loss, losses)
-        self._thumbnail = thumbnail[0].detach()
-        self._last_view = view.image[0].detach(), window
-        self.agent.on_step_end(per_image_loss.detach(), progress)
-        for name, objective_view in views.items():
+        place = step % self.windows.count
+        if self.windows.count > 1 and place == 0:
+            seed = step_seed(self.recipe.settings.seed, step + self.steps_before, "order of the windows")
+            self.epoch.begin(torch.Generator().manual_seed(seed))
+        self.epoch.enter(place)
+        self.begin_step(step)
+        window_step = self._window_step(step)
+        result = self._receive(step) if self.parallel and self.windows.count > 1 else self.compute(window_step)
+        read = self._optimizer_step(step, result.losses)
+        if result.pasted is not None:
+            window, _ = self.windows.at(window_step.index, window_step.shift)
+            self.epoch.thumbnail = self.epoch.pasted(self.epoch.thumbnail, result.pasted[None], window)[0]
+        self._last_view = result.picture
+        self.agent.on_step_end(result.per_image_loss, self._progress(step))
+        for name, objective_view in result.views.items():
             self.objectives[name].training_step(objective_view)
         memmap.release()
         return read
@@ -172,13 +164,58 @@ class PaintingTask(OptimizationTask):
             return None
         return LivePicture(*self._last_view, self.scene.size, tuple(self.scene.background.tolist()))
 
+    def _receive(self, step: int) -> WindowResult:
+        """Return the result of a step from the workers, and set its gradients; they compute the rest of its group."""
+        assert self.parallel
+        if step not in self._received:
+            place = step % self.windows.count
+            count = min(self.epoch.group_end(place) - place, self.parallel.batch)
+            following = range(step, step + count)
+            self._received = dict(zip(following, self.parallel(list(map(self._window_step, following))), strict=True))
+        result, gradients = self._received.pop(step)
+        for name, parameter in self.agent.named_parameters():
+            parameter.grad = gradients.get(name)
+        return result
+
+    def _window_step(self, step: int) -> WindowStep:
+        count, number = self.windows.count, step + self.steps_before
+        due = number >= self._planned_at + count and number % _THUMBNAIL_INTERVAL_STEPS == 0
+        return self.epoch.step(step, number, step % count, count > 1 and due)
+
+    def compute(self, step: WindowStep) -> WindowResult:
+        """Render and score a window, and compute the gradients of the agent's parameters. Updates nothing."""
+        if self.windows.count == 1:
+            return self._compute(step)
+        state = self.scene.generator.get_state()
+        try:
+            self.scene.generator.manual_seed(step_seed(self.recipe.settings.seed, step.number, "step"))
+            return self._compute(step)
+        finally:
+            self.scene.generator.set_state(state)
+
+    def _compute(self, step: WindowStep) -> WindowResult:
+        window, core = self.windows.at(step.index, step.shift)
+        progress = self._progress(step.step)
+        view = self._view(window, core, progress)
+        losses, per_image_loss, views = self._score(view)
+        loss = per_image_loss.sum()  # a sum, so that the gradient of one picture does not depend on the others
+        pasted = None
+        if self.windows.count > 1:
+            reduced = self.epoch.reduce(view.image, window)
+            pasted = reduced[0].detach()
+            if step.thumbnail is not None:
+                thumbnail = self.epoch.pasted(step.thumbnail, reduced, window)
+                loss = loss + self._thumbnail_loss(thumbnail, window, progress)
+        self._compute_gradient(loss)
+        return WindowResult(losses, per_image_loss.detach(), pasted, (view.image[0].detach(), window), views)
+
     def reduce_memory(self, step: int) -> tuple[int, str] | None:
         smaller = self.memory_plan.smaller_windows(self.windows)
         if smaller is None:
             return None
         self._restore_random_numbers()
         epoch, before = step // self.windows.count, self.steps_before // self.windows.count
-        self._plan_windows(smaller)
+        self.set_windows(smaller)
         self.steps_before = before * smaller.count
         self._planned_at = (before + epoch) * smaller.count
         return epoch * smaller.count, f"windows of {smaller.width} x {smaller.height} px"
@@ -192,21 +229,9 @@ class PaintingTask(OptimizationTask):
         all_actions = actions if single and isinstance(actions, Tensor) else None
         return View(image, None, window, progress, all_actions, raw_actions)
 
-    def _paste_window(self, image: Tensor, window: Window) -> Tensor:
-        """Return the thumbnail of the last step with the image of a window pasted into it: (n, 3, h, w)."""
-        k = self._thumbnail_divisor
-        height, width = self._thumbnail.shape[-2:]
-        left, top = -(-window.x // k), -(-window.y // k)
-        right, bottom = min((window.x + window.width) // k, width), min((window.y + window.height) // k, height)
-        x, y = left * k - window.x, top * k - window.y
-        pasted = F.avg_pool2d(image[:, :, y : y + (bottom - top) * k, x : x + (right - left) * k], k)
-        thumbnail = self._thumbnail.to(image).repeat(len(image), 1, 1, 1)
-        thumbnail[:, :, top:bottom, left:right] = pasted
-        return thumbnail
-
     def _thumbnail_loss(self, thumbnail: Tensor, window: Window, progress: float) -> Tensor:
         height, width = thumbnail.shape[-2:]
-        whole = Window(0, 0, width, height, 1 / self._thumbnail_divisor)
+        whole = Window(0, 0, width, height, 1 / self.epoch.divisor)
         _, per_image_loss, _ = self._score(View(thumbnail, None, whole, progress))
         # In a mean over the picture the window counts by its area; divided by it, as much as in the window's own loss.
         area = window.width * window.height / (self.scene.size[0] * self.scene.size[1])
@@ -230,28 +255,23 @@ class PaintingTask(OptimizationTask):
         return get_actions(torch.arange(self.scene.action_count))
 
     def state_dict(self) -> dict[str, Any]:
-        epoch: dict[str, Any] = {"order": self._window_order, "shift": self._border_shift, "coarse": self._thumbnail}
-        epoch["planned_at"] = self._planned_at
+        epoch = {**self.epoch.state_dict(), "planned_at": self._planned_at}
         state = {"windows": asdict(self.windows), "sweep": epoch, "before": self.steps_before}
         return {**super().state_dict(), **state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         windows = state["windows"]
         # A run keeps its windows, even on a machine whose memory would suggest others.
-        self._plan_windows(WindowGrid(**{**windows, "size": tuple(windows["size"])}))
+        self.set_windows(WindowGrid(**{**windows, "size": tuple(windows["size"])}))
         if self.windows.size != self.scene.size:
             raise ValueError(f"it is of a picture of {self.windows.size} px")
         super().load_state_dict(state)
         epoch, before = state["sweep"], state.get("before", 0)
         planned_at = epoch.get("planned_at", 0)
-        order = epoch["order"]
-        if len(order) != 1 and sorted(order.tolist()) != list(range(self.windows.count)):
-            raise ValueError("its order of windows is damaged")
         if not (isinstance(before, int) and isinstance(planned_at, int)) or min(before, planned_at) < 0:
             raise ValueError("its number of steps before is damaged")
-        self._window_order, self.steps_before, self._planned_at = order, before, planned_at
-        self._border_shift = epoch["shift"].view(self._border_shift.shape).clamp(-1, 1)
-        self._thumbnail = epoch["coarse"].view(self._thumbnail.shape).to(self.scene.device)
+        self.steps_before, self._planned_at = before, planned_at
+        self.epoch.load_state_dict(epoch)
 
     @torch.no_grad()
     def log(self) -> StrokeLog:
@@ -304,7 +324,7 @@ class PaintingTask(OptimizationTask):
     def write_outputs(self, folder: Path, finished: bool = False) -> list[Path]:
         if self.windows.count > 1 and not finished:
             # Rendering all of a large picture takes long; an unfinished one only gets a preview.
-            save_png(self._thumbnail, folder / PREVIEW_FILE)
+            save_png(self.epoch.thumbnail, folder / PREVIEW_FILE)
             return [folder / PREVIEW_FILE]
         log = self.log()
         log.save(folder / STROKES_FILE)
@@ -319,7 +339,7 @@ class PaintingTask(OptimizationTask):
         files = [main, folder / STROKES_FILE, *others]
         width, height = painting.size
         if self.windows.count > 1 or width * height > _MAX_REPORT_PIXELS:
-            divisor = max(self._thumbnail_divisor, math.ceil(max(width, height) / _THUMBNAIL_SIDE))
+            divisor = max(self.epoch.divisor, math.ceil(max(width, height) / THUMBNAIL_SIDE))
             save_png(downscale_pixels(painting.pixels(), divisor), folder / PREVIEW_FILE)
             files.append(folder / PREVIEW_FILE)
         return files

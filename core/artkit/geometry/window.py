@@ -23,6 +23,15 @@ class Window:
     height: int
     scale: float = 1.0
 
+    def overlaps(self, other: Window, margin: int = 0) -> bool:
+        """Return whether another rectangle, with a margin in px around it, overlaps this one."""
+        return (
+            self.x < other.x + other.width + margin
+            and other.x - margin < self.x + self.width
+            and self.y < other.y + other.height + margin
+            and other.y - margin < self.y + self.height
+        )
+
 
 @dataclass(frozen=True)
 class Region:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from artkit.geometry.window import Window
 
 _UNBOUNDED = 1 << 40
 """Px by which cores at the edges of the picture extend beyond it."""
+
+_MAX_GROUP = 64
+"""Windows of a group at most."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,45 @@ class WindowGrid:
         x, left, right = self._span(self.size[0], self.columns, column, self.width, shift[0])
         y, top, bottom = self._span(self.size[1], self.rows, row, self.height, shift[1])
         return Window(x, y, self.width, self.height), Window(left, top, right - left, bottom - top)
+
+    def touch(self, first: int, second: int, shift: tuple[float, float], reach: int) -> bool:
+        """Return whether one of two windows may show strokes of the other's core.
+
+        reach: px by which paint extends, at most, beyond the centre of its tile.
+        """
+        (window, core), (other_window, other_core) = self.at(first, shift), self.at(second, shift)
+        return window.overlaps(other_core, reach) or other_window.overlaps(core, reach)
+
+    def random_order(self, shift: tuple[float, float], reach: int, generator: torch.Generator) -> Tensor:
+        """Return the indices of all windows (count,) in a random order with long runs of windows that do not touch.
+
+        Windows that are some rows and columns apart, the fewest at which none touch, come one after the other.
+        """
+        columns = self._period(self.columns, 1, shift, reach)
+        rows = self._period(self.rows, self.columns, shift, reach)
+        index = torch.randperm(self.count, generator=generator)
+        row, column = index // self.columns, index % self.columns
+        rank = torch.randperm(rows * columns, generator=generator)[row % rows * columns + column % columns]
+        return index[rank.argsort(stable=True)]
+
+    def _period(self, count: int, stride: int, shift: tuple[float, float], reach: int) -> int:
+        """Return how many columns, or rows if `stride` is their number, windows must be apart not to touch."""
+        for apart in range(1, count):
+            pairs = ((i * stride, (i + apart) * stride) for i in range(count - apart))
+            if not any(self.touch(first, second, shift, reach) for first, second in pairs):
+                return apart
+        return count
+
+    def groups(self, order: Tensor, shift: tuple[float, float], reach: int) -> list[int]:
+        """Return where in an order of windows each group begins: successive windows that do not touch one another."""
+        starts, group = [], list[int]()
+        for place, index in enumerate(order.tolist()):
+            full = len(group) == _MAX_GROUP
+            if not group or full or any(self.touch(index, other, shift, reach) for other in group):
+                starts.append(place)
+                group = []
+            group.append(index)
+        return starts
 
     def _span(self, length: int, count: int, index: int, side: int, shift: float) -> tuple[int, int, int]:
         """Return the start of a window along one axis, and the start and end of its core, px."""

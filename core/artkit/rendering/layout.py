@@ -12,7 +12,7 @@ from artkit.geometry.window import Window
 from artkit.imaging.target_image import TargetImage
 from artkit.rendering.patch_rendering import ActionLookup
 from artkit.rendering.stroke_renderer import StrokeRenderer
-from artkit.rendering.window_rendering import render_window
+from artkit.rendering.window_rendering import render_window, strokes_in_window
 
 
 class StrokeLayout:
@@ -47,6 +47,13 @@ class StrokeLayout:
         """Return the tile of each stroke in painting order: x, y and side in px, (N, 3) int64."""
         return stroke_tiles(self.phases)
 
+    def strokes_in(self, renderer: StrokeRenderer, window: Window) -> Tensor:
+        """Return the indices of the strokes whose patches overlap a window, without its scale: (m,) int64."""
+        return strokes_in_window(self.phases, self._margins(renderer), window)
+
+    def _margins(self, renderer: StrokeRenderer) -> dict[int, int]:
+        return {phase.side: self.margin(renderer, phase.side) for phase in self.phases}
+
     def render(
         self,
         renderer: StrokeRenderer,
@@ -64,5 +71,5 @@ class StrokeLayout:
         strokes whose tile has its centre in this window get a gradient; None means all strokes. A background of four
         values has an alpha; then the pictures are (n, 4, h, w), premultiplied.
         """
-        margins = {phase.side: self.margin(renderer, phase.side) for phase in self.phases}
+        margins = self._margins(renderer)
         return render_window(self.phases, self.size, margins, renderer, actions, background, seed, window, trainable)

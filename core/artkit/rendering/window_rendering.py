@@ -70,6 +70,12 @@ def render_window(
     return picture[:, :, y : y + window.height, x : x + window.width]
 
 
+def strokes_in_window(phases: Sequence[Phase], margins: Mapping[int, int], window: Window) -> Tensor:
+    """Return the indices of the strokes that `render_window` renders for a window: (m,) int64."""
+    blocks = _plan_blocks(phases, margins, window)
+    return torch.cat([torch.zeros(0, dtype=torch.int64), *(block.stroke_indices() for block in blocks)])
+
+
 # ------------------------------------------------------------------------------------------------- planning of blocks
 def _scaled_margins(
     phases: Sequence[Phase], scaled: Sequence[Phase], margins: Mapping[int, int], scale: float
