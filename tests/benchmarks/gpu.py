@@ -27,6 +27,7 @@ LIMITS = {
     "photo": 60,
     "split": 90,
     "engine": 40,
+    "options": 60,
     "class": 40,
     "picture": 30,
     "agent": 60,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import math
 import tempfile
@@ -215,6 +216,47 @@ def busy_share(bench: Bench, task: Any, first_step: int) -> float:
     return float(sum(event.self_device_time_total for event in profiler.key_averages()) / 1e6 / elapsed)
 
 
+def options(bench: Bench) -> None:
+    """Seconds of a step with other settings of the networks, and the kernels that take longest."""
+    import torch
+
+    device = bench.device.type
+    for size in [(48, 32)] if bench.quick else [(352, 240), (1024, 1024)]:
+        task = bench.task("photo.toml", f"size={list(size)}", *(["canvas.strokes=1"] if bench.quick else []))
+        label, objective = f"{size[0]} x {size[1]}", next(iter(task.objectives.values()))
+        forward = objective.forward
+
+        def in_bf16(*arguments: Any, forward: Any = forward) -> Any:
+            with torch.autocast(device, torch.bfloat16):
+                return forward(*arguments)
+
+        bench.report(f"{label}: s/step", bench.seconds_per_step(task, 20))
+        bench.report(f"{label}: kernels, ms/step", longest_kernels(bench, task))
+        torch.backends.cudnn.benchmark = True
+        bench.report(f"{label}: cudnn.benchmark, s/step", bench.seconds_per_step(task, 20))
+        convolutions = [o for o in gc.get_objects() if isinstance(o, torch.nn.Conv2d)]
+        for layout in (torch.contiguous_format, torch.channels_last):
+            for convolution in convolutions:
+                convolution.to(memory_format=layout)
+            for name, function in (("float32", forward), ("bf16", in_bf16)):
+                object.__setattr__(objective, "forward", function)
+                seconds = bench.seconds_per_step(task, 20)
+                bench.report(f"{label}: cudnn.benchmark, {str(layout)[6:]}, {name}, s/step", seconds)
+        torch.backends.cudnn.benchmark = False
+
+
+def longest_kernels(bench: Bench, task: Any) -> list[str]:
+    """Return the operations that take longest in a step, with their milliseconds and counts."""
+    from torch.profiler import ProfilerActivity, profile
+
+    on_gpu = bench.device.type == "cuda"
+    with profile(activities=[ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU]) as profiler:
+        bench.seconds_per_step(task, 3)
+    name = "self_device_time_total" if on_gpu else "self_cpu_time_total"
+    events = sorted(profiler.key_averages(), key=lambda event: -getattr(event, name))[:25]
+    return [f"{getattr(e, name) / 3e3:.3f} ms, {e.count / 3:.0f} times, {e.key[:80]}" for e in events]
+
+
 def engine(bench: Bench) -> None:
     """Strokes per second, and compositing as a share of the memory bandwidth."""
     import torch
@@ -350,6 +392,7 @@ SECTIONS: dict[str, Callable[[Bench], None]] = {
     "photo": photo,
     "split": split,
     "engine": engine,
+    "options": options,
     "class": class_recipe,
     "picture": picture,
     "agent": agent,
