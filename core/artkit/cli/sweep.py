@@ -27,7 +27,7 @@ _MAX_LISTED = 5  # skipped files and failed runs that are named
     "--out", type=click.Path(path_type=Path), help="Folder of the sweep. Default: sweeps/ and the recipe's name."
 )
 @click.option("--resume", is_flag=True, help="Do what is left of the sweep in the folder, if there is one.")
-@click.option("--device", help="auto, cpu, cuda or mps; overrides the recipe.")
+@click.option("--device", help="auto, cpu, cuda, cuda:1 or mps; overrides the recipe.")
 def sweep(
     arguments: tuple[Path, ...],
     over: tuple[str, ...],
