@@ -20,7 +20,7 @@ import click
 
 from artkit.cli.main import cli
 from artkit.formatting import format_duration
-from artkit.recipes.recipe import DEFAULT_TYPES, OptimizerConfig, OutputConfig, RunSettings
+from artkit.recipes.recipe import DEFAULT_TYPES, FilmConfig, OptimizerConfig, OutputConfig, RunSettings
 from artkit.registry.plugin_registry import KIND_HOOKS, get_registry
 from artkit.reproduction.claims import Claim, all_claims
 
@@ -45,8 +45,8 @@ INTRODUCTIONS = {
 
 
 def recipe_keys() -> str:
-    """Return tables of the top-level keys of a recipe and of the settings of optimizer and output."""
-    rows = _setting_rows(RunSettings.model_json_schema(), exclude=("optimizer", "output"))
+    """Return tables of the top-level keys of a recipe and of the settings of optimizer, output and film."""
+    rows = _setting_rows(RunSettings.model_json_schema(), exclude=("optimizer", "output", "film"))
     return "\n".join(
         [
             _table("key", rows),
@@ -58,6 +58,10 @@ def recipe_keys() -> str:
             "Table `[output]`:",
             "",
             _table("key", _setting_rows(OutputConfig.model_json_schema())),
+            "",
+            "Table `[film]`, for a [film](film.md) instead of a picture:",
+            "",
+            _table("key", _setting_rows(FilmConfig.model_json_schema())),
         ]
     )
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from artkit.interfaces.renderer import Renderer as Renderer
     from artkit.interfaces.scene import Scene as Scene
     from artkit.interfaces.trainer import Trainer as Trainer
+    from artkit.interfaces.view import PreviousFrame as PreviousFrame
     from artkit.interfaces.view import View as View
     from artkit.output.export import open_painting as open_painting
     from artkit.rendering.rendered_painting import RenderedPainting as RenderedPainting
@@ -75,7 +76,7 @@ _MODULES = {
     "Constraint": "interfaces.constraint", "Data": "interfaces.data", "Exporter": "interfaces.exporter",
     "Executor": "interfaces.executor", "Job": "interfaces.executor", "JobEvent": "interfaces.executor",
     "Objective": "interfaces.objective", "Renderer": "interfaces.renderer", "Scene": "interfaces.scene",
-    "Trainer": "interfaces.trainer", "View": "interfaces.view",
+    "Trainer": "interfaces.trainer", "View": "interfaces.view", "PreviousFrame": "interfaces.view",
     "open_painting": "output.export",
     "RenderedPainting": "rendering.rendered_painting", "StrokePatches": "rendering.stroke_renderer",
     "ActionSpace": "strokes.action_space", "Dimension": "strokes.action_space", "StrokeLog": "strokes.stroke_log",

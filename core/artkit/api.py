@@ -11,6 +11,7 @@ from typing import Any
 from artkit.config import Colour
 from artkit.devices import choose_device
 from artkit.engine.agent_training import AgentTrainingTask
+from artkit.engine.film_task import FilmTask
 from artkit.engine.painting_task import PaintingTask
 from artkit.engine.renderer_training import RendererTrainingTask
 from artkit.engine.run import Run
@@ -105,6 +106,8 @@ def create_run(recipe: Recipe, out: Path | None = None, resume: bool = False, de
         return Run(folder, recipe, RendererTrainingTask(recipe, torch_device, folder), resume)
     if recipe.trains_agent:
         return Run(folder, recipe, AgentTrainingTask(recipe, torch_device), resume)
+    if recipe.settings.film:
+        return Run(folder, recipe, FilmTask(recipe, torch_device, folder), resume)
     # The folder of the run does not exist yet; large arrays are stored on the same disk.
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
     return Run(folder, recipe, PaintingTask(recipe, torch_device, existing), resume)

@@ -27,7 +27,7 @@ def artkit_exporters() -> Sequence[type]:
 
 @hookimpl
 def artkit_doctor() -> Sequence[tuple[str, str, str]]:
-    """Report which libraries of the extra `export` are installed."""
+    """Report which libraries of the extras `export` and `video` are installed."""
     from importlib import metadata
     from importlib.util import find_spec
 
@@ -41,4 +41,6 @@ def artkit_doctor() -> Sequence[tuple[str, str, str]]:
         version = metadata.version({"fpdf": "fpdf2"}.get(name, name)) if find_spec(name) else ""
         status = f"{version}, for {suffixes}" if version else ""
         rows.append((name, status, f"for {suffixes}: pip install 'neural-artkit[export]'"))
+    version = metadata.version("opencv-python-headless") if find_spec("cv2") else ""
+    rows.append(("cv2", f"{version}, for films" if version else "", "for films: pip install 'neural-artkit[video]'"))
     return rows

@@ -1,4 +1,4 @@
-"""Base class of time lapses: `mp4`, `webm`, `gif` and `webp`."""
+"""Base class of films: `mp4`, `webm`, `gif` and `webp`. A picture becomes a time lapse."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from PIL import Image
 from pydantic import Field, model_validator
 
 from artkit import Config as BaseConfig
-from artkit import Exporter, RenderedPainting
+from artkit import Exporter, RenderedPainting, UsageError
 from artkit.imaging.pixels import Pixels, tensor_to_pixels
 
 _DEFAULT_HOLD_SHARE = 0.2  # of the film
 
 
 class Timelapse(Exporter):
-    """A film from the bare background to the finished picture, stroke by stroke."""
+    """A painted film; of a picture, a film from the bare background to the finished picture, stroke by stroke."""
 
     class Config(BaseConfig):
         """Settings."""
 
         seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
-        """Duration of the whole film, s."""
+        """Duration of a time lapse, s. A painted film has the duration of its clip."""
         hold: Annotated[float, Field(ge=0, le=3600)] | None = None
         """How long of it the finished picture is shown at the end, s. The default is a fifth of the film."""
         fps: Annotated[int, Field(ge=1, le=60)] = 25
-        """Frames per second."""
+        """Frames per second of a time lapse. A painted film has those that were painted."""
         longest: Annotated[int, Field(ge=16, le=8192)] = 1280
         """Maximum length of the longer side, px."""
 
@@ -38,6 +38,17 @@ class Timelapse(Exporter):
 
     config: Config
 
+    def frame_rate(self, painting: RenderedPainting) -> float:
+        """Return the frames per second. Raises UsageError for settings of a time lapse that a film does not have."""
+        if painting.film is None:
+            return self.config.fps
+        if set_for_timelapse := sorted(self.config.model_fields_set & {"seconds", "hold", "fps"}):
+            raise UsageError(
+                f"{set_for_timelapse[0]}: a painted film has the times of its clip",
+                hint="leave it out; film.fps of the recipe sets the frames per second. --frame N makes a time lapse",
+            )
+        return painting.film.fps
+
     def frames(self, painting: RenderedPainting) -> Iterator[Image.Image]:
         """Yield the frames, in RGB, with sides of even length."""
         config = self.config
@@ -45,6 +56,10 @@ class Timelapse(Exporter):
         width, height = painting.size
         shrink = min(1.0, config.longest / max(width, height))
         size = (max(2, round(width * shrink / 2) * 2), max(2, round(height * shrink / 2) * 2))
+        if painting.film is not None:
+            for number in range(painting.film.frames):
+                yield _resize(painting.frame(number).pixels(), size)
+            return
         picture = painting.background(0, 0, width, height)
         frame_count, stroke_count = max(2, round(config.seconds * config.fps)), len(painting.log.actions)
         hold = config.seconds * _DEFAULT_HOLD_SHARE if config.hold is None else config.hold

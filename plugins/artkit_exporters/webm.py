@@ -11,5 +11,6 @@ class Webm(Video):
     name = "webm"
     suffixes = (".webm",)
     codec = "libvpx-vp9"
+    sound_codec = "libopus"
     codec_options = {"crf": "24", "b": "0", "cpu-used": "4", "row-mt": "1"}  # noqa: RUF012
     container_options = {"fflags": "+bitexact"}  # noqa: RUF012  # without it each file contains a random number

@@ -196,7 +196,9 @@ def _trace_log(log: StrokeLog, indices: Tensor, tiles: Tensor) -> list[PenPaths]
     start = 0
     for side, count in zip(sides.tolist(), counts.tolist(), strict=True):
         group = slice(start, start + count)
-        groups.append(trace_actions(log.actions[indices[group]], tiles[group, :2], side, indices[group], log.seed))
+        own = indices[group]
+        noise_indices = own if log.noise_indices is None else log.noise_indices[own]
+        groups.append(trace_actions(log.actions[own], tiles[group, :2], side, noise_indices, log.seed))
         start += count
     return groups
 

@@ -51,7 +51,7 @@ class Content(Objective):
     def forward(self, view: View) -> Tensor:
         assert view.target is not None
         features = self.extractor.picture(view)
-        expected = self.extractor.transformed(view, view.target, (self.config.target, self.config.fit))
+        expected = self.extractor.transformed(view, view.target, self.target)
         losses = [_distance(features[layer], expected[layer], self.config.norm) for layer in self.config.layers]
         return torch.stack(losses).mean(0)
 

@@ -73,7 +73,7 @@ def test_a_weight_image_scales_the_gradient_of_each_pixel(paint: Callable[..., P
     for setting in ("objective.look.weight=1.0", f'objective.look.weight_image="{tmp_path / "weights.png"}"'):
         task = paint(setting)
         image = torch.full((1, 3, 24, 40), 0.5, requires_grad=True)
-        names, loss, _ = task._score(View(image, None, Window(0, 0, 40, 24), 0.0))
+        names, loss, _ = task.score(View(image, None, Window(0, 0, 40, 24), 0.0))
         gradients.append(torch.autograd.grad(loss.sum(), image)[0])
         losses.append(names)
     plain, weighted = gradients

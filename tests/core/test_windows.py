@@ -163,12 +163,12 @@ def test_the_gradient_of_a_core_is_that_of_the_whole_picture(paint: Callable[...
     """With an objective that is a mean over pixels."""
     task = paint()
     whole = task._view(Window(0, 0, *task.scene.size), Window(-999, -999, 9999, 9999), 0.0).image
-    task._score(view_of(whole, task))[1].backward()  # type: ignore[no-untyped-call]
+    task.score(view_of(whole, task))[1].backward()  # type: ignore[no-untyped-call]
     expected = task.agent.parameters_of_actions.grad.to_dense() * (150 * 120)
     for index in range(task.windows.count):
         task.optimizer.zero_grad(set_to_none=True)
         window, core = task.windows.at(index, (0.5, -0.5))
-        task._score(view_of(task._view(window, core, 0.0).image, task, window))[1].backward()  # type: ignore[no-untyped-call]
+        task.score(view_of(task._view(window, core, 0.0).image, task, window))[1].backward()  # type: ignore[no-untyped-call]
         gradient = task.agent.parameters_of_actions.grad.coalesce()
         rows = gradient.indices()[0]
         assert len(rows) < task.canvas.stroke_count

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--dpi", type=click.FloatRange(min=1, max=1e5), help="Print resolution, px per inch.  [default: 300]")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Duration of a film, s.")
+@click.option("--frame", type=click.IntRange(min=1), metavar="N", help="Frame N of a film, as a picture.")
 @click.option("--window", metavar="X,Y,WIDTH,HEIGHT", help="Export a part of the picture, in px of the recipe.")
 @click.option("--renderer", help="Another renderer than the run's: mypaint, gan, …")
 @click.option("--brush", help="Another brush than the run's.")
@@ -57,6 +58,7 @@ def export(
     scale: float | None,
     dpi: float | None,
     seconds: float | None,
+    frame: int | None,
     window: str | None,
     renderer: str | None,
     brush: str | None,
@@ -70,7 +72,8 @@ def export(
     """Write the picture of a run to files.
 
     RUN is the folder of a run. The extensions of the files choose their formats. Without --size, --width or --scale the
-    picture has the size that the run has left. With --executor, windows of a large picture are rendered in parallel.
+    picture has the size that the run has left. A film is written to .mp4, .webm, .gif and .webp; other formats get its
+    last frame, or that of --frame. With --executor, windows of a large picture are rendered in parallel.
     """
     if len([option for option in (size, width, scale) if option is not None]) > 1:
         raise UsageError("--size, --width and --scale all set the size; leave one of them")
@@ -80,7 +83,7 @@ def export(
 
     settings = (*settings, f"seconds={seconds}") if seconds else settings
     exporters(files, settings)
-    painting = open_painting(run, 1.0, renderer, brush, device, _parse_colour(background), _parse_window(window))
+    painting = open_painting(run, 1.0, renderer, brush, device, _parse_colour(background), _parse_window(window), frame)
     goal = _export_size(run, painting, size, fill, width, scale, dpi)
     painting = replace(painting, scale=goal.scale)
     if goal.crop:
@@ -90,7 +93,7 @@ def export(
     if goal.note:
         click.echo(f"note: {goal.note}", err=True)
     chosen = exporters(files, settings, export_defaults(goal, painting.size, bool(size or width)))
-    options = {"run": str(run.absolute()), "renderer": renderer, "brush": brush, "device": device}
+    options = {"run": str(run.absolute()), "renderer": renderer, "brush": brush, "device": device, "frame": frame}
     with _executed(painting, options, background, files, executor, executor_settings, workers) as rendered:
         for exporter, file in zip(chosen, files, strict=True):
             write_painting(rendered, exporter, file)

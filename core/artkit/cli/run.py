@@ -49,11 +49,11 @@ def run(
     executor_settings: tuple[str, ...],
     workers: int | None,
 ) -> None:
-    """Paint a picture, or train weights.
+    """Paint a picture or a film, or train weights.
 
-    PICTURE is an image file to paint instead of the recipe's own; without a RECIPE, `photo` paints it. Later recipes
-    override earlier ones, and options override recipes. With --executor, windows of a large picture are optimised in
-    parallel.
+    PICTURE is an image file to paint instead of the recipe's own; without a RECIPE, `photo` paints it. A video or a
+    folder of frames is painted by `film`. Later recipes override earlier ones, and options override recipes. With
+    --executor, windows of a large picture are optimised in parallel.
     """
     from artkit.recipes.reading import read_recipe
     from artkit.recipes.shipped import find_recipe
@@ -116,7 +116,7 @@ def _recipes_and_picture(arguments: Sequence[Path]) -> tuple[list[Path], Path | 
     recipes, pictures = recipes_and_pictures(arguments)
     if len(pictures) > 1:
         raise UsageError(f"a run paints one picture, and these are {len(pictures)}: {', '.join(map(str, pictures))}")
-    if pictures and not pictures[0].is_file():
+    if pictures and not pictures[0].exists():
         raise UsageError(f"there is no picture {pictures[0]}")
     return recipes, pictures[0] if pictures else None
 
@@ -191,7 +191,7 @@ def _print_progress(run: Run) -> None:
         if now - last > _PROGRESS_INTERVAL_SECONDS or step == total:
             last = now
             left = (now - start) / (step - run.first_step) * (total - step)
-            click.echo(f"step {step}/{total}  {_format_losses(losses)}  {left:.0f} s left", err=True)
+            click.echo(f"{run.task.unit} {step}/{total}  {_format_losses(losses)}  {left:.0f} s left", err=True)
 
     run.progress = print_line
 

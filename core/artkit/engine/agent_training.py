@@ -74,7 +74,7 @@ class AgentTrainingTask(OptimizationTask):
         )
 
     def _trial_losses(self) -> Tensor:
-        return self._score(self.view(torch.arange(self.batch_size) % len(self.dataset), 0.0))[1]
+        return self.score(self.view(torch.arange(self.batch_size) % len(self.dataset), 0.0))[1]
 
     def step(self, step: int) -> dict[str, float]:
         self._store_random_numbers()
@@ -84,7 +84,7 @@ class AgentTrainingTask(OptimizationTask):
         noise_seed = int(torch.randint(1 << 62, (), generator=self.scene.generator))
         self.begin_step(step)
         view = self._view(indices, targets, self._progress(step), noise_seed)
-        losses, per_image_loss, views = self._score(view)
+        losses, per_image_loss, views = self.score(view)
         self._compute_gradient(per_image_loss.mean())
         read = self._optimizer_step(step, losses)
         for name, objective_view in views.items():

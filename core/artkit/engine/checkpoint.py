@@ -11,6 +11,8 @@ Contents of a checkpoint; `Run` writes the two keys, the task writes the state:
       windows        painting: the window grid (`WindowGrid`)
       sweep          painting: the current epoch: order of the windows, shift of their borders, thumbnail
       before         painting: steps of the earlier runs whose state this one goes on from
+      frames         film: their number; painted: how many of them are
+      strokes        film: tensors of the strokes of the last frame (`FilmStrokes`), and what else its next frame needs
       left           agent training: indices of the images that are left in the current epoch
       trainer        renderer training, instead of agent and objectives: the trainer's state
       optimizers     renderer training, instead of optimizer: the state of each optimizer by name
@@ -93,12 +95,26 @@ def saved_step(file: Path) -> tuple[int, int]:
     They are 0 and 1 without a readable checkpoint.
     """
     try:
-        with safe_open(file, framework="pt") as opened:
-            tree = dict(json.loads((opened.metadata() or {})["state"])["dict"])
-        windows = dict(dict(tree["state"]["dict"]).get("windows", {"dict": []})["dict"])
+        tree, state = _saved_trees(file)
+        windows = dict(state.get("windows", {"dict": []})["dict"])
         return int(tree["step"]), int(windows.get("columns", 1)) * int(windows.get("rows", 1))
     except (SafetensorError, KeyError, TypeError, ValueError, OSError, OverflowError, RecursionError):
         return 0, 1
+
+
+def saved_frames(file: Path) -> int:
+    """Return the number of frames of a film; 0 for another run, and without a readable checkpoint."""
+    try:
+        return int(_saved_trees(file)[1].get("frames", 0))
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError, OverflowError, RecursionError):
+        return 0
+
+
+def _saved_trees(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the first level of a checkpoint and that of its state, packed."""
+    with safe_open(file, framework="pt") as opened:
+        tree = dict(json.loads((opened.metadata() or {})["state"])["dict"])
+    return tree, dict(dict(tree["state"])["dict"])
 
 
 def _pack(value: Any, tensors: dict[str, Tensor]) -> Any:

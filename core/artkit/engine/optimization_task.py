@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from artkit.devices import synchronize
@@ -37,26 +38,31 @@ from artkit.rendering.layout import StrokeLayout
 _BACKGROUND_PIXELS = 1 << 20  # px of the target, at most, from which its mean colour is computed
 
 
+Images = Mapping[Path, Image.Image] | None
+"""Images that stand for files of a recipe; see `Scene.images`."""
+
+
 class OptimizationTask(Task):
     """Optimise the parameters of an agent: its actions are rendered and the objectives score the picture.
 
-    folder: where arrays that do not fit into memory are stored.
+    folder: where arrays that do not fit into memory are stored. images: images that stand for files of the recipe, see
+    `Scene.images`.
     """
 
     steps_before: int = 0
     """The number of steps of earlier runs whose state this one goes on from."""
 
-    def __init__(self, recipe: Recipe, device: torch.device, folder: Path | None = None) -> None:
+    def __init__(self, recipe: Recipe, device: torch.device, folder: Path | None = None, images: Images = None) -> None:
         self.recipe, self.changes = recipe, Changes(recipe.settings)
         with seeded(recipe.settings.seed):
-            self._build(device, folder)
+            self._build(device, folder, images or {})
 
-    def _build(self, device: torch.device, folder: Path | None) -> None:
+    def _build(self, device: torch.device, folder: Path | None, images: Mapping[Path, Image.Image]) -> None:
         """Build the components; each finds in the scene those that were built before it."""
         recipe = self.recipe
         self.scene = scene = scene_from_recipe(recipe, device)
         self.notes = scene.notes
-        scene.folder = folder
+        scene.folder, scene.images = folder, dict(images)
         if isinstance(recipe.settings.background, Path):
             image = load_background(recipe.settings.background, scene.size, device, scene.notes)
             scene.background_image, scene.background = image, image.mean_colour
@@ -173,7 +179,7 @@ class OptimizationTask(Task):
         Raises UsageError if a step does not fit into memory.
         """
 
-    def _score(self, view: View) -> tuple[dict[str, Tensor], Tensor, dict[str, View]]:
+    def score(self, view: View) -> tuple[dict[str, Tensor], Tensor, dict[str, View]]:
         """Compute the weighted sum of the objectives that are active at the view's progress.
 
         Returns the losses by name, their mean over the images; the total of each image (n,), with gradient; and the

@@ -18,7 +18,7 @@ from torch import Tensor
 from artkit import memmap
 from artkit.engine.live_view import LivePicture
 from artkit.engine.memory_plan import MemoryPlan
-from artkit.engine.optimization_task import OptimizationTask
+from artkit.engine.optimization_task import Images, OptimizationTask
 from artkit.engine.run_folder import RunFolder
 from artkit.engine.window_epoch import THUMBNAIL_SIDE, ParallelSteps, WindowEpoch, WindowResult, WindowStep, step_seed
 from artkit.errors import UsageError
@@ -57,8 +57,8 @@ class PaintingTask(OptimizationTask):
     parallel: ParallelSteps | None = None
     """What computes the steps over several windows at a time; None computes one after the other in this process."""
 
-    def __init__(self, recipe: Recipe, device: torch.device, folder: Path | None = None) -> None:
-        super().__init__(recipe, device, folder)
+    def __init__(self, recipe: Recipe, device: torch.device, folder: Path | None = None, images: Images = None) -> None:
+        super().__init__(recipe, device, folder, images)
         output, size = recipe.settings.output, recipe.size
         self.finished_picture = FinishedPicture(output, self.notes)
         requested = output.scale_for(size)
@@ -136,7 +136,7 @@ class PaintingTask(OptimizationTask):
 
     def _trial_losses(self) -> Tensor:
         window, core = self.windows.at(self.windows.count // 2, (0.0, 0.0))
-        return self._score(self._view(window, core, 0.0))[1]
+        return self.score(self._view(window, core, 0.0))[1]
 
     def step(self, step: int) -> dict[str, float]:
         self._store_random_numbers()
@@ -197,7 +197,7 @@ class PaintingTask(OptimizationTask):
         window, core = self.windows.at(step.index, step.shift)
         progress = self._progress(step.step)
         view = self._view(window, core, progress)
-        losses, per_image_loss, views = self._score(view)
+        losses, per_image_loss, views = self.score(view)
         loss = per_image_loss.sum()  # a sum, so that the gradient of one picture does not depend on the others
         pasted = None
         if self.windows.count > 1:
@@ -232,7 +232,7 @@ class PaintingTask(OptimizationTask):
     def _thumbnail_loss(self, thumbnail: Tensor, window: Window, progress: float) -> Tensor:
         height, width = thumbnail.shape[-2:]
         whole = Window(0, 0, width, height, 1 / self.epoch.divisor)
-        _, per_image_loss, _ = self._score(View(thumbnail, None, whole, progress))
+        _, per_image_loss, _ = self.score(View(thumbnail, None, whole, progress))
         # In a mean over the picture the window counts by its area; divided by it, as much as in the window's own loss.
         area = window.width * window.height / (self.scene.size[0] * self.scene.size[1])
         return per_image_loss.sum() / area

@@ -31,6 +31,11 @@ class Task(ABC):
     provenance: dict[str, str]
     notes: list[str]
 
+    @property
+    def unit(self) -> str:
+        """What a step is called in messages about the progress."""
+        return "step"
+
     def prepare(self) -> None:  # noqa: B027
         """Prepare the first step of a new or a resumed run, such as by rendering training data."""
 

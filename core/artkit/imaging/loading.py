@@ -45,12 +45,19 @@ def load_target_image(
     Raises UsageError if the file is not an image, is damaged or has more than `MAX_PIXELS`.
     """
     lines: list[str] = []
-    colour = tuple(round(255 * c) for c in ([1.0] * 3 if background is None else background.tolist()))
-    image, full_size = load_rgb(file, size, lines, colour)
+    image, full_size = load_rgb(file, size, lines, _to_8_bits(background))
     if report_shape and (note := shape_note(full_size, size, fit)):
         lines.append(f"{file}: {note}; {_OTHER_FITS[fit]}")
     if notes is not None:
         notes += [line for line in lines if line not in notes]
+    return fit_image(image, size, fit, background)
+
+
+def fit_image(
+    image: Image.Image, size: tuple[int, int], fit: Fit = "cover", background: Tensor | None = None
+) -> TargetImage:
+    """Fit an RGB image to `size` (width, height) px. background: see `load_target_image`."""
+    colour = _to_8_bits(background)
     if size[0] * size[1] > _MAX_RESIZED_PIXELS:
         return _fit_lazily(image, size, fit, colour)
     if fit == "cover":
@@ -60,6 +67,10 @@ def load_target_image(
     else:
         image = image.resize(size, Image.Resampling.LANCZOS)
     return TargetImage(pixels_to_tensor(np.asarray(image)))
+
+
+def _to_8_bits(colour: Tensor | None) -> tuple[int, ...]:
+    return tuple(round(255 * c) for c in ([1.0] * 3 if colour is None else colour.tolist()))
 
 
 def load_rgb(

@@ -107,7 +107,7 @@ class Renderer(Component, nn.Module, ABC):
         Renderers with a faster or more exact way than compositing patches override this.
         """
         device = self.scene.device
-        layout = StrokeLayout(log.size, log.phases, log.clip)
+        layout = StrokeLayout(log.size, log.phases, log.clip, log.noise_indices)
         background = torch.tensor(log.background, device=device)
         pictures = layout.render(
             self, lambda indices: to_device(log.actions[indices], device)[None], background, log.seed, window

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from artkit.imaging.background_image import BackgroundImage
-from artkit.imaging.loading import Fit, load_target_image
+from artkit.imaging.loading import Fit, fit_image, load_target_image
 from artkit.imaging.target_image import TargetImage
 from artkit.rendering.layout import StrokeLayout
 from artkit.rendering.stroke_renderer import StrokeRenderer
@@ -83,6 +84,8 @@ class Scene:
     folder: Path | None = None
     background_image: BackgroundImage | None = None
     """The picture under the strokes, if the background is one."""
+    images: dict[Path, Image.Image] = field(default_factory=dict)
+    """Images that stand for files, by path: the frame of a clip that is painted at present. See `replace_image`."""
     notes: list[str] = field(default_factory=list)
     """One-line notes for the user, which a run prints before it starts."""
     _cache: dict[Hashable, Any] = field(default_factory=dict)
@@ -125,9 +128,17 @@ class Scene:
         colour = (self.background if background is None else background).cpu()
 
         def load() -> TargetImage:
+            if file in self.images:
+                return fit_image(self.images[file], self.size, fit, colour).to(self.device)
             return load_target_image(file, self.size, fit, colour, self.notes, report_shape=True).to(self.device)
 
         return self.cached(("image", file, fit, tuple(colour.tolist())), load)
+
+    def replace_image(self, file: Path, image: Image.Image) -> None:
+        """Let `load_image` return an RGB image instead of reading the file."""
+        self.images[file] = image
+        for key in [key for key in self._cache if isinstance(key, tuple) and key[:2] == ("image", file)]:
+            del self._cache[key]
 
     def cached(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return `make()`, called once for all components that use the same key."""

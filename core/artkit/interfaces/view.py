@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +12,25 @@ from torch import Tensor
 from artkit.geometry.window import Window
 
 T = TypeVar("T")
+
+
+class PreviousFrame(NamedTuple):
+    """The painting of the previous frame of a film, moved to where it is in the present one.
+
+    picture (1, 3, h, w), sRGB in [0, 1]. visible (1, 1, h, w): 1 where the scene was visible in the previous frame, 0
+    where it was covered or outside.
+
+    Examples:
+        >>> import artkit, torch
+        >>> previous = artkit.PreviousFrame(torch.rand(1, 3, 8, 8), torch.ones(1, 1, 8, 8))
+        >>> window = artkit.Window(0, 0, 8, 8)
+        >>> view = artkit.View(torch.rand(1, 3, 8, 8), None, window, progress=1.0, previous=previous)
+        >>> artkit.scene((8, 8)).make("objective", "temporal")(view).shape
+        torch.Size([1])
+    """
+
+    picture: Tensor
+    visible: Tensor
 
 
 @dataclass
@@ -22,7 +41,8 @@ class View:
     target (n or 1, 3, h, w): the same window of the target, or None. window: the rectangle that `image` shows and its
     scale. progress: 0 at the first step, 1 at the last. actions (n, N, A): the constrained actions of all strokes.
     raw_actions (n, N, A): the actions before the constraints. Both are None in steps that render a subset of the
-    strokes. labels (n,) int64: the classes of the targets, or None if they have none.
+    strokes. labels (n,) int64: the classes of the targets, or None if they have none. previous: the frame before, in a
+    film; None for a picture and for the first frame of a shot.
 
     Examples:
         >>> import artkit, torch
@@ -38,6 +58,7 @@ class View:
     actions: Tensor | None = None
     raw_actions: Tensor | None = None
     labels: Tensor | None = None
+    previous: PreviousFrame | None = None
     _cache: dict[Hashable, Any] = field(default_factory=dict)
 
     def cached(self, key: Hashable, make: Callable[[], T]) -> T:

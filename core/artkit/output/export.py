@@ -23,6 +23,7 @@ from artkit.recipes.reading import parse_setting
 from artkit.recipes.validation import build_config
 from artkit.registry.plugin_registry import get_registry
 from artkit.rendering.rendered_painting import RenderedPainting
+from artkit.strokes.film_log import FILM_FILE, FilmLog, Shot
 from artkit.strokes.stroke_log import STROKES_FILE, StrokeLog
 
 
@@ -34,12 +35,15 @@ def open_painting(
     device: str = "auto",
     background: Colour | None = None,
     region: Window | None = None,
+    frame: int | None = None,
 ) -> RenderedPainting:
     """Open the painting in a run's folder.
 
     scale: times the size of the recipe. renderer, brush, background: replace those of the run. region: the part of the
-    picture to export, px of the recipe's picture. Raises ArtkitError if the folder holds no painting; UsageError for a
-    renderer of another action space, or a region that does not lie in the picture.
+    picture to export, px of the recipe's picture. frame: of a film, from 1, to open as a picture; by default a film is
+    opened as its last frame, and exporters of films write all of it. Raises ArtkitError if the folder holds no
+    painting; UsageError for a renderer of another action space, a region that does not lie in the picture, or a frame
+    that there is not.
 
     Examples:
         >>> import artkit, pathlib
@@ -50,9 +54,7 @@ def open_painting(
         >>> painting.size
         (144, 96)
     """
-    log = StrokeLog.load(run / STROKES_FILE)
-    if background:
-        log = replace(log, background=background, background_image=None)
+    log, film = _load_log(run, background, frame)
     if region and not _lies_in(region, log.size):
         raise UsageError(f"the picture of {run} has {log.size[0]} x {log.size[1]} px; the window does not lie in it")
     kind = renderer or str(log.renderer["type"])
@@ -71,7 +73,18 @@ def open_painting(
         "artkit:seed": str(log.seed),
         "artkit:renderer": json.dumps({"type": kind, **settings}),
     }
-    return RenderedPainting(log, built, scale, metadata, region)
+    return RenderedPainting(log, built, scale, metadata, region, film=film if frame is None else None)
+
+
+def _load_log(run: Path, background: Colour | None, frame: int | None) -> tuple[StrokeLog, FilmLog | None]:
+    """Return the log of a painting or of a frame, from 1, by default the last; and that of the film, if it is one."""
+    if frame is None and not (run / FILM_FILE).exists():
+        log = StrokeLog.load(run / STROKES_FILE)
+        return (replace(log, background=background, background_image=None) if background else log), None
+    film = FilmLog.load(run)
+    if background:
+        film = replace(film, shots=(Shot(frame=0, background=background),))
+    return film.frame((film.frames if frame is None else frame) - 1), film
 
 
 def _lies_in(region: Window, size: tuple[int, int]) -> bool:

@@ -10,6 +10,7 @@ from artkit.errors import UsageError
 from artkit.files import read_text
 from artkit.output.export import exporters
 from artkit.recipes.recipe import RECIPE_FILE
+from artkit.strokes.film_log import FILM_FILE
 from artkit.strokes.stroke_log import STROKES_FILE
 
 _PRINT_CM = (30, 40)
@@ -27,6 +28,12 @@ def next_commands(folder: Path) -> list[tuple[str, str]]:
     (width, height), steps = recipe["size"], recipe["steps"]
     run = shlex.quote(str(folder))
     commands = []
+    if (folder / FILM_FILE).exists():
+        return [
+            ("larger", f"artkit export {run} film.mp4 --scale 4"),
+            ("a loop", f"artkit export {run} loop.gif"),
+            ("the first frame", f"artkit export {run} still.png --frame 1"),
+        ]
     if max(width, height) <= _MAX_ENLARGED_SIDE:
         short, long = _PRINT_CM
         size = f"{long if width > height else short}x{long if height > width else short}cm"

@@ -22,13 +22,14 @@ from PIL import Image
 from artkit.errors import ArtkitError
 from artkit.files import read_text, write_text
 from artkit.formatting import format_duration
-from artkit.imaging.loading import Fit, load_target_image
+from artkit.imaging.clip_files import open_clip
+from artkit.imaging.loading import Fit, fit_image, load_target_image
 from artkit.imaging.pixels import tensor_to_pixels
 from artkit.output.export import open_painting
 from artkit.output.finished_picture import possible_scale
 from artkit.output.next_commands import next_commands
 from artkit.output.plot import PLOT_STYLE, line_plot
-from artkit.recipes.recipe import LOG_KEYS, RECIPE_FILE, RECORD, OutputConfig
+from artkit.recipes.recipe import LOG_KEYS, RECIPE_FILE, RECORD, OutputConfig, film_stand_in
 from artkit.registry.plugin_registry import get_registry
 from artkit.rendering.rendered_painting import RenderedPainting
 from artkit.strokes.stroke_log import STROKES_FILE
@@ -128,8 +129,16 @@ def _targets(tree: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Image.
     size = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
     background = tree.get("background")
     colour = torch.tensor(background) if isinstance(background, list) else None
+    clip = tree.get("film", {}).get("clip")
+    frame = next(open_clip(Path(clip)).frames()).image.convert("RGB") if clip and Path(clip).exists() else None
     return {
-        caption: Image.fromarray(tensor_to_pixels(load_target_image(Path(file), size, fit, colour).pixels[0]))
+        caption: Image.fromarray(
+            tensor_to_pixels(
+                fit_image(frame, size, fit).pixels[0]
+                if frame and Path(file) == film_stand_in(Path(clip))
+                else load_target_image(Path(file), size, fit, colour).pixels[0]
+            )
+        )
         for (file, fit), caption in captions.items()
     }
 

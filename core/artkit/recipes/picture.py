@@ -10,21 +10,21 @@ from typing import Any
 
 from artkit.config import LocatedStr
 from artkit.errors import UsageError
-from artkit.recipes.recipe import Tree
+from artkit.recipes.recipe import Tree, film_stand_in
 from artkit.registry.plugin_registry import get_registry
 
-PICTURE_RECIPE = "photo"
-"""The recipe that paints a picture for which no recipe is named."""
+PICTURE_RECIPE, CLIP_RECIPE = "photo", "film"
+"""The recipes that paint a picture and a clip for which no recipe is named."""
 
 _SNIFFED_BYTES = 4096
 
 
 def is_picture(file: Path) -> bool:
-    """Return whether an argument of the command line is an image file, rather than a recipe.
+    """Return whether an argument of the command line is an image or a video, rather than a recipe.
 
     Known by its extension or, if it has none or an unknown one, by bytes that no text has.
     """
-    if (mimetypes.guess_type(file.name)[0] or "").startswith("image/"):
+    if (mimetypes.guess_type(file.name)[0] or "").startswith("image/") or is_clip(file):
         return True
     if file.suffix.lower() == ".toml" or not os.path.isfile(file):
         return False
@@ -32,22 +32,35 @@ def is_picture(file: Path) -> bool:
         return b"\0" in stream.read(_SNIFFED_BYTES)
 
 
-def recipes_and_pictures(arguments: Sequence[Path], folders: bool = False) -> tuple[list[Path], list[Path]]:
-    """Divide the arguments of a command into recipes and pictures; `PICTURE_RECIPE` if there are pictures alone.
+def is_clip(path: Path) -> bool:
+    """Return whether an argument of the command line is a video, by its extension, or a folder of frames."""
+    return path.is_dir() or (mimetypes.guess_type(path.name)[0] or "").startswith("video/")
 
-    folders: whether a folder stands for the pictures in it.
+
+def recipes_and_pictures(arguments: Sequence[Path], folders: bool = False) -> tuple[list[Path], list[Path]]:
+    """Divide the arguments of a command into recipes and pictures.
+
+    If there are pictures alone, the recipe is `PICTURE_RECIPE`, or `CLIP_RECIPE` for a clip. folders: whether a folder
+    stands for the pictures in it.
     """
-    pictures = [argument for argument in arguments if (folders and argument.is_dir()) or is_picture(argument)]
+    pictures = [argument for argument in arguments if is_picture(argument)]
     recipes = [argument for argument in arguments if argument not in pictures]
-    return recipes or ([Path(PICTURE_RECIPE)] if pictures else []), pictures
+    clip = len(pictures) == 1 and is_clip(pictures[0]) and not (folders and pictures[0].is_dir())
+    default = [Path(CLIP_RECIPE if clip else PICTURE_RECIPE)]
+    return recipes or (default if pictures else []), pictures
 
 
 def with_picture(tree: Tree, picture: Path) -> Tree:
     """Return a recipe that paints `picture`: it replaces the target of the first objective that has one.
 
-    If other settings name the same file, such as the image of a palette, it replaces them too. Raises UsageError if no
-    objective has a target.
+    If other settings name the same file, such as the image of a palette, it replaces them too. In a recipe of a film it
+    is the clip, and may be a folder of frames. Raises UsageError if no objective has a target.
     """
+    if "film" in tree:
+        tree = {**tree, "film": {**tree["film"], "clip": LocatedStr(str(picture), Path.cwd())}}
+        picture = film_stand_in(picture)
+    elif picture.is_dir():
+        raise UsageError(f"{picture} is a folder, not a picture", hint="`artkit run film FOLDER` paints its frames")
     value = LocatedStr(str(picture), Path.cwd())
     blocks = _blocks_with_target(tree)
     if not blocks:

@@ -48,7 +48,18 @@ def resolve_size(size: tuple[int, int] | int | AreaSize, target: Path | None) ->
 
     if isinstance(size, tuple):
         return size
-    width, height = image_size(target) if target else (1, 1)
+    return _in_shape(size, image_size(target) if target else (1, 1))
+
+
+def resolve_clip_size(size: tuple[int, int] | int | AreaSize, clip: Path) -> tuple[int, int]:
+    """Return width and height in px of the pictures of a film. Raises UsageError if the clip cannot be read."""
+    from artkit.imaging.clip_files import open_clip
+
+    return size if isinstance(size, tuple) else _in_shape(size, open_clip(clip).size)
+
+
+def _in_shape(size: int | AreaSize, shape: tuple[int, int]) -> tuple[int, int]:
+    width, height = shape
     scale = math.sqrt(size.area / (width * height)) if isinstance(size, AreaSize) else size / max(width, height)
     return _clamp(width * scale), _clamp(height * scale)
 

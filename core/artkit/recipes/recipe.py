@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from artkit.config import Colour, Config, FiniteFloat, InputFile, InputPath
+from artkit.config import Colour, Config, FiniteFloat, InputFile, InputPath, UnitFloat
+from artkit.errors import UsageError
 from artkit.recipes.picture_size import MAX_SIDE, PictureSize
 
 Tree = dict[str, Any]
@@ -111,6 +112,29 @@ class OutputConfig(Config):
         return self.scale or 1.0
 
 
+class FilmConfig(Config):
+    """A film: the frames of a clip are painted one after the other, with strokes that persist from frame to frame."""
+
+    clip: InputPath
+    """The clip to paint: a video, an animated GIF, WebP or PNG, or a folder of images."""
+    fps: Annotated[float, Field(gt=0, le=120)] = 12.0
+    """Painted frames a second, at most: a clip with fewer keeps its own. 12 is every second frame of 24, "on twos"."""
+    steps: Annotated[int, Field(ge=0)] = 10
+    """Steps of optimisation of each frame; the first frame of a shot gets `steps` of the recipe."""
+    hold: UnitFloat = 0.8
+    """How strongly strokes hold on. With 1 they only move with the picture; with 0 each frame is corrected at the full
+    learning rate."""
+    fade: Annotated[float, Field(ge=0, le=10)] = 0.35
+    """Seconds over which strokes fade in and out."""
+    cut: UnitFloat = 0.12
+    """Mean difference between a frame and the previous one moved along the flow, each channel in [0, 1], above which a
+    new shot begins. 1: the clip is one shot."""
+    start: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Seconds of the clip that are left out at its beginning."""
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Seconds of the clip that are painted; by default all up to its end."""
+
+
 class RunSettings(Config):
     """The top-level settings of a recipe."""
 
@@ -148,6 +172,8 @@ class RunSettings(Config):
     changes is the same whether it had them from its start, or was stopped, changed and resumed."""
     output: OutputConfig = OutputConfig()
     """The finished picture: its size and its files."""
+    film: FilmConfig | None = None
+    """The clip, if a film is painted instead of a picture."""
 
 
 BLOCKS = ("data", "canvas", "renderer", "agent", "trainer")
@@ -170,6 +196,19 @@ WITHOUT_EFFECT = ("device", "output", "csv", "tensorboard", "trackio", "log_imag
 
 RECORD = "record"
 """The table in a run's recipe with versions and checksums; not a setting."""
+
+
+def film_stand_in(clip: Path) -> Path:
+    """Return the file that stands for a clip where an objective names its target: of a folder, one of its files.
+
+    Raises UsageError if a folder has no files.
+    """
+    if not clip.is_dir():
+        return clip
+    file = min((file for file in clip.iterdir() if file.is_file()), default=None)
+    if file is None:
+        raise UsageError(f"the folder {clip} has no images in it", hint="name a video, or a folder of frames")
+    return file.resolve()
 
 
 @dataclass(frozen=True)
@@ -219,12 +258,23 @@ class Recipe:
         for index, change in enumerate(self.settings.changes or ()):
             images = {name: file for name, file in (change.weight_images or {}).items() if isinstance(file, Path)}
             files |= {f"changes.{index}.weight_images.{name}": file for name, file in images.items()}
+        if self.settings.film and self.settings.film.clip.is_file():
+            files["film.clip"] = self.settings.film.clip
         for place, block in self.components():
             for key in type(block.config).model_fields:
                 value = getattr(block.config, key)
                 if isinstance(value, Path) and value.is_file():
                     files[f"{place}.{key}"] = value
         return files
+
+    def film_targets(self) -> tuple[Path, ...]:
+        """Return the targets of objectives for which the frames of the film's clip stand: all that are the clip."""
+        film = self.settings.film
+        if film is None:
+            return ()
+        stand_in = film_stand_in(film.clip)
+        targets = (getattr(block.config, "target", None) for block in self.named["objective"].values())
+        return (stand_in,) if stand_in in targets else ()
 
     def components(self) -> Iterable[tuple[str, Block]]:
         """Yield each component with its place in the recipe, such as ``objective.look``."""
@@ -256,6 +306,8 @@ class Recipe:
         for change in tree.get("changes", ()):
             images = change.get("weight_images", {})
             images.update({name: Path(file).name for name, file in images.items()})
+        if self.settings.film:
+            tree["film"]["clip"] = self.settings.film.clip.name
         for place, block in self.components():
             kind, _, label = place.partition(".")
             for key in type(block.config).model_fields:

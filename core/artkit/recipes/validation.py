@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from artkit.config import plain_message
+from artkit.config import LocatedStr, plain_message
 from artkit.errors import UsageError
 from artkit.files import sha256
-from artkit.recipes.picture_size import resolve_size
+from artkit.recipes.picture_size import resolve_clip_size, resolve_size
 from artkit.recipes.recipe import (
     BLOCKS,
     DEFAULT_TYPES,
@@ -27,6 +27,7 @@ from artkit.recipes.recipe import (
     Recipe,
     RunSettings,
     Tree,
+    film_stand_in,
 )
 from artkit.registry.plugin_registry import get_registry
 
@@ -49,7 +50,7 @@ class RecipeError(UsageError):
 
 def validate_recipe(tree: Tree, name: str) -> Recipe:
     """Return the recipe of a TOML tree. Raises RecipeError with all errors."""
-    trains = "trainer" in tree
+    tree, trains = _with_film_targets(tree), "trainer" in tree
     known = [*RunSettings.model_fields, *BLOCKS, *NAMED_BLOCKS]
     errors = [f"{key}: {_unknown_key(key, known)}" for key in tree if key not in known and key != RECORD]
     values = {key: value for key, value in tree.items() if key in RunSettings.model_fields}
@@ -69,6 +70,8 @@ def validate_recipe(tree: Tree, name: str) -> Recipe:
         errors.append('objective: a painting needs one, such as [objective.look] with type = "content"')
     if isinstance(settings, RunSettings) and isinstance(settings.background, Path) and "data" in tree:
         errors.append("background: agents are trained on a colour, not on a picture")
+    if isinstance(settings, RunSettings) and settings.film:
+        errors += _film_errors(settings, trains or "data" in tree)
     if isinstance(settings, RunSettings) and settings.steps == 0 and (trains or "data" in tree):
         errors.append("steps: training needs at least 1 (it is 0)")
     if isinstance(settings, RunSettings):
@@ -82,6 +85,38 @@ def validate_recipe(tree: Tree, name: str) -> Recipe:
     raise RecipeError(name, errors)
 
 
+def _film_errors(settings: RunSettings, trains: bool) -> Iterator[str]:
+    """Yield an error for each setting that a film cannot have. trains: whether the recipe trains weights."""
+    if trains:
+        yield "film: a recipe either paints a film or trains; leave out one of them"
+    if isinstance(settings.background, Path):
+        yield "background: films are painted on a colour, not on a picture"
+    if settings.changes:
+        yield "changes: the settings of a film do not change; leave them out"
+
+
+def _with_film_targets(tree: Tree) -> Tree:
+    """Return the recipe of a film in which its clip is the target of objectives.
+
+    It is the target of the first one that can have a target, and of all others that can and name none.
+    """
+    film, objectives = tree.get("film"), tree.get("objective")
+    if not isinstance(film, dict) or not isinstance(film.get("clip"), str) or not isinstance(objectives, dict):
+        return tree
+    text = film["clip"]
+    clip = (text.folder if isinstance(text, LocatedStr) else Path.cwd()) / Path(text).expanduser()
+    if not clip.exists():
+        return tree  # reported by the validation of the table
+    target = LocatedStr(str(film_stand_in(clip.resolve())), Path.cwd())
+    known = get_registry().components("objective")
+    filled, first = dict(objectives), True
+    for name, block in objectives.items():
+        entry = known.get(block.get("type", "")) if isinstance(block, dict) else None
+        if entry and "target" in entry.component.Config.model_fields and (first or "target" not in block):
+            filled[name], first = {**block, "target": target}, False
+    return {**tree, "objective": filled}
+
+
 def _with_size(settings: RunSettings, objectives: Mapping[str, Block], errors: list[str]) -> RunSettings:
     """Return the settings with width and height of the picture, which may follow from the first target.
 
@@ -93,6 +128,9 @@ def _with_size(settings: RunSettings, objectives: Mapping[str, Block], errors: l
         targets["background"] = picture if picture.is_file() else None
     place, target = next(((place, file) for place, file in targets.items() if isinstance(file, Path)), ("", None))
     try:
+        if settings.film:
+            place = "film.clip"
+            return settings.model_copy(update={"size": resolve_clip_size(settings.size, settings.film.clip)})
         return settings.model_copy(update={"size": resolve_size(settings.size, target)})
     except UsageError as error:
         errors.append(f"{place}: {error.message}")

@@ -19,15 +19,19 @@ class StrokeLayout:
     """A layout of strokes on a picture of `size` (width, height) px.
 
     phases: the tiles of the strokes, in painting order. clip: whether paint ends at the edge of its tile, as in the
-    released code of the paper; otherwise it continues into the margin, as in MyPaint.
+    released code of the paper; otherwise it continues into the margin, as in MyPaint. noise_indices (N,) int64: the
+    index from which the noise of each stroke follows, if it is not its index in painting order.
     """
 
     size: tuple[int, int]
     phases: tuple[Phase, ...]
     clip: bool = False
+    noise_indices: Tensor | None = None
 
-    def __init__(self, size: tuple[int, int], phases: Sequence[Phase], clip: bool = False) -> None:
-        self.size, self.phases, self.clip = size, tuple(phases), clip
+    def __init__(
+        self, size: tuple[int, int], phases: Sequence[Phase], clip: bool = False, noise_indices: Tensor | None = None
+    ) -> None:
+        self.size, self.phases, self.clip, self.noise_indices = size, tuple(phases), clip, noise_indices
 
     def margin(self, renderer: StrokeRenderer, side: int) -> int:
         """Return how many px around a tile of `side` px are rendered too."""
@@ -72,4 +76,15 @@ class StrokeLayout:
         values has an alpha; then the pictures are (n, 4, h, w), premultiplied.
         """
         margins = self._margins(renderer)
-        return render_window(self.phases, self.size, margins, renderer, actions, background, seed, window, trainable)
+        return render_window(
+            self.phases,
+            self.size,
+            margins,
+            renderer,
+            actions,
+            background,
+            seed,
+            window,
+            trainable,
+            self.noise_indices,
+        )

@@ -36,6 +36,7 @@ class PatchRenderer:
 
     tile_sides: sides of the tiles of all phases in px, in painting order. picture_size: width and height of the scaled
     picture in px. with_alpha: whether colours get a fourth channel of ones, for a background with an alpha channel.
+    noise_indices (N,): see `StrokeLayout`.
     """
 
     renderer: StrokeRenderer
@@ -45,6 +46,7 @@ class PatchRenderer:
     scale: float
     seed: int
     with_alpha: bool
+    noise_indices: Tensor | None = None
 
     def actions(self, indices: Tensor) -> Tensor:
         """Return the actions (n, m, A) of the strokes with the indices (m,)."""
@@ -108,6 +110,7 @@ class PatchRenderer:
     def _place(self, block: TileBlock, origins: Tensor, indices: Tensor, actions: Tensor) -> Place:
         """Return the place of m strokes in each of n pictures, with the tile side and margin of a block."""
         n, device = len(actions), actions.device
+        indices = indices if self.noise_indices is None else self.noise_indices[indices]
         return Place(
             origin=to_device(origins, device).repeat(n, 1),
             side=block.phase.side,

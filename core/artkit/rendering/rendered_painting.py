@@ -17,6 +17,7 @@ from artkit.geometry.phase import Phase
 from artkit.geometry.window import Region, Window
 from artkit.imaging.pixels import Pixels, tensor_to_pixels
 from artkit.rendering.stroke_renderer import StrokeRenderer
+from artkit.strokes.film_log import FilmLog
 from artkit.strokes.stroke_log import StrokeLog
 
 WINDOW_SIDE = 2048
@@ -54,6 +55,8 @@ class RenderedPainting:
     folder: Path | None = None
     render: Callable[[int], Pixels] | None = None
     """What renders all pixels, with a number of bits, instead of one window after the other in this process."""
+    film: FilmLog | None = None
+    """The film, of which the painting is a frame; None for a picture."""
     _pixel_cache: dict[int, Pixels] = field(default_factory=dict, repr=False)
 
     @property
@@ -77,6 +80,12 @@ class RenderedPainting:
             return self._replay(self.log, x, y, width, height)
         paint = self._replay(self._transparent_log, x, y, width, height)
         return self.background(x, y, width, height).mul_(1 - paint[3]).add_(paint[:3])
+
+    def frame(self, number: int) -> RenderedPainting:
+        """Return a frame of the film, from 0, as a picture of its own."""
+        assert self.film is not None
+        log = self.film.frame(number)
+        return replace(self, log=log, film=None, render=None, _pixel_cache={})
 
     def windows(self) -> Iterator[tuple[int, int, int, int]]:
         """Yield rectangles (x, y, width, height) of at most `WINDOW_SIDE` px a side that cover the picture."""

@@ -40,11 +40,13 @@ def render_window(
     seed: int,
     window: Window | None,
     trainable: Window | None = None,
+    noise_indices: Tensor | None = None,
 ) -> Tensor:
     """Render the pictures of actions (n, N, A), or a window of them: (n, 3, h, w), sRGB. See `Canvas.render`.
 
     margins: px around a tile that are rendered too, by side of the tile. background: a colour (3,), or the picture
     under the strokes. A background of four values has an alpha; then the pictures are (n, 4, h, w), premultiplied.
+    noise_indices (N,): see `StrokeLayout`.
     """
     window = window or Window(0, 0, *size)
     scaled = [phase.scaled(window.scale) for phase in phases] if window.scale != 1 else list(phases)
@@ -57,6 +59,7 @@ def render_window(
         scale=window.scale,
         seed=seed,
         with_alpha=isinstance(background, Tensor) and len(background) == 4,
+        noise_indices=noise_indices,
     )
     bounds = _bounds(blocks, window)
     like = patch_renderer.actions(torch.zeros(0, dtype=torch.int64))  # for their dtype, device and number of pictures

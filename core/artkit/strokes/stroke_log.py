@@ -23,8 +23,9 @@ from artkit.geometry.window import Window
 from artkit.imaging.background_image import BackgroundImage
 
 FORMAT = "artkit-strokes"
-VERSION = 2
-"""The latest version of the format. In version 1 every tile of a phase has a stroke."""
+VERSION = 3
+"""The latest version of the format. In version 1 every tile of a phase has a stroke; in version 2 the noise of a stroke
+follows from its index."""
 STROKES_FILE = "strokes.json"
 """Name of the log in a run folder."""
 MAX_INLINE_STROKES = 200_000
@@ -43,7 +44,8 @@ class StrokeLog:
     of the strokes' random numbers. renderer: its type and settings. space: name of the action space; names: of its A
     dimensions. actions: (N, A) in [0, 1], or (1, A) if all strokes share one action. phases: the tiles of the strokes.
     clip: whether paint ends at the edge of its tile. background_image: the picture under the strokes instead of the
-    colour, which is then its mean.
+    colour, which is then its mean. noise_indices (N,) int64: the index from which the noise of each stroke follows, if
+    it is not its index in painting order.
 
     Examples:
         >>> import artkit, pathlib, torch
@@ -68,6 +70,7 @@ class StrokeLog:
     phases: tuple[Phase, ...]
     clip: bool = False
     background_image: BackgroundImage | None = None
+    noise_indices: Tensor | None = None
 
     def tiles(self) -> Tensor:
         """Return the tile of each stroke: x, y and side in px, (N, 3) int64."""
@@ -111,7 +114,7 @@ class StrokeLog:
         """Return everything but the strokes, as JSON without the closing brace."""
         header = {
             "format": FORMAT,
-            "version": 1 if all(phase.cells is None for phase in self.phases) else VERSION,
+            "version": self._version,
             "size": list(self.size),
             "background": list(self.background),
             **({"background_image": background_file} if background_file else {}),
@@ -122,8 +125,16 @@ class StrokeLog:
             "names": list(self.names),
             "clip": self.clip,
             "phases": [_phase_numbers(phase) for phase in self.phases],
+            **({} if self.noise_indices is None else {"noise_indices": self.noise_indices.tolist()}),
         }
         return json.dumps(header, indent=1)[:-2]
+
+    @property
+    def _version(self) -> int:
+        """The first version of the format that has all of the log."""
+        if self.noise_indices is not None:
+            return VERSION
+        return 1 if all(phase.cells is None for phase in self.phases) else 2
 
     def _rows(self) -> Iterator[tuple[list[int], list[float]]]:
         """Yield tile and action of each stroke, or an empty tile and the action that all strokes share."""
@@ -168,6 +179,7 @@ class StrokeLog:
             image = content.background_image
             background = BackgroundImage.load(file.parent / image, content.size) if image else None
             _check_strokes(actions, phases)
+            noise_indices = _read_noise_indices(content, len(actions))
         except ValidationError as error:
             raise _format_error(file, error) from None
         except (KeyError, ValueError, OSError, EOFError, RuntimeError, OverflowError) as error:
@@ -183,6 +195,7 @@ class StrokeLog:
             phases=phases,
             clip=content.clip,
             background_image=background,
+            noise_indices=noise_indices,
         )
 
 
@@ -239,6 +252,7 @@ class _LogFile(BaseModel):
     names: Annotated[tuple[str, ...], Field(min_length=1)]
     clip: bool
     phases: list[_FullPhase | _SparsePhase]
+    noise_indices: list[_Count] | None = None
     strokes: list[_StrokeEntry] | Annotated[str, Field(pattern=r"^[^/\\\\]+\.npy$")]
 
 
@@ -256,6 +270,15 @@ def _check_strokes(actions: Tensor, phases: Sequence[Phase]) -> None:
     for chunk in torch.split(actions, _CHUNK_STROKES):
         if not ((chunk >= 0) & (chunk <= 1)).all():  # also if one is not a number
             raise ValueError("a number of a stroke is not in [0, 1]")
+
+
+def _read_noise_indices(content: _LogFile, count: int) -> Tensor | None:
+    """Return the noise indices of a file. Raises ValueError if there is not one for each stroke."""
+    if content.noise_indices is None:
+        return None
+    if len(content.noise_indices) != count:
+        raise ValueError(f"{len(content.noise_indices)} noise indices for {count} strokes")
+    return torch.tensor(content.noise_indices, dtype=torch.int64)
 
 
 def _format_error(file: Path, error: ValidationError) -> ArtkitError:

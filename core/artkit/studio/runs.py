@@ -146,6 +146,8 @@ class RunReader:
     def _saved_progress(self) -> tuple[int, int]:
         file = self.folder / CHECKPOINT_FILE
         saved, windows = self._cached("saved", file, lambda: checkpoint.saved_step(file)) or (0, 1)
+        if frames := self._cached("frames", file, lambda: checkpoint.saved_frames(file)):
+            return saved, frames
         recipe = self.recipe()
         steps = recipe.get("steps", 0)
         changed = [change.get("steps") for change in recipe.get("changes", []) if isinstance(change, dict)]

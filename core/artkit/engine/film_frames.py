@@ -1,0 +1,199 @@
+"""FramePainter: carry the strokes of a film from one frame to the next.
+
+The strokes move along the optical flow; those that leave the picture or are covered fade out, new ones fade in where
+the paint differs from the frame; then all are optimised for a few steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from artkit.devices import to_device
+from artkit.engine.film_births import find_places, start_strokes
+from artkit.engine.optimizer import LazyAdam
+from artkit.engine.painting_task import PaintingTask
+from artkit.engine.task import read_losses
+from artkit.geometry.free_tiles import phases_of_tiles
+from artkit.geometry.window import Window
+from artkit.imaging.optical_flow import FrameMotion, sample_at
+from artkit.interfaces.view import PreviousFrame, View
+from artkit.recipes.recipe import FilmConfig
+from artkit.rendering.layout import StrokeLayout
+from artkit.strokes.film_strokes import FilmStrokes
+
+_POSITION_RATE = 1.0  # learning rate of positions, relative to that of the other values
+_PAD_TILES = 0.25  # around the picture in which strokes are born, so that paint moves in with them
+_COVERED_SHARE = 0.003  # of the area of its tile: a stroke of which less is visible is covered
+_OVERFLOW = 1.02  # number of strokes, relative to those of the first frame, up to which new ones appear
+_BARE_PRESENCE = 0.5  # of new strokes where there is no paint
+_COVERED_FADE_FRAMES = 2  # over which strokes fade that are covered by something in the scene
+
+
+class FrameResult(NamedTuple):
+    """A painted frame: its strokes, its picture (1, 3, h, w), and its losses and other figures by name."""
+
+    strokes: FilmStrokes
+    picture: Tensor
+    losses: dict[str, float]
+
+
+@dataclass
+class FramePainter:
+    """Paints the next frame of a shot.
+
+    task: has painted the first frame of the shot; its components are used. config: of the film. rate: frames a second.
+    budget: the number of strokes to keep. next_id: the number of the next new stroke.
+    """
+
+    task: PaintingTask
+    config: FilmConfig
+    rate: float
+    budget: int
+    next_id: int
+
+    @property
+    def _fade(self) -> float:
+        """How much of a stroke fades in or out from frame to frame."""
+        return 1 / max(1.0, self.config.fade * self.rate)
+
+    def first_strokes(self, frame: int) -> FilmStrokes:
+        """Return the strokes of the picture that the task has painted, as those of a frame."""
+        actions = self.task.log().actions
+        strokes = FilmStrokes.new(self.task.canvas.tiles(), actions, self.next_id, frame, 1.0, self._fade)
+        self.next_id += len(strokes)
+        return strokes
+
+    def paint(self, strokes: FilmStrokes, picture: Tensor, motion: FrameMotion, frame: int) -> FrameResult:
+        """Paint a frame from the strokes and the picture (1, 3, h, w) of the previous one.
+
+        The targets of the task's objectives are those of the new frame. Raises Diverged if a loss is not finite.
+        """
+        strokes = self._moved(strokes, motion)
+        strokes = self._with_births(strokes, frame)
+        phases, order = phases_of_tiles(strokes.tiles, self._margin)
+        strokes = strokes.select(order)
+        device = self.task.scene.device
+        visible = to_device(motion.was_visible, device)[None]
+        previous = PreviousFrame(motion.warp(picture), visible)
+        layout = StrokeLayout(self.task.scene.size, phases, self.task.canvas.clip, strokes.ids)
+        strokes, losses = self._optimized(strokes, layout, previous)
+        painted, shares = self._visible_shares(strokes, layout)
+        strokes = self._without_covered(strokes, shares)
+        difference = ((painted - previous.picture) * visible).abs().mean()
+        born = int((strokes.born == frame).sum())
+        counts = {"strokes": float(len(strokes)), "born": float(born), "warped": float(difference)}
+        return FrameResult(strokes, painted, {**losses, **counts})
+
+    def _margin(self, side: int) -> int:
+        return self.task.canvas.margin(self.task.renderer, side)
+
+    def _moved(self, strokes: FilmStrokes, motion: FrameMotion) -> FilmStrokes:
+        """Return the strokes where they are in the new frame, without those that have left the picture."""
+        space = self.task.renderer.space
+        points = strokes.points(space).flatten(0, 1)
+        stays = sample_at(motion.stays, points).view(-1, 3)
+        width, height = self.task.scene.size
+        inside = ((points >= 0).all(1) & (points[:, 0] < width) & (points[:, 1] < height)).view(-1, 3)
+        covered = ((stays < 0.5) & inside).sum(1) >= 2
+        strokes = strokes.moved(space, sample_at(motion.forward, points).view(-1, 3, 2))
+        strokes = strokes.dismissed(covered, 1 / _COVERED_FADE_FRAMES).aged()
+        return strokes.select(strokes.inside((width, height)))
+
+    def _with_births(self, strokes: FilmStrokes, frame: int) -> FilmStrokes:
+        """Return the strokes with new ones where the paint differs from the frame: bare places below, others above."""
+        free = round(self.budget * _OVERFLOW) - int((~strokes.dying).sum())
+        target = self._target()
+        if free <= 0 or target is None:
+            return strokes
+        sides = [phase.side for phase in self.task.canvas.phases]
+        large, small = max(sides), min(sides)
+        pad = round(large * _PAD_TILES)
+        places = find_places(self._paint_alone(strokes, pad), target, pad, small, free)
+        for bare, side, presence in ((True, large, _BARE_PRESENCE), (False, small, 0.0)):
+            points = places.points[places.bare == bare]
+            tiles, actions = start_strokes(points, target, side, self.task.renderer.space)
+            start = max(presence, self._fade)
+            new = FilmStrokes.new(tiles, actions, self.next_id, frame, start, self._fade)
+            self.next_id += len(new)
+            strokes = new.below(strokes) if bare else strokes.below(new)
+        return strokes
+
+    def _target(self) -> Tensor | None:
+        """Return the target of the painting (3, h, w) on the CPU, if it has one."""
+        target = self.task.scene.target
+        return None if target is None else target.pixels[0].cpu()
+
+    @torch.no_grad()
+    def _paint_alone(self, strokes: FilmStrokes, pad: int) -> Tensor:
+        """Render the strokes with their alpha, on the picture and `pad` px around it: (4, h, w)."""
+        phases, order = phases_of_tiles(strokes.tiles, self._margin)
+        own = strokes.select(order)
+        layout = StrokeLayout(self.task.scene.size, phases, self.task.canvas.clip, own.ids)
+        width, height = layout.size
+        window = Window(-pad, -pad, width + 2 * pad, height + 2 * pad)
+        nothing = torch.zeros(4, device=self.task.scene.device)
+        picture = layout.render(
+            self.task.renderer, self.rendered_actions(own, own.actions), nothing, self.task.scene.seed, window
+        )
+        return picture[0].cpu()
+
+    def rendered_actions(self, strokes: FilmStrokes, actions: Tensor) -> Tensor:
+        """Return actions (N, A) of strokes as they are rendered, faded and constrained: (1, N, A)."""
+        space, scene = self.task.renderer.space, self.task.scene
+        return scene.constrain(strokes.faded_actions(space, to_device(actions, scene.device))[None], 1.0)
+
+    def _optimized(
+        self, strokes: FilmStrokes, layout: StrokeLayout, previous: PreviousFrame
+    ) -> tuple[FilmStrokes, dict[str, float]]:
+        """Return the strokes after the steps of a frame, and the losses of the last step."""
+        task, device = self.task, self.task.scene.device
+        logits = nn.Parameter(to_device(torch.logit(strokes.actions, eps=1e-6), device))
+        rate = task.recipe.settings.optimizer.lr * (1 - self.config.hold)
+        optimizer = LazyAdam([logits], rate)
+        moments = {name: to_device(getattr(strokes, name), device) for name in ("mean", "square", "count")}
+        optimizer.state[logits] = {name: moment.clone() for name, moment in moments.items()}
+        read: dict[str, float] = {}
+        for _ in range(self.config.steps):
+            view = self._view(strokes, layout, logits.sigmoid(), previous)
+            losses, per_image_loss, _ = task.score(view)
+            optimizer.zero_grad(set_to_none=True)
+            per_image_loss.sum().backward()  # type: ignore[no-untyped-call]
+            assert logits.grad is not None
+            read = read_losses(losses, [logits.grad])
+            optimizer.step()
+        state = optimizer.state[logits]
+        moments = {name: state[name].cpu() for name in moments}
+        return replace(strokes, actions=logits.detach().sigmoid().cpu(), **moments), read
+
+    def _view(self, strokes: FilmStrokes, layout: StrokeLayout, actions: Tensor, previous: PreviousFrame) -> View:
+        constrained = self.rendered_actions(strokes, actions)
+        scene = self.task.scene
+        image = layout.render(self.task.renderer, constrained, scene.base, scene.seed)
+        return View(image, None, Window(0, 0, *scene.size), 1.0, constrained, actions[None], previous=previous)
+
+    def _visible_shares(self, strokes: FilmStrokes, layout: StrokeLayout) -> tuple[Tensor, Tensor]:
+        """Return the picture (1, 3, h, w), and how much of each stroke is visible in it, in areas of its tile: (N,)."""
+        scene, space = self.task.scene, self.task.renderer.space
+        actions = self.rendered_actions(strokes, strokes.actions).detach().requires_grad_()
+        picture = layout.render(self.task.renderer, actions, scene.base, scene.seed)
+        if not space.has("green"):
+            return picture.detach(), torch.ones(len(strokes))
+        # The gradient of the sum of all pixels with respect to a colour is the visible coverage of its stroke.
+        (gradient,) = torch.autograd.grad(picture[:, 1].sum(), actions)
+        visible = gradient[0, :, space.index("green")[0]].cpu()
+        return picture.detach(), visible / strokes.tiles[:, 2].square()
+
+    def _without_covered(self, strokes: FilmStrokes, shares: Tensor) -> FilmStrokes:
+        """Return the strokes, of which those that are covered, or least visible if there are too many, fade out."""
+        grown = (strokes.presence >= 1) & ~strokes.dying
+        covered = grown & (shares < _COVERED_SHARE)
+        surplus = int((~strokes.dying & ~covered).sum()) - self.budget
+        if surplus > 0:
+            candidates = torch.where(grown & ~covered, shares, torch.inf)
+            least = candidates.argsort(stable=True)[:surplus]
+            covered[least[candidates[least].isfinite()]] = True
+        return strokes.dismissed(covered, self._fade)

@@ -1,0 +1,143 @@
+"""The strokes of a film: they persist from frame to frame, move, fade in and fade out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from artkit.strokes.action_space import ActionSpace
+
+_MIN_VALUE = 0.001  # values of actions stay this far from 0 and 1, where the sigmoid has no gradient
+_MAX_BEND_TILES = 0.15  # by which the motion of a point of a stroke may differ from the median of its points
+_MAX_SIDE_DISTANCE = 0.25  # tiles by which the tile of a stroke may lie outside the picture before it is removed
+
+POINTS = ("start_x", "start_y", "middle_x", "middle_y", "end_x", "end_y")
+"""Dimensions of an action that film strokes must have."""
+
+PRESSURES = ("start_pressure", "end_pressure")
+"""Dimensions by which strokes fade in and out."""
+
+
+@dataclass(frozen=True)
+class FilmStrokes:
+    """Strokes of a frame in painting order.
+
+    tiles (N, 3) int64: x, y and side of each tile, px, at any place. actions (N, A): on these tiles, at full presence.
+    ids (N,) int64: the number of each stroke, which it keeps for life and from which its noise follows. born (N,)
+    int64: the frame in which it appeared. presence (N,): how far it has faded in, in [0, 1]. fade (N,): the change of
+    its presence from frame to frame; negative for a stroke that is dying. mean, square (N, A), count (N,) int32: Adam's
+    moments and steps.
+    """
+
+    tiles: Tensor
+    actions: Tensor
+    ids: Tensor
+    born: Tensor
+    presence: Tensor
+    fade: Tensor
+    mean: Tensor
+    square: Tensor
+    count: Tensor
+
+    @classmethod
+    def new(
+        cls, tiles: Tensor, actions: Tensor, first_id: int, frame: int, presence: float, fade: float
+    ) -> FilmStrokes:
+        """Return strokes that appear in a frame, with numbers from `first_id` on."""
+        count = len(tiles)
+        return cls(
+            tiles=tiles,
+            actions=actions,
+            ids=torch.arange(first_id, first_id + count),
+            born=torch.full((count,), frame),
+            presence=torch.full((count,), presence),
+            fade=torch.full((count,), fade),
+            mean=torch.zeros_like(actions),
+            square=torch.zeros_like(actions),
+            count=torch.zeros(count, dtype=torch.int32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all tensors by name, for a checkpoint."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def select(self, which: Tensor) -> FilmStrokes:
+        """Return some of the strokes: which (N,) bool, or their indices (m,) in a new order."""
+        return FilmStrokes(**{name: tensor[which] for name, tensor in self.tensors().items()})
+
+    def below(self, upper: FilmStrokes) -> FilmStrokes:
+        """Return the strokes with others above them."""
+        others = upper.tensors()
+        return FilmStrokes(**{name: torch.cat([tensor, others[name]]) for name, tensor in self.tensors().items()})
+
+    @property
+    def dying(self) -> Tensor:
+        """Which strokes fade out: (N,) bool."""
+        return self.fade < 0
+
+    def dismissed(self, which: Tensor, fade: float) -> FilmStrokes:
+        """Return the strokes, of which some (N,), bool, fade out from now on, by `fade` a frame."""
+        return replace(self, fade=torch.where(which, self.fade.clamp(max=-fade), self.fade))
+
+    def aged(self) -> FilmStrokes:
+        """Return the strokes one frame later: faded further, without those that have faded out."""
+        presence = (self.presence + self.fade).clamp(0, 1)
+        return replace(self, presence=presence).select(presence > 0)
+
+    def points(self, space: ActionSpace) -> Tensor:
+        """Return start, middle and end of each stroke in px of the picture: (N, 3, 2)."""
+        on_tile = self.actions[:, space.index(*POINTS)].view(-1, 3, 2)
+        return self.tiles[:, None, :2] + on_tile * self.tiles[:, None, 2:]
+
+    def moved(self, space: ActionSpace, motion: Tensor) -> FilmStrokes:
+        """Return the strokes with their points moved by motion (N, 3, 2), px, and their tiles around them.
+
+        A point that would move far away from the others follows them.
+        """
+        side = self.tiles[:, 2:].to(motion)[:, None]
+        median = motion.median(dim=1, keepdim=True).values
+        bend = torch.minimum(torch.maximum(motion - median, -_MAX_BEND_TILES * side), _MAX_BEND_TILES * side)
+        return self._at(space, self.points(space) + median + bend)
+
+    def recentred(self, space: ActionSpace) -> FilmStrokes:
+        """Return the strokes with each tile around the middle of its stroke."""
+        return self._at(space, self.points(space))
+
+    def _at(self, space: ActionSpace, points: Tensor) -> FilmStrokes:
+        """Return the strokes through points (N, 3, 2), px, on tiles around them. Strokes longer than a tile shrink."""
+        side = self.tiles[:, 2:]
+        centre = (points.amin(1) + points.amax(1)) / 2
+        origin = (centre - side / 2).round().long()
+        on_tile = ((points - origin[:, None]) / side[:, None]).clamp(_MIN_VALUE, 1 - _MIN_VALUE)
+        actions = self.actions.clone()
+        actions[:, space.index(*POINTS)] = on_tile.flatten(1)
+        return replace(self, tiles=torch.cat([origin, side], dim=1), actions=actions)
+
+    def inside(self, size: tuple[int, int]) -> Tensor:
+        """Return which strokes lie in a picture of `size` px or close to it: (N,) bool."""
+        side = self.tiles[:, 2:]
+        margin = side * _MAX_SIDE_DISTANCE
+        low, high = self.tiles[:, :2] - margin, self.tiles[:, :2] + side + margin
+        return ((high > 0) & (low < torch.tensor(size))).all(1)
+
+    def faded_actions(self, space: ActionSpace, actions: Tensor | None = None) -> Tensor:
+        """Return the actions (N, A) with the pressure that strokes have at their presence.
+
+        actions: others than those of the strokes, in their order; the result is differentiable in them.
+        """
+        actions = self.actions if actions is None else actions
+        if not space.has(*PRESSURES):
+            return actions
+        factor = torch.ones_like(actions)
+        factor[:, space.index(*PRESSURES)] = self.presence.to(actions)[:, None]
+        return actions * factor
+
+    def lives(self, frame: int) -> Iterator[int]:
+        """Yield the number of frames that each stroke has lived up to a frame."""
+        yield from (frame + 1 - self.born).tolist()

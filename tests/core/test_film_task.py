@@ -1,0 +1,165 @@
+"""Films: strokes persist from frame to frame, and a film goes on after it was killed at any frame."""
+
+from __future__ import annotations
+
+import filecmp
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import artkit
+from artkit.engine import run as run_module
+from artkit.errors import ArtkitError, UsageError
+from artkit.output.export import exporters, open_painting, write_painting
+from artkit.strokes.film_log import FilmLog, frame_file, read_frame
+
+sys.path.insert(0, str(Path(__file__).parent))
+from film_clips import av, panned, scenery, write_video
+
+SIZE = (64, 48)
+pytest.importorskip("cv2")
+
+
+def _settings(clip: Path, **film: Any) -> dict[str, Any]:
+    return {
+        "seed": 3,
+        "steps": 12,
+        "size": list(SIZE),
+        "background": "target",
+        "film": {"clip": str(clip), "steps": 2, **film},
+        "canvas": {"type": "grid", "tile": 24, "overlap": 12, "strokes": 2},
+        "objective": {"look": {"type": "pixel", "scales": [1, 4]}, "steady": {"type": "temporal"}},
+    }
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pan of 5 frames and, after a cut, 2 frames of another scene, with sound."""
+    other = [frame.transpose(Image.Transpose.FLIP_LEFT_RIGHT).rotate(180) for frame in panned(2, SIZE, speed=1)]
+    other = [Image.eval(frame, lambda value: 255 - value) for frame in other]
+    return write_video(tmp_path_factory.mktemp("clip") / "clip.mp4", [*panned(5, SIZE), *other], sound=True)
+
+
+@pytest.fixture(scope="module")
+def film(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a painted film."""
+    folder = tmp_path_factory.mktemp("film") / "run"
+    artkit.paint(_settings(clip), out=folder).execute()
+    return folder
+
+
+def _ids(folder: Path, number: int) -> set[int]:
+    return set(read_frame(frame_file(folder, number), 12)[2].tolist())
+
+
+def test_strokes_persist_and_move_with_the_picture(film: Path) -> None:
+    log = FilmLog.load(film)
+    assert (log.frames, log.fps, log.size) == (7, 12, SIZE)
+    first, fifth = _ids(film, 0), _ids(film, 4)
+    assert len(first & fifth) > 0.6 * len(first)
+    tiles, _, ids, _ = read_frame(frame_file(film, 1), 12)
+    later_tiles, _, later_ids, _ = read_frame(frame_file(film, 3), 12)
+    places = dict(zip(ids.tolist(), tiles[:, :2].tolist(), strict=True))
+    later = dict(zip(later_ids.tolist(), later_tiles[:, :2].tolist(), strict=True))
+    moves = torch.tensor([[later[i][axis] - places[i][axis] for axis in (0, 1)] for i in places if i in later]).float()
+    assert moves.median(0).values.tolist() == pytest.approx([-4, 0], abs=1)
+
+
+def test_a_cut_begins_a_new_shot(film: Path) -> None:
+    assert [shot.frame for shot in FilmLog.load(film).shots] == [0, 5]
+    assert not _ids(film, 4) & _ids(film, 5)
+
+
+def test_a_film_has_the_frames_and_the_sound_of_its_clip(film: Path) -> None:
+    with av.open(str(film / "painting.mp4")) as container:
+        assert len(container.streams.audio) == 1
+        assert float(container.duration) / 1e6 == pytest.approx(7 / 12, abs=0.05)
+        frames = [frame.to_image() for frame in container.decode(video=0)]
+    assert len(frames) == 7
+    still = open_painting(film, frame=3)
+    distances = [np.abs(still.pixels().astype(int) - np.asarray(frame).astype(int)).mean() for frame in frames]
+    assert np.argmin(distances) == 2
+    with av.open(str(film / "preview.ts")) as container:
+        assert len(list(container.decode(video=0))) == 7
+
+
+def test_a_film_that_was_killed_goes_on_with_the_same_bytes(
+    clip: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    killed = tmp_path / "killed"
+    for progress in artkit.paint(_settings(clip), out=tmp_path / "run"):
+        if progress.step == 3:
+            shutil.copyfile(tmp_path / "run" / "checkpoint.safetensors", tmp_path / "checkpoint")
+        if progress.step == 4:  # killed after the fourth frame was written, and before its checkpoint was
+            shutil.copytree(tmp_path / "run", killed)
+            shutil.copyfile(tmp_path / "checkpoint", killed / "checkpoint.safetensors")
+            break
+    run = artkit.paint(_settings(clip), out=killed, resume=True)
+    run.execute()
+    assert run.first_step == 3
+    names = ["painting.mp4", "painting.png", "film.json", "strokes.json"]
+    names += [f"frames/{number:06d}.npy" for number in range(7)]
+    assert [name for name in names if not filecmp.cmp(killed / name, film / name, shallow=False)] == []
+    with av.open(str(killed / "preview.ts")) as container:
+        assert len(list(container.decode(video=0))) == 7
+
+
+@pytest.mark.parametrize("name", ["loop.gif", "loop.webp"])
+def test_loops(film: Path, tmp_path: Path, name: str) -> None:
+    painting = open_painting(film, scale=0.5)
+    write_painting(painting, exporters([Path(name)])[0], tmp_path / name)
+    with Image.open(tmp_path / name) as opened:
+        assert (opened.n_frames, opened.size, opened.info["loop"]) == (7, (32, 24), 0)
+
+
+def test_a_frame_is_a_picture_of_its_own(film: Path, tmp_path: Path) -> None:
+    painting = open_painting(film, scale=2, frame=2)
+    write_painting(painting, exporters([Path("a.json")])[0], tmp_path / "a.json")
+    log = artkit.StrokeLog.load(tmp_path / "a.json")
+    assert log.noise_indices is not None
+    assert set(log.noise_indices.tolist()) == _ids(film, 1)
+    assert torch.equal(artkit.RenderedPainting(log, painting.renderer, 2).to_tensor(), painting.to_tensor())
+    for name in ("a.ora", "a.svg"):
+        write_painting(painting, exporters([Path(name)])[0], tmp_path / name)
+    assert open_painting(film, brush="classic/pencil").renderer.config.brush == "classic/pencil"
+    with pytest.raises(UsageError, match="no frame 8"):
+        open_painting(film, frame=8)
+
+
+def test_what_a_film_cannot_use_is_one_message(clip: Path, tmp_path: Path) -> None:
+    for change, message in (
+        ({"renderer": {"type": "cppn"}}, "no points"),
+        ({"constraint": {"few": {"type": "strokes", "most": 9}}}, "constraint.few"),
+        ({"film": {"clip": str(tmp_path / "none.mp4")}}, "no file or folder"),
+        ({"background": str(clip)}, "on a colour"),
+        ({"window": 140, "size": [256, 192]}, "smaller size"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            artkit.paint({**_settings(clip), **change}, out=tmp_path / "run")
+
+
+def test_a_folder_of_frames_and_a_single_frame(tmp_path: Path) -> None:
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    scenery(*SIZE).save(folder / "one.png")
+    run = artkit.paint(_settings(folder), out=tmp_path / "run").execute()
+    assert run.step == 1
+    assert (tmp_path / "run" / "painting.mp4").exists()
+
+
+def test_damaged_logs_are_one_message(film: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(film, copy)
+    frame_file(copy, 1).write_bytes(b"x")
+    with pytest.raises(ArtkitError, match="is damaged"):
+        open_painting(copy, frame=2)
+    (copy / "film.json").write_text("{}")
+    with pytest.raises(ArtkitError, match="is damaged"):
+        open_painting(copy)
