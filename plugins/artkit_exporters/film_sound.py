@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from artkit.imaging.video_file import open_container
 from artkit.strokes.film_log import FilmLog
 
 _BIT_RATE = 192_000
@@ -34,7 +35,7 @@ class FilmSound:
             source = None
             if film is not None and Path(film.clip).is_file():
                 with contextlib.suppress(library.FFmpegError, OSError, ValueError):
-                    source = stack.enter_context(library.open(film.clip))
+                    source = stack.enter_context(open_container(library, film.clip))
             if source is None or not source.streams.audio or film is None:
                 yield cls(library, None, codec)
             else:

@@ -125,7 +125,16 @@ def test_what_is_no_clip_is_one_message(tmp_path: Path) -> None:
         tone.rate = 48000
         container.mux(track.encode(tone))
         container.mux(track.encode())
-    for name, message in (("a.mp4", "cannot be read"), ("empty", "no images"), ("sound.m4a", "no video track")):
+    video = write_video(tmp_path / "c.mp4", panned(2))
+    (tmp_path / "list.m3u8").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{video}\n#EXT-X-ENDLIST\n")
+    (tmp_path / "list.txt").write_text(f"ffconcat version 1.0\nfile {video.name}\n")
+    for name, message in (
+        ("list.m3u8", "cannot be read"),
+        ("list.txt", "cannot be read"),
+        ("a.mp4", "cannot be read"),
+        ("empty", "no images"),
+        ("sound.m4a", "no video track"),
+    ):
         with pytest.raises(UsageError, match=message):
             open_clip(tmp_path / name)
     with pytest.raises(UsageError, match="nothing at 9 s"):

@@ -10,13 +10,14 @@ from PIL import Image, ImageSequence
 
 from artkit.errors import UsageError
 from artkit.imaging.clip import Clip, TimedFrame
-from artkit.imaging.image_file import image_size
-from artkit.imaging.loading import load_rgb
+from artkit.imaging.image_file import image_size, open_with_pillow
+from artkit.imaging.loading import MAX_PIXELS, load_rgb
 from artkit.imaging.video_file import VideoClip
 
 IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".ppm"))
 """Extensions of the files in a folder that are frames."""
 
+_PILLOW_ERRORS = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
 _SHORTEST_FRAME_SECONDS = 0.02  # browsers show shorter frames of animated images for `_DEFAULT_FRAME_SECONDS`
 _DEFAULT_FRAME_SECONDS = 0.1
 
@@ -29,9 +30,9 @@ def open_clip(path: Path) -> Clip:
     if path.is_dir():
         return FolderClip(path)
     try:
-        with Image.open(path):
+        with open_with_pillow(path, MAX_PIXELS):
             return ImageClip(path)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except _PILLOW_ERRORS:
         return VideoClip(path)
 
 
@@ -50,18 +51,18 @@ class ImageClip(Clip):
         seconds = 0.0
         yield seconds
         try:
-            with Image.open(self.path) as opened:
+            with open_with_pillow(self.path, MAX_PIXELS) as opened:
                 for frame in ImageSequence.Iterator(opened):
                     seconds += _frame_seconds(frame)
                     yield seconds
-        except (OSError, ValueError, SyntaxError, EOFError) as error:
+        except _PILLOW_ERRORS as error:
             if not seconds:
                 raise UsageError(f"{self.path} cannot be read as an image ({error})") from None
             self.note(f"it is damaged ({error}); the frames before are used")
 
     def frames(self) -> Iterator[TimedFrame]:
         """See `Clip.frames`."""
-        with Image.open(self.path) as opened:
+        with open_with_pillow(self.path, MAX_PIXELS) as opened:
             if getattr(opened, "n_frames", 1) == 1:
                 yield TimedFrame(0.0, load_rgb(self.path, self.size, [])[0])  # with its rotation and colour profile
                 return
@@ -70,7 +71,7 @@ class ImageClip(Clip):
                 for frame in ImageSequence.Iterator(opened):
                     yield TimedFrame(seconds, frame.convert("RGBA"))
                     seconds += _frame_seconds(frame)
-            except (OSError, ValueError, SyntaxError, EOFError) as error:
+            except _PILLOW_ERRORS as error:
                 self.note(f"it is damaged ({error}); the frames before are used")
 
 

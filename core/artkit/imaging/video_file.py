@@ -14,6 +14,12 @@ from PIL import Image
 from artkit.errors import UsageError
 from artkit.imaging.clip import Clip, TimedFrame
 
+_FORMATS = (
+    "mov", "matroska", "webm", "avi", "mpegts", "mpeg", "mpegvideo", "ogg", "flv", "asf", "mxf", "h264", "hevc", "m4v",
+    "ivf", "nut", "dv", "rm", "gxf", "yuv4mpegpipe", "wtv", "mp3", "wav", "flac", "aac",
+)  # fmt: skip
+# Other formats are left out on purpose: a playlist, for example, would have FFmpeg read other files and addresses.
+_OPEN_OPTIONS = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
 _HDR_TRANSFERS = (16, 18)  # libav's numbers of the transfer curves PQ and HLG
 _UNSPECIFIED, _HD_LINES = 2, 720  # videos of so many lines that name no colour space have that of BT.709
 _MAX_MISSING_SECONDS = 0.5  # by which the pictures may be shorter than the whole file, as its sound is longer
@@ -33,6 +39,11 @@ def video_library() -> Any:
         raise UsageError(
             f"films need the library av, which cannot be imported ({error})", hint="pip install 'neural-artkit[video]'"
         ) from None
+
+
+def open_container(library: Any, file: Path | str) -> Any:
+    """Open a video or a sound with the module `av`, as `av.open` does, but only in formats that read no other files."""
+    return library.open(str(file), options=_OPEN_OPTIONS)
 
 
 class VideoClip(Clip):
@@ -55,7 +66,7 @@ class VideoClip(Clip):
 
     def _open(self) -> Any:
         try:
-            return self._library.open(str(self.path))
+            return open_container(self._library, self.path)
         except (self._library.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise UsageError(
