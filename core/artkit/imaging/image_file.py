@@ -66,7 +66,7 @@ def read_image(file: Path, needed: tuple[int, int], max_pixels: int) -> ImageFil
     """
     try:
         with open_with_pillow(file, max_pixels) as opened:
-            return _read_withopen_with_pillow(file, opened, needed)
+            return _read_with_pillow(file, opened, needed)
     except UsageError:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds of exceptions on damaged files
@@ -129,7 +129,7 @@ def _open_heif(file: Path, max_pixels: int) -> Image.Image:
         ) from None
     opened = library.open_heif(file)
     _check_pixels(file, opened.size, max_pixels)
-    image: Image.Image = opened.toopen_with_pillow()
+    image: Image.Image = opened.to_pillow()
     return image
 
 
@@ -150,7 +150,7 @@ def _upright_size(opened: Image.Image) -> tuple[int, int]:
     return (height, width) if turned else (width, height)
 
 
-def _read_withopen_with_pillow(file: Path, opened: Image.Image, needed: tuple[int, int]) -> ImageFile:
+def _read_with_pillow(file: Path, opened: Image.Image, needed: tuple[int, int]) -> ImageFile:
     raw_mode = _raw_mode(opened)  # first: Pillow decodes some formats to read their EXIF
     size, notes = _upright_size(opened), [_frames_note(file, opened)]
     width, height = needed if size == opened.size else needed[::-1]  # of the image as it is stored
