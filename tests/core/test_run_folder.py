@@ -163,6 +163,7 @@ def test_a_run_resumes_after_a_crash_at_any_write(
             assert run_files.results(folder) == expected, "the checkpoint of the last step is written after the results"
         start(folder, "steps=2", recipe=recipe, resume=True)
         assert run_files.results(folder) == expected, f"crash at write {count}"
+        assert not (folder / "earlier").exists(), "no unfinished picture is kept"
         shutil.rmtree(folder)
     assert crashes >= 2 + 2 * 2, "recipe and log, and at each step results and checkpoint"
 

@@ -216,9 +216,14 @@ class Run:
             registry.manager.unregister(name=disabled.plugin)
 
     def _save(self) -> None:
-        # Results first: a checkpoint of the last step implies that the final results exist.
-        self.outputs = self.task.write_outputs(self.folder, finished=self.step == self.task.steps)
+        # Results of the last step come before its checkpoint, which so implies that they exist. Earlier ones come after
+        # it: a picture without a checkpoint is finished, and is kept when the run is repeated.
+        finished = self.step == self.task.steps
+        if finished:
+            self.outputs = self.task.write_outputs(self.folder, finished)
         checkpoint.save({"step": self.step, "state": self.task.state_dict()}, self._run_folder.checkpoint)
+        if not finished:
+            self.outputs = self.task.write_outputs(self.folder, finished)
 
     def _write_report(self) -> None:
         try:
