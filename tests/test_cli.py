@@ -381,3 +381,13 @@ def test_export_that_does_not_fit_into_memory_is_one_message(
     assert "Traceback" not in result.stderr
     assert "memory" in result.stderr
     assert not (tmp_path / "a.png").exists()
+
+
+def test_closed_standard_streams_are_no_error(toy: Any, recipe_file: Write, tmp_path: Path) -> None:
+    """A program may start a process without them; the files of the run would get their numbers."""
+    start = "os.execv(sys.executable, [sys.executable, '-m', 'artkit', *sys.argv[1:]])"
+    arguments = ["run", recipe_file(TOY), "--out", tmp_path / "out"]
+    script = f"import os, sys; os.closerange(0, 3); {start}"
+    process = subprocess.run([sys.executable, "-c", script, *arguments], check=False, timeout=120)
+    assert process.returncode == 0
+    assert (tmp_path / "out" / "report.html").exists()

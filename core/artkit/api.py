@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from artkit import memory
 from artkit.config import Colour
 from artkit.devices import choose_device
 from artkit.engine.agent_training import AgentTrainingTask
@@ -98,8 +99,9 @@ def create_run(recipe: Recipe, out: Path | None = None, resume: bool = False, de
     """Create the run of a recipe.
 
     out: its folder; by default runs/ and the recipe's name. resume: continue the run in the folder, if there is one.
-    device: overrides the recipe's.
+    device: overrides the recipe's. Raises UsageError if it cannot be used, or if there is too little memory.
     """
+    memory.check_minimum()
     torch_device = choose_device(device or recipe.settings.device)
     folder = out or default_folder(Path("runs"), recipe.name, resume)
     if recipe.trains_renderer:

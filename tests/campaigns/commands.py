@@ -50,7 +50,7 @@ class Command:
         os.close(self._writer)
 
     def _execute(self, arguments: list[str], folder: Path, setup: Callable[[], object] | None) -> None:
-        from artkit.cli.main import cli
+        from artkit.cli.main import main
 
         code: object = 1
         try:
@@ -61,13 +61,14 @@ class Command:
             sys.stdin, sys.stdout, sys.stderr = open(os.devnull), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115
             if setup:
                 setup()
-            cli.main(arguments)
+            sys.argv = ["artkit", *arguments]
+            main()
         except SystemExit as ended:
             code = ended.code or 0
         except BaseException:
             traceback.print_exc()
         finally:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, AttributeError):
                 sys.stdout.flush()
             os._exit(code if isinstance(code, int) else 1)
 
@@ -98,6 +99,11 @@ class Command:
             while chunk := os.read(self._reader, 1 << 16):
                 self._text += chunk
         return self._text.decode(errors="replace")
+
+    def close_reader(self) -> None:
+        """Close the other end of standard output and error; the text is lost."""
+        os.close(self._reader)
+        self._reader = os.open(os.devnull, os.O_RDONLY)
 
     def __del__(self) -> None:
         os.close(self._reader)

@@ -63,8 +63,8 @@ def prepare(folder: Path, names: Sequence[str] = ("paint", "windows", "outputs",
 
 
 def prepare_short(folder: Path) -> Case:
-    """Do so for two commands."""
-    return prepare(folder, ("paint", "export"))
+    """Do so for one command."""
+    return prepare(folder, ("export",))
 
 
 def _attempt(commands: Commands, name: str, place: Path, setup: Callable[[], object] | None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from artkit import testing
+from artkit import memory, testing
 from artkit.api import create_run
 from artkit.devices import choose_device
 from artkit.engine.agent_training import AgentTrainingTask
@@ -235,3 +237,15 @@ def test_a_device_index_that_does_not_exist_is_refused_with_those_that_do(monkey
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index=0: f"H{index}00")
     with pytest.raises(UsageError, match=r"cuda:0 \(H000\), cuda:1 \(H100\)"):
         choose_device("cuda:2")
+
+
+def test_a_limit_of_the_address_space_is_the_memory_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    unlimited = memory.total_memory()
+    mapped = 4096 * int(Path("/proc/self/statm").read_text().split()[0]) if sys.platform == "linux" else 0
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (mapped + (1 << 30), resource.RLIM_INFINITY))
+    assert 0.8 * 2**30 < memory.total_memory() <= 1 << 30 < unlimited
+    with pytest.raises(UsageError, match=r"a step takes about 2\.0 GB of memory; this process may use (0\.9|1\.0) GB"):
+        check_memory(2 << 30, "a step takes", "")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (mapped, resource.RLIM_INFINITY))
+    with pytest.raises(UsageError, match=r"artkit takes at least about 0\.3 GB of memory"):
+        create_run(read_recipe(["photo"]))

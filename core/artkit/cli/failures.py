@@ -14,6 +14,15 @@ from artkit.registry.plugin_registry import get_registry
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 """Errors for which the disk is to blame, also where a library writes."""
 
+_OUT_OF_MEMORY = (
+    "allocate memory",
+    "out of memory",
+    "bad_alloc",
+    "could not create a primitive",  # oneDNN, which convolutions use
+    "can't start new thread",
+)
+"""Texts of RuntimeErrors of libraries whose allocation fails."""
+
 
 def report(error: BaseException, debug: bool = False) -> int | None:
     """Print an exception as one message, and the plugin that may have raised it; return the exit status.
@@ -53,7 +62,7 @@ def _message(error: BaseException) -> tuple[str, int]:
 def _is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in ("allocate memory", "out of memory"))
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY)
 
 
 def _blame(error: BaseException) -> str:

@@ -5,6 +5,8 @@ Commands import torch and other large packages inside their functions, so that `
 
 from __future__ import annotations
 
+import os
+import sys
 import traceback
 from typing import Any
 
@@ -90,4 +92,19 @@ for command in (
 
 def main() -> None:
     """Run the command line."""
+    _open_closed_streams()
     cli()
+
+
+def _open_closed_streams() -> None:
+    """Open the standard streams that the parent process has closed, as null devices.
+
+    Otherwise a file of a run gets the number of one of them, and what libraries print ends up in it.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from artkit import memory
 from artkit.config import Colour
 from artkit.devices import choose_device
 from artkit.errors import ArtkitError, UsageError
@@ -54,6 +55,7 @@ def open_painting(
         >>> painting.size
         (144, 96)
     """
+    memory.check_minimum()
     log, film = _load_log(run, background, frame)
     if region and not _lies_in(region, log.size):
         raise UsageError(f"the picture of {run} has {log.size[0]} x {log.size[1]} px; the window does not lie in it")
