@@ -13,7 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from artkit import memory, paint, testing
+import artkit
+from artkit import memory, testing
 from artkit.api import create_run
 from artkit.devices import choose_device
 from artkit.engine.agent_training import AgentTrainingTask
@@ -248,4 +249,4 @@ def test_a_limit_of_the_address_space_is_the_memory_of_the_process(monkeypatch: 
         check_memory(2 << 30, "a step takes", "")
     monkeypatch.setattr(resource, "getrlimit", lambda _: (mapped, resource.RLIM_INFINITY))
     with pytest.raises(UsageError, match=r"artkit takes at least about 0\.3 GB of memory"):
-        paint("photo")
+        artkit.paint("photo")
