@@ -15,6 +15,7 @@ from typing import Any
 from commands import PAINTING, on_file_operation, run, warm_up
 from harness import Fault
 
+LONG = PAINTING.replace("steps = 3", "steps = 12")
 WINDOWS = PAINTING.replace("[32, 24]", "[200, 24]\nwindow = 128").replace("mypaint", "gan")
 OUTPUTS = PAINTING + '[output]\nscale = 2\nformats = ["png", "jpg", "json", "dzi"]\n'
 AGENT = """
@@ -32,10 +33,19 @@ seed = 3
 steps = 3
 trainer = { type = "gan", batch = 4, strokes = 0, listen = 8, regression = 0.5, critic_steps = 1 }
 """
+RECIPES = {
+    "paint": PAINTING,
+    "long": LONG,
+    "windows": WINDOWS,
+    "outputs": OUTPUTS,
+    "agent": AGENT,
+    "train": TRAINER,
+}
 RUN = ["run", "{}/{}.toml", "--out", "out", "--resume"]
 EXPORTED = ["out/a.png", "out/a.tif", "out/a.dzi", "out/a.ora", "out/a.svg", "out/a.gif", "out/a.json"]
 COMMANDS: dict[str, list[str]] = {
     "paint": RUN,
+    "long": RUN,
     "windows": RUN,
     "outputs": RUN,
     "agent": RUN,
@@ -66,7 +76,14 @@ class Commands:
         (folder / "images").mkdir()
         for number in range(4):
             Image.linear_gradient("L").resize((32, 32)).rotate(90 * number).save(folder / "images" / f"{number}.png")
-        recipes = {"paint": PAINTING, "windows": WINDOWS, "outputs": OUTPUTS, "agent": AGENT, "train": TRAINER}
+        recipes = {
+            "paint": PAINTING,
+            "long": LONG,
+            "windows": WINDOWS,
+            "outputs": OUTPUTS,
+            "agent": AGENT,
+            "train": TRAINER,
+        }
         for name, text in recipes.items():
             (folder / f"{name}.toml").write_text(text)
         self.seconds: dict[str, float] = {}

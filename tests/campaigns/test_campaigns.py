@@ -19,7 +19,7 @@ from artkit.errors import ArtkitError
 
 FOLDER = Path(__file__).parent
 DAMAGED = ("brushes", "checkpoints", "data", "pictures", "recipes", "strokes", "weights")
-DISTURBED = ("kills", "limits", "plugins", "processes", "writes")
+DISTURBED = ("determinism", "kills", "limits", "plugins", "processes", "writes")
 
 SHORT_FORM = """
 import importlib, json, os, sys
@@ -35,7 +35,7 @@ for name in sys.argv[4:]:
 
 
 def test_the_files_are_all_campaigns() -> None:
-    helpers = {"commands", "harness", "mutations", "results", "test_campaigns"}
+    helpers = {"commands", "harness", "mutations", "results", "soak", "test_campaigns"}
     assert {file.stem for file in FOLDER.glob("*.py")} - helpers == {*DAMAGED, *DISTURBED}
 
 
@@ -69,6 +69,18 @@ def test_no_damaged_input_is_a_fault(tmp_path: Path) -> None:
 def test_no_disturbed_command_is_a_fault(tmp_path: Path) -> None:
     for result in _run(DISTURBED, 5, tmp_path):
         assert result["accepted"] == 5
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+def test_memory_and_files_stay_flat() -> None:
+    arguments = ["--steps", "80", "--runs", "8", "--seconds", "30"]
+    process = subprocess.run(
+        [sys.executable, FOLDER / "soak.py", *arguments], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    result = json.loads(process.stdout)
+    assert (result["steps"]["done"], result["runs"]["done"]) == (80, 8)
 
 
 # ------------------------------------------------------------------------------------------------------------- harness
