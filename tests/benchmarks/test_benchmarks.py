@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -212,3 +213,21 @@ def test_gpu_benchmark_keeps_what_it_measured_before_a_section_is_cut_off(
     assert 0 < figures["first"]["cut off after seconds"] < 20
     assert figures["second"]["failed with status"] == 3
     assert list(figures["third"]) == ["x"]
+
+
+@pytest.mark.slow
+def test_studio() -> None:
+    pytest.importorskip("playwright")
+    pytest.importorskip("uvicorn")
+    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        pytest.skip("Chromium is not installed")
+    out = run(
+        "studio", "--size", "64", "--steps", "6", "--side", "700", "--repeats", "2", "--parts", "page", "live", "zoom"
+    )
+    for line in (
+        "page ready, ms: median",
+        "first picture after",
+        "preview lag, ms: median",
+        "tiles afterwards, ms: median",
+    ):
+        assert line in out

@@ -128,13 +128,16 @@ class RunReader:
         """Return what the run is doing."""
         if FolderLock(self.folder).is_held():
             return "running"
-        saved, total = self._saved_progress()
-        done = total > 0 and saved >= total
+        done = self._finished()
         if self.process.alive():
             return "running" if done else "starting"  # it writes the report
         if done:
             return "finished"
         return "failed" if self.process.failed() else "stopped"
+
+    def _finished(self) -> bool:
+        saved, total = self._saved_progress()
+        return 0 < total <= saved
 
     def progress(self) -> tuple[int, int]:
         """Return the numbers of executed steps and of all steps."""
@@ -157,6 +160,8 @@ class RunReader:
     def picture_file(self) -> Path | None:
         """Return the file of the picture that the run has saved last; None if there is none."""
         painting, preview = self.folder / PAINTING_FILE, self.folder / PREVIEW_FILE
+        if self._finished() and painting.is_file():
+            return painting  # the preview of a large one is written after it
         found = [file for file in (painting, preview) if file.is_file()]
         if not found:
             found = sorted(self.folder.glob("*.png"))[:1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,11 @@ class Studio:
         if errors := self.recipes.check(tree, name):
             return {"errors": errors}
         path = self.folder.new_run(name)
-        self.launch(path, self.recipes.absolute(tree))
+        try:
+            self.launch(path, self.recipes.absolute(tree))
+        except ArtkitError:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
         return {"name": path.name}
 
     def launch(self, path: Path, tree: Tree) -> None:

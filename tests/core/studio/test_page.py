@@ -144,7 +144,7 @@ def test_a_run_is_watched_live_and_then_finished(page: Any, studio: Any) -> None
         page.get_by_text("4 of 9").wait_for()
         page.get_by_text("1.1 GB").wait_for()
         requested: list[str] = []
-        until(page, "document.querySelector('.viewer-note').textContent === ''")
+        until(page, "'shown' in document.querySelector('.viewer').dataset")
         assert shown_colour(page) == pytest.approx([51] * 3, abs=2)
         page.on("response", lambda response: "/tiles/0/" in response.url and requested.append(response.url))
         page.evaluate("addEventListener('picture-shown', (event) => { window.shown = event.detail }, true)")
@@ -168,7 +168,7 @@ def _from_cache(page: Any, url: str) -> bool:
 
 def test_the_target_is_compared_with_the_picture(page: Any, studio: Any) -> None:
     visit(page, studio, "#/run/one")
-    until(page, "document.querySelector('.viewer-note').textContent === ''")
+    until(page, "'shown' in document.querySelector('.viewer').dataset")
     before = shown_colour(page)
     page.get_by_label("Slider").check()
     page.get_by_label("Picture | target").fill("0")
@@ -184,7 +184,7 @@ def test_a_run_is_steered_with_a_mask_by_keyboard(page: Any, studio: Any, monkey
     launched: list[dict[str, Any]] = []
     monkeypatch.setattr(studio.app.state.studio, "launch", lambda path, tree: launched.append(tree))
     visit(page, studio, "#/run/one")
-    until(page, "document.querySelector('.viewer-note').textContent === ''")
+    until(page, "'shown' in document.querySelector('.viewer').dataset")
     for name in ("Change settings",):
         page.locator("summary", has_text=name).focus()
         page.keyboard.press("Enter")
@@ -289,7 +289,7 @@ def test_the_gallery_is_used_with_the_keyboard_alone(page: Any, studio: Any) -> 
 
 def test_the_picture_is_moved_with_the_keyboard(page: Any, studio: Any) -> None:
     visit(page, studio, "#/run/one")
-    until(page, "document.querySelector('.viewer-note').textContent === ''")
+    until(page, "'shown' in document.querySelector('.viewer').dataset")
     canvas = page.get_by_role("application")
     canvas.focus()
     before = page.screenshot()
@@ -302,7 +302,7 @@ def test_the_picture_is_moved_with_the_keyboard(page: Any, studio: Any) -> None:
 def test_a_page_that_is_left_is_not_served_any_more(page: Any, studio: Any) -> None:
     activity = studio.app.state.activity
     visit(page, studio, "#/run/one")
-    until(page, "document.querySelector('.viewer-note').textContent === ''")
+    until(page, "'shown' in document.querySelector('.viewer').dataset")
     assert activity.watching > 0
     page.goto("about:blank")
     deadline = time.monotonic() + 20

@@ -272,3 +272,39 @@ def test_a_second_studio_is_told_where_the_first_is(painted: Path, tmp_path: Pat
     with folder.lock.held():
         serve(tmp_path / "runs", None, False, shown.append)
     assert shown == [f"http://127.0.0.1:4321/?token={folder.token()}"]
+
+
+def test_a_finished_picture_is_shown_though_its_preview_is_newer(copied: Any) -> None:
+    Image.new("RGB", (16, 11)).save(copied.folder / "one" / "preview.png")
+    assert copied.get("/api/runs/one")["shape"]["width"] == 160
+
+
+def test_a_full_disk_ends_the_live_view_and_not_the_run(
+    painted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from artkit.api import create_run
+    from artkit.recipes.reading import read_recipe
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    live = tmp_path / "run" / LIVE_FOLDER
+    live.mkdir(parents=True)
+    (live / "watching").touch()
+    run = create_run(read_recipe([painted / "one/recipe.toml"]), tmp_path / "run")
+    monkeypatch.setattr("artkit.engine.live_view.write_picture", full)
+    assert run.execute().outputs[0].read_bytes() == (painted / "one/painting.png").read_bytes()
+    assert not (live / "state.json").exists()
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(copied: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("artkit.files.tempfile.mkstemp", full)
+    answer = copied.request("POST", "/api/uploads?name=a.png", body=(copied.folder / "one/painting.png").read_bytes())
+    assert answer.status == 409
+    assert "no space left" in answer.json["error"]
+    toml = (copied.folder / "recipes" / "r.toml").read_text()
+    assert "no space left" in copied.request("POST", "/api/runs", {"toml": toml}).json["error"]
+    assert [run["name"] for run in copied.get("/api/runs")["runs"]] == ["one"]

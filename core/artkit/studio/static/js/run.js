@@ -21,10 +21,11 @@ export async function show(main, name, _query, connection) {
   const viewer = createViewer(viewerElement, name);
   run.viewer = viewer;
   const live = new LiveImage(viewer, name, (meta) => {
-    note.textContent = "";
+    viewerElement.dataset.shown = meta?.step ?? "";
     document.dispatchEvent(new CustomEvent("picture-shown", { detail: { lag: meta?.time ? Date.now() - meta.time * 1000 : null, step: meta?.step } }));
   });
   run.live = live;
+  viewer.addOnceHandler("tile-drawn", () => { note.hidden = true; });
 
   addZoomButtons(tools, viewer);
   if (details.has_target) addTargetTools(tools, run);
@@ -62,7 +63,7 @@ export async function show(main, name, _query, connection) {
       message.textContent = text;
       message.className = `notice${now.error ? " bad" : ""}`;
       remove.hidden = active;
-      if (!live.shape) note.textContent = active ? "The first picture comes after the first step." : "There is no picture yet.";
+      if (!live.shape) note.textContent = active ? "The first picture comes after the first step." : now.step ? "" : "There is no picture yet.";
     };
     return { element, update };
   }

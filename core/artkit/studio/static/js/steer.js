@@ -16,7 +16,8 @@ export function panel(run, { reload }) {
   const settings = h("details", {}, h("summary", {}, "Change settings"), h("div", { class: "stack more" },
     h("p", { class: "soft" }, "The run stops after its current step and goes on from there. The recipe notes what has changed at which step, so that the result can be repeated."),
     h("div", { class: "two" }, steps, rate), weights, mask.element, error, apply));
-  const element = h("section", { class: "panel", "aria-label": "Steering" }, h("div", { class: "row" }, stop, goOn), settings);
+  const buttons = h("div", { class: "row" }, stop, goOn);
+  const element = h("section", { class: "panel", "aria-label": "Steering" }, buttons, settings);
   let busy = false;
 
   async function act(action) {
@@ -63,6 +64,7 @@ export function panel(run, { reload }) {
       const active = state.state === "running" || state.state === "starting";
       stop.hidden = !active;
       goOn.hidden = active || state.state === "finished";
+      buttons.hidden = stop.hidden && goOn.hidden;
     },
     details({ recipe, steps: total }) {
       element.hidden = "trainer" in recipe;

@@ -1,0 +1,245 @@
+"""The studio in headless Chromium: page, live view, cost of watching, deep zoom and accessibility.
+
+    python tests/benchmarks/studio.py [--size 352] [--steps 160] [--side 16384] [--repeats 10] [--parts PART]...
+
+`page`: ms from the navigation until the gallery is there. `live`: s from the moment at which the process of a run holds
+the lock of its folder until its first picture is drawn, and ms from the moment at which a run has written a picture
+until it is drawn. `cost`: seconds of a step, watched and not, in turns, and their ratio.
+`zoom`: s until a finished picture of SIDE x SIDE px is drawn, and ms of tiles at random places, while the picture is
+decoded and afterwards. `axe`: the serious and critical faults on each page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from artkit.folder_lock import FolderLock
+from artkit.recipes.shipped import recipe_folder, shipped_recipes
+
+PARTS = ("page", "live", "cost", "zoom", "axe")
+BLOCK_SECONDS = 6.0  # of a run that is watched, or not, in turns
+
+
+class Studio:
+    """A studio in a process of its own, and a browser."""
+
+    def __init__(self, folder: Path, browser: Any) -> None:
+        command = [sys.executable, "-m", "artkit", "studio", str(folder), "--no-browser"]
+        self.folder, self.browser = folder, browser
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.address = self.process.stdout.readline().split()[-1]
+        self.base, self.token = self.address.split("/?token=")
+
+    def open(self, place: str = "") -> Any:
+        """Open a page, and return it once it is there."""
+        page = self.browser.new_context(viewport={"width": 1600, "height": 1000}).new_page()
+        page.add_init_script(
+            "window.shown = [];"
+            "document.addEventListener('picture-shown', (event) => shown.push([Date.now(), event.detail.lag]))"
+        )
+        page.goto(f"{self.address}{place}")
+        page.wait_for_selector("main[data-ready]")
+        return page
+
+    def post(self, path: str, values: Any) -> Any:
+        """Send a request to the JSON interface."""
+        request = urllib.request.Request(
+            self.base + path, json.dumps(values).encode(),
+            {"X-Artkit-Token": self.token, "Content-Type": "application/json"},
+        )  # fmt: skip
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+    def start_run(self, size: int, steps: int) -> str:
+        """Start a run of the photo recipe and return its name."""
+        answer = self.post("/api/recipes/load", {"name": "photo"})
+        toml = answer["toml"].replace("size = 352", f"size = {size}").replace("steps = 160", f"steps = {steps}")
+        return str(self.post("/api/runs", {"toml": toml, "name": "benchmark"})["name"])
+
+
+def wait(condition: Callable[[], Any], seconds: float = 120.0) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SystemExit("nothing happens")
+        time.sleep(0.01)
+
+
+def quantiles(values: Sequence[float]) -> str:
+    """Return the median, the 95th percentile and the maximum as text."""
+    ordered = sorted(values)
+    p95 = ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
+    return f"median {statistics.median(ordered):.0f}, p95 {p95:.0f}, max {ordered[-1]:.0f} ({len(ordered)} values)"
+
+
+def measure_page(studio: Studio, options: argparse.Namespace) -> None:
+    """Print the time until the gallery is there."""
+    times = []
+    for _ in range(options.repeats):
+        started = time.perf_counter()
+        page = studio.open()
+        times.append(1000 * (time.perf_counter() - started))
+        page.context.close()
+    print(f"page ready, ms: {quantiles(times)}")
+
+
+def measure_live(studio: Studio, options: argparse.Namespace) -> None:
+    """Print the time until the first picture, and the lag of all pictures of a run."""
+    name = studio.start_run(options.size, options.steps)
+    page = studio.open(f"#/run/{name}")
+    lock = FolderLock(studio.folder / name)
+    wait(lock.is_held)
+    ready = time.time()
+    wait(lambda: page.evaluate("shown.length"))
+    print(f"first picture after the process is ready, s: {page.evaluate('shown[0][0]') / 1000 - ready:.2f}")
+    while lock.is_held():
+        page.wait_for_timeout(200)
+    lags = [lag for _, lag in page.evaluate("shown") if lag is not None]
+    print(f"preview lag, ms: {quantiles(lags)}")
+    page.context.close()
+
+
+def measure_cost(studio: Studio, options: argparse.Namespace) -> None:
+    """Print the seconds of steps with and without a page that shows the run."""
+    name = studio.start_run(options.size, 3 * options.steps)
+    folder = studio.folder / name
+    wait((folder / "log.jsonl").exists)
+
+    def steps() -> list[float]:
+        lines = (folder / "log.jsonl").read_text().splitlines()
+        return [json.loads(line)["seconds"] for line in lines if line.endswith("}")]
+
+    wait(lambda: len(steps()) > min(4, options.steps))
+    times: dict[bool, list[float]] = {True: [], False: []}
+    watched, lock = False, FolderLock(folder)
+    while lock.is_held() and len(steps()) < 3 * options.steps - 1:
+        page = studio.open(f"#/run/{name}") if watched else None
+        if page is None:
+            (folder / ".live" / "watching").unlink(missing_ok=True)
+        time.sleep(0.5)
+        before = len(steps())
+        time.sleep(BLOCK_SECONDS)
+        times[watched] += steps()[before + 1 :]
+        if page is not None:
+            page.context.close()
+            time.sleep(0.3)
+        watched = not watched
+    if all(times.values()):
+        seen, unseen = (statistics.mean(times[key]) for key in (True, False))
+        count = f"{len(times[True])} and {len(times[False])} steps"
+        print(f"a step, s: {unseen:.4f} unwatched, {seen:.4f} watched, {100 * (seen / unseen - 1):+.1f} % ({count})")
+    else:
+        print("a step: the run was too short")
+
+
+def measure_zoom(studio: Studio, options: argparse.Namespace) -> None:
+    """Print the times of a large finished picture."""
+    folder, side = studio.folder / "large", options.side
+    folder.mkdir()
+    (folder / "recipe.toml").write_text(f"size = [{side}, {side}]\nsteps = 0\n")
+    with Image.open(recipe_folder() / "targets" / "coffee.jpg") as photo:
+        photo.convert("RGB").resize((512, 512)).save(folder / "preview.png")
+        photo.convert("RGB").resize((side, side), Image.Resampling.BICUBIC).save(
+            folder / "painting.png", compress_level=1
+        )
+    started = time.time()
+    page = studio.open("#/run/large")
+    wait(lambda: page.evaluate("shown.length"))
+    seconds = page.evaluate("shown[0][0]") / 1000 - started
+    print(f"picture of {side * side / 1e6:.0f} megapixels drawn after, s: {seconds:.2f}")
+    shape = page.evaluate(
+        "async (url) => (await (await fetch(url)).json()).shape", f"{studio.base}/api/runs/large?token={studio.token}"
+    )
+    numbers = random.Random(0)
+
+    def tile_times(count: int) -> list[float]:
+        found = []
+        for _ in range(count):
+            level = numbers.randrange(shape["levels"])
+            tiles = -(-side // (256 << level))
+            place = f"{level}/{numbers.randrange(tiles)}/{numbers.randrange(tiles)}"
+            url = f"{studio.base}/api/runs/large/tiles/{place}?token={studio.token}&v={numbers.random()}"
+            found.append(page.evaluate(
+                "async (url) => { const started = performance.now();"
+                "await createImageBitmap(await (await fetch(url)).blob()); return performance.now() - started }", url
+            ))  # fmt: skip
+        return found
+
+    decoding = time.time()
+    early = tile_times(20)
+    in_background = side * side > 1 << 25
+    while in_background and page.evaluate("shown.length") < 2 and time.time() - decoding < 120:
+        early += tile_times(5)
+    print(f"decoded after, s: {time.time() - started:.1f}")
+    print(f"tiles while it is decoded, ms: {quantiles(early)}")
+    print(f"tiles afterwards, ms: {quantiles(tile_times(60))}")
+    page.context.close()
+
+
+def measure_axe(studio: Studio, _: argparse.Namespace) -> None:
+    """Print the serious and critical faults of each page at two widths."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    runs = [path.parent.name for path in studio.folder.glob("*/recipe.toml")]
+    for place in ("", "#/new", *(f"#/run/{name}" for name in runs[:1])):
+        for width in (390, 1600):
+            page = studio.open(place)
+            page.set_viewport_size({"width": width, "height": 900})
+            page.wait_for_timeout(500)
+            violations = Axe().run(page).response["violations"]
+            faults = [v["id"] for v in violations if v["impact"] in ("serious", "critical")]
+            print(f"axe, {place or 'gallery'} at {width} px: {', '.join(faults) or 'no serious fault'}")
+            page.context.close()
+
+
+def main() -> None:
+    """Run the parts."""
+    from playwright.sync_api import sync_playwright
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=352)
+    parser.add_argument("--steps", type=int, default=160)
+    parser.add_argument("--side", type=int, default=16384)
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    options = parser.parse_args()
+    Image.MAX_IMAGE_PIXELS = None
+    assert "photo" in shipped_recipes()
+    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    measures = {
+        "page": measure_page,
+        "live": measure_live,
+        "cost": measure_cost,
+        "zoom": measure_zoom,
+        "axe": measure_axe,
+    }
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        studio = Studio(Path(folder) / "runs", browser)
+        try:
+            for part in options.parts:
+                measures[part](studio, options)
+        finally:
+            browser.close()
+            studio.process.terminate()
+            studio.process.wait()
+
+
+if __name__ == "__main__":
+    main()
