@@ -16,11 +16,10 @@ from artkit.imaging.loading import load_rgb
 from artkit.recipes.picture import with_picture
 from artkit.recipes.recipe import Tree
 from artkit.recipes.schema import recipe_schema
-from artkit.recipes.shipped import recipe_folder
 from artkit.studio.folder import OWN, UPLOADS, StudioFolder
 from artkit.studio.pictures import encode_jpeg
 from artkit.studio.processes import Process
-from artkit.studio.recipes import StudioRecipes, to_toml
+from artkit.studio.recipes import StudioRecipes, paints_picture, to_toml
 
 MAX_UPLOAD_BYTES = 256 << 20
 _MAX_PREVIEW_SIDE = 2048  # px
@@ -50,7 +49,7 @@ class PaintingForm:
     def load_recipe(self, name: str, saved: bool = False, picture: str | None = None) -> dict[str, Any]:
         """Return a recipe as tree and TOML, painting an uploaded picture if one is named and it paints one."""
         tree = self.recipes.load(name, saved)
-        uses_picture = _paints_picture(tree)
+        uses_picture = paints_picture(tree)
         if picture is not None and uses_picture:
             tree = self.recipes.load(name, saved, self._picture_file(picture))
         return {**self._described(tree), "uses_picture": uses_picture}
@@ -58,7 +57,7 @@ class PaintingForm:
     def replace_picture(self, tree: Tree, picture: str) -> dict[str, Any]:
         """Return the tree of a form, painting an uploaded picture if it paints one."""
         located, file = self.recipes.parse(to_toml(_without_none(tree))), self._picture_file(picture)
-        if _paints_picture(located):
+        if paints_picture(located):
             located = with_picture(located, file)
         return self._described(self.recipes.tidy(located))
 
@@ -147,14 +146,6 @@ class PaintingForm:
             return (self._samples / f"{name}.jpg").read_bytes()
         except OSError:
             raise UsageError(f"there is no sample of {name} yet") from None
-
-
-def _paints_picture(tree: Tree) -> bool:
-    try:
-        with_picture(tree, recipe_folder())
-    except UsageError:
-        return False
-    return True
 
 
 def _without_none(value: Any) -> Any:

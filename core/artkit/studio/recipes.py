@@ -108,10 +108,9 @@ class StudioRecipes:
     def _choice(self, name: str, file: Path, time: str, saved: bool) -> dict[str, Any]:
         description = {"name": name, "description": _description(file), "time": time, "saved": saved}
         try:
-            with_picture(tomllib.loads(read_text(file)), file)
-        except (UsageError, OSError, ValueError, RecursionError):
+            return {**description, "paints_picture": paints_picture(tomllib.loads(read_text(file)))}
+        except (OSError, ValueError, RecursionError):
             return {**description, "paints_picture": False}
-        return {**description, "paints_picture": True}
 
     def load(self, name: str, saved: bool, picture: Path | None = None) -> Tree:
         """Return a recipe to begin with, painting another picture if one is named. Raises UsageError."""
@@ -133,6 +132,15 @@ class StudioRecipes:
             raise UsageError(f"there is a recipe {file.stem} already", hint="choose another name")
         write_text(file, text)
         return file.stem
+
+
+def paints_picture(tree: Tree) -> bool:
+    """Return whether a recipe paints a picture that can be replaced by another one."""
+    try:
+        with_picture(tree, Path("picture.png"))
+    except UsageError:
+        return False
+    return "film" not in tree
 
 
 def to_toml(tree: Tree) -> str:
