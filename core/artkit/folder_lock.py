@@ -43,6 +43,7 @@ class FolderLock:
         if self._held:
             yield
             return
+        is_new = not self._file.parent.exists()
         descriptor = self._acquire()
         self._held = True
         try:

@@ -216,14 +216,15 @@ class Run:
             registry.manager.unregister(name=disabled.plugin)
 
     def _save(self) -> None:
-        # Results of the last step come before its checkpoint, which so implies that they exist. Earlier ones come after
-        # it: a picture without a checkpoint is finished, and is kept when the run is repeated.
         finished = self.step == self.task.steps
-        if finished:
-            self.outputs = self.task.write_outputs(self.folder, finished)
+        if not finished and not self._run_folder.checkpoint.exists():
+            self._save_checkpoint()  # a picture without a checkpoint is finished, and is kept when the run is repeated
+        # Results first: a checkpoint of the last step implies that the final results exist.
+        self.outputs = self.task.write_outputs(self.folder, finished)
+        self._save_checkpoint()
+
+    def _save_checkpoint(self) -> None:
         checkpoint.save({"step": self.step, "state": self.task.state_dict()}, self._run_folder.checkpoint)
-        if not finished:
-            self.outputs = self.task.write_outputs(self.folder, finished)
 
     def _write_report(self) -> None:
         try:
