@@ -7,6 +7,7 @@ import fcntl
 import os
 import socket
 import time
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from artkit.errors import UsageError
 from artkit.files import cannot_write
 
 LOCK_FILE = ".lock"
+_ATTEMPTS, _ATTEMPT_SECONDS = 5, 0.02  # `is_held` of another process holds a lock for a moment
 
 _DELAYS_SECONDS = (0.0, 0.01, 0.02, 0.04)  # before each attempt, since `is_held` holds the lock for a moment
 
@@ -53,6 +55,9 @@ class FolderLock:
             with contextlib.suppress(OSError):  # in a folder that was deleted, for example
                 self._file.unlink()  # before the lock is released: afterwards it may be that of another process
             os.close(descriptor)
+            if is_new:
+                with contextlib.suppress(OSError):  # something was written into it, as usual
+                    self._file.parent.rmdir()
 
     def is_held(self) -> bool:
         """Return whether any process holds the lock."""
@@ -87,15 +92,18 @@ class FolderLock:
             os.write(descriptor, f"{os.getpid()} {socket.gethostname()}".encode())
         return descriptor
 
-    def _lock(self, descriptor: int, delay: float) -> bool:
-        time.sleep(delay)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # a file system without locks
-            pass
-        return True
+    def _lock(self, descriptor: int) -> bool:
+        for attempt in range(_ATTEMPTS):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if attempt + 1 < _ATTEMPTS:
+                    time.sleep(_ATTEMPT_SECONDS)
+            except OSError:  # a file system without locks
+                return True
+            else:
+                return True
+        return False
 
     def _is_current(self, descriptor: int) -> bool:
         """Whether the locked file is that of the folder: the process that held it before may have removed it."""
