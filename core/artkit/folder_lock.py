@@ -7,7 +7,6 @@ import fcntl
 import os
 import socket
 import time
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from artkit.errors import UsageError
 from artkit.files import cannot_write
 
 LOCK_FILE = ".lock"
-_ATTEMPTS, _ATTEMPT_SECONDS = 5, 0.02  # `is_held` of another process holds a lock for a moment
 
 _DELAYS_SECONDS = (0.0, 0.01, 0.02, 0.04)  # before each attempt, since `is_held` holds the lock for a moment
 
@@ -92,18 +90,15 @@ class FolderLock:
             os.write(descriptor, f"{os.getpid()} {socket.gethostname()}".encode())
         return descriptor
 
-    def _lock(self, descriptor: int) -> bool:
-        for attempt in range(_ATTEMPTS):
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if attempt + 1 < _ATTEMPTS:
-                    time.sleep(_ATTEMPT_SECONDS)
-            except OSError:  # a file system without locks
-                return True
-            else:
-                return True
-        return False
+    def _lock(self, descriptor: int, delay: float) -> bool:
+        time.sleep(delay)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            pass
+        return True
 
     def _is_current(self, descriptor: int) -> bool:
         """Whether the locked file is that of the folder: the process that held it before may have removed it."""
