@@ -97,6 +97,13 @@ GALLERY = {
         Picture("poster", "Five colours", "style/poster"),
         Picture("oil", "Broad acrylic", "style/oil"),
         Picture("night", "On black ground", "style/night"),
+        Picture("pencil", "Pencil on cream paper", "style/pencil"),
+        Picture("chalk", "White chalk on a blackboard", "style/chalk"),
+        Picture("points", "Round dabs, after the pointillists", "style/points"),
+        Picture("landscape", "A landscape by a wide brush, then by finer ones", "style/landscape"),
+        Picture("knife", "Palette knife", "style/knife"),
+        Picture("watercolour", "Washes of thin colour", "style/watercolour"),
+        Picture("riso", "A print in two inks", "style/riso"),
     ),
     "Other recipes": (
         Picture("six", "Six colours, opaque strokes, coarse to fine", "six"),

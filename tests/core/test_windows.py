@@ -115,10 +115,11 @@ def test_each_row_moves_as_by_an_adam_of_its_own() -> None:
     torch.testing.assert_close(table.detach(), torch.stack([row.detach() for row in separate_rows]))
 
 
-def test_with_dense_gradients_it_is_adam() -> None:
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.5, 0.99)])
+def test_with_dense_gradients_it_is_adam(betas: tuple[float, float]) -> None:
     start = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
     parameters = [[torch.nn.Parameter(start.clone()), torch.nn.Parameter(torch.tensor(0.5))] for _ in range(2)]
-    optimizers = [LazyAdam(parameters[0], 0.1), torch.optim.Adam(parameters[1], 0.1)]
+    optimizers = [LazyAdam(parameters[0], 0.1, betas), torch.optim.Adam(parameters[1], 0.1, betas)]
     for _ in range(6):
         for (matrix, scalar), optimizer in zip(parameters, optimizers, strict=True):
             optimizer.zero_grad()

@@ -117,6 +117,23 @@ def test_strokes_start_along_the_edges_of_the_target(agent: MakeAgent) -> None:
     assert (direction[on_edge, 1].abs() > direction[on_edge, 0].abs()).all()
 
 
+def test_strokes_start_curved_where_the_edges_are(agent: MakeAgent) -> None:
+    """Strokes on a disc's edge start and end on it, though they are long."""
+    y, x = torch.meshgrid(torch.arange(SIZE[1]) + 0.5, torch.arange(SIZE[0]) + 0.5, indexing="ij")
+    radius = 36
+    disc = ((x - 80).hypot(y - 50) < radius).float().expand(1, 3, -1, -1).clone()
+    actions, canvas = agent("grid", target=TargetImage(disc), length=(0.9, 0.9))
+    tiles = canvas.tiles()
+    distances = []
+    for end in ("start", "middle", "end"):
+        points = tiles[:, :2] + values(actions, f"{end}_x", f"{end}_y")[0] * tiles[:, 2:]
+        distances.append(((points - torch.tensor([80.0, 50.0])).norm(dim=1) - radius).abs())
+    on_edge = distances[1] < 3
+    assert on_edge.sum() > 5
+    # The ends of straight tangents of this length would lie 10 px outside.
+    assert torch.stack([distances[0][on_edge], distances[2][on_edge]]).median() < 5
+
+
 def test_a_random_start_does_not_depend_on_the_target(agent: MakeAgent) -> None:
     actions, _ = agent(target=half_red_half_blue(), start="random")
     assert torch.equal(actions, agent(target=None, start="random")[0])

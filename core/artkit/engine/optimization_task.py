@@ -99,7 +99,8 @@ class OptimizationTask(Task):
             scene.background = constraint.transform_background(scene.background)
         self._plan()
         self.agent: Agent = self._build_block("agent").to(device)
-        self.optimizer = LazyAdam(self.agent.parameters(), recipe.settings.optimizer.lr, folder)
+        optimizer = recipe.settings.optimizer
+        self.optimizer = LazyAdam(self.agent.parameters(), optimizer.lr, optimizer.betas, folder)
         self.provenance = self._collect_provenance()
 
     def _build_block(self, kind: str) -> Any:

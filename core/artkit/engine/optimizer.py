@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from artkit import memmap
 
-_BETAS = (0.9, 0.999)
 _EPSILON = 1e-8
 
 
@@ -23,12 +22,19 @@ class LazyAdam(torch.optim.Optimizer):
     row moves as if Adam had run on it alone, however often the other rows were updated (`torch.optim.SparseAdam` counts
     steps for the whole parameter). A dense gradient updates all rows, as `torch.optim.Adam` does.
 
+    betas: how much of the mean of gradients, and of that of their squares, a step keeps; in (0, 1).
     folder: where moments that do not fit into memory are stored (`artkit.memmap`).
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        folder: Path | None = None,
+    ) -> None:
         super().__init__(list(parameters), {"lr": lr})
-        self._folder = folder
+        self._betas, self._folder = betas, folder
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -51,11 +57,11 @@ class LazyAdam(torch.optim.Optimizer):
             gradient = torch.zeros_like(parameter).index_add_(0, gradient._indices()[0], gradient._values())
             changed = gradient.flatten(1).any(1)
         count = state["count"][rows] + 1
-        mean = state["mean"][rows].lerp(gradient, 1 - _BETAS[0])
-        square = state["square"][rows].mul(_BETAS[1]).addcmul(gradient, gradient, value=1 - _BETAS[1])
+        mean = state["mean"][rows].lerp(gradient, 1 - self._betas[0])
+        square = state["square"][rows].mul(self._betas[1]).addcmul(gradient, gradient, value=1 - self._betas[1])
         by_row = count.to(mean).view(-1, *(1 for _ in gradient.shape[1:])) if gradient.dim() else count.to(mean)[0]
         # 1 - beta ** count without loss of precision in float32; not every device has float64.
-        first, second = (-torch.expm1(by_row * math.log(beta)) for beta in _BETAS)
+        first, second = (-torch.expm1(by_row * math.log(beta)) for beta in self._betas)
         value = parameter[rows] - lr / first * mean / ((square / second).sqrt() + _EPSILON)
         # Written together at the end: running out of memory before changes nothing.
         updates = ((state["count"], count), (state["mean"], mean), (state["square"], square), (parameter, value))

@@ -19,13 +19,19 @@ Tree = dict[str, Any]
 """A recipe as TOML is parsed: nested dictionaries."""
 
 
+Beta = Annotated[float, Field(gt=0, lt=1)]
+
+
 class OptimizerConfig(Config):
     """The optimiser of the agent's parameters."""
 
     type: Literal["adam"] = "adam"
-    """Adam with its default betas."""
+    """Adam."""
     lr: Annotated[float, Field(gt=0, le=10)] = 0.1
     """Learning rate at the start."""
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
+    """Adam's betas. With a smaller first one, such as .5, strokes follow the gradient of a step more closely, which is
+    better where it varies little from step to step."""
     decay: Literal["none", "cosine"] = "cosine"
     """Learning rate schedule: constant, or a half cosine from `lr` to `lr` times `floor`."""
     floor: Annotated[float, Field(ge=0, le=1)] = 0.05
