@@ -98,6 +98,7 @@ GALLERY = {
         Picture("oil", "Broad acrylic", "style/oil"),
         Picture("night", "On black ground", "style/night"),
         Picture("pencil", "Pencil on cream paper", "style/pencil"),
+        Picture("ink", "Ink by a calligraphy brush", "style/ink"),
         Picture("chalk", "White chalk on a blackboard", "style/chalk"),
         Picture("points", "Round dabs, after the pointillists", "style/points"),
         Picture("landscape", "A landscape by a wide brush, then by finer ones", "style/landscape"),
