@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 
-from artkit.engine.painting_task import PaintingTask
-from artkit.engine.run import Run
+from artkit.api import create_run
 from artkit.engine.run_folder import LOG_FILE
 from artkit.imaging.pixels import tensor_to_pixels
 from artkit.output.export import open_painting
@@ -119,7 +117,7 @@ def paint(picture: Picture) -> None:
     """Run or resume the picture's recipe, and save its image and its evaluation for the page."""
     recipe = read_recipe([shipped_recipes()[picture.recipe]], picture.settings)
     folder = RUNS / picture.name
-    Run(folder, recipe, PaintingTask(recipe, torch.device("cpu")), resume=True).execute()
+    create_run(recipe, folder, resume=True, device="cpu").execute()
     scale = max(1.0, IMAGE_SIDE / max(recipe.size))
     image = Image.fromarray(tensor_to_pixels(open_painting(folder, scale).to_tensor()))
     image.thumbnail((IMAGE_SIDE, IMAGE_SIDE))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from artkit.config import InputFile as InputFile
     from artkit.config import InputPath as InputPath
     from artkit.config import Schedule as Schedule
+    from artkit.config import TargetFile as TargetFile
     from artkit.config import UnitFloat as UnitFloat
     from artkit.devices import to_device as to_device
     from artkit.errors import ArtkitError as ArtkitError
@@ -67,7 +68,7 @@ _MODULES = {
     "PainterModule": "stroke_painter", "brush": "stroke_painter", "composite": "stroke_painter",
     "painter": "stroke_painter",
     "Config": "config", "Colour": "config", "FiniteFloat": "config", "InputFile": "config", "InputPath": "config",
-    "Schedule": "config", "UnitFloat": "config",
+    "Schedule": "config", "TargetFile": "config", "UnitFloat": "config",
     "to_device": "devices",
     "ArtkitError": "errors", "UsageError": "errors",
     "Phase": "geometry.phase", "Place": "geometry.place", "Window": "geometry.window",

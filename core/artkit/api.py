@@ -16,10 +16,11 @@ from artkit.engine.film_task import FilmTask
 from artkit.engine.painting_task import PaintingTask
 from artkit.engine.renderer_training import RendererTrainingTask
 from artkit.engine.run import Run
+from artkit.engine.two_stage_task import TwoStageTask
 from artkit.interfaces.scene import Scene
 from artkit.recipes.building import new_scene
 from artkit.recipes.reading import read_recipe
-from artkit.recipes.recipe import BLOCKS, NAMED_BLOCKS, Recipe, Tree
+from artkit.recipes.recipe import BLOCKS, FIRST, NAMED_BLOCKS, Recipe, Tree
 from artkit.recipes.shipped import find_recipe
 from artkit.registry.plugin_registry import get_registry
 
@@ -112,6 +113,8 @@ def create_run(recipe: Recipe, out: Path | None = None, resume: bool = False, de
         return Run(folder, recipe, FilmTask(recipe, torch_device, folder), resume)
     # The folder of the run does not exist yet; large arrays are stored on the same disk.
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
+    if recipe.first:
+        return Run(folder, recipe, TwoStageTask(recipe, recipe.first, torch_device, existing), resume)
     return Run(folder, recipe, PaintingTask(recipe, torch_device, existing), resume)
 
 
@@ -126,6 +129,8 @@ def default_folder(parent: Path, name: str, resume: bool) -> Path:
 def _with_type_names(tree: Mapping[str, Any]) -> Tree:
     """Return a tree in which component classes are replaced by their names. The classes are registered."""
     named = dict(tree)
+    if isinstance(first := named.get(FIRST), Mapping):
+        named[FIRST] = _with_type_names(first)
     for kind in (*BLOCKS, *NAMED_BLOCKS):
         if not isinstance(block := named.get(kind), Mapping):
             continue

@@ -131,6 +131,35 @@ Examples:
     True
 """
 
+FIRST_STAGE = Path("first")
+"""As a target: the picture of the first stage of the recipe, its table `[first]`. Files have absolute paths."""
+
+
+def _locate_target(value: Any) -> Any:
+    return value if value == str(FIRST_STAGE) else _locate(value)
+
+
+def _must_be_target(path: Path) -> Path:
+    return path if path == FIRST_STAGE else _must_be_file(path)
+
+
+TargetFile = Annotated[
+    Path,
+    BeforeValidator(_locate_target),
+    AfterValidator(_must_be_target),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "format": "file-path"}),
+]
+"""A file that must exist, as `InputFile`, or `"first"`: the picture of the first stage of the recipe.
+
+Examples:
+    >>> import artkit
+    >>> class Settings(artkit.Config):
+    ...     value: artkit.TargetFile
+    >>> Settings(value="first").value
+    PosixPath('first')
+"""
+
 UnitFloat = Annotated[float, Field(ge=0, le=1)]
 """A number in [0, 1].
 

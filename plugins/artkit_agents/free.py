@@ -58,6 +58,9 @@ class Free(Agent):
         """Fraction of the run after which only the candidate with the lowest running loss continues."""
         length: tuple[PositiveLength, PositiveLength] = (0.55, 0.2)
         """Initial lengths of strokes, in tiles: of the first layer, and of the last."""
+        spread: Annotated[float, Field(gt=0, le=1)] = 1.0
+        """How far random initial values spread: 1 for all of [0, 1], 0.1 for 0.45 to 0.55. A renderer without strokes
+        starts with a picture of so much less contrast, and less of its noise remains."""
         position_rate: Annotated[float, Field(gt=0, le=10)] = 1.0
         """Learning rate of the positions of strokes, relative to that of the other values."""
 
@@ -90,6 +93,7 @@ class Free(Agent):
         carried = self._carry_over(config.start, scene) if isinstance(config.start, Path) else None
         for index, (first, count) in enumerate([(0, 1)] if scene.renderer.shared else spans):
             actions = torch.rand(candidates, count, dimensions, generator=scene.generator)
+            actions = 0.5 + config.spread * (actions - 0.5) if config.spread < 1 else actions
             if initializer:
                 initializer.initialize(actions, scene.canvas.phases[index])
             actions = actions.clamp(_MIN_INITIAL_VALUE, 1 - _MIN_INITIAL_VALUE)

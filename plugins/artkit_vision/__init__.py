@@ -10,16 +10,17 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_objectives() -> Sequence[type]:
-    """`class-activation`, `content`, `style`, `pixel`, `temporal`, `text` and `total-variation`."""
+    """`class-activation`, `content`, `natural-statistics`, `style`, `pixel`, `temporal`, `text`, `total-variation`."""
     from artkit_vision.class_activation import ClassActivation
     from artkit_vision.content import Content
+    from artkit_vision.natural_statistics import NaturalStatistics
     from artkit_vision.pixel import Pixel
     from artkit_vision.style import Style
     from artkit_vision.temporal import Temporal
     from artkit_vision.text import Text
     from artkit_vision.total_variation import TotalVariation
 
-    return (ClassActivation, Content, Style, Pixel, Temporal, Text, TotalVariation)
+    return (ClassActivation, Content, NaturalStatistics, Style, Pixel, Temporal, Text, TotalVariation)
 
 
 @hookimpl

@@ -11,7 +11,8 @@ from torch import Tensor
 from artkit import Objective, RenderedPainting, Scene, View
 from artkit.imaging.pixels import downscale_pixels
 from artkit_vision import networks
-from artkit_vision.augmentation import AugmentationSettings, augment, resize_central_square
+from artkit_vision.augmentation import resize_central_square
+from artkit_vision.classifiers import ClassifierSettings, SharedClassifier
 
 _MIN_EVALUATION_SIDE = 1024  # px; a painting whose shorter side is at least twice as long is downscaled first
 
@@ -51,18 +52,12 @@ class ClassActivation(Objective):
 
     name = "class-activation"
 
-    class Config(AugmentationSettings):
+    class Config(ClassifierSettings):
         """Settings."""
 
         class_weights: _ClassWeights = Field(alias="class")
         """An ImageNet class by name or index, such as `"starfish"` or `327`; or a table of several with their weights,
         `{"starfish" = 1.0, "sea urchin" = 0.5}`. A negative weight lowers the score of a class."""
-        networks: Annotated[tuple[str, ...], Field(min_length=1)] = (
-            "efficientnet_lite0",
-            "efficientnet_lite1",
-            "efficientnet_lite2",
-        )
-        """The classifiers: those that come in a package, or any of timm's or torchvision's (torchvision/NAME)."""
         held_out: tuple[str, ...] = ()
         """Classifiers that only evaluate the finished picture."""
         score: Literal["logit", "probability", "log-probability"] = "log-probability"
@@ -78,9 +73,10 @@ class ClassActivation(Objective):
 
     def __init__(self, config: Config, scene: Scene) -> None:
         super().__init__(config, scene)
-        self._generator, self._device = scene.generator, scene.device
+        self._device = scene.device
         # In lists, so that the frozen networks are not part of this module's state.
-        self._networks = [networks.load(name, scene.device) for name in config.networks]
+        self._classifiers = [SharedClassifier(name, config, scene) for name in config.networks]
+        self._networks = [classifier.network for classifier in self._classifiers]
         self._held_out = [networks.load(name, scene.device) for name in config.held_out]
         # The first network resolves names and indices; the others may be trained on different classes.
         classes = self._networks[0].classes
@@ -98,16 +94,12 @@ class ClassActivation(Objective):
         }
 
     def forward(self, view: View) -> Tensor:
-        return torch.stack([self._loss(view, network) for network in self._networks]).mean(0)
+        return torch.stack([self._loss(view, classifier) for classifier in self._classifiers]).mean(0)
 
-    def _loss(self, view: View, network: networks.Network) -> Tensor:
+    def _loss(self, view: View, classifier: SharedClassifier) -> Tensor:
         """Return the negative weighted score of one network, averaged over the augmented views: (n,)."""
-        config = self.config
-        images = augment(view, config, network.side, self._generator)
-        key = ("logits", network.name, *config.augmentation_key())
-        logits = view.cached(key, lambda: network(images.flatten(0, 1)))
-        scores: Tensor = _SCORES[config.score](logits).unflatten(0, images.shape[:2]).mean(0)
-        indices, weights = self._class_tensors[network]
+        scores: Tensor = _SCORES[self.config.score](classifier.logits(view)).mean(0)
+        indices, weights = self._class_tensors[classifier.network]
         return -(scores[:, indices] * weights).sum(1)
 
     def evaluate(self, painting: RenderedPainting) -> list[dict[str, Any]]:

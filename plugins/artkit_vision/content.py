@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from artkit import InputFile, Objective, Scene, View
+from artkit import Objective, Scene, TargetFile, View
 from artkit.imaging.loading import Fit
 from artkit_vision.features import FeatureExtractor, FeatureSettings, Layers
 
@@ -26,8 +26,8 @@ class Content(Objective):
     class Config(FeatureSettings):
         """Settings."""
 
-        target: InputFile
-        """The image to paint."""
+        target: TargetFile
+        """The image to paint; or `"first"`, the picture of the recipe's first stage, `[first]`."""
         fit: Fit = "cover"
         """How the image is fitted to the picture's size: cropped, padded, or stretched."""
         layers: Layers = ("blocks.1", "blocks.2")

@@ -7,6 +7,7 @@ can include. This saves a fifth to a quarter of a network's time, forward and ba
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from typing import NamedTuple
 
 import torch
 from timm.layers.norm_act import BatchNormAct2d
@@ -14,12 +15,20 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 
+class ChannelStatistics(NamedTuple):
+    """Mean and standard deviation (c,) of each channel of a layer's output over the images of the training."""
+
+    mean: Tensor
+    std: Tensor
+
+
 @torch.no_grad()
-def fold_batch_norms(model: nn.Module, side: int) -> None:
+def fold_batch_norms(model: nn.Module, side: int) -> dict[str, ChannelStatistics]:
     """Fold the batch normalisations of a frozen model in place; `side`: of its input images, px.
 
     Layers keep their names. If the output of the model changes, because it also uses the bare output of a convolution,
-    nothing is folded.
+    nothing is folded. Returns the statistics that the normalisations stored, by the name of the convolution to whose
+    output they apply from then on, in the order of the forward pass.
     """
     image = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     expected, pairs = _find_pairs(model, image)
@@ -36,6 +45,23 @@ def fold_batch_norms(model: nn.Module, side: int) -> None:
         for conv, norm in pairs:
             conv.weight, conv.bias = original[conv]
             model.set_submodule(names[norm], norm)
+        return {names[conv]: _stored_statistics(norm) for conv, norm in pairs}
+    return {names[conv]: _folded_statistics(norm) for conv, norm in pairs}
+
+
+def _stored_statistics(norm: nn.BatchNorm2d) -> ChannelStatistics:
+    """Return the statistics of the input of a normalisation."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    return ChannelStatistics(norm.running_mean, (norm.running_var + norm.eps).sqrt())
+
+
+def _folded_statistics(norm: nn.BatchNorm2d) -> ChannelStatistics:
+    """Return the statistics of the output of a normalisation."""
+    if not norm.affine:
+        assert norm.running_mean is not None
+        return ChannelStatistics(torch.zeros_like(norm.running_mean), torch.ones_like(norm.running_mean))
+    return ChannelStatistics(norm.bias.detach(), norm.weight.detach().abs())
 
 
 def _find_pairs(model: nn.Module, image: Tensor) -> tuple[Tensor, list[tuple[nn.Conv2d, nn.BatchNorm2d]]]:

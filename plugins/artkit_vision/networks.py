@@ -11,10 +11,10 @@ import importlib
 import socket
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,15 +24,20 @@ from artkit.torchvision_compat import declare_missing_operators
 from artkit_vision.classes import Classes, imagenet_classes
 from artkit_vision.packaged import PACKAGED
 
+if TYPE_CHECKING:
+    from artkit_vision.folding import ChannelStatistics
+
 
 class Network(nn.Module):
     """A frozen pre-trained network. Its input is sRGB in [0, 1]; it applies the normalisation of its training.
 
-    side: of its training images, px.
+    side: of its training images, px. statistics: what its batch normalisations stored of the training images, by the
+    name of the layer; empty for a network without them.
     """
 
     mean: Tensor
     std: Tensor
+    statistics: Mapping[str, ChannelStatistics] = {}
 
     def __init__(self, name: str, model: nn.Module, mean: Sequence[float], std: Sequence[float], side: int) -> None:
         super().__init__()
@@ -98,8 +103,30 @@ class Network(nn.Module):
                 handle.remove()
         return [outputs[name] for name in layers]
 
+    def moments(self, image: Tensor) -> tuple[Tensor, list[Moments]]:
+        """Return the output for images (n, 3, h, w) in [0, 1], and the moments of each layer in `statistics`."""
+        recorded: list[Moments] = []
+
+        def record(_module: nn.Module, _input: Any, output: Tensor) -> None:
+            recorded.append(Moments(output.mean((2, 3)), output.square().mean((2, 3))))
+
+        modules = dict(self.named_modules())
+        handles = [modules[name].register_forward_hook(record) for name in self.statistics]
+        try:
+            return self(image), recorded
+        finally:
+            for handle in handles:
+                handle.remove()
+
     def _normalize(self, image: Tensor) -> Tensor:
         return ((image - self.mean) / self.std).to(memory_format=torch.channels_last)
+
+
+class Moments(NamedTuple):
+    """Mean and mean square (n, c) of each channel of a layer's output over each of n images."""
+
+    mean: Tensor
+    square: Tensor
 
 
 class _AllLayersDone(Exception):  # noqa: N818
@@ -119,9 +146,13 @@ def load(name: str, device: torch.device) -> Network:
         network = _load_torchvision(name)
     else:
         network = _load_timm(name)
-    from artkit_vision.folding import fold_batch_norms  # imports timm, which is slow
+    from artkit_vision.folding import ChannelStatistics, fold_batch_norms  # imports timm, which is slow
 
-    fold_batch_norms(network, network.side)
+    statistics = fold_batch_norms(network, network.side)
+    for module in network.modules():
+        if hasattr(module, "inplace"):
+            setattr(module, "inplace", False)  # noqa: B010  `moments` needs the outputs of layers in the backward pass
+    network.statistics = {name: ChannelStatistics(*(v.to(device) for v in s)) for name, s in statistics.items()}
     return network.to(device)
 
 

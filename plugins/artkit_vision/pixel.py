@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from artkit import InputFile, Objective, Scene, UsageError, View
+from artkit import Objective, Scene, TargetFile, UsageError, View
 from artkit.imaging.loading import Fit
 
 
@@ -21,7 +21,7 @@ class Pixel(Objective):
     class Config(Objective.Config):
         """Settings."""
 
-        target: InputFile | None = None
+        target: TargetFile | None = None
         """The image to paint. With `[data]` leave it out: each of its images is a target."""
         fit: Fit = "cover"
         """How the image is fitted to the picture's size: cropped, padded, or stretched."""

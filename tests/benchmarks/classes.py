@@ -1,11 +1,11 @@
 """How often another network recognises the class of a painting.
 
-    python tests/benchmarks/classes.py [--keep FOLDER] [--evaluator NETWORK]... [--set KEY=VALUE]...
+    python tests/benchmarks/classes.py [--recipe NAME] [--keep FOLDER] [--evaluator NETWORK]... [--set KEY=VALUE]...
 
-Paints random classes of ImageNet with the starfish recipe. Networks that were not optimised for evaluate each picture
-as MyPaint renders it: rank and probability of the class, and the seconds of all steps; at the end, the top-1 and top-5
-accuracy. With `--keep`, finished paintings are not painted again and interrupted ones continue, so that the measurement
-can be interrupted, and repeated with other networks.
+Paints random classes of ImageNet with a recipe that has a class, starfish or another. Networks that were not optimised
+for evaluate each picture as MyPaint renders it: rank and probability of the class, and the seconds of all steps; at the
+end, the top-1 and top-5 accuracy. With `--keep`, finished paintings are not painted again and interrupted ones go on,
+so that the measurement can be interrupted, and repeated with other networks.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from pathlib import Path
 
 import torch
 
-from artkit.engine.painting_task import PaintingTask
-from artkit.engine.run import Run
+from artkit.api import create_run
 from artkit.engine.run_folder import LOG_FILE
 from artkit.output.export import open_painting
 from artkit.recipes.reading import read_recipe
@@ -36,10 +35,10 @@ def draw_classes(count: int, seed: int) -> list[int]:
     return torch.randperm(1000, generator=torch.Generator().manual_seed(seed))[:count].tolist()
 
 
-def paint(index: int, folder: Path, settings: list[str]) -> float:
-    """Paint a class, or continue to; return the seconds of all steps."""
-    recipe = read_recipe([shipped_recipes()["starfish"]], [f'objective.see.class="{index}"', *settings])
-    Run(folder, recipe, PaintingTask(recipe, CPU), resume=True).execute()
+def paint(name: str, index: int, folder: Path, settings: list[str]) -> float:
+    """Paint a class with a shipped recipe, or continue to; return the seconds of all steps."""
+    recipe = read_recipe([shipped_recipes()[name]], [f'objective.see.class="{index}"', *settings])
+    create_run(recipe, folder, resume=True, device="cpu").execute()
     return sum(json.loads(line)["seconds"] for line in (folder / LOG_FILE).read_text().splitlines())
 
 
@@ -55,6 +54,7 @@ def evaluate(picture: torch.Tensor, index: int, network_name: str) -> tuple[int,
 def main(argv: list[str] | None = None) -> None:
     """Print a line for each picture and network, then the accuracy."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", default="starfish", help="name of a shipped recipe whose objective see has a class")
     parser.add_argument("--count", type=int, default=COUNT, help="number of classes")
     parser.add_argument("--seed", type=int, default=SEED, help="of the choice of classes")
     parser.add_argument(
@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         base = arguments.keep or Path(temporary)
         for index in draw_classes(arguments.count, arguments.seed):
-            seconds = paint(index, base / f"{index:03}", arguments.settings)
+            seconds = paint(arguments.recipe, index, base / f"{index:03}", arguments.settings)
             picture = open_painting(base / f"{index:03}", renderer="mypaint").to_tensor()[None]
             for network_name, network_ranks in ranks.items():
                 rank, probability, top = evaluate(picture, index, network_name)

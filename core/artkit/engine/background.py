@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from artkit.config import FIRST_STAGE
 from artkit.errors import ArtkitError, UsageError
 from artkit.imaging.background_image import MAX_BACKGROUND_SIDE, BackgroundImage
 from artkit.imaging.loading import load_rgb, load_target_image, shape_note
@@ -47,7 +48,7 @@ def colour_of_padded_target(recipe: Recipe, scene: Scene) -> Tensor | None:
     """
     configs = [block.config for block in recipe.named["objective"].values()]
     config = next((config for config in configs if isinstance(getattr(config, "target", None), Path)), None)
-    if config is None or getattr(config, "fit", "") != "contain":
+    if config is None or config.target == FIRST_STAGE or getattr(config, "fit", "") != "contain":
         return None
     return load_target_image(config.target, _SAMPLE_SIZE, "stretch").pixels.mean((0, 2, 3)).to(scene.device)
 

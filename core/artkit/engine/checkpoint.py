@@ -25,7 +25,7 @@ from __future__ import annotations
 import json
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -89,17 +89,23 @@ def load(file: Path, hint: str = "run again without --resume") -> dict[str, Any]
     return state
 
 
-def saved_step(file: Path) -> tuple[int, int]:
-    """Return the number of executed steps and that of the picture's windows, without reading the tensors.
+class SavedStep(NamedTuple):
+    """The number of executed steps, that of the picture's windows, and that of the steps of a first stage."""
 
-    They are 0 and 1 without a readable checkpoint.
-    """
+    step: int = 0
+    windows: int = 1
+    first_steps: int = 0
+
+
+def saved_step(file: Path) -> SavedStep:
+    """Return what a checkpoint says of its steps, without reading the tensors; the defaults without a readable one."""
     try:
         tree, state = _saved_trees(file)
         windows = dict(state.get("windows", {"dict": []})["dict"])
-        return int(tree["step"]), int(windows.get("columns", 1)) * int(windows.get("rows", 1))
+        window_count = int(windows.get("columns", 1)) * int(windows.get("rows", 1))
+        return SavedStep(int(tree["step"]), window_count, int(state.get("first_steps", 0)))
     except (SafetensorError, KeyError, TypeError, ValueError, OSError, OverflowError, RecursionError):
-        return 0, 1
+        return SavedStep()
 
 
 def saved_frames(file: Path) -> int:

@@ -116,7 +116,7 @@ class PaintingTask(OptimizationTask):
         folder = self.scene.folder or Path.cwd()
         actions = (self.scene.action_count, len(self.renderer.space))
         self.memory_plan.check_disk(actions, self.output_scale, folder)
-        windows, seconds = self.windows, self._measure_run_seconds()
+        windows, seconds = self.windows, self.measure_run_seconds()
         if windows.count == 1 and seconds < _SHORT_RUN_SECONDS:
             return ""
         gigabytes = self.memory_plan.bytes(windows.width, windows.height) / 2**30
@@ -125,7 +125,7 @@ class PaintingTask(OptimizationTask):
             f"about {gigabytes:.1f} GB of memory" + (f", about {format_duration(seconds)}" if seconds else "")
         )
 
-    def _measure_run_seconds(self) -> float:
+    def measure_run_seconds(self) -> float:
         """Estimate the seconds of the whole run from one step; 0 for a run of few steps."""
         if self.steps < _MIN_TIMED_STEPS:
             return 0.0

@@ -76,9 +76,10 @@ class RunFolder:
     def _check_same_recipe(self, recipe: dict[str, Any], resume: bool) -> int:
         """Return the `steps` of the run in the folder. Raises UsageError unless `recipe` may continue or replace it."""
         saved_recipe = self._read_recipe()
-        (saved, windows), frames = checkpoint.saved_step(self.checkpoint), checkpoint.saved_frames(self.checkpoint)
+        saved, windows, first_steps = checkpoint.saved_step(self.checkpoint)
+        frames = checkpoint.saved_frames(self.checkpoint)
         differences = self.differences(recipe, saved_recipe)
-        made, resumed = (made_changes(tree, saved, windows) for tree in (saved_recipe, recipe))
+        made, resumed = (made_changes(tree, saved - first_steps, windows) for tree in (saved_recipe, recipe))
         if made == resumed:  # the others are still to come
             differences = [key for key in differences if not key.startswith(("changes", "sha256.changes"))]
         if [key for key in differences if key != "steps" or frames]:
@@ -92,7 +93,7 @@ class RunFolder:
                 f"the recipe of the run in {self.path} changes its number of steps",
                 hint="add another table [[changes]] with steps, instead of setting steps",
             )
-        steps = frames or new * windows  # of the whole run, which keeps its windows
+        steps = frames or first_steps + new * windows  # of the whole run, which keeps its windows
         if differences and not resume:
             raise UsageError(
                 f"the run in {self.path} has {earlier} steps, not {new}",

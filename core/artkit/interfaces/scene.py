@@ -11,6 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from artkit.config import FIRST_STAGE
+from artkit.errors import UsageError
 from artkit.imaging.background_image import BackgroundImage
 from artkit.imaging.loading import Fit, fit_image, load_target_image
 from artkit.imaging.target_image import TargetImage
@@ -85,7 +87,8 @@ class Scene:
     background_image: BackgroundImage | None = None
     """The picture under the strokes, if the background is one."""
     images: dict[Path, Image.Image] = field(default_factory=dict)
-    """Images that stand for files, by path: the frame of a clip that is painted at present. See `replace_image`."""
+    """Images that stand for files, by path: the frame of a clip that is painted at present, or the picture of a first
+    stage. See `replace_image`."""
     notes: list[str] = field(default_factory=list)
     """One-line notes for the user, which a run prints before it starts."""
     _cache: dict[Hashable, Any] = field(default_factory=dict)
@@ -130,6 +133,8 @@ class Scene:
         def load() -> TargetImage:
             if file in self.images:
                 return fit_image(self.images[file], self.size, fit, colour).to(self.device)
+            if file == FIRST_STAGE:
+                raise UsageError('the target "first" needs a recipe with a table [first]', hint="name an image file")
             return load_target_image(file, self.size, fit, colour, self.notes, report_shape=True).to(self.device)
 
         return self.cached(("image", file, fit, tuple(colour.tolist())), load)

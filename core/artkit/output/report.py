@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from artkit.config import FIRST_STAGE
 from artkit.errors import ArtkitError
 from artkit.files import read_text, write_text
 from artkit.formatting import format_duration
@@ -29,7 +30,7 @@ from artkit.output.export import open_painting
 from artkit.output.finished_picture import possible_scale
 from artkit.output.next_commands import next_commands
 from artkit.output.plot import PLOT_STYLE, line_plot
-from artkit.recipes.recipe import LOG_KEYS, RECIPE_FILE, RECORD, OutputConfig, film_stand_in
+from artkit.recipes.recipe import FIRST_PICTURE_FILE, LOG_KEYS, RECIPE_FILE, RECORD, OutputConfig, film_stand_in
 from artkit.registry.plugin_registry import get_registry
 from artkit.rendering.rendered_painting import RenderedPainting
 from artkit.strokes.stroke_log import STROKES_FILE
@@ -89,7 +90,7 @@ def write(folder: Path, picture: Path) -> Path:
         f'<p class="muted">{len(log)} steps in {format_duration(seconds)}, artkit {html.escape(__version__)}</p>',
         _figure("painting", image),
     ]
-    if targets := _targets(tree, image.size):
+    if targets := _targets(folder, tree, image.size):
         sections += ["<h2>What it was painted from</h2>", *(_figure(name, target) for name, target in targets.items())]
     sections += [*_rendered_strokes(folder, tree), *_curves(log)]
     if evaluation := (log[-1].get("verdicts") if log else None):
@@ -117,14 +118,14 @@ def _recipe(text: str) -> Iterable[str]:
     yield f"<details><summary>Recipe</summary><pre>{html.escape(settings)}</pre></details>"
 
 
-def _targets(tree: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Image.Image]:
+def _targets(folder: Path, tree: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Image.Image]:
     """Return the targets of the objectives by caption, if their files still exist, fitted to the picture's size."""
     captions: dict[tuple[str, Fit], str] = {}
     for name, block in tree.get("objective", {}).items():
-        if "target" in block and Path(block["target"]).is_file():
-            captions.setdefault(
-                (block["target"], block.get("fit", "cover")), f"{Path(block['target']).name}, target of {name}"
-            )
+        target = Path(block.get("target", ""))
+        file = folder / FIRST_PICTURE_FILE if target == FIRST_STAGE else target
+        if file.is_file():
+            captions.setdefault((str(file), block.get("fit", "cover")), f"{file.name}, target of {name}")
     scale = min(1.0, _MAX_IMAGE_SIDE / max(size))
     size = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
     background = tree.get("background")

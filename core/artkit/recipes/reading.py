@@ -12,8 +12,9 @@ from typing import Any
 from artkit.config import LocatedStr
 from artkit.errors import UsageError
 from artkit.files import read_text
+from artkit.recipes.merging import merge
 from artkit.recipes.picture import with_picture
-from artkit.recipes.recipe import OUTPUT_SIZES, Recipe, Tree
+from artkit.recipes.recipe import Recipe, Tree
 from artkit.recipes.shipped import shipped_recipes
 from artkit.recipes.validation import validate_recipe
 
@@ -102,31 +103,3 @@ def locate(value: Any, folder: Path) -> Any:
     if isinstance(value, Path):
         value = str(value)
     return LocatedStr(value, folder) if isinstance(value, str) else value
-
-
-def merge(earlier: Tree, later: Tree) -> Tree:
-    """Merge `later` over `earlier`; neither is modified.
-
-    Tables are merged recursively; a table with a `type` replaces the earlier one. A recipe either trains a renderer
-    (`trainer`) or paints (`renderer`, `data`): the later one removes the tables of the other. A size of the output
-    replaces the earlier one, even if it is another setting.
-    """
-    merged = dict(earlier)
-    output, later_output = merged.get("output"), later.get("output")
-    if isinstance(output, dict) and isinstance(later_output, dict) and later_output.keys() & set(OUTPUT_SIZES):
-        merged["output"] = {key: value for key, value in output.items() if key not in OUTPUT_SIZES}
-    if "trainer" in later:
-        merged.pop("renderer", None)
-        merged.pop("data", None)
-    elif "renderer" in later or "data" in later:
-        merged.pop("trainer", None)
-    return _merge_tables(merged, later)
-
-
-def _merge_tables(earlier: Tree, later: Tree) -> Tree:
-    merged = dict(earlier)
-    for key, value in later.items():
-        old = merged.get(key)
-        both_tables = isinstance(value, dict) and isinstance(old, dict)
-        merged[key] = _merge_tables(old, value) if both_tables and "type" not in value else value  # type: ignore[arg-type]
-    return merged

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from artkit.config import Colour, Config, FiniteFloat, InputFile, InputPath, UnitFloat
+from artkit.config import FIRST_STAGE, Colour, Config, FiniteFloat, InputFile, InputPath, UnitFloat
 from artkit.errors import UsageError
 from artkit.recipes.picture_size import MAX_SIDE, PictureSize
 
@@ -194,6 +194,12 @@ DEFAULT_TYPES = {"canvas": "grid", "renderer": "mypaint", "agent": "free"}
 LOG_KEYS = ("step", "loss", "seconds", "verdicts", "changes")
 """Keys of a line of the log that are not objectives. An objective cannot have such a name."""
 
+FIRST = "first"
+"""The table with the settings of a first stage, whose picture is the target of the recipe."""
+
+FIRST_PICTURE_FILE = f"{FIRST}.png"
+"""The picture of the first stage, in the folder of a run."""
+
 RECIPE_FILE = "recipe.toml"
 """Name of the recipe in a run's folder."""
 
@@ -231,13 +237,15 @@ class Recipe:
     """A validated recipe.
 
     name: the default name of the run's folder. blocks: the components of `BLOCKS`, by kind. named: those of
-    `NAMED_BLOCKS`, by kind and name. The size in the settings is always width and height.
+    `NAMED_BLOCKS`, by kind and name. The size in the settings is always width and height. first: the recipe of the
+    first stage, whose picture is a target of this one; None if there is none.
     """
 
     name: str
     settings: RunSettings
     blocks: dict[str, Block]
     named: dict[str, dict[str, Block]]
+    first: Recipe | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -269,8 +277,10 @@ class Recipe:
         for place, block in self.components():
             for key in type(block.config).model_fields:
                 value = getattr(block.config, key)
-                if isinstance(value, Path) and value.is_file():
+                if isinstance(value, Path) and value != FIRST_STAGE and value.is_file():
                     files[f"{place}.{key}"] = value
+        if self.first:
+            files |= {f"{FIRST}.{place}": file for place, file in self.first.files().items()}
         return files
 
     def film_targets(self) -> tuple[Path, ...]:
@@ -302,6 +312,8 @@ class Recipe:
             tree["optimizer"] = optimizer
         if not self.trains_renderer and not self.trains_agent:
             tree["output"] = output
+        if self.first:
+            tree[FIRST] = _without_output(self.first.resolved())
         return tree
 
     def portable(self) -> Tree:
@@ -319,7 +331,14 @@ class Recipe:
             for key in type(block.config).model_fields:
                 if isinstance(path := getattr(block.config, key), Path):
                     (tree[kind][label] if label else tree[kind])[key] = path.name
+        if self.first:
+            tree[FIRST] = _without_output(self.first.portable())
         return tree
+
+
+def _without_output(tree: Tree) -> Tree:
+    """Return the recipe of a first stage without the settings that have no effect on its picture."""
+    return {key: value for key, value in tree.items() if key not in WITHOUT_EFFECT}
 
 
 def _dump_block(block: Block) -> Tree:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from artkit.recipes.recipe import BLOCKS, NAMED_BLOCKS, RECORD, RunSettings
+from artkit.recipes.recipe import BLOCKS, FIRST, NAMED_BLOCKS, RECORD, RunSettings
 from artkit.registry.plugin_registry import get_registry
 
 
@@ -30,12 +30,32 @@ def recipe_schema() -> dict[str, Any]:
                 "description": f"Each {kind}, by a name of your choice.",
             }
         )
+    properties[FIRST] = _first_stage_schema(properties)
     properties[RECORD] = {"type": "object", "description": "Versions and checksums of a run; written by artkit."}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "artkit recipe",
         **{key: value for key, value in schema.items() if key not in ("title", "description")},
         "$defs": definitions,
+    }
+
+
+def _first_stage_schema(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of the table `[first]`, whose tables may amend those of the recipe and then have no type."""
+
+    def amended(block: dict[str, Any]) -> dict[str, Any]:
+        return {"if": {"required": ["type"]}, "then": block, "else": {"type": "object"}}
+
+    named = {
+        kind: {**properties[kind], "additionalProperties": amended(properties[kind]["additionalProperties"])}
+        for kind in NAMED_BLOCKS
+    }
+    return {
+        "type": "object",
+        "properties": {**properties, **{kind: amended(properties[kind]) for kind in BLOCKS}, **named},
+        "additionalProperties": False,
+        "description": "A first stage: settings over those of the recipe, which paint the picture that the recipe has "
+        'as a target, `target = "first"`.',
     }
 
 

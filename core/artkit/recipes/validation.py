@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from artkit.config import LocatedStr, plain_message
+from artkit.config import FIRST_STAGE, LocatedStr, plain_message
 from artkit.errors import UsageError
 from artkit.files import sha256
+from artkit.recipes.merging import first_stage, targets_first_stage
 from artkit.recipes.picture_size import resolve_clip_size, resolve_size
 from artkit.recipes.recipe import (
     BLOCKS,
     DEFAULT_TYPES,
+    FIRST,
     LOG_KEYS,
     NAMED_BLOCKS,
     RECORD,
@@ -51,7 +53,7 @@ class RecipeError(UsageError):
 def validate_recipe(tree: Tree, name: str) -> Recipe:
     """Return the recipe of a TOML tree. Raises RecipeError with all errors."""
     tree, trains = _with_film_targets(tree), "trainer" in tree
-    known = [*RunSettings.model_fields, *BLOCKS, *NAMED_BLOCKS]
+    known = [*RunSettings.model_fields, *BLOCKS, *NAMED_BLOCKS, FIRST]
     errors = [f"{key}: {_unknown_key(key, known)}" for key in tree if key not in known and key != RECORD]
     values = {key: value for key, value in tree.items() if key in RunSettings.model_fields}
     settings = _validate_model(RunSettings, values, "", errors)
@@ -78,7 +80,8 @@ def validate_recipe(tree: Tree, name: str) -> Recipe:
         errors += _wrong_changes(settings, named["objective"], trains)
     if not errors:
         assert isinstance(settings, RunSettings)
-        recipe = Recipe(name, _with_size(settings, named["objective"], errors), blocks, named)
+        first = _validate_first_stage(tree, name, errors)
+        recipe = Recipe(name, _with_size(settings, named["objective"], errors), blocks, named, first)
         errors += _changed_files(tree.get(RECORD, {}), recipe)
         if not errors:
             return recipe
@@ -117,6 +120,29 @@ def _with_film_targets(tree: Tree) -> Tree:
     return {**tree, "objective": filled}
 
 
+def _validate_first_stage(tree: Tree, name: str, errors: list[str]) -> Recipe | None:
+    """Return the recipe of the first stage, if an objective has its picture as the target. Append errors."""
+    places = [
+        f"objective.{key}.target" for key, block in tree.get("objective", {}).items() if targets_first_stage(block)
+    ]
+    if not places or FIRST not in tree:
+        errors += [f'{place}: "{FIRST}" needs a table [{FIRST}], with settings of the first stage' for place in places]
+        return None
+    if not isinstance(tree[FIRST], dict):
+        errors.append(f"{FIRST}: write a table, [{FIRST}]")
+        return None
+    try:
+        first = validate_recipe(first_stage(tree), f"{name}-{FIRST}")
+    except RecipeError as error:
+        errors += [f"{FIRST}.{line}" for line in error.errors]
+        return None
+    if "film" in tree:
+        errors.append(f"{FIRST}: the frames of a film have no first stage")
+    if first.first or first.trains_renderer or first.trains_agent:
+        errors.append(f"{FIRST}: it paints one picture, and has neither [data], [trainer] nor [{FIRST}]")
+    return first
+
+
 def _with_size(settings: RunSettings, objectives: Mapping[str, Block], errors: list[str]) -> RunSettings:
     """Return the settings with width and height of the picture, which may follow from the first target.
 
@@ -126,7 +152,8 @@ def _with_size(settings: RunSettings, objectives: Mapping[str, Block], errors: l
     if isinstance(background := settings.background, Path):
         picture = background / "painting.png" if background.is_dir() else background
         targets["background"] = picture if picture.is_file() else None
-    place, target = next(((place, file) for place, file in targets.items() if isinstance(file, Path)), ("", None))
+    files = ((place, file) for place, file in targets.items() if isinstance(file, Path) and file != FIRST_STAGE)
+    place, target = next(files, ("", None))
     try:
         if settings.film:
             place = "film.clip"

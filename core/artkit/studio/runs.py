@@ -148,14 +148,15 @@ class RunReader:
 
     def _saved_progress(self) -> tuple[int, int]:
         file = self.folder / CHECKPOINT_FILE
-        saved, windows = self._cached("saved", file, lambda: checkpoint.saved_step(file)) or (0, 1)
+        saved_step = self._cached("saved", file, lambda: checkpoint.saved_step(file)) or checkpoint.SavedStep()
+        saved, windows, first_steps = saved_step
         if frames := self._cached("frames", file, lambda: checkpoint.saved_frames(file)):
             return saved, frames
         recipe = self.recipe()
         steps = recipe.get("steps", 0)
         changed = [change.get("steps") for change in recipe.get("changes", []) if isinstance(change, dict)]
         steps = next((value for value in reversed(changed) if value), steps)
-        return saved, (steps if isinstance(steps, int) else 0) * windows
+        return saved, first_steps + (steps if isinstance(steps, int) else 0) * windows
 
     def picture_file(self) -> Path | None:
         """Return the file of the picture that the run has saved last; None if there is none."""
