@@ -66,5 +66,7 @@ def _component_schema(kind: str, name: str, component: type[Any]) -> dict[str, A
     schema["title"], schema["description"] = f"{kind} {name}", summary
     type_property = {"const": name, "title": "type", "description": summary}
     schema["properties"] = {"type": type_property, **schema.get("properties", {})}
-    schema["required"] = ["type", *schema.get("required", [])]
+    required = schema.get("required", [])
+    # The target of an objective may be the clip of a film.
+    schema["required"] = ["type", *(key for key in required if (kind, key) != ("objective", "target"))]
     return schema

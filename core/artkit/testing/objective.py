@@ -8,10 +8,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from artkit.devices import to_device
 from artkit.geometry.window import Window
 from artkit.interfaces.objective import Objective
 from artkit.interfaces.scene import Scene
-from artkit.interfaces.view import View
+from artkit.interfaces.view import PreviousFrame, View
 from artkit.testing.assertions import (
     checkpoint_round_trip,
     expect,
@@ -207,7 +208,10 @@ def _view(
         target = whole[..., window.y : window.y + window.height, window.x : window.x + window.width]
     actions = _actions(scene, len(images)) if actions is None else actions
     labels = scene.data.labels(indices) if scene.data is not None else None
-    return View(images, target, window, progress, actions, actions, labels)
+    x, y = window.x, window.y
+    before = to_device(picture(scene.size, 99), scene.device)[..., y : y + window.height, x : x + window.width]
+    previous = PreviousFrame(before, torch.ones_like(before[:, :1]))  # as in a film
+    return View(images, target, window, progress, actions, actions, labels, previous)
 
 
 def _actions(scene: Scene, count: int) -> Tensor:
