@@ -64,7 +64,7 @@ def prepare(folder: Path, names: Sequence[str] = ("paint", "windows", "outputs",
 
 def prepare_short(folder: Path) -> Case:
     """Do so for one command."""
-    return prepare(folder, ("export",))
+    return prepare(folder, ("paint",))
 
 
 def _attempt(commands: Commands, name: str, place: Path, setup: Callable[[], object] | None) -> None:

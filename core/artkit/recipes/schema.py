@@ -44,7 +44,7 @@ def _first_stage_schema(properties: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of the table `[first]`, whose tables may amend those of the recipe and then have no type."""
 
     def amended(block: dict[str, Any]) -> dict[str, Any]:
-        return {"if": {"required": ["type"]}, "then": block, "else": {"type": "object"}}
+        return {"anyOf": [*block["oneOf"], {"type": "object", "additionalProperties": True}]}
 
     named = {
         kind: {**properties[kind], "additionalProperties": amended(properties[kind]["additionalProperties"])}
