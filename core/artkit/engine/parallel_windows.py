@@ -152,8 +152,8 @@ def _section(tensors: Mapping[str, Tensor], section: str) -> dict[str, Tensor]:
 
 def _encode(tensors: Mapping[str, Tensor]) -> str:
     stored = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    return base64.b85encode(safetensors.torch.save(stored)).decode()
+    return base64.b64encode(safetensors.torch.save(stored)).decode()
 
 
 def _decode(text: str) -> dict[str, Tensor]:
-    return safetensors.torch.load(base64.b85decode(text))
+    return safetensors.torch.load(base64.b64decode(text))
