@@ -11,6 +11,7 @@ where the scene is visible in both.
 from __future__ import annotations
 
 import argparse
+import itertools
 import resource
 import statistics
 import subprocess
@@ -91,7 +92,7 @@ def disc(count: int) -> Clip:
         front.paste(chequered, (x, y))
         clip.frames.append(Image.composite(front, behind, mask))
         masks.append(torch.from_numpy(np.asarray(mask).copy() > 127)[None])
-    for earlier, later in zip(masks, masks[1:], strict=False):
+    for earlier, later in itertools.pairwise(masks):
         clip.backward.append(torch.cat([later * -float(DISC_PX), torch.zeros_like(later, dtype=torch.float32)]))
         clip.visible.append((later | ~earlier).float())
     return clip
