@@ -17,6 +17,7 @@ from artkit.engine.painting_task import PaintingTask
 from artkit.engine.renderer_training import RendererTrainingTask
 from artkit.engine.run import Run
 from artkit.engine.two_stage_task import TwoStageTask
+from artkit.files import existing_parent
 from artkit.interfaces.scene import Scene
 from artkit.recipes.building import new_scene
 from artkit.recipes.reading import read_recipe
@@ -112,7 +113,7 @@ def create_run(recipe: Recipe, out: Path | None = None, resume: bool = False, de
     if recipe.settings.film:
         return Run(folder, recipe, FilmTask(recipe, torch_device, folder), resume)
     # The folder of the run does not exist yet; large arrays are stored on the same disk.
-    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
+    existing = existing_parent(folder)
     if recipe.first:
         return Run(folder, recipe, TwoStageTask(recipe, recipe.first, torch_device, existing), resume)
     return Run(folder, recipe, PaintingTask(recipe, torch_device, existing), resume)

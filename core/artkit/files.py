@@ -171,3 +171,8 @@ def sha256(file: Path) -> str:
     """Return the sha256 of a file as a hexadecimal string."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def existing_parent(folder: Path) -> Path:
+    """Return a folder if it exists, otherwise the nearest folder above it that does: it is on the same disk."""
+    return next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())

@@ -59,19 +59,7 @@ class FolderLock:
 
     def is_held(self) -> bool:
         """Return whether any process holds the lock."""
-        try:
-            descriptor = os.open(self._file, os.O_RDONLY)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:  # a file system without locks
-            pass
-        finally:
-            os.close(descriptor)
-        return False
+        return is_locked(self._file)
 
     def _acquire(self) -> int:
         try:
@@ -118,3 +106,20 @@ class FolderLock:
         return FolderLocked(
             f"{self._file.parent} is used by {user}", hint="wait for it, or choose another folder with --out"
         )
+
+
+def is_locked(file: Path) -> bool:
+    """Return whether a process holds the lock of a file. False if there is no such file."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        pass
+    finally:
+        os.close(descriptor)
+    return False

@@ -76,15 +76,7 @@ class Commands:
         (folder / "images").mkdir()
         for number in range(4):
             Image.linear_gradient("L").resize((32, 32)).rotate(90 * number).save(folder / "images" / f"{number}.png")
-        recipes = {
-            "paint": PAINTING,
-            "long": LONG,
-            "windows": WINDOWS,
-            "outputs": OUTPUTS,
-            "agent": AGENT,
-            "train": TRAINER,
-        }
-        for name, text in recipes.items():
+        for name, text in RECIPES.items():
             (folder / f"{name}.toml").write_text(text)
         self.seconds: dict[str, float] = {}
         self.operations: dict[str, int] = {}

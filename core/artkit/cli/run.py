@@ -102,7 +102,10 @@ def _executed(run: Run, executor: str | None, settings: tuple[str, ...], workers
     from artkit.engine.parallel_windows import ParallelWindows
 
     if not isinstance(run.task, PaintingTask):
-        raise UsageError("an executor paints the windows of a picture, and this recipe trains", hint="leave it out")
+        raise UsageError(
+            "an executor divides the windows of one picture among workers, and this recipe has none",
+            hint="leave it out",
+        )
     # With another number of threads torch adds numbers in another order, and the bytes of a run must not depend on it.
     with build_executor(executor, settings, workers, {"threads": 1}) as built:
         run.task.parallel = ParallelWindows(run.task, built)

@@ -90,37 +90,27 @@ def load(file: Path, hint: str = "run again without --resume") -> dict[str, Any]
 
 
 class SavedStep(NamedTuple):
-    """The number of executed steps, that of the picture's windows, and that of the steps of a first stage."""
+    """The number of executed steps, that of the picture's windows, of the steps of a first stage, and of the frames of
+    a film, 0 if it is none.
+    """
 
     step: int = 0
     windows: int = 1
     first_steps: int = 0
+    frames: int = 0
 
 
 def saved_step(file: Path) -> SavedStep:
     """Return what a checkpoint says of its steps, without reading the tensors; the defaults without a readable one."""
     try:
-        tree, state = _saved_trees(file)
+        with safe_open(file, framework="pt") as opened:
+            tree = dict(json.loads((opened.metadata() or {})["state"])["dict"])
+        state = dict(dict(tree["state"])["dict"])
         windows = dict(state.get("windows", {"dict": []})["dict"])
         window_count = int(windows.get("columns", 1)) * int(windows.get("rows", 1))
-        return SavedStep(int(tree["step"]), window_count, int(state.get("first_steps", 0)))
+        return SavedStep(int(tree["step"]), window_count, int(state.get("first_steps", 0)), int(state.get("frames", 0)))
     except (SafetensorError, KeyError, TypeError, ValueError, OSError, OverflowError, RecursionError):
         return SavedStep()
-
-
-def saved_frames(file: Path) -> int:
-    """Return the number of frames of a film; 0 for another run, and without a readable checkpoint."""
-    try:
-        return int(_saved_trees(file)[1].get("frames", 0))
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError, OverflowError, RecursionError):
-        return 0
-
-
-def _saved_trees(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the first level of a checkpoint and that of its state, packed."""
-    with safe_open(file, framework="pt") as opened:
-        tree = dict(json.loads((opened.metadata() or {})["state"])["dict"])
-    return tree, dict(dict(tree["state"])["dict"])
 
 
 def _pack(value: Any, tensors: dict[str, Tensor]) -> Any:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import tomli_w
 import torch
 from PIL import Image
 from torch import Tensor
@@ -15,6 +14,7 @@ from artkit.engine.film_frames import FramePainter
 from artkit.engine.painting_task import PaintingTask
 from artkit.engine.task import Task
 from artkit.errors import UsageError
+from artkit.files import existing_parent
 from artkit.formatting import format_duration
 from artkit.imaging.clip import SampledClip
 from artkit.imaging.clip_files import open_clip
@@ -24,6 +24,7 @@ from artkit.imaging.pixels import Pixels, tensor_to_pixels
 from artkit.interfaces.constraint import LevelConstraint
 from artkit.output.film_preview import PREVIEW_FILE, FilmPreview
 from artkit.output.finished_picture import FinishedPicture
+from artkit.recipes.provenance import picture_metadata
 from artkit.recipes.recipe import FilmConfig, OutputConfig, Recipe
 from artkit.rendering.rendered_painting import RenderedPainting
 from artkit.strokes.film_log import FILM_FILE, FilmLog, Shot, frame_file, write_frame
@@ -66,7 +67,7 @@ class FilmTask(Task):
 
     def _begin_shot(self, frame: Image.Image) -> PaintingTask:
         """Return the task that paints the first frame of a shot. Raises UsageError if a film cannot use its parts."""
-        existing = next(parent for parent in (self.folder, *self.folder.absolute().parents) if parent.is_dir())
+        existing = existing_parent(self.folder)
         task = PaintingTask(self.recipe, self.device, existing, dict.fromkeys(self._targets, frame))
         if task.windows.count > 1:
             raise UsageError("the frames of a film must fit into memory as a whole", hint="set a smaller size")
@@ -243,15 +244,10 @@ class FilmTask(Task):
             log.save()
         still = log.frame(painted - 1)
         still.save(folder / STROKES_FILE)
-        metadata = {
-            "Software": "artkit",
-            "artkit:recipe": tomli_w.dumps(self.recipe.portable()),
-            "artkit:seed": str(self.recipe.settings.seed),
-        }
         scale = self.painting.output_scale if finished else 1.0
         painting = RenderedPainting(still, self.painting.renderer, scale, folder=folder, film=log)
         picture = self._finished if finished else FinishedPicture(OutputConfig(), self.notes)
-        main, *others = picture.write(painting, metadata, folder)
+        main, *others = picture.write(painting, picture_metadata(self.recipe), folder)
         return [*(file for file in others if file.suffix == ".mp4"), main, folder / STROKES_FILE]
 
 

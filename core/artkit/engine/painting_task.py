@@ -11,7 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import tomli_w
 import torch
 from torch import Tensor
 
@@ -29,7 +28,7 @@ from artkit.imaging.pixels import downscale_pixels
 from artkit.imaging.png import save_png
 from artkit.interfaces.view import View
 from artkit.output.finished_picture import FinishedPicture, possible_scale
-from artkit.recipes.provenance import provenance_record
+from artkit.recipes.provenance import picture_metadata, provenance_record
 from artkit.recipes.recipe import RECORD, OutputConfig, Recipe
 from artkit.rendering.patch_rendering import ActionLookup
 from artkit.rendering.rendered_painting import RenderedPainting
@@ -37,10 +36,12 @@ from artkit.strokes.stroke_log import STROKES_FILE, StrokeLog
 
 PREVIEW_FILE = "preview.png"
 
+SHORT_RUN_SECONDS = 120
+"""Runs of a single window that take less have no forecast."""
+
 _MAX_TARGET_PIXELS = 1 << 22  # px of the target that an agent with `uses_targets` gets
 _THUMBNAIL_INTERVAL_STEPS = 8  # the objectives score the thumbnail every so many steps
 _MIN_TIMED_STEPS = 20  # shorter runs are not timed by a forecast
-_SHORT_RUN_SECONDS = 120  # shorter runs of a single window have no forecast
 _MAX_REPORT_PIXELS = 1 << 25  # a larger picture gets a preview, which the report shows
 _ACTION_CHUNK = 1 << 18  # strokes whose final actions are computed at a time
 
@@ -117,7 +118,7 @@ class PaintingTask(OptimizationTask):
         actions = (self.scene.action_count, len(self.renderer.space))
         self.memory_plan.check_disk(actions, self.output_scale, folder)
         windows, seconds = self.windows, self.measure_run_seconds()
-        if windows.count == 1 and seconds < _SHORT_RUN_SECONDS:
+        if windows.count == 1 and seconds < SHORT_RUN_SECONDS:
             return ""
         gigabytes = self.memory_plan.bytes(windows.width, windows.height) / 2**30
         return (
@@ -328,14 +329,9 @@ class PaintingTask(OptimizationTask):
             return [folder / PREVIEW_FILE]
         log = self.log()
         log.save(folder / STROKES_FILE)
-        metadata = {
-            "Software": "artkit",
-            "artkit:recipe": tomli_w.dumps(self.recipe.portable()),
-            "artkit:seed": str(self.recipe.settings.seed),
-        }
         painting = RenderedPainting(log, self.renderer, self.output_scale if finished else 1.0, folder=folder)
         picture = self.finished_picture if finished else FinishedPicture(OutputConfig(), self.notes)
-        main, *others = picture.write(painting, metadata, folder)
+        main, *others = picture.write(painting, picture_metadata(self.recipe), folder)
         files = [main, folder / STROKES_FILE, *others]
         width, height = painting.size
         if self.windows.count > 1 or width * height > _MAX_REPORT_PIXELS:

@@ -76,8 +76,7 @@ class RunFolder:
     def _check_same_recipe(self, recipe: dict[str, Any], resume: bool) -> int:
         """Return the `steps` of the run in the folder. Raises UsageError unless `recipe` may continue or replace it."""
         saved_recipe = self._read_recipe()
-        saved, windows, first_steps = checkpoint.saved_step(self.checkpoint)
-        frames = checkpoint.saved_frames(self.checkpoint)
+        saved, windows, first_steps, frames = checkpoint.saved_step(self.checkpoint)
         differences = self.differences(recipe, saved_recipe)
         made, resumed = (made_changes(tree, saved - first_steps, windows) for tree in (saved_recipe, recipe))
         if made == resumed:  # the others are still to come

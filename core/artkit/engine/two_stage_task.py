@@ -11,7 +11,7 @@ from torch import Tensor
 
 from artkit.config import FIRST_STAGE
 from artkit.engine.live_view import LivePicture
-from artkit.engine.painting_task import PaintingTask
+from artkit.engine.painting_task import SHORT_RUN_SECONDS, PaintingTask
 from artkit.engine.task import Task
 from artkit.formatting import format_duration
 from artkit.imaging.pixels import pixels_to_tensor
@@ -19,8 +19,6 @@ from artkit.imaging.png import save_png
 from artkit.output.finished_picture import possible_scale
 from artkit.recipes.recipe import FIRST, FIRST_PICTURE_FILE, Recipe
 from artkit.rendering.rendered_painting import RenderedPainting
-
-_SHORT_RUN_SECONDS = 120  # shorter runs have no forecast
 
 
 class TwoStageTask(Task):
@@ -63,7 +61,7 @@ class TwoStageTask(Task):
         assert self._first is not None
         text = self._second.forecast()  # raises if the disk has no room
         seconds = [task.measure_run_seconds() for task in (self._first, self._second)]
-        if sum(seconds) < _SHORT_RUN_SECONDS:
+        if sum(seconds) < SHORT_RUN_SECONDS:
             return ""
         return text or f"{self.steps:,} steps in two stages, about {format_duration(sum(seconds))}"
 

@@ -1,13 +1,24 @@
-"""The provenance record of a run: versions of packages, and checksums of input files."""
+"""The provenance of a run, versions of packages and checksums of input files, and that in its picture."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import metadata
 
+import tomli_w
+
 from artkit.files import sha256
 from artkit.recipes.recipe import Recipe, Tree
 from artkit.registry.plugin_registry import get_registry
+
+
+def picture_metadata(recipe: Recipe) -> dict[str, str]:
+    """Return the texts that the picture of a run holds: its software, recipe and seed."""
+    return {
+        "Software": "artkit",
+        "artkit:recipe": tomli_w.dumps(recipe.portable()),
+        "artkit:seed": str(recipe.settings.seed),
+    }
 
 
 def provenance_record(recipe: Recipe, provenance: Mapping[str, str]) -> Tree:

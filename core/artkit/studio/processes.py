@@ -13,6 +13,7 @@ from pathlib import Path
 from artkit.engine.live_view import LIVE_FOLDER
 from artkit.errors import ArtkitError
 from artkit.files import cannot_write
+from artkit.folder_lock import is_locked
 
 _MAX_OUTPUT = 4000  # characters of the output of a process that are shown
 _SCRIPT = '"$@"; echo $? > "$0"'
@@ -54,17 +55,7 @@ class Process:
 
     def alive(self) -> bool:
         """Return whether the process runs."""
-        try:
-            handle = os.open(self.output_file, os.O_RDONLY)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(handle)
-        return False
+        return is_locked(self.output_file)
 
     def failed(self) -> bool:
         """Return whether the process has ended otherwise than by finishing or by being stopped."""

@@ -149,8 +149,8 @@ class RunReader:
     def _saved_progress(self) -> tuple[int, int]:
         file = self.folder / CHECKPOINT_FILE
         saved_step = self._cached("saved", file, lambda: checkpoint.saved_step(file)) or checkpoint.SavedStep()
-        saved, windows, first_steps = saved_step
-        if frames := self._cached("frames", file, lambda: checkpoint.saved_frames(file)):
+        saved, windows, first_steps, frames = saved_step
+        if frames:
             return saved, frames
         recipe = self.recipe()
         steps = recipe.get("steps", 0)

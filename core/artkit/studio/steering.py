@@ -27,7 +27,7 @@ def steered(
     base: the folder at which relative paths of images start. Only what differs is a change. Changes that have not taken
     effect yet are replaced. Raises UsageError if the run has more steps already.
     """
-    saved, windows, first_steps = checkpoint.saved_step(run / CHECKPOINT_FILE)
+    saved, windows, first_steps, _ = checkpoint.saved_step(run / CHECKPOINT_FILE)
     reached = max(0, math.ceil((saved - first_steps) / windows))
     made = [change for change in recipe.get("changes", []) if change["step"] < reached]
     open_changes = [change for change in recipe.get("changes", []) if change["step"] >= reached]
