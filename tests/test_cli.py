@@ -24,18 +24,7 @@ from artkit.cli.main import cli
 Write = Callable[..., Path]
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
-TOY = """
-steps = 2
-size = [40, 24]
-[canvas]
-tile = 16
-overlap = 8
-strokes = 1
-[renderer]
-type = "toy-blob"
-[objective.look]
-type = "toy-flat"
-"""
+TOY = "steps = 2\n" + (Path(__file__).parent / "core/toy.toml").read_text()
 
 
 @dataclass

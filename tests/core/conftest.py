@@ -25,20 +25,7 @@ from artkit.recipes.reading import read_recipe
 from artkit.strokes.stroke_log import STROKES_FILE, StrokeLog
 
 RECIPES = {
-    "painting": """
-seed = 5
-steps = 6
-size = [40, 24]
-[canvas]
-type = "grid"
-tile = 16
-overlap = 8
-strokes = 1
-[renderer]
-type = "toy-blob"
-[objective.look]
-type = "toy-flat"
-""",
+    "painting": "seed = 5\nsteps = 6\n" + Path(__file__).with_name("toy.toml").read_text(),
     "training": """
 steps = 6
 [trainer]

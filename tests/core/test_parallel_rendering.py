@@ -14,18 +14,7 @@ from artkit.cli.main import cli
 from artkit.registry.plugin_registry import get_registry
 from artkit.rendering import rendered_painting
 
-TOY = """
-steps = 1
-size = [40, 24]
-[canvas]
-tile = 16
-overlap = 8
-strokes = 1
-[renderer]
-type = "toy-blob"
-[objective.look]
-type = "toy-flat"
-"""
+TOY = "steps = 1\n" + Path(__file__).with_name("toy.toml").read_text()
 
 executed: list[str] = []
 

@@ -35,19 +35,7 @@ def print_something():
     return "done"
 """
 
-PAUSED = """
-steps = 20
-size = [40, 24]
-[canvas]
-tile = 16
-overlap = 8
-strokes = 1
-[renderer]
-type = "toy-blob"
-[objective.look]
-type = "toy-flat"
-pause = 0.05
-"""
+PAUSED = "steps = 20\n" + (Path(__file__).parents[1] / "core/toy.toml").read_text() + "pause = 0.05\n"
 
 
 @pytest.fixture
