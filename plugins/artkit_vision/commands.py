@@ -18,7 +18,7 @@ _CLASS_COUNT = 1000
 @click.option("--network", "held_out", multiple=True, metavar="NAME", help="A held-out network. Default: all packaged.")
 @click.option("--target", type=click.Path(path_type=Path), help="Another image to compare with than the run's target.")
 @click.option("--renderer", help="Another renderer than the run's: mypaint, gan, …")
-@click.option("--device", help="auto, cpu, cuda or mps.", default="auto", show_default=True)
+@click.option("--device", help="auto, cpu, cuda, cuda:1 or mps.", default="auto", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(
     run: Path, held_out: tuple[str, ...], target: Path | None, renderer: str | None, device: str, as_json: bool

@@ -13,7 +13,9 @@ from torch import Tensor
 
 import artkit
 from artkit import RenderedPainting, UsageError
+from artkit.config import FIRST_STAGE
 from artkit.imaging.loading import load_target_image
+from artkit.recipes.recipe import FIRST_PICTURE_FILE
 from artkit.torchvision_compat import declare_missing_operators
 from artkit_vision import networks
 from artkit_vision.class_activation import ClassActivation
@@ -38,8 +40,9 @@ def evaluate(
     """Evaluate the painting in a run's folder.
 
     held_out: networks to evaluate with, besides those of the recipe's objectives. target: the image to compare with; by
-    default that of the recipe's first objective that has one. Returns numbers, lists and dictionaries for JSON. Raises
-    UsageError if the target is missing or torchmetrics is not installed.
+    default that of the recipe's first objective that has one. A film, whose target changes, needs one: the painting is
+    its last frame. Returns numbers, lists and dictionaries for JSON. Raises UsageError if the target is missing or
+    torchmetrics is not installed.
     """
     tree = tomllib.loads((run / "recipe.toml").read_text(encoding="utf-8"))
     objectives = tree.get("objective", {})
@@ -53,7 +56,12 @@ def evaluate(
         "seed": painting.log.seed,
         "strokes": stroke_statistics(painting),
     }
-    if found := _find_target(objectives, target):
+    if "film" in tree and target is None:
+        raise UsageError(
+            f"{run} is a film; its last frame would be evaluated",
+            hint="name the last frame of the clip with --target FILE",
+        )
+    if found := _find_target(run, objectives, target):
         file, fit = found
         expected = load_target_image(file, painting.size, fit, torch.tensor(painting.log.background[:3])).pixels
         figures["target"] = str(file)
@@ -64,15 +72,16 @@ def evaluate(
     return figures
 
 
-def _find_target(objectives: dict[str, Any], target: Path | None) -> tuple[Path, Any] | None:
+def _find_target(run: Path, objectives: dict[str, Any], target: Path | None) -> tuple[Path, Any] | None:
     """Return the target and how it is fitted, or None if the run has none."""
-    fits = {str(block["target"]): block.get("fit", "cover") for block in objectives.values() if "target" in block}
+    fits = {Path(block["target"]): block.get("fit", "cover") for block in objectives.values() if "target" in block}
     if target is None and not fits:
         return None
-    file = target or Path(next(iter(fits)))
+    target = target or next(iter(fits))
+    file = run / FIRST_PICTURE_FILE if target == FIRST_STAGE else target
     if not file.is_file():
         raise UsageError(f"the target {file} of the run is not there", hint="name the image with --target FILE")
-    return file, fits.get(str(file), next(iter(fits.values()), "cover"))
+    return file, fits.get(target, next(iter(fits.values()), "cover"))
 
 
 def likeness(picture: Tensor, target: Tensor) -> dict[str, float | None]:

@@ -124,6 +124,30 @@ def test_the_figures_of_a_run(painted: Path) -> None:
 
 
 @needs_torchmetrics
+def test_the_target_of_two_stages_is_the_picture_of_the_first(painted: Path, tmp_path: Path) -> None:
+    shutil.copytree(painted / "run", tmp_path / "run")
+    shutil.copy(painted / "target.png", tmp_path / "run/first.png")
+    recipe = tmp_path / "run/recipe.toml"
+    recipe.write_text(recipe.read_text().replace(str(painted / "target.png"), "first"))
+    first, second = (
+        json.loads(evaluate(folder, "--json", "--network", "efficientnet_lite0").output)
+        for folder in (painted / "run", tmp_path / "run")
+    )
+    assert Path(second["target"]) == tmp_path / "run/first.png"
+    assert second["ms_ssim"] == first["ms_ssim"]
+
+
+def test_a_film_needs_a_target(painted: Path, tmp_path: Path) -> None:
+    shutil.copytree(painted / "run", tmp_path / "run")
+    recipe = tmp_path / "run/recipe.toml"
+    recipe.write_text(f'{recipe.read_text()}\n[film]\nclip = "clip.mp4"\n')
+    result = evaluate(tmp_path / "run")
+    assert result.exit_code == 2
+    assert "is a film" in result.output
+    assert "--target FILE" in result.output
+
+
+@needs_torchmetrics
 def test_a_painting_of_its_target_has_the_ratio_0(painted: Path) -> None:
     result = evaluate(
         painted / "run", "--json", "--network", "efficientnet_lite0", "--target", painted / "run/painting.png"
