@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -52,10 +53,11 @@ class PainterModule(nn.Module):
         """Paint strokes: actions (m, A) in [0, 1] -> (m, 4, S, S) in [0, 1], S = size + 2 margin.
 
         Channels: red, green, blue (sRGB, not multiplied by the coverage) and the coverage. seeds (m,), whole numbers:
-        which sample of the brush's randomness each stroke is; the default is 0 to m - 1. size: side of the tiles to
+        which sample of the brush's randomness each stroke is; the default is 0 to m - 1. A dcgan, which has no noise,
+        paints the same stroke for all. size: side of the tiles to
         which the coordinates of an action refer, px; brushes scale with it. margin: px around the tile that are painted
-        too. The result is on the device of the actions and differentiable with respect to them. Raises UsageError for
-        other shapes, ranges or sizes.
+        too. The result is float32, on the device of the actions and differentiable with respect to them. Raises
+        UsageError for other shapes, ranges or sizes.
 
         Examples:
             >>> import artkit, torch
@@ -76,14 +78,11 @@ class PainterModule(nn.Module):
 
     def _patches(self, actions: Tensor, seeds: Tensor | Sequence[int] | None, size: int, margin: int) -> StrokePatches:
         _check_actions(actions, self.space)
-        if not 1 <= size <= _MAX_SIZE_PX or not 0 <= margin <= _MAX_SIZE_PX:
-            raise UsageError(
-                f"size {size} px with margin {margin} px is out of range",
-                hint=f"size: 1 to {_MAX_SIZE_PX}, margin: 0 to {_MAX_SIZE_PX}",
-            )
+        _check_size("size", size, 1)
+        _check_size("margin", margin, 0)
         indices = _stroke_indices(seeds, len(actions), actions.device)
         origin = torch.zeros(len(actions), 2, device=actions.device)
-        patches: StrokePatches = self.renderer(actions, Place(origin, size, margin, indices, (size, size), 0))
+        patches: StrokePatches = self.renderer(actions.float(), Place(origin, size, margin, indices, (size, size), 0))
         return patches
 
 
@@ -103,6 +102,11 @@ def _check_actions(actions: Tensor, space: ActionSpace) -> None:
             f"actions must lie in [0, 1], not between {low:.4g} and {high:.4g}",
             hint="apply a sigmoid to unbounded parameters",
         )
+
+
+def _check_size(name: str, size: int, smallest: int) -> None:
+    if not isinstance(size, Integral) or not smallest <= size <= _MAX_SIZE_PX:
+        raise UsageError(f"{name} must be a whole number of px from {smallest} to {_MAX_SIZE_PX}, not {size!r}")
 
 
 def _stroke_indices(seeds: Tensor | Sequence[int] | None, count: int, device: torch.device) -> Tensor:

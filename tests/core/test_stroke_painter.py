@@ -49,6 +49,16 @@ def test_a_margin_shows_the_paint_around_the_tile() -> None:
         assert torch.equal(inner, painter(ACTION, size=32))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_actions_may_have_another_precision(dtype: torch.dtype) -> None:
+    actions = ACTION.to(dtype).requires_grad_()
+    strokes = artkit.painter("vae")(actions, size=16)
+    torch.testing.assert_close(strokes, artkit.painter("vae")(ACTION, size=16), rtol=0, atol=0.01)
+    strokes.sum().backward()
+    assert actions.grad is not None
+    assert actions.grad.dtype == dtype
+
+
 def test_renderers_of_plugins_are_modules_too(toy: Any) -> None:
     painter = artkit.painter("toy-blob", reach=0.5)
     actions = torch.rand(3, len(painter.space), requires_grad=True)
@@ -66,8 +76,9 @@ def test_renderers_of_plugins_are_modules_too(toy: Any) -> None:
         ({"actions": torch.full((2, 12), torch.nan)}, r"must lie in \[0, 1\]"),
         ({"actions": torch.rand(2, 12), "seeds": [1]}, "2 whole numbers"),
         ({"actions": torch.rand(2, 12), "seeds": torch.rand(2)}, "whole numbers"),
-        ({"actions": torch.rand(2, 12), "size": 0}, "size 0 px"),
-        ({"actions": torch.rand(2, 12), "margin": -1}, "margin -1 px"),
+        ({"actions": torch.rand(2, 12), "size": 0}, "size must be a whole number of px from 1 to 4096, not 0"),
+        ({"actions": torch.rand(2, 12), "size": (32, 16)}, r"size must be a whole number .* not \(32, 16\)"),
+        ({"actions": torch.rand(2, 12), "margin": -1}, "margin must be a whole number of px from 0"),
     ],
 )
 def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str) -> None:
