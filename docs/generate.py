@@ -124,38 +124,47 @@ def command_help() -> str:
 
 def reproduced_claims() -> str:
     """Return a table of the claims of the paper, and a section for each."""
-    file = DOCS / "reproduction.json"
-    outcomes = {o["claim"]: o for o in json.loads(file.read_text(encoding="utf-8"))} if file.exists() else {}
+    stored = json.loads((DOCS / "reproduction.json").read_text(encoding="utf-8"))
+    outcomes = {(outcome["claim"], outcome["quick"]): outcome for outcome in stored}
     lines = ["| claim | paper | quick | in full |", "|---|---|---|---|"]
     sections: list[str] = []
     for claim in all_claims().values():
-        outcome = outcomes.get(claim.name, {})
-        status = f"{outcome['status']}, {format_duration(outcome['seconds'])}" if outcome.get("values") else ""
-        full = "not attempted" if claim.not_reproduced else f"about {format_duration(claim.minutes * 60)}"
-        lines.append(
-            f"| [{claim.name}](#{claim.name}) | {claim.paper} | {status or outcome.get('status', '–')} | {full} |"
-        )
-        sections += ["", *_claim_section(claim, outcome)]
+        quick, full = (outcomes.get((claim.name, is_quick)) for is_quick in (True, False))
+        not_run = "not attempted" if claim.not_reproduced else f"not run; about {format_duration(claim.minutes * 60)}"
+        states = (_claim_status(quick) or "not attempted", _claim_status(full) or not_run)
+        lines.append(f"| [{claim.name}](#{claim.name}) | {claim.paper} | {' | '.join(states)} |")
+        sections += ["", *_claim_section(claim, quick, full)]
     return "\n".join([*lines, *sections])
 
 
-def _claim_section(claim: Claim, outcome: Mapping[str, Any]) -> list[str]:
+_Outcome = Mapping[str, Any]
+
+
+def _claim_status(outcome: _Outcome | None) -> str:
+    """Return the status of an outcome and, if there are figures, its time."""
+    if not outcome or not outcome["values"]:
+        return str(outcome["status"]) if outcome else ""
+    return f"{outcome['status']}, {format_duration(outcome['seconds'])}"
+
+
+def _claim_section(claim: Claim, quick: _Outcome | None, full: _Outcome | None) -> list[str]:
     lines = [f"### {claim.name}", "", f"{claim.paper}: {claim.statement}", ""]
     if claim.not_reproduced:
         return [*lines, f"Not reproduced: {claim.not_reproduced}"]
-    lines += ["```bash", *(f"artkit {command}" for command in claim.commands), "```"]
-    if claim.figures:
-        lines += ["", "| figure | expected | expected of `--quick` | measured with `--quick` |", "|---|---|---|---|"]
-        values = [f"{value:.3g}" for value in outcome.get("values", ())] or ["–"] * len(claim.figures)
-        for figure, value in zip(claim.figures, values, strict=True):
-            lines.append(f"| {figure.name} | {figure.expected(False)} | {figure.expected(True)} | {value} |")
-    if outcome and not outcome["values"]:
-        lines += ["", f"With `--quick`: {outcome['status']}."]
+    lines += ["```bash", *(f"artkit {command}" for command in claim.commands), "```", ""]
+    lines += ["| figure | expected | measured | expected of `--quick` | measured with `--quick` |"]
+    lines += ["|---|---|---|---|---|"]
+    for index, figure in enumerate(claim.figures):
+        cells = [figure.name]
+        for is_quick, outcome in ((False, full), (True, quick)):
+            values = outcome["values"] if outcome else []
+            cells += [figure.expected(is_quick), f"{values[index]:.3g}" if values else "–"]
+        lines.append(f"| {' | '.join(cells)} |")
     if claim.measured:
-        lines += ["", f"In full: {claim.measured}."]
+        lines += ["", f"From other pages: {claim.measured}."]
     lines += [line for text in (claim.departs, claim.note) if text for line in ("", text)]
     if (DOCS / "images" / "reproduction" / f"{claim.name}.jpg").exists():
-        lines += ["", f"![{claim.name}, --quick](images/reproduction/{claim.name}.jpg)"]
+        lines += ["", f"![{claim.name}{'' if full else ', --quick'}](images/reproduction/{claim.name}.jpg)"]
     return lines
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from artkit.cli.main import cli
-from artkit.reproduction import page
+from artkit.reproduction import page, running
 from artkit.reproduction.claims import Claim, Figure, all_claims
 from artkit.reproduction.running import check, figure_value
 
@@ -133,6 +133,26 @@ def test_what_goes_wrong_is_part_of_the_outcome(tmp_path: Path, monkeypatch: pyt
     assert (failed.status, failed.message.splitlines()[0]) == ("failed", "there is no recipe no-such")
 
 
+def test_the_time_before_an_interruption_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim = Claim(name="c", paper="§0", statement="It works.", commands=("doctor",), quick=("plugins",))
+
+    def interrupt(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "_run", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        check(claim, tmp_path, quick=True)
+    file = tmp_path / "outcome.json"
+    stored = json.loads(file.read_text())
+    assert stored["status"] == "interrupted"
+    file.write_text(json.dumps({**stored, "seconds": 50.0}))
+    monkeypatch.setattr(running, "_run", lambda *_: "")
+    assert check(claim, tmp_path, quick=False).seconds < 50, "other commands"
+    file.write_text(json.dumps({**stored, "seconds": 50.0}))
+    finished = check(claim, tmp_path, quick=True)
+    assert (finished.status, finished.seconds >= 50) == ("reproduced", True)
+
+
 def test_results_are_taken_over_into_the_documentation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Callable[[str], Any]
 ) -> None:
@@ -141,15 +161,31 @@ def test_results_are_taken_over_into_the_documentation(
     monkeypatch.setattr(module, "IMAGES", tmp_path / "images")
     (tmp_path / "out/panda/panda").mkdir(parents=True)
     Image.new("RGBA", (640, 480), "red").save(tmp_path / "out/panda/panda/painting.png")
-    common = {"seconds": 2.0, "values": [3.0], "version": "0", "message": f"in {tmp_path}"}
-    panda = {**common, "claim": "panda", "status": "reproduced", "commands": list(all_claims()["panda"].quick)}
-    outdated = {**common, "claim": "bee", "status": "failed", "commands": ["doctor"]}
-    (tmp_path / "out/results.json").write_text(json.dumps([panda, outdated]))
-    module.main(tmp_path / "out")
-    (kept,) = json.loads((tmp_path / "reproduction.json").read_text())
-    assert kept == {"claim": "panda", "status": "reproduced", "seconds": 2.0, "values": [3.0], "version": "0"}
+    panda, quick_commands = all_claims()["panda"], list(all_claims()["panda"].quick)
+
+    def take_over(colour: str, **values: Any) -> list[dict[str, Any]]:
+        outcome = {"claim": "panda", "quick": True, "status": "reproduced", "seconds": 2.0, "values": [3.0]}
+        outcome |= {"version": "0", "message": f"in {tmp_path}", "commands": quick_commands, **values}
+        Image.new("RGBA", (640, 480), colour).save(tmp_path / "out/panda/panda/painting.png")
+        (tmp_path / "out/results.json").write_text(json.dumps([outcome]))
+        module.main(tmp_path / "out")
+        return json.loads((tmp_path / "reproduction.json").read_text())  # type: ignore[no-any-return]
+
+    def picture() -> Any:
+        return Image.open(tmp_path / "images/panda.jpg").resize((1, 1)).getpixel((0, 0))
+
+    assert take_over("red", commands=["doctor"]) == [], "the commands of an earlier version"
+    (quick,) = take_over("red")
+    assert quick == {
+        "claim": "panda", "quick": True, "status": "reproduced", "seconds": 2.0, "values": [3.0], "version": "0",
+    }  # fmt: skip
     assert Image.open(tmp_path / "images/panda.jpg").size == (320, 240)
-    assert not (tmp_path / "images/bee.jpg").exists()
+    assert picture()[0] > 200
+    full, same = take_over("blue", quick=False, commands=list(panda.commands))
+    assert (full["quick"], same) == (False, quick)
+    assert picture()[2] > 200
+    assert take_over("red", values=[4.0])[1]["values"] == [4.0]
+    assert picture()[2] > 200, "the picture of the run in full stays"
 
 
 def test_quick_and_full_results_have_folders_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

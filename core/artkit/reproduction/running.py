@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,14 +18,15 @@ from artkit.version import __version__
 
 OUTCOME_FILE = "outcome.json"
 
-Status = Literal["reproduced", "differs", "data missing", "failed", "not attempted"]
+Status = Literal["reproduced", "differs", "data missing", "failed", "interrupted", "not attempted"]
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What came of a claim.
 
-    values: of its figures, in their order. message: why it failed, or why it is not attempted. commands: what was run.
+    seconds: of all its commands, also before they were interrupted. values: of its figures, in their order. message:
+    why it failed, or why it is not attempted. commands: what was run.
     """
 
     claim: str
@@ -45,15 +46,21 @@ def check(claim: Claim, folder: Path, quick: bool) -> Outcome:
     continues. Errors of a command are part of the outcome.
     """
     commands = list(claim.quick if quick else claim.commands)
-    earlier = stored_outcome(folder)
-    if earlier and earlier.values and (earlier.version, earlier.commands) == (__version__, commands):
-        return earlier
-    folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    status, values, message = _check(claim, commands, folder, quick)
-    seconds = round(time.monotonic() - started, 1)
-    outcome = Outcome(claim.name, status, seconds, values, message, quick, commands=commands)
-    write_text(folder / OUTCOME_FILE, json.dumps(asdict(outcome), indent=1) + "\n")
+    earlier = stored_outcome(folder)
+    if earlier and (earlier.version, earlier.commands) == (__version__, commands):
+        if earlier.values:
+            return earlier
+        if earlier.status == "interrupted":
+            started -= earlier.seconds
+    folder.mkdir(parents=True, exist_ok=True)
+    outcome = Outcome(claim.name, "interrupted", quick=quick, commands=commands)
+    try:
+        status, values, message = _check(claim, commands, folder, quick)
+        outcome = replace(outcome, status=status, values=values, message=message)
+    finally:
+        outcome = replace(outcome, seconds=round(time.monotonic() - started, 1))
+        write_text(folder / OUTCOME_FILE, json.dumps(asdict(outcome), indent=1) + "\n")
     return outcome
 
 
