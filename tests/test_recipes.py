@@ -86,18 +86,33 @@ def test_leaves_a_large_picture(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in SHIPPED if paints(name)])
-def test_paints(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paints(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     from PIL import Image
 
     monkeypatch.chdir(tmp_path)
-    one_frame = ["film.seconds=0.05"] if name == "film" else []
-    settings = [word for setting in [*TINY, *one_frame] for word in ("--set", setting)]
+    own = ["film.seconds=0.05"] if name == "film" else []
+    if name == "words":
+        request.getfixturevalue("tiny")
+        own = ["objective.words.model=tiny", "objective.words.pretrained=toy"]
+    settings = [word for setting in [*TINY, *own] for word in ("--set", setting)]
     result = CliRunner().invoke(cli, ["run", name, *settings, "--out", "run"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     picture = Image.open("run/painting.png")
     assert picture.size == (64, 48)
     assert len(picture.getcolors(64 * 48) or ()) > 16
     line = Path("run/log.jsonl").read_text().splitlines()[-1]
-    recipe = read_recipe([SHIPPED[name]], [*TINY, *one_frame])
+    recipe = read_recipe([SHIPPED[name]], [*TINY, *own])
     assert {"step", "loss", "seconds", *recipe.named["objective"]} <= set(json.loads(line))
     assert read_recipe([Path("run/recipe.toml")]).resolved() == recipe.resolved()
+
+
+def test_words_without_their_model_name_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("open_clip")
+    from huggingface_hub import constants
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    result = CliRunner().invoke(cli, ["run", "words", "--out", "run"])
+    assert result.exit_code == 1
+    assert "artkit download open_clip/ViT-B-32/laion2b_s34b_b79k" in result.output
+    assert not Path("run").exists()

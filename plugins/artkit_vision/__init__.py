@@ -25,10 +25,11 @@ def artkit_objectives() -> Sequence[type]:
 
 @hookimpl
 def artkit_commands(cli: click.Group) -> None:
-    """Add the commands `classes` and `evaluate`."""
-    from artkit_vision.commands import classes, evaluate
+    """Add the commands `classes`, `download` and `evaluate`."""
+    from artkit_vision.commands import classes, download, evaluate
 
     cli.add_command(classes)
+    cli.add_command(download)
     cli.add_command(evaluate)
 
 
@@ -42,7 +43,7 @@ def artkit_doctor() -> Sequence[tuple[str, str, str]]:
         page = f"https://huggingface.co/{TEXT_REPOSITORY}"
         found = downloaded_text_weights()
         hint = (
-            "for the objective text, which downloads them on first use. By hand: download open_clip_model.safetensors "
+            "for the objective text: artkit download text. By hand: download open_clip_model.safetensors "
             f'from {page}, put it anywhere, and set pretrained = "ITS PATH" in the objective'
         )
     text = (f"text weights {DEFAULT_MODEL}", found, hint)

@@ -13,6 +13,7 @@ from artkit.imaging.pixels import downscale_pixels
 from artkit_vision import networks
 from artkit_vision.augmentation import resize_central_square
 from artkit_vision.classifiers import ClassifierSettings, SharedClassifier
+from artkit_vision.weights_file import NetworkNames
 
 _MIN_EVALUATION_SIDE = 1024  # px; a painting whose shorter side is at least twice as long is downscaled first
 
@@ -58,7 +59,7 @@ class ClassActivation(Objective):
         class_weights: _ClassWeights = Field(alias="class")
         """An ImageNet class by name or index, such as `"starfish"` or `327`; or a table of several with their weights,
         `{"starfish" = 1.0, "sea urchin" = 0.5}`. A negative weight lowers the score of a class."""
-        held_out: tuple[str, ...] = ()
+        held_out: NetworkNames = ()
         """Classifiers that only evaluate the finished picture."""
         score: Literal["logit", "probability", "log-probability"] = "log-probability"
         """What is maximised: the logit of the class, its softmax probability, or the logarithm of that."""
@@ -78,6 +79,7 @@ class ClassActivation(Objective):
         self._classifiers = [SharedClassifier(name, config, scene) for name in config.networks]
         self._networks = [classifier.network for classifier in self._classifiers]
         self._held_out = [networks.load(name, scene.device) for name in config.held_out]
+        self.provenance = networks.checksums([*self._networks, *self._held_out])
         # The first network resolves names and indices; the others may be trained on different classes.
         classes = self._networks[0].classes
         weights = {classes.keys[classes.find(name)]: weight for name, weight in config.class_weights.items()}

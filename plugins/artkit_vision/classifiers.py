@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, NamedTuple
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from torch import Tensor
 from artkit import Scene, View
 from artkit_vision import networks
 from artkit_vision.augmentation import AugmentationSettings, augment
+from artkit_vision.weights_file import NetworkNames
 
 _RECORDED = "classifiers whose moments are recorded"
 
@@ -17,12 +19,14 @@ _RECORDED = "classifiers whose moments are recorded"
 class ClassifierSettings(AugmentationSettings):
     """Settings of objectives that use an ensemble of classifiers."""
 
-    networks: Annotated[tuple[str, ...], Field(min_length=1)] = (
+    networks: Annotated[NetworkNames, Field(min_length=1)] = (
         "efficientnet_lite0",
         "efficientnet_lite1",
         "efficientnet_lite2",
     )
-    """The classifiers: those that come in a package, or any of timm's or torchvision's (torchvision/NAME)."""
+    """The classifiers: those that come in a package; any of timm's or torchvision's (`torchvision/NAME`), once
+    `artkit download NAME` has got its weights, or with those of a file, `NAME=FILE.safetensors`; or `"robust"`, an
+    adversarially trained one."""
     side: Annotated[int, Field(ge=32, le=4096)] | None = None
     """Side of the views, px; by default that of the images that a network was trained on. A convolutional network takes
     others too, and smaller views take less time."""
@@ -47,6 +51,7 @@ class SharedClassifier:
         self._side = settings.side or self.network.side
         self._key = (name, self._side, *settings.augmentation_key())
         self._recorded: set[object] = scene.cached(_RECORDED, set)
+        self._has_gradient = False
         if record_moments:
             self._recorded.add(self._key)
 
@@ -67,8 +72,20 @@ class SharedClassifier:
     def _classify(self, view: View, record: bool) -> _Outputs:
         views = augment(view, self._settings, self._side, self._generator)
         shape, images = views.shape[:2], views.flatten(0, 1)
+        if images.requires_grad and not self._has_gradient:
+            images.register_hook(self._check_gradient)  # type: ignore[no-untyped-call]
         if not record:
             return _Outputs(self.network(images).view(*shape, -1), None)
         logits, moments = self.network.moments(images)
         split = [networks.Moments(*(value.view(*shape, -1) for value in layer)) for layer in moments]
         return _Outputs(logits.view(*shape, -1), split)
+
+    def _check_gradient(self, gradient: Tensor) -> None:
+        """Tell the user, once, if the gradient of the first step does not reach the picture."""
+        self._has_gradient = True
+        if not gradient.any():
+            print(
+                f"note: the gradient of {self.network.name} vanishes, so it changes nothing in the picture. "
+                'Try score = "logit", which keeps a gradient where a probability is 0 or 1, or leave the network out',
+                file=sys.stderr,
+            )

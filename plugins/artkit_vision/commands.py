@@ -1,4 +1,4 @@
-"""The commands ``artkit evaluate`` and ``artkit classes``."""
+"""The commands ``artkit evaluate``, ``artkit classes`` and ``artkit download``."""
 
 from __future__ import annotations
 
@@ -80,3 +80,26 @@ def classes(search: tuple[str, ...]) -> None:
         raise UsageError(f'no class is called "{query}"', hint=found.suggest(query))
     for index in indices:
         click.echo(f"{index:>4}  {', '.join(found.names[index])}: {found.definitions[index]}")
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--yes", is_flag=True, help="Download without asking.")
+def download(names: tuple[str, ...], yes: bool) -> None:
+    """Download the weights of networks, once, for recipes that name them.
+
+    NAME is a network of timm (resnet50.a1_in1k) or torchvision (torchvision/vgg16); `robust`, an adversarially trained
+    one; `text`, the default model of the objective text, or another of open_clip (open_clip/MODEL/WEIGHTS). What is
+    downloaded, how much and from where is shown first.
+    """
+    from artkit_vision import networks, text
+    from artkit_vision.packaged import DEFAULT_MODEL, DEFAULT_WEIGHTS
+
+    def ask(question: str) -> bool:
+        click.echo(question)
+        return yes or click.confirm("Continue?", default=False)
+
+    for name in names:
+        full_name = f"{text.PREFIX}{DEFAULT_MODEL}/{DEFAULT_WEIGHTS}" if name == "text" else name
+        fetch = text.download if full_name.startswith(text.PREFIX) else networks.download
+        click.echo(f"{name}: downloaded" if fetch(full_name, ask) else f"{name}: nothing to download, or not wanted")

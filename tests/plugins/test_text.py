@@ -76,13 +76,17 @@ def test_an_unknown_model_lists_similar_ones(model: str, weights: str, message: 
         text.load(model, weights, torch.device("cpu"))
 
 
-def test_the_error_of_a_download_has_one_line(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*_: object, **__: object) -> None:
-        raise OSError("no connection\nand more lines")
+def test_weights_that_are_not_there_name_the_command_and_the_way_by_hand(
+    tiny: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_in_the_cache(*_: object, **__: object) -> None:
+        raise FileNotFoundError("many\nlines")
 
-    monkeypatch.setattr(tiny, "create_model", offline)
-    with pytest.raises(ArtkitError, match=r"weights openai of ViT-B-32 could not be downloaded \(no connection\)"):
+    monkeypatch.setattr(tiny, "create_model", not_in_the_cache)
+    with pytest.raises(ArtkitError, match=r"of open_clip/ViT-B-32/openai are not on this machine") as raised:
         text.load("ViT-B-32", "openai", torch.device("cpu"))
+    assert "artkit download open_clip/ViT-B-32/openai" in raised.value.hint
+    assert "pretrained =" in raised.value.hint
 
 
 def test_without_open_clip_the_error_names_the_extra(
