@@ -48,31 +48,32 @@ class StrokeInitializer:
         random = torch.rand(n, count, 4, generator=self._generator)
         first_length, last_length = self._length
         length = (first_length + (last_length - first_length) * depth) * (0.7 + 0.6 * random[..., 0])
-        points = self._points(phase, layer, random[..., 1], length)
+        origins = phase.origins()
+        points = self._points(phase, origins, layer, random[..., 1], length)
         actions[..., self._space.index(*_POINTS)] = points
-        self._set_colour(actions, phase, points)
+        self._set_colour(actions, origins, phase.side, points)
         if self._space.has("size"):
             actions[..., self._space.index("size")[0]] = 0.75 - 0.35 * depth + 0.15 * (random[..., 2] - 0.5)
         if self._space.has("start_pressure", "end_pressure"):
             pressures = self._space.index("start_pressure", "end_pressure")
             actions[..., pressures] = 0.55 + 0.2 * (actions[..., pressures] - 0.5)
 
-    def _points(self, phase: Phase, layer: int, random: Tensor, length: Tensor) -> Tensor:
+    def _points(self, phase: Phase, origins: Tensor, layer: int, random: Tensor, length: Tensor) -> Tensor:
         """Return the start, middle and end points (n, N, 6) of the strokes of a layer in tiles.
 
-        random (n, N): uniform in [0, 1]. length (n, N): of the strokes, in tiles.
+        origins (N, 2): of the tiles in px. random (n, N): uniform in [0, 1]. length (n, N): of the strokes, in tiles.
         """
         n = len(random)
         middle, step = self._middle(phase, layer, n), length / 2 / _CURVE_STEPS
         if self._guide is None:
             half = _unit(math.pi * random) * length[..., None] / 2
             return torch.cat([middle - half, middle, middle + half], dim=-1)
-        direction = _unit(self._guide.sample(_pixels(phase, middle))[1] + (random - 0.5) * 0.5)
+        direction = _unit(self._guide.angles(origins + middle * phase.side) + (random - 0.5) * 0.5)
         ends = []
         for forwards in (-direction, direction):
             point = middle
             for _ in range(_CURVE_STEPS):
-                edge = _unit(self._guide.sample(_pixels(phase, point))[1])
+                edge = _unit(self._guide.angles(origins + point * phase.side))
                 edge = torch.where((edge * forwards).sum(-1, keepdim=True) < 0, -edge, edge)
                 forwards = F.normalize(forwards.lerp(edge, _CURVATURE), dim=-1)
                 point = point + step[..., None] * forwards
@@ -89,8 +90,11 @@ class StrokeInitializer:
         step = torch.tensor([1 / plastic_number, 1 / plastic_number**2], dtype=torch.float64)
         return (shift + (layer * step).float()) % 1.0
 
-    def _set_colour(self, actions: Tensor, phase: Phase, points: Tensor) -> None:
-        """Set the colours of the actions (n, N, A) of strokes with the given points (n, N, 6)."""
+    def _set_colour(self, actions: Tensor, origins: Tensor, side: int, points: Tensor) -> None:
+        """Set the colours of the actions (n, N, A) of strokes with the given points (n, N, 6), in tiles.
+
+        origins (N, 2): of the tiles in px. side: of the tiles.
+        """
         if not self._space.has("red", "green", "blue"):
             return
         channels = self._space.index("red", "green", "blue")
@@ -101,18 +105,13 @@ class StrokeInitializer:
         start, middle, end = points[..., :2], points[..., 2:4], points[..., 4:]
         places = torch.linspace(-_COLOUR_SPAN, _COLOUR_SPAN, _COLOUR_SAMPLES).tolist()
         samples = [middle.lerp(end if place > 0 else start, abs(place)) for place in places]
-        colours = [self._guide.sample(_pixels(phase, sample))[0] for sample in samples]
+        colours = [self._guide.colours(origins + sample * side) for sample in samples]
         actions[..., channels] = torch.stack(colours).mean(0)
 
 
 def _tiling(phase: Phase) -> tuple[int, ...]:
     """Return a key that is equal for phases with the same lattice of tiles."""
     return phase.x, phase.y, phase.pitch, phase.rows, phase.columns, phase.side
-
-
-def _pixels(phase: Phase, points: Tensor) -> Tensor:
-    """Return points (n, N, 2) of the strokes of a phase, in tiles, in px of the picture."""
-    return phase.origins() + points * phase.side
 
 
 def _unit(angle: Tensor) -> Tensor:

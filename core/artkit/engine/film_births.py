@@ -70,7 +70,8 @@ def start_strokes(places: Tensor, target: Tensor, side: int, space: ActionSpace)
 
     places (m, 2): their middles, px. side: of their tiles, px.
     """
-    colour, angle = TargetGuide(target[None], 1.0).sample(places[None])
+    guide = TargetGuide(target[None], 1.0)
+    colour, angle = guide.colours(places[None]), guide.angles(places[None])
     middle = places[:, None]
     half = torch.stack([angle[0].cos(), angle[0].sin()], dim=-1)[:, None] * (_LENGTH_TILES * side / 2)
     points = torch.cat([middle - half, middle, middle + half], dim=1)  # (m, 3, 2)

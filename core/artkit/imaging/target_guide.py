@@ -20,14 +20,27 @@ class TargetGuide:
         dx = F.pad(grey.diff(dim=-1), (0, 1, 0, 0))
         dy = F.pad(grey.diff(dim=-2), (0, 0, 0, 1))
         # The main axis of the smoothed structure tensor is perpendicular to the edges.
-        self._structure_tensor = [F.avg_pool2d(product, 9, 1, 4)[0, 0] for product in (dx * dx, dy * dy, dx * dy)]
-        self._blurred = blurred[0]
+        products = torch.cat([dx * dx, dy * dy, dx * dy], dim=1)
+        self._structure_tensor = _channels_last(F.avg_pool2d(products, 9, 1, 4))
+        self._blurred = _channels_last(blurred)
 
-    def sample(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the colours (n, N, 3) and the angles along the edges (n, N) at points (n, N, 2), px of the picture."""
-        height, width = self._blurred.shape[-2:]
-        x = (points[..., 0] * self._scale).round().long().clamp(0, width - 1)
-        y = (points[..., 1] * self._scale).round().long().clamp(0, height - 1)
-        xx, yy, xy = (component[y, x] for component in self._structure_tensor)
+    def colours(self, points: Tensor) -> Tensor:
+        """Return the colours (n, N, 3) at points (n, N, 2), px of the picture."""
+        return self._blurred[self._pixels(points)]
+
+    def angles(self, points: Tensor) -> Tensor:
+        """Return the angles along the edges (n, N) at points (n, N, 2), px of the picture."""
+        xx, yy, xy = self._structure_tensor[self._pixels(points)].unbind(-1)
         normal_angle = 0.5 * torch.atan2(2 * xy, xx - yy)
-        return self._blurred[:, y, x].permute(1, 2, 0), normal_angle + math.pi / 2
+        return normal_angle + math.pi / 2
+
+    def _pixels(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the rows and columns of the pixels at points (n, N, 2)."""
+        height, width = self._blurred.shape[:2]
+        x, y = (points * self._scale).round().long().unbind(-1)
+        return y.clamp(0, height - 1), x.clamp(0, width - 1)
+
+
+def _channels_last(image: Tensor) -> Tensor:
+    """Return an image (1, channels, h, w) as (h, w, channels), whose channels lie side by side in memory."""
+    return image[0].permute(1, 2, 0).contiguous()
