@@ -34,7 +34,7 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 
 ROOMS = (
-    ("version", "errors", "config", "files", "folder_lock", "formatting", "memmap", "memory", "sample_jobs"),
+    ("version", "errors", "config", "extras", "files", "folder_lock", "formatting", "memmap", "memory", "sample_jobs"),
     ("devices", "torchvision_compat", "weights"),
     ("geometry",),
     ("imaging",),

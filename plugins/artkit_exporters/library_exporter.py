@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any, ClassVar
 
-from artkit import Config, Exporter, UsageError
+from artkit import Config, Exporter
+from artkit.extras import import_extra
 
 
 class LibraryExporter(Exporter):
@@ -19,10 +19,4 @@ class LibraryExporter(Exporter):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        try:
-            self.library: Any = importlib.import_module(self.library_name)
-        except (ImportError, OSError) as error:
-            raise UsageError(
-                f"{self.suffixes[0]} files need {self.library_name}, which cannot be imported ({error})",
-                hint="pip install 'neural-artkit[export]'",
-            ) from None
+        self.library: Any = import_extra(self.library_name, "export", f"{self.suffixes[0]} files")

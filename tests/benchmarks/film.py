@@ -1,11 +1,17 @@
 """Films beside the same frames painted one by one: flicker, content loss, time, lives of strokes, and memory.
 
-    python tests/benchmarks/film.py --frames 24 --alone 6
-    python tests/benchmarks/film.py --memory
+    python tests/benchmarks/film.py
+    python tests/benchmarks/film.py --clips real --file clip.mp4
+    python tests/benchmarks/film.py --memory 50 1000
 
-The clips are made from the photo of the recipes, so that the true motion is known: a pan, a zoom, and a disc that moves
-in front of the photo. `warped` is the mean difference between a frame and the previous one moved along the true motion,
-where the scene is visible in both.
+The clips are made from the photo of the recipes, so that the true motion is known: a pan, a zoom, a disc that moves in
+front of the photo, and a pan with a cut in its middle. The motion of a `--file` is its optical flow. Frames that are
+painted one by one are the first and the last ones.
+
+warped: the mean difference between a frame and the previous one moved along the motion, where the scene is visible in
+both, divided by that of frames painted one by one. content: the content loss, and time: the median time of a frame,
+both divided by those of the same frames painted one by one. life: frames that the median stroke lives. shots: the
+frames with which shots begin.
 """
 
 from __future__ import annotations
@@ -18,18 +24,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 from torch import Tensor
 
 import artkit
-from artkit.imaging.optical_flow import pixel_centres, warp
-from artkit.imaging.pixels import pixels_to_tensor
+from artkit.imaging.clip import SampledClip
+from artkit.imaging.clip_files import open_clip
+from artkit.imaging.optical_flow import FrameMotion, pixel_centres, warp
+from artkit.imaging.pixels import pixels_to_tensor, tensor_to_pixels
 from artkit.output.export import open_painting
 from artkit.recipes.shipped import find_recipe, recipe_folder
 from artkit.strokes.film_log import FilmLog, frame_file, read_frame
@@ -98,62 +106,97 @@ def disc(count: int) -> Clip:
     return clip
 
 
-def warped_difference(pictures: Sequence[Tensor], clip: Clip) -> float:
-    """Return the mean difference of pictures (1, 3, h, w) to the previous ones, moved along the true motion."""
+def cut(count: int) -> Clip:
+    """Return a pan with a cut to another part of the photo, mirrored, in its middle."""
+    clip, half = pan(count), count // 2
+    whole = photo(440, 293).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    for index in range(half, count):
+        x = PAN_PX * (index - half)
+        clip.frames[index] = whole.crop((200 + x, 20, 200 + x + SIZE[0], 20 + SIZE[1]))
+    visible = [torch.zeros_like(seen) if index + 1 == half else seen for index, seen in enumerate(clip.visible)]
+    return clip._replace(visible=visible)
+
+
+def real(count: int, file: Path) -> Clip:
+    """Return the first frames of a video, 12 a second, with its optical flow."""
+    source = SampledClip(open_clip(file), 12).frames()
+    frames = [ImageOps.fit(frame, SIZE, Image.Resampling.LANCZOS) for frame in itertools.islice(source, count)]
+    pairs = itertools.pairwise(np.asarray(frame) for frame in frames)
+    motions = [FrameMotion.between(earlier, later, SIZE) for earlier, later in pairs]
+    return Clip(frames, [motion.backward for motion in motions], [motion.was_visible for motion in motions])
+
+
+def warped_difference(pictures: Mapping[int, Tensor], clip: Clip) -> float:
+    """Return the mean difference of pictures (1, 3, h, w), by frame, to the previous ones moved along the motion."""
     values = [
-        float(((later - warp(earlier, flow)).abs() * seen).mean() / seen.mean())
-        for earlier, later, flow, seen in zip(pictures, pictures[1:], clip.backward, clip.visible, strict=False)
+        float(((pictures[number] - warp(pictures[number - 1], flow)).abs() * seen).mean() / seen.mean())
+        for number, (flow, seen) in enumerate(zip(clip.backward, clip.visible, strict=True), 1)
+        if seen.any() and {number, number - 1} <= pictures.keys()
     ]
     return statistics.mean(values)
 
 
-def content_losses(
-    objective: torch.nn.Module, pictures: Sequence[Tensor], frames: Sequence[Image.Image]
-) -> list[float]:
-    """Return the content loss of pictures (1, 3, h, w) for frames, without random shifts."""
-    extractor, losses = objective.extractor, []  # type: ignore[union-attr]
-    for picture, frame in zip(pictures, frames, strict=False):
-        painted = extractor.untransformed(picture, object())  # type: ignore[operator]
-        target = extractor.untransformed(pixels_to_tensor(np.asarray(frame)), object())  # type: ignore[operator]
-        losses.append(statistics.mean(float((painted[layer] - target[layer]).abs().mean()) for layer in painted))
-    return losses
+def content_loss(objective: torch.nn.Module, picture: Tensor, frame: Image.Image) -> float:
+    """Return the content loss of a picture (1, 3, h, w) for a frame, without random shifts."""
+    extractor = objective.extractor
+    painted = extractor.untransformed(picture, object())  # type: ignore[operator]
+    target = extractor.untransformed(pixels_to_tensor(np.asarray(frame)), object())  # type: ignore[operator]
+    return statistics.mean(float((painted[layer] - target[layer]).abs().mean()) for layer in painted)
 
 
-def measure(name: str, clip: Clip, alone: int, settings: dict[str, object]) -> None:
-    """Paint a clip as a film and its first frames alone, and print a line of figures."""
+def paint(picture: Path, folder: Path, settings: dict[str, object]) -> tuple[artkit.Run, list[float]]:
+    """Paint a film, or an image as a film of one frame; return the run and the seconds of each frame."""
+    run = artkit.paint(
+        find_recipe(Path("film")), picture=picture, out=folder, size=SIZE, output={"scale": 1.0}, **settings
+    )
+    seconds, started = [], time.monotonic()
+    for _ in run:
+        seconds.append(time.monotonic() - started)
+        started = time.monotonic()
+    return run, seconds
+
+
+def save_strip(pictures: Mapping[int, Tensor], file: Path) -> None:
+    """Save 12 consecutive frames, from the middle of the film, side by side."""
+    first = max(0, len(pictures) // 2 - 6)
+    strip = Image.new("RGB", (4 * SIZE[0], 3 * SIZE[1]))
+    for place, number in enumerate(range(first, min(first + 12, len(pictures)))):
+        frame = Image.fromarray(tensor_to_pixels(pictures[number][0]))
+        strip.paste(frame, (place % 4 * SIZE[0], place // 4 * SIZE[1]))
+    strip.save(file)
+
+
+def measure(name: str, clip: Clip, alone: int, settings: dict[str, object], strips: Path | None) -> None:
+    """Paint a clip as a film and some of its frames alone, and print a line of figures."""
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         (folder / "frames").mkdir()
         for number, frame in enumerate(clip.frames):
             frame.save(folder / "frames" / f"{number:04d}.png")
-        run = artkit.paint(
-            find_recipe(Path("film")), picture=folder / "frames", out=folder / "film", size=SIZE,
-            output={"scale": 1.0}, **settings,
-        )  # fmt: skip
-        seconds, started = [], time.monotonic()
-        for _ in run:
-            seconds.append(time.monotonic() - started)
-            started = time.monotonic()
-        log = FilmLog.load(folder / "film")
-        painting = open_painting(folder / "film")
-        film = [painting.frame(number).to_tensor()[None] for number in range(log.frames)]
-        single = []
-        for number in range(alone):
-            still = artkit.paint(
-                find_recipe(Path("film")), picture=folder / "frames" / f"{number:04d}.png",
-                out=folder / f"alone{number}", size=SIZE, output={"scale": 1.0}, **settings,
-            ).execute()  # fmt: skip
-            single.append(open_painting(still.folder).to_tensor()[None])
+        run, seconds = paint(folder / "frames", folder / "film", settings)
+        log, painting = FilmLog.load(folder / "film"), open_painting(folder / "film")
+        film = {number: painting.frame(number).to_tensor()[None] for number in range(log.frames)}
+        chosen = [*range(alone - 2), log.frames - 2, log.frames - 1]
+        single, single_seconds = {}, []
+        for number in chosen:
+            still, (duration,) = paint(folder / "frames" / f"{number:04d}.png", folder / f"alone{number}", settings)
+            single[number] = open_painting(still.folder).to_tensor()[None]
+            single_seconds.append(duration)
         ids = [read_frame(frame_file(folder / "film", n), len(log.names))[2] for n in range(log.frames)]
         lives = torch.unique(torch.cat(ids), return_counts=True)[1]
         objective = run.task.painting.objectives["look"]  # type: ignore[attr-defined]
-        content = content_losses(objective, film, clip.frames)
-        content_alone = content_losses(objective, single, clip.frames)
+        content, content_alone = (
+            statistics.mean(content_loss(objective, pictures[number], clip.frames[number]) for number in chosen[1:])
+            for pictures in (film, single)
+        )
+    if strips:
+        save_strip(film, strips / f"{name}.png")
     ratio = warped_difference(film, clip) / warped_difference(single, clip)
-    loss = statistics.mean(content[1:alone]) / statistics.mean(content_alone[1:])
+    shots = ",".join(str(shot.frame) for shot in log.shots)
+    duration = statistics.median(single_seconds)
     print(
-        f"{name:6} {ratio:7.3f} {loss:8.3f} {content[-1] / content[0]:6.3f} "
-        f"{statistics.median(seconds[1:]) / seconds[0]:6.3f} {float(lives.float().median()):6.1f} {seconds[0]:7.1f}",
+        f"{name:6} {ratio:7.3f} {content / content_alone:8.3f} {statistics.median(seconds[1:]) / duration:6.3f} "
+        f"{float(lives.float().median()):6.1f} {duration:8.1f}  {shots}",
         flush=True,
     )
 
@@ -174,14 +217,19 @@ def peak_memory(frames: int) -> None:
 
 def main() -> None:
     """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clips", nargs="+", choices=("pan", "zoom", "disc"), default=("pan", "zoom", "disc"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made = {clip.__name__: clip for clip in (pan, zoom, disc, cut)}
+    parser.add_argument("--clips", nargs="+", choices=(*made, "real"), default=tuple(made))
+    parser.add_argument("--file", type=Path, help="the video of the clip real")
     parser.add_argument("--frames", type=int, default=24, help="frames of each clip")
     parser.add_argument("--alone", type=int, default=6, help="frames that are painted one by one")
     parser.add_argument("--steps", type=int, default=160, help="steps of a first frame")
+    parser.add_argument("--strips", type=Path, help="a folder for pictures of 12 consecutive frames")
     parser.add_argument("--memory", type=int, nargs="+", help="peak memory of films of so many tiny frames instead")
     parser.add_argument("--peak", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if "real" in arguments.clips and not arguments.file:
+        parser.error("the clip real needs --file")
     if arguments.peak:
         peak_memory(arguments.peak)
         return
@@ -190,9 +238,11 @@ def main() -> None:
         for frames in arguments.memory:
             subprocess.run([sys.executable, __file__, "--peak", str(frames)], check=True)
         return
-    print("clip    warped  content  drift   time   life   first s", flush=True)
+    print("clip    warped  content   time   life  alone s  shots", flush=True)
     for name in arguments.clips:
-        measure(name, globals()[name](arguments.frames), arguments.alone, {"steps": arguments.steps})
+        count = arguments.frames
+        clip = real(count, arguments.file) if name == "real" else made[name](count)
+        measure(name, clip, arguments.alone, {"steps": arguments.steps}, arguments.strips)
 
 
 if __name__ == "__main__":

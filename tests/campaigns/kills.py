@@ -46,8 +46,8 @@ def prepare(folder: Path, names: Sequence[str] = Commands.ALL) -> Case:
 
 
 def prepare_short(folder: Path) -> Case:
-    """Do so for two commands."""
-    return prepare(folder, ("paint", "export"))
+    """Do so for three commands."""
+    return prepare(folder, ("paint", "export", "film"))
 
 
 def _killed(

@@ -33,7 +33,19 @@ seed = 3
 steps = 3
 trainer = { type = "gan", batch = 4, strokes = 0, listen = 8, regression = 0.5, critic_steps = 1 }
 """
+FILM = """
+seed = 3
+steps = 3
+size = [48, 32]
+film = { clip = "frames", steps = 1, cut = 0.1 }
+canvas = { type = "grid", tile = 16, overlap = 8, strokes = 1 }
+objective.look = { type = "pixel" }
+output = { scale = 1, formats = ["png"] }
+"""
+"""A pan of 4 frames and, after a cut, one of 3."""
+
 RECIPES = {
+    "film": FILM,
     "paint": PAINTING,
     "long": LONG,
     "windows": WINDOWS,
@@ -44,6 +56,7 @@ RECIPES = {
 RUN = ["run", "{}/{}.toml", "--out", "out", "--resume"]
 EXPORTED = ["out/a.png", "out/a.tif", "out/a.dzi", "out/a.ora", "out/a.svg", "out/a.gif", "out/a.json"]
 COMMANDS: dict[str, list[str]] = {
+    "film": RUN,
     "paint": RUN,
     "long": RUN,
     "windows": RUN,
@@ -76,6 +89,7 @@ class Commands:
         (folder / "images").mkdir()
         for number in range(4):
             Image.linear_gradient("L").resize((32, 32)).rotate(90 * number).save(folder / "images" / f"{number}.png")
+        _write_frames(folder / "frames")
         for name, text in RECIPES.items():
             (folder / f"{name}.toml").write_text(text)
         self.seconds: dict[str, float] = {}
@@ -116,6 +130,17 @@ class Commands:
             elif file.is_file():
                 results[name] = None if file.name in _NOT_COMPARED else _bytes(file)
         return results
+
+
+def _write_frames(folder: Path) -> None:
+    """Write a clip: a pan of 4 frames and, after a cut, one of 3."""
+    from PIL import Image, ImageOps
+
+    folder.mkdir()
+    wide = Image.radial_gradient("L").resize((96, 64)).convert("RGB")
+    for number in range(7):
+        frame = wide.crop((2 * number, 8, 2 * number + 48, 40))
+        (frame if number < 4 else ImageOps.invert(frame)).save(folder / f"{number}.png")
 
 
 def _count_operations(file: Path) -> None:
@@ -166,6 +191,7 @@ def _read(file: Path) -> None:
     from PIL import Image
 
     from artkit.engine import checkpoint
+    from artkit.imaging.video_file import VideoClip
     from artkit.strokes.stroke_log import StrokeLog
 
     readers: dict[str, Callable[[Path], object]] = {
@@ -174,9 +200,19 @@ def _read(file: Path) -> None:
         "a.json": lambda file: json.loads(file.read_text()),
         "sweep.jsonl": lambda file: [json.loads(line) for line in file.read_text().splitlines()],
         "checkpoint.safetensors": checkpoint.load,
+        "film.json": _read_film,
+        "painting.mp4": lambda file: next(VideoClip(file).frames()),
     }
     if file.suffix in (".png", ".jpg", ".gif", ".tif"):
         with Image.open(file) as image:
             image.load()
     elif file.name in readers:
         readers[file.name](file)
+
+
+def _read_film(file: Path) -> None:
+    from artkit.strokes.film_log import FilmLog
+
+    film = FilmLog.load(file.parent)
+    for number in range(film.frames):
+        film.frame(number)

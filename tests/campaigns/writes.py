@@ -27,7 +27,9 @@ CODES = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO, errno.EDQUOT)
 OVERWRITTEN = ("paint", "outputs", "export", "train")
 
 
-def prepare(folder: Path, names: Sequence[str] = ("paint", "windows", "outputs", "agent", "train", "export")) -> Case:
+def prepare(
+    folder: Path, names: Sequence[str] = ("paint", "windows", "outputs", "agent", "train", "film", "export")
+) -> Case:
     """Execute each command undisturbed."""
     commands = Commands(folder, names)
     can_mount = sys.platform == "linux" and os.geteuid() == 0 and _can_mount(folder)

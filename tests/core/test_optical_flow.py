@@ -53,3 +53,15 @@ def test_warping_and_sampling_at_known_places() -> None:
     field = torch.arange(6.0).view(1, 2, 3)
     points = torch.tensor([[0.5, 0.5], [2.5, 1.5], [1.0, 0.5], [-9.0, -9.0]])
     assert sample_at(field, points)[:, 0].tolist() == pytest.approx([0, 5, 0.5, 0], abs=1e-5)
+
+
+def test_a_zoom_makes_things_larger() -> None:
+    wide = scenery(192, 128)
+    earlier, later = (
+        np.asarray(wide.resize(SIZE, box=(side, side * 2 / 3, 192 - side, 128 - side * 2 / 3))) for side in (0, 4)
+    )
+    motion = FrameMotion.between(earlier, later, SIZE)
+    points = torch.tensor([[48.0, 32.0], [30.0, 40.0], [1.0, 1.0]])
+    middle, aside, leaving = motion.growth(points, torch.full((3,), 8.0)).tolist()
+    assert (middle, aside) == pytest.approx((192 / 184, 192 / 184), abs=0.02)
+    assert leaving == 1

@@ -25,7 +25,6 @@ from artkit.recipes.recipe import FilmConfig
 from artkit.rendering.layout import StrokeLayout
 from artkit.strokes.film_strokes import FilmStrokes
 
-_POSITION_RATE = 1.0  # learning rate of positions, relative to that of the other values
 _PAD_TILES = 0.25  # around the picture in which strokes are born, so that paint moves in with them
 _COVERED_SHARE = 0.003  # of the area of its tile: a stroke of which less is visible is covered
 _OVERFLOW = 1.02  # number of strokes, relative to those of the first frame, up to which new ones appear
@@ -92,8 +91,13 @@ class FramePainter:
         return self.task.canvas.margin(self.task.renderer, side)
 
     def _moved(self, strokes: FilmStrokes, motion: FrameMotion) -> FilmStrokes:
-        """Return the strokes where they are in the new frame, without those that have left the picture."""
+        """Return the strokes where they are in the new frame, in the size that they have there.
+
+        Those that have left the picture are left out.
+        """
         space = self.task.renderer.space
+        quarter = strokes.tiles[:, 2] / 4
+        strokes = strokes.scaled(space, motion.growth(strokes.points(space).mean(1), quarter))
         points = strokes.points(space).flatten(0, 1)
         stays = sample_at(motion.stays, points).view(-1, 3)
         width, height = self.task.scene.size
@@ -157,7 +161,9 @@ class FramePainter:
         moments = {name: to_device(getattr(strokes, name), device) for name in ("mean", "square", "count")}
         optimizer.state[logits] = {name: moment.clone() for name, moment in moments.items()}
         read: dict[str, float] = {}
-        for _ in range(self.config.steps):
+        for step in range(self.config.steps):
+            # The rate falls towards 0: Adam's steps are as large for noise as for errors, and the paint would tremble.
+            optimizer.param_groups[0]["lr"] = rate * (1 - step / self.config.steps)
             view = self._view(strokes, layout, logits.sigmoid(), previous)
             losses, per_image_loss, _ = task.score(view)
             optimizer.zero_grad(set_to_none=True)

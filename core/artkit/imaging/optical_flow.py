@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from artkit.devices import to_device
-from artkit.errors import UsageError
+from artkit.extras import import_extra
 from artkit.imaging.pixels import Pixels
 
 FLOW_SIDE = 480
@@ -21,16 +20,7 @@ FLOW_SIDE = 480
 _MIN_SIDE = 48  # px of the shorter side that DIS needs; smaller frames are enlarged
 _TOLERANCE_PX = 0.6  # by which forward and backward flow may differ, px of the picture, and
 _TOLERANCE_SHARE = 0.1  # of their length, where a point is visible in both frames
-
-
-def flow_library() -> Any:
-    """Return the module `cv2`. Raises UsageError if it is not installed."""
-    try:
-        return importlib.import_module("cv2")
-    except (ImportError, OSError) as error:
-        raise UsageError(
-            f"films need OpenCV, which cannot be imported ({error})", hint="pip install 'neural-artkit[video]'"
-        ) from None
+_MAX_GROWTH = 1.1  # of anything from frame to frame
 
 
 @dataclass(frozen=True)
@@ -51,13 +41,30 @@ class FrameMotion:
     @classmethod
     def between(cls, earlier: Pixels, later: Pixels, size: tuple[int, int]) -> FrameMotion:
         """Compute the motion between two frames (h, w, 3), 8 bits, for a picture of `size` (width, height) px."""
-        library = flow_library()
+        library = import_extra("cv2", "video", "films")
         forward, backward = _flow(library, earlier, later, size), _flow(library, later, earlier, size)
         return cls(forward, backward, _consistent(forward, backward), _consistent(backward, forward))
 
     def warp(self, picture: Tensor) -> Tensor:
         """Return a picture (n, c, h, w) of the earlier frame as it looks in the later one."""
         return warp(picture, self.backward)
+
+    def growth(self, points: Tensor, distance: Tensor) -> Tensor:
+        """Return how much larger the surroundings of points (m, 2), px, are in the later frame: factors (m,).
+
+        distance (m,): px from the points at which the flow around them is read. The factor is 1 where it is not known,
+        because some of that is not visible in the later frame.
+        """
+        factor, known = torch.ones(len(points)), torch.ones(len(points), dtype=torch.bool)
+        for axis in (0, 1):
+            offset = torch.zeros_like(points)
+            offset[:, axis] = distance
+            before, after = points - offset, points + offset
+            stretch = sample_at(self.forward, after)[:, axis] - sample_at(self.forward, before)[:, axis]
+            factor += stretch / (2 * distance) / 2
+            for side in (before, after):
+                known &= sample_at(self.stays, side)[:, 0] > 0.5
+        return torch.where(known, factor.clamp(1 / _MAX_GROWTH, _MAX_GROWTH), 1.0)
 
 
 def warp(picture: Tensor, flow: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Iterator
 from fractions import Fraction
@@ -12,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from artkit.errors import UsageError
+from artkit.extras import import_extra
 from artkit.imaging.clip import Clip, TimedFrame
 
 _FORMATS = (
@@ -32,13 +32,8 @@ _ROTATIONS = {
 
 
 def video_library() -> Any:
-    """Return the module `av`. Raises UsageError if it is not installed."""
-    try:
-        return importlib.import_module("av")
-    except (ImportError, OSError) as error:
-        raise UsageError(
-            f"films need the library av, which cannot be imported ({error})", hint="pip install 'neural-artkit[video]'"
-        ) from None
+    """Return the module `av`. Raises UsageError if it cannot be imported."""
+    return import_extra("av", "video", "films")
 
 
 def open_container(library: Any, file: Path | str) -> Any:

@@ -105,6 +105,16 @@ class FilmStrokes:
         bend = torch.minimum(torch.maximum(motion - median, -_MAX_BEND_TILES * side), _MAX_BEND_TILES * side)
         return self._at(space, self.points(space) + median + bend)
 
+    def scaled(self, space: ActionSpace, factors: Tensor) -> FilmStrokes:
+        """Return the strokes with their brush's radius multiplied by factors (N,), if its size is a logarithm."""
+        dimension = next((d for d in space.dimensions if d.name == "size" and d.unit.startswith("ln(")), None)
+        if dimension is None:
+            return self
+        actions, index = self.actions.clone(), space.index("size")
+        change = factors.log() / (dimension.high - dimension.low)
+        actions[:, index] = (actions[:, index] + change[:, None]).clamp(_MIN_VALUE, 1 - _MIN_VALUE)
+        return replace(self, actions=actions)
+
     def recentred(self, space: ActionSpace) -> FilmStrokes:
         """Return the strokes with each tile around the middle of its stroke."""
         return self._at(space, self.points(space))
