@@ -15,12 +15,20 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from artkit_mypaint.triton_engine import require_triton
+
 UPRIGHT = -math.pi / 2
 """The angle of dabs that are round."""
 
-_MAX_SOFTENED_RADIUS_PX = 3.0  # MyPaint softens the edge of smaller dabs
-_PIXEL_RADIUS = math.pi**-0.5  # radius in px of a disk with the area of a pixel
-_MAX_OPACITY = 0.9999  # so that the logarithm of the transmittance is finite
+MAX_SOFTENED_RADIUS_PX = 3.0
+"""MyPaint softens the edge of dabs with a smaller radius."""
+
+PIXEL_RADIUS = math.pi**-0.5
+"""Radius in px of a disk with the area of a pixel."""
+
+MAX_OPACITY = 0.9999
+"""To which the opacity of a dab is limited, so that the logarithm of its transmittance is finite."""
+
 _MIN_GRADIENT = 1e-20  # smaller gradients are set to 0: CPUs are slow with denormal numbers
 _MAX_BATCH_PIXELS = 1 << 18  # pixels of dabs that are computed at a time
 _FIXED_POINT_ONE = 1 << 24  # logarithms are summed as integers, so that the sum is the same in any order, on any device
@@ -53,13 +61,48 @@ def rasterize_dabs(dabs: Dabs, strokes: int, size: tuple[int, int]) -> Tensor:
     strokes: number of strokes m. size: width and height in px -> coverage (m, 1, height, width) in [0, 1].
     """
     width, height = size
+    coverage: Tensor = 1 - log_transmittance(dabs, strokes, size).exp()
+    return coverage.view(strokes, 1, height, width)
+
+
+def rasterize_padded_dabs(dabs: Dabs, counts: Tensor, size: tuple[int, int]) -> Tensor:
+    """Compute `rasterize_dabs` on a CUDA device without waiting for it, in single precision.
+
+    dabs: as many for each of m strokes. counts (m,): how many of its dabs a stroke has; the others are not drawn.
+    """
+    require_triton(dabs.x.device)
+    from artkit_mypaint.triton_engine import transmittance
+
+    m = len(counts)
+    values = torch.stack(dabs[:7], dim=1).float().view(m, -1, 7)
+    logs = _PaddedLogTransmittance.apply(values, counts.int(), size, transmittance)  # type: ignore[no-untyped-call]
+    coverage: Tensor = 1 - logs.exp()
+    return coverage[:, None].to(dabs.x.dtype)
+
+
+class _PaddedLogTransmittance(torch.autograd.Function):
+    """`artkit_mypaint.triton_engine.transmittance`, a module, with its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, counts: Tensor, size: tuple[int, int], kernels: Any) -> Any:
+        ctx.save_for_backward(values, counts)
+        ctx.kernels = kernels
+        return kernels.log_transmittance(values, counts, *size)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        return ctx.kernels.log_transmittance_backward(*ctx.saved_tensors, gradients[0].contiguous()), None, None, None
+
+
+def log_transmittance(dabs: Dabs, strokes: int, size: tuple[int, int]) -> Tensor:
+    """Compute the logarithm of the transmittance of strokes at all pixels, flat: see `rasterize_dabs`."""
+    width, height = size
     visible = (dabs.hardness > 0) & (dabs.opacity > 0)
     extent = dabs.radius.detach() + 1
     visible &= (dabs.x + extent > 0) & (dabs.x - extent < width) & (dabs.y + extent > 0) & (dabs.y - extent < height)
     *shapes, stroke = dabs.subset(visible)
-    log_transmittance = _LogTransmittance.apply(stroke, strokes, size, *shapes)  # type: ignore[no-untyped-call]
-    coverage: Tensor = 1 - log_transmittance.exp()
-    return coverage.view(strokes, 1, height, width)
+    logs: Tensor = _LogTransmittance.apply(stroke, strokes, size, *shapes)  # type: ignore[no-untyped-call]
+    return logs
 
 
 class _LogTransmittance(torch.autograd.Function):
@@ -105,7 +148,7 @@ def _batches(radius: Tensor) -> Iterator[tuple[Tensor, int]]:
     for extent in torch.unique(extents).tolist():
         indices = (extents == extent).nonzero()[:, 0]
         for chunk in torch.split(indices, max(_MAX_BATCH_PIXELS // (2 * extent + 1) ** 2, 1)):
-            for mask in (radius[chunk] < _MAX_SOFTENED_RADIUS_PX, radius[chunk] >= _MAX_SOFTENED_RADIUS_PX):
+            for mask in (radius[chunk] < MAX_SOFTENED_RADIUS_PX, radius[chunk] >= MAX_SOFTENED_RADIUS_PX):
                 if len(batch := chunk[mask]):
                     yield batch, extent
 
@@ -126,7 +169,7 @@ def _dab_logs(
     core = 1 - r2 * (1 / hardness - 1)
     edge = (1 - r2) * (hardness / (1 - hardness).clamp(min=1e-6))
     profile = torch.where(r2 < hardness, core, edge).clamp(min=0)
-    logs = torch.log1p(-(opacity * profile).clamp(max=_MAX_OPACITY))
+    logs = torch.log1p(-(opacity * profile).clamp(max=MAX_OPACITY))
     width, height = size
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     pixels = torch.where(inside, (stroke[:, None, None] * height + row) * width + column, total)
@@ -138,7 +181,7 @@ def _squared_distances(dx: Tensor, dy: Tensor, radius: Tensor, aspect: Tensor, a
 
     dx, dy (k, n, n): from the centre of the dab to that of the pixel, px. The others are (k, 1, 1).
     """
-    softened = bool(radius[0, 0, 0] < _MAX_SOFTENED_RADIUS_PX)
+    softened = bool(radius[0, 0, 0] < MAX_SOFTENED_RADIUS_PX)
     if bool(((aspect == 1) & (angle == UPRIGHT)).all()):
         return _softened_circle_r2(dx, dy, radius) if softened else (dx * dx + dy * dy) / (radius * radius)
     cos, sin = torch.cos(angle), torch.sin(angle)
@@ -156,7 +199,7 @@ def _softened_ellipse_r2(dx: Tensor, dy: Tensor, radius: Tensor, aspect: Tensor,
     near_x = torch.minimum(torch.maximum(along * cos, dx - 0.5), dx + 0.5).masked_fill(central, 0.0)
     near_y = torch.minimum(torch.maximum(along * sin, dy - 0.5), dy + 0.5).masked_fill(central, 0.0)
     # As in MyPaint, a point beside the centre decides on which side of the long axis a pixel lies.
-    outwards = torch.where((dx + cos) * sin - cos * (dy - sin) > 0, _PIXEL_RADIUS, -_PIXEL_RADIUS)
+    outwards = torch.where((dx + cos) * sin - cos * (dy - sin) > 0, PIXEL_RADIUS, -PIXEL_RADIUS)
     far_x, far_y = near_x + outwards * sin, near_y - outwards * cos
     near, far = (_ellipse_r2(px, py, radius, aspect, cos, sin) for px, py in ((near_x, near_y), (far_x, far_y)))
     return _soften(near, far, radius, aspect)
@@ -166,7 +209,7 @@ def _softened_circle_r2(dx: Tensor, dy: Tensor, radius: Tensor) -> Tensor:
     """`_softened_ellipse_r2` of upright circles, with fewer operations per pixel."""
     inverse_square = 1 / (radius * radius)
     gap = (dx.abs() - 0.5).clamp(min=0)
-    near_x, far_x = gap * gap * inverse_square, (gap + _PIXEL_RADIUS).square() * inverse_square
+    near_x, far_x = gap * gap * inverse_square, (gap + PIXEL_RADIUS).square() * inverse_square
     y_term = (dy * dy * inverse_square).masked_fill((dx.abs() < 0.5) & (dy.abs() < 0.5), 0.0)
     return _soften(near_x + y_term, far_x + y_term, radius, 1.0)
 

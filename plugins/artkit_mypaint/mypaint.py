@@ -18,7 +18,7 @@ from pydantic import model_validator
 from torch import Tensor
 
 from artkit import Config as BaseConfig
-from artkit import InputFile, Place, Renderer, Scene, StrokeLog, StrokePatches, UsageError, Window
+from artkit import InputFile, Place, Renderer, Scene, StrokeLog, StrokePatches, Window
 from artkit_mypaint import stroke_geometry
 from artkit_mypaint.action_spaces import SHAPE_SIZE, STROKE_SPACE
 from artkit_mypaint.brush import Brush
@@ -29,6 +29,7 @@ from artkit_mypaint.exact_coverage import exact_coverage
 from artkit_mypaint.expected_coverage import ExpectedCoverage, measure_brush
 from artkit_mypaint.pen_paths import PenPaths
 from artkit_mypaint.tracing import path_tensors, trace_actions
+from artkit_mypaint.triton_engine import require_triton
 
 _SURROGATE_BATCH = 256  # strokes per backward pass of the surrogate
 _EXTENT_SLACK_TILES = 0.65  # for curves that leave their tile, by 1/8 at most, and edges that fade over a few px
@@ -162,13 +163,9 @@ class MyPaint(Renderer):
 
     def _paint_on_device(self, actions: Tensor, place: Place, region: Window) -> Tensor:
         """`_paint` by the kernels for CUDA."""
-        try:
-            from artkit_mypaint.triton_engine.engine import paint_patches
-        except ImportError as error:
-            raise UsageError(
-                f"MyPaint's brushes need Triton on {actions.device}: {error}",
-                hint="pip install triton (triton-windows on Windows), or run with --device cpu",
-            ) from None
+        require_triton(actions.device)
+        from artkit_mypaint.triton_engine.engine import paint_patches
+
         origin = place.origin.to(actions.device)
         x, y = origin.unbind(1)
         corners = torch.stack([x + (region.x - place.margin), y + (region.y - place.margin)], dim=1)

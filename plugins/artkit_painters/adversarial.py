@@ -46,7 +46,7 @@ class PatchCritic(nn.Module):
     @torch.no_grad()
     def features(self, actions: Tensor, corner: Tensor, side: int, size: int) -> tuple[Tensor, Tensor]:
         """Compute features and gate of square windows of `size` px as maps (`CellFeatures.as_maps`)."""
-        return window_features(self.eye.footprint, actions, corner, side, size).as_maps()
+        return window_features(self.eye.footprint, actions, corner, side, (size, size)).as_maps()
 
     def forward(self, coverage: Tensor, features: Tensor, gate: Tensor) -> Tensor:
         """Score coverage (m, 1, 2 h, 2 w) with features (m, FEATURES, h, w) and gate (m, 1, h, w): (m,)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -39,10 +39,34 @@ def group_by_cell_size(footprint: BrushFootprint, actions: Tensor, side: float) 
             yield cell, indices
 
 
+def compute_by_cell_size(
+    footprint: BrushFootprint, actions: Tensor, side: float, compute: Callable[[int, Tensor], Tensor]
+) -> Tensor:
+    """Compute values (k, m, ...) of m strokes, each with its side of cells.
+
+    compute: the side of cells in px and the indices (b,) of strokes -> (k, b, ...). On a CUDA device all strokes are
+    computed with each side: which have which is not known on the CPU.
+    """
+    if not actions.is_cuda:
+        groups = list(group_by_cell_size(footprint, actions, side))
+        values = torch.cat([compute(cell, indices) for cell, indices in groups], dim=1)
+        return values[:, torch.cat([indices for _, indices in groups]).argsort()]
+    strokes = torch.arange(len(actions), device=actions.device)
+    small = compute(CELL, strokes)
+    if not _may_have_large_cells(footprint):
+        return small
+    large = has_large_cells(footprint, actions, side).view(1, -1, *[1] * (small.dim() - 2))
+    return torch.where(large, compute(BLOCK, strokes), small)
+
+
 def has_large_cells(footprint: BrushFootprint, actions: Tensor, side: float) -> Tensor:
     """Return which strokes have cells of a whole block, (m,)."""
-    min_radius = _MIN_LARGE_RADIUS_PX if sum(footprint.extent) > _MIN_SOFT_EXTENT else math.inf
+    min_radius = _MIN_LARGE_RADIUS_PX if _may_have_large_cells(footprint) else math.inf
     return stroke_geometry.max_radius(actions.detach()) * side >= min_radius
+
+
+def _may_have_large_cells(footprint: BrushFootprint) -> bool:
+    return sum(footprint.extent) > _MIN_SOFT_EXTENT
 
 
 @torch.no_grad()

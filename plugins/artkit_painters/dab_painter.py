@@ -18,11 +18,12 @@ import torch
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from artkit_mypaint import stroke_geometry
 from artkit_mypaint.brush import MIN_SOFTNESS_PX
 from artkit_mypaint.dab_recording import SEGMENTS, DabRecords
-from artkit_mypaint.dabs import UPRIGHT, Dabs, rasterize_dabs
+from artkit_mypaint.dabs import UPRIGHT, Dabs, rasterize_dabs, rasterize_padded_dabs
 from artkit_painters.dab_distribution import MAX_DEVIATIONS, DabAppearance, DabDistribution, clamped_normal
 from artkit_painters.dab_features import (
     FEATURES,
@@ -31,6 +32,7 @@ from artkit_painters.dab_features import (
     CurvePositions,
     curve_positions,
 )
+from artkit_painters.dab_positions import MAX_DABS, DabPositions, longest_strokes, place_dabs, place_padded_dabs
 from artkit_painters.weights import Bounds, OptionalCurve, PressureCurve
 
 _HIDDEN_UNITS = 32
@@ -38,7 +40,8 @@ _MIN_LOG_STD = -7.0
 _MIN_EDGE_WIDTH = 0.02  # of a dab's mid-edge radius: narrower edges count as equal in the loss
 _EXTENT_NODES = 17  # points on the curve at which the extent of paint is computed
 _CHUNK_STROKES = 256
-_MAX_DABS = 1 << 14  # of a stroke; those of trained painters have some hundreds
+_CHUNK_PADDED_DABS = 1 << 20  # of strokes that are computed at a time on a CUDA device
+_CAPACITY_FACTOR = 1.5  # of the dabs that the longest strokes have, on a CUDA device
 _SQUARED_ERROR_WEIGHT = 20.0  # of squared errors relative to negative log-likelihoods
 
 
@@ -93,6 +96,7 @@ class DabPainter(nn.Module):
         self.log_radius_range, self.max_offset = log_radius_range, max_offset
         self.softness, self.min_radius_ratio, self.upright = softness, min_radius_ratio, upright
         self.pressure_radius_curve, self.opacity_curve = tuple(pressure_radius_curve), tuple(opacity_curve)
+        self._capacity: int | None = None
         self.row, self.look = _network(FEATURES, 7), _network(FEATURES + 1, 5)
         """Networks that predict `DabDistribution` and `DabAppearance`."""
 
@@ -133,19 +137,54 @@ class DabPainter(nn.Module):
 
         corner (m, 2): upper left of each window, px relative to the tile's.
         """
-        chunks = zip(*(torch.split(values, _CHUNK_STROKES) for values in (actions, corner, seeds)), strict=True)
-        windows = [rasterize_dabs(self.sample_dabs(a, c, side, s), len(a), size) for a, c, s in chunks]
+        render, count = self._render, _CHUNK_STROKES
+        if actions.is_cuda:
+            render, count = self._render_padded, max(_CHUNK_PADDED_DABS // self.capacity, 1)
+        chunks = zip(*(torch.split(values, count) for values in (actions, corner, seeds)), strict=True)
+        windows = [render(a, c, s, side, size) for a, c, s in chunks]
         return torch.cat(windows) if windows else actions.new_zeros(0, 1, size[1], size[0])
+
+    def _render(self, actions: Tensor, corner: Tensor, seeds: Tensor, side: float, size: tuple[int, int]) -> Tensor:
+        return rasterize_dabs(self.sample_dabs(actions, corner, side, seeds), len(actions), size)
+
+    def _render_padded(
+        self, actions: Tensor, corner: Tensor, seeds: Tensor, side: float, size: tuple[int, int]
+    ) -> Tensor:
+        """`_render` on a CUDA device; intermediate results are computed again for the gradient."""
+
+        def sample(actions: Tensor) -> tuple[Tensor, ...]:
+            positions, counts = place_padded_dabs(self._dab_counts(actions), self.capacity)
+            return *self._dabs_at(actions, corner, side, seeds, positions), counts
+
+        *dabs, counts = checkpoint(sample, actions, use_reentrant=False, preserve_rng_state=False)
+        return rasterize_padded_dabs(Dabs(*dabs), counts, size)
+
+    @property
+    def capacity(self) -> int:
+        """The number of dabs to which strokes are limited on a CUDA device: half as many again as the longest have."""
+        if self._capacity is None:
+            count = int(self._dab_counts(longest_strokes().to(next(self.parameters()))).sum(1).max())
+            self._capacity = min(round(_CAPACITY_FACTOR * count) + 1, MAX_DABS)
+        return self._capacity
 
     def sample_dabs(self, actions: Tensor, corner: Tensor, side: float, seeds: Tensor) -> Dabs:
         """Sample the dabs of m strokes on tiles of `side` px, in px relative to `corner` (m, 2)."""
-        stroke, index, t = self._dab_positions(actions)
+        return self._dabs_at(actions, corner, side, seeds, self.dab_positions(actions))
+
+    def dab_positions(self, actions: Tensor) -> DabPositions:
+        """Return where the dabs of strokes lie on their curves."""
+        return place_dabs(self._dab_counts(actions))
+
+    def _dabs_at(
+        self, actions: Tensor, corner: Tensor, side: float, seeds: Tensor, dab_positions: DabPositions
+    ) -> Dabs:
+        stroke, rank, t = dab_positions
         # An embedding, since the gradient of indexing is a sum whose order is not deterministic.
         actions, corner = F.embedding(stroke, actions), corner[stroke].to(actions)
         positions = self._curve_positions(actions, t)
         distribution, brush_radius = self._predict_distribution(positions.features), positions.brush_radius * side
         max_brush_radius = stroke_geometry.max_radius(actions) * side
-        noise_x, noise_y, radius_noise, opacity_noise = clamped_normal(seeds[stroke], index, actions.dtype)
+        noise_x, noise_y, radius_noise, opacity_noise = clamped_normal(seeds[stroke], rank, actions.dtype)
         offset = distribution.mean_offset(positions.direction) + distribution.offset_std[:, None] * torch.stack(
             [noise_x, noise_y], dim=1
         )
@@ -291,20 +330,10 @@ class DabPainter(nn.Module):
         return log_density.view(m, SEGMENTS), lengths.view(m, SEGMENTS)
 
     @torch.no_grad()
-    def _dab_positions(self, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the index of the stroke, the index within the stroke, and t on the curve of all dabs, (k,) each."""
+    def _dab_counts(self, actions: Tensor) -> Tensor:
+        """Return the expected number of dabs on each segment, (m, SEGMENTS)."""
         log_density, lengths = self._segment_densities(actions)
-        dab_count = log_density.exp() * lengths
-        cumulative = F.pad(dab_count.cumsum(1), (1, 0))
-        per_stroke = cumulative[:, -1].clamp(max=_MAX_DABS).floor().long()
-        stroke = torch.repeat_interleave(torch.arange(len(actions), device=actions.device), per_stroke)
-        index = torch.arange(len(stroke), device=actions.device) - (per_stroke.cumsum(0) - per_stroke)[stroke]
-        quantile = (index + 1).to(cumulative)
-        segment = (torch.searchsorted(cumulative[stroke], quantile[:, None], right=True)[:, 0] - 1).clamp(
-            0, SEGMENTS - 1
-        )
-        fraction = (quantile - cumulative[stroke, segment]) / dab_count[stroke, segment].clamp(min=1e-9)
-        return stroke, index, (segment + fraction.clamp(0, 1)) / SEGMENTS
+        return log_density.exp() * lengths
 
 
 def _network(inputs: int, outputs: int) -> nn.Sequential:

@@ -9,6 +9,7 @@ reasons for departures from the paper are in docs/decisions.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from artkit import Scene
 from artkit.devices import to_device
+from artkit.engine.task import Diverged, read_losses
 from artkit_mypaint.dab_recording import DabRecords, record_dabs
 from artkit_painters import adversarial, dcgan_networks
 from artkit_painters.adversarial import AdversarialBatch, PatchCritic
@@ -26,7 +28,14 @@ from artkit_painters.brush_extent import measure_extent
 from artkit_painters.dab_painter import DabPainter
 from artkit_painters.geometry_painter import GeometryPainter
 from artkit_painters.stroke_data import SHARD_SIZE, hash_seed
-from artkit_painters.stroke_trainer import Patches, StrokeTrainer, cosine_decay, set_learning_rate
+from artkit_painters.stroke_trainer import (
+    DIVERGED_HINT,
+    Patches,
+    StrokeTrainer,
+    compute_gradient,
+    cosine_decay,
+    set_learning_rate,
+)
 from artkit_painters.stroke_windows import centred_windows, close_windows
 
 _MIN_LR = 1e-5  # of the regression and the likelihood, added to the cosine decay
@@ -207,20 +216,32 @@ class GanTrainer(StrokeTrainer):
         decay = 1.0 if progress < 0.6 else max(0.05, (1 - progress) / 0.4)
         for name in ("painting", "judging"):
             set_learning_rate(self._optimizers[name], self.config.adversarial_lr * decay)
-        losses: dict[str, float] = {}
+        critic, critic_optimizer = self.critic, self._optimizers["judging"]
+        assert critic is not None
+        before = deepcopy((critic.state_dict(), critic_optimizer.state_dict()))
+        losses, norms = {}, []
         for index in range(self.config.critic_steps):
             with torch.no_grad():
                 fake = batch.paint(batch.seeds + index + 1).detach()
             gap, penalty = adversarial.critic_losses(batch, fake, self.scene.generator)
-            loss = self.config.penalty * penalty - gap
-            losses = self.optimizer_step(self._optimizers["judging"], loss, {"gap": gap, "penalty": penalty})
+            losses = {"gap": gap, "penalty": penalty}
+            norms.append(compute_gradient(critic_optimizer, self.config.penalty * penalty - gap))
+            critic_optimizer.step()
         fake = batch.paint(batch.seeds)
         tone = adversarial.tone_error(fake, batch.real)
         energy = adversarial.energy_ratio(fake, batch.real)
         noise = energy.log().square()
         loss = self.config.tone * tone + self.config.grain * noise - batch.score(fake).mean()
-        painted = {"tone": tone, "mse": (fake - batch.real).square().mean(), "energy": energy}
-        return losses | self.optimizer_step(self._optimizers["painting"], loss, painted)
+        losses |= {"tone": tone, "mse": (fake - batch.real).square().mean(), "energy": energy}
+        norms.append(compute_gradient(self._optimizers["painting"], loss))
+        try:  # all at once: reading them waits for the device
+            read = read_losses(losses, norms, hint=DIVERGED_HINT)
+        except Diverged:
+            critic.load_state_dict(before[0])
+            critic_optimizer.load_state_dict(before[1])
+            raise
+        self._optimizers["painting"].step()
+        return read
 
     def paint(self, actions: Tensor) -> Tensor:
         if isinstance(self.painter, dcgan_networks.Generator):

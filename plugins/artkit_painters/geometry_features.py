@@ -74,14 +74,19 @@ class CellFeatures(NamedTuple):
 
 
 def window_features(
-    footprint: BrushFootprint, actions: Tensor, corner: Tensor, side: float, size: int, cell: int = CELL
+    footprint: BrushFootprint,
+    actions: Tensor,
+    corner: Tensor,
+    side: float,
+    size: tuple[int, int],
+    cell: int = CELL,
 ) -> CellFeatures:
-    """Compute the features of all cells of square windows, row by row.
+    """Compute the features of all cells of windows, row by row.
 
     actions (m, >= 9), in [0, 1]. corner (m, 2): upper left of each window, px relative to the tile's. side: of the
-    tile, px. size: side of the windows, px. cell: side of a cell, px.
+    tile, px. size: width and height of the windows, px. cell: side of a cell, px.
     """
-    x, y = cell_centres(actions, corner, (size, size), cell)
+    x, y = cell_centres(actions, corner, size, cell)
     ink = curve_ink(footprint, actions, side, x, y).flatten(2).transpose(1, 2)
     return cell_features(footprint, stroke_parameters(actions, side)[:, None], ink, *cell_grid(x, y), cell)
 
@@ -190,10 +195,10 @@ def cell_centres(actions: Tensor, corner: Tensor, size: tuple[int, int], step: i
 
 
 def cell_grid(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Return x and y (cells ** 2, m) of all cells, row by row, from those of columns and rows (m, cells)."""
-    cells = x.shape[1]
-    across = x.t()[None].expand(cells, -1, -1).flatten(0, 1)
-    return across, y.t()[:, None].expand(-1, cells, -1).flatten(0, 1)
+    """Return x and y (rows * columns, m) of all cells, row by row, from those of columns and rows (m, cells)."""
+    columns, rows = x.shape[1], y.shape[1]
+    across = x.t()[None].expand(rows, -1, -1).flatten(0, 1)
+    return across, y.t()[:, None].expand(-1, columns, -1).flatten(0, 1)
 
 
 def _path_lengths(

@@ -27,6 +27,7 @@ from artkit_painters import cell_blocks
 from artkit_painters.cell_blocks import BLOCK, patch_size, reached_blocks
 from artkit_painters.dab_scattering import neg_log_mean_square_transmittance, neg_log_mean_transmittance
 from artkit_painters.geometry_features import (
+    CELL,
     FEATURES,
     INITIAL_SCATTER,
     BrushFootprint,
@@ -44,6 +45,7 @@ DEFAULT_DAB = DabSettings(hardness=0.5, log_radius_std=0.0, opacity=(0.0, 1.0))
 
 _CHUNK_STROKES = 256
 _CHUNK_CELLS = 1 << 16  # cells computed at a time: their intermediate results stay in the processor's cache
+_CHUNK_GPU_CELLS = 1 << 20  # cells of `CELL` px that are computed at a time on a CUDA device
 _MAX_STORED_STROKES = 1024  # of more strokes, intermediate results are computed again for the gradient
 
 
@@ -137,6 +139,8 @@ class GeometryPainter(nn.Module):
         corner (m, 2): upper left of each window, px relative to the tile's. Size and corner are multiples of `BLOCK`,
         so that cells have the same positions in all windows.
         """
+        if actions.is_cuda:
+            return self._whole_regions(actions, corner, side, size)
         m, (width, height) = len(actions), size
         recompute = m > _MAX_STORED_STROKES and torch.is_grad_enabled()
         positions, blocks = [], []
@@ -158,25 +162,52 @@ class GeometryPainter(nn.Module):
             patches.index_put_(torch.cat(positions, dim=1).unbind(), torch.cat(blocks))
         return patches.transpose(2, 3).view(m, 1, height, width)
 
+    def _whole_regions(self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int]) -> Tensor:
+        """`forward_region` on a CUDA device: all cells, since the number of those that the brush reaches depends on the
+        strokes.
+
+        Intermediate results of more than one chunk are computed again for the gradient.
+        """
+
+        def render(actions: Tensor, corner: Tensor) -> Tensor:
+            def compute(cell: int, _: Tensor) -> Tensor:
+                paint = self._paint_windows(actions, corner, side, size, cell)
+                return _unfold(self._coverage(paint), size, cell)[None]
+
+            return cell_blocks.compute_by_cell_size(self.footprint, actions, side, compute)[0]
+
+        count = max(_CHUNK_GPU_CELLS * CELL**2 // (size[0] * size[1]), 1)
+        chunks = list(zip(torch.split(actions, count), torch.split(corner, count), strict=True))
+        if len(chunks) == 1:
+            return render(*chunks[0])
+        return torch.cat(
+            [checkpoint(render, *chunk, use_reentrant=False, preserve_rng_state=False) for chunk in chunks]
+        )
+
     def moments(self, actions: Tensor, corner: Tensor, side: float, size: int) -> tuple[Tensor, Tensor]:
         """Compute the means of the coverage and of its square over all samples, (m, 1, size, size) each.
 
         The windows are square (see `forward_region`). All cells are computed, whether the brush reaches them or not.
         """
-        order, moments = [], []
-        for cell, indices in cell_blocks.group_by_cell_size(self.footprint, actions, side):
-            chunk = actions[indices]
-            features = window_features(self.footprint, chunk, corner[indices], side, size, cell)
-            paint = self._predict(features, self._modulation(stroke_parameters(chunk, side)))
+
+        def compute(cell: int, indices: Tensor) -> Tensor:
+            paint = self._paint_windows(actions[indices], corner[indices], side, (size, size), cell)
             first, second = (
                 torch.exp(-neg_log(paint.density, paint.opacity, self.dab)[..., None] * paint.density_factor)
                 for neg_log in (neg_log_mean_transmittance, neg_log_mean_square_transmittance)
             )
             square = (1 + paint.uncovered * (paint.uncovered * second - 2 * first)) * paint.gate[..., None].square()
-            order.append(indices)
-            moments.append(torch.stack([_unfold(values, size, cell) for values in (self._coverage(paint), square)]))
-        mean, square = torch.cat(moments, dim=1)[:, torch.cat(order).argsort()]
+            return torch.stack([_unfold(values, (size, size), cell) for values in (self._coverage(paint), square)])
+
+        mean, square = cell_blocks.compute_by_cell_size(self.footprint, actions, side, compute)
         return mean, square
+
+    def _paint_windows(
+        self, actions: Tensor, corner: Tensor, side: float, size: tuple[int, int], cell: int
+    ) -> CellPaint:
+        """Compute the paint at all cells of windows, row by row."""
+        features = window_features(self.footprint, actions, corner, side, size, cell)
+        return self._predict(features, self._modulation(stroke_parameters(actions, side)))
 
     def max_extent(self, actions: Tensor, side: float) -> Tensor:
         """Return how far the paint of strokes extends beyond their tile of `side` px: (m,) px."""
@@ -211,7 +242,7 @@ class GeometryPainter(nn.Module):
             own_parameters = F.embedding(stroke, parameters.t()).t().contiguous()[:, None]
             features = cell_features(footprint, own_parameters, ink, x, y, cell)
             chunks.append(self._coverage(self._predict(features, F.embedding(stroke, modulation))))
-        return reached, _unfold(torch.cat(chunks, dim=1), BLOCK, cell)[:, 0]
+        return reached, _unfold(torch.cat(chunks, dim=1), (BLOCK, BLOCK), cell)[:, 0]
 
     def _modulation(self, parameters: Tensor) -> Tensor:
         """Compute gains and shifts (m, 2 channels) from the parameters (10, m) of strokes (`stroke_parameters`)."""
@@ -244,7 +275,8 @@ class GeometryPainter(nn.Module):
         return (1 - paint.uncovered * torch.exp(-neg_log * paint.density_factor)) * paint.gate[..., None]
 
 
-def _unfold(values: Tensor, size: int, cell: int) -> Tensor:
-    """Rearrange values (c, b, cell ** 2) of the pixels of square windows' cells to windows (b, 1, size, size)."""
-    cells = size // cell
-    return values.view(cells, cells, -1, cell, cell).permute(2, 0, 3, 1, 4).reshape(-1, 1, size, size)
+def _unfold(values: Tensor, size: tuple[int, int], cell: int) -> Tensor:
+    """Rearrange values (c, b, cell ** 2) of the pixels of windows' cells to windows (b, 1, height, width)."""
+    width, height = size
+    cells = values.view(height // cell, width // cell, -1, cell, cell)
+    return cells.permute(2, 0, 3, 1, 4).reshape(-1, 1, height, width)

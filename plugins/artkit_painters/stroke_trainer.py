@@ -27,6 +27,8 @@ from artkit_painters.stroke_data import SHARD_SIZE, PatchArray, StrokeSet, Strok
 
 Patches = TypeVar("Patches", Tensor, PatchArray)
 
+DIVERGED_HINT = "try a lower learning rate"
+
 _SAMPLE_STROKES = 24
 
 
@@ -136,11 +138,8 @@ class StrokeTrainer(Trainer):
         Returns losses, scalars by name, as numbers. Raises Diverged, before any weight changes, if one of them or the
         gradient is not finite.
         """
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        norm = nn.utils.clip_grad_norm_(parameters, max_norm)
-        read = read_losses(losses, [norm], hint="try a lower learning rate")
+        norm = compute_gradient(optimizer, loss, max_norm)
+        read = read_losses(losses, [norm], hint=DIVERGED_HINT)
         optimizer.step()
         return read
 
@@ -172,6 +171,15 @@ class StrokeTrainer(Trainer):
         for _ in self.stroke_set.store(self.strokes_folder, self.engine):
             pass
         self._stored = self.stroke_set.load(self.strokes_folder)
+
+
+def compute_gradient(optimizer: torch.optim.Optimizer, loss: Tensor, max_norm: float = math.inf) -> Tensor:
+    """Compute the gradient of the parameters of an optimizer, clipped to `max_norm`. Returns its norm before that."""
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    norm: Tensor = nn.utils.clip_grad_norm_(parameters, max_norm)
+    return norm
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -123,7 +123,7 @@ def _logits(classifier: TwoSampleClassifier, actions: Tensor, tiles: Tensor) -> 
     side = tiles.shape[-1]
     footprint = BrushFootprint(_EXTENT, (), torch.tensor(INITIAL_SCATTER))
     with torch.no_grad():
-        maps = window_features(footprint, actions, torch.zeros(len(actions), 2), side, side).as_maps()
+        maps = window_features(footprint, actions, torch.zeros(len(actions), 2), side, (side, side)).as_maps()
         features, gate = (values.repeat(2, 1, 1, 1) for values in maps)
     coverage = tiles.transpose(0, 1).reshape(-1, 1, side, side).float() / 255
     logits: Tensor = classifier(coverage, features, gate)

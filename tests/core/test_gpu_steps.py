@@ -96,10 +96,17 @@ RECIPES = {
     "adaptive": PAINTING.replace(
         'type = "grid"\ntile = 16\noverlap = 8\nstrokes = 2', 'type = "adaptive"\nstrokes = 30'
     ),
+    "samples": PAINTING.replace('"content"', '"pixel"').replace('type = "mypaint"', 'type = "gan"'),
+    "mean": PAINTING.replace('"content"', '"pixel"').replace('"mypaint"', '"mypaint"\ngradient = "mean"'),
+    "exact": PAINTING.replace('"content"', '"pixel"').replace('"mypaint"', '"mypaint"\ngradient = "exact"'),
     "picture": PICTURE,
     "agent": AGENT,
     "gan": TRAINING.format("gan") + "listen = 100\n",
+    "gan critic": TRAINING.format("gan") + "listen = 100\nregression = 0\n",
+    "dcgan critic": TRAINING.format("gan") + 'architecture = "dcgan"\nregression = 0\n',
+    "mean painter": TRAINING.format("gan") + 'architecture = "geometry"\nreach = [2.0, 2.0]\n',
     "vae": TRAINING.format("vae"),
+    "vae predictor": TRAINING.format("vae") + "autoencoder = 0.1\n",
 }
 
 

@@ -54,11 +54,10 @@ def brush_scene() -> Scene:
 
 
 OPTIONS: dict[Component, dict[str, Any]] = {
-    # The stroke noise is not differentiable (below without noise); how many dabs there are depends on the strokes.
-    ("renderer", "gan"): {"exact_gradient": False, "synchronises": True},
+    ("renderer", "gan"): {"exact_gradient": False},  # the stroke noise is not differentiable (below without noise)
     ("renderer", "mypaint"): {"exact_gradient": False},  # it has the gradient of its surrogate
     ("renderer", "libmypaint"): {"exact_gradient": False, "synchronises": True},  # it paints on the CPU
-    ("renderer", "discrete"): {"exact_gradient": False, "synchronises": True},  # its gradient is that of `gan`
+    ("renderer", "discrete"): {"exact_gradient": False},  # its gradient is that of `gan`
     ("constraint", "mask"): {"exact_gradient": False, "scene": brush_scene},  # a straight-through gradient
     ("exporter", "svg"): {"scene": brush_scene},
     ("objective", "adversarial"): {"scene": lambda: testing.scene(data=Waves)},
@@ -156,7 +155,12 @@ def test_class_activation_with_several_networks_and_views_passes() -> None:
 
 
 def test_the_renderer_gan_without_noise_passes() -> None:
-    testing.check_renderer("gan", {"grain": False}, synchronises=True)  # which pixels it computes follows from strokes
+    testing.check_renderer("gan", {"grain": False})
+
+
+@pytest.mark.parametrize("gradient", ["mean", "exact"])
+def test_the_renderer_mypaint_passes_with_every_gradient(gradient: str) -> None:
+    testing.check_renderer("mypaint", {"gradient": gradient}, exact_gradient=False)
 
 
 @pytest.mark.parametrize(("kind", "name"), [("agent", "free"), ("constraint", "grayscale")])

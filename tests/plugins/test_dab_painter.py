@@ -15,6 +15,7 @@ from artkit_mypaint.dab_recording import SEGMENTS, DabRecords, record_dabs
 from artkit_mypaint.engine.engine import Engine
 from artkit_painters import fidelity, weights
 from artkit_painters.dab_painter import DabPainter
+from artkit_painters.dab_positions import place_dabs, place_padded_dabs
 
 Actions = Callable[..., Tensor]
 BRUSHES = ("classic/dry_brush", "classic/calligraphy", "classic/pencil", "tanda/acrylic-05-paint", "classic/charcoal")
@@ -102,13 +103,30 @@ def test_strokes_on_larger_tiles_than_in_training_equal_real_ones(
     assert np.median(correlations) > (0.9 if brush == "classic/calligraphy" else 0.5)
 
 
+@pytest.mark.parametrize("brush", BRUSHES)
+def test_the_dabs_of_a_device_are_those_of_the_cpu(brush: str, random_actions: Actions) -> None:
+    """On a GPU each stroke has room for as many dabs; none has more, and those that it has are the same."""
+    painter = shipped_painter(brush)
+    actions = random_actions(1000, seed=5)
+    actions[500:, :6] = actions[500:, :6].round()  # the longest curves
+    assert 500 < painter.capacity < 8000
+    with torch.no_grad():
+        dab_count = painter._dab_counts(actions)
+    assert dab_count.sum(1).max() < painter.capacity
+    expected = place_dabs(dab_count[480:500])
+    padded, counts = place_padded_dabs(dab_count[480:500], painter.capacity)
+    exists = padded.rank < counts[padded.stroke]
+    for values, expected_values in zip(padded, expected, strict=True):
+        assert torch.equal(values[exists], expected_values)
+
+
 # ---------------------------------------------------------------------------------------------------------- likelihood
 def test_samples_of_the_painter_are_more_likely_than_changed_ones(random_actions: Actions) -> None:
     """Each loss increases when the quantity that it measures is changed."""
     painter = shipped_painter("classic/dry_brush")
     actions, seeds = random_actions(30, seed=6), torch.arange(30)
     dabs = painter.sample_dabs(actions, torch.zeros(30, 2), 64.0, seeds)
-    stroke, _, t = painter._dab_positions(actions)
+    stroke, _, t = painter.dab_positions(actions)
     counts = torch.zeros(30, SEGMENTS)
     counts.index_put_((stroke, (t * SEGMENTS).long().clamp(max=SEGMENTS - 1)), torch.ones(len(t)), accumulate=True)
     records = DabRecords(actions, torch.full((30,), 64), dabs, t, counts)

@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import torch
 
 from artkit.engine.renderer_training import RendererTrainingTask
 from artkit.engine.run import Run
-from artkit.engine.task import Interrupted
+from artkit.engine.task import Diverged, Interrupted
 from artkit.errors import UsageError
 from artkit.files import sha256
 from artkit.interfaces.scene import Scene
@@ -144,6 +145,22 @@ def test_negative_log_likelihoods_decrease_without_stored_strokes(recipe_file: P
     assert not (tmp_path / "strokes").exists()
     for name, loss in last.items():
         assert loss < first[name] - 0.2, name
+
+
+def test_a_critic_is_not_changed_by_a_step_that_diverges(recipe_file: Path, folder_with_strokes: Path) -> None:
+    task = build_task(recipe_file, folder_with_strokes, "trainer.regression=0")
+    task.step(0)
+    before = deepcopy(task.state_dict())
+    with torch.no_grad():
+        list(task.trainer.painter.parameters())[-1].fill_(math.nan)  # type: ignore[attr-defined]
+    with pytest.raises(Diverged):
+        task.step(1)
+    after = task.state_dict()
+    for name, value in before["trainer"].items():
+        assert name.startswith("painter.") or torch.equal(after["trainer"][name], value)
+    for index, values in before["optimizers"]["judging"]["state"].items():
+        for name, value in values.items():
+            assert torch.equal(after["optimizers"]["judging"]["state"][index][name], value)
 
 
 def test_error_for_adversarial_training_of_a_mean(recipe_file: Path) -> None:

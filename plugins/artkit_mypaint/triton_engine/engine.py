@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -39,7 +40,7 @@ class TritonEngine:
         self.brush = brush
         self._program = constant_program(BrushProgram.from_settings(brush.settings))
         self._constants = compiled_constants(self._program)
-        self._dab_size = COLOURED_DAB_SIZE if brush.colour_setting else DAB_SIZE
+        self.dab_size = COLOURED_DAB_SIZE if brush.colour_setting else DAB_SIZE
         self._is_bounded = is_bounded(self._program)
         self._capacities: dict[float, int] = {}
         self._seconds: Tensor | None = None
@@ -52,7 +53,7 @@ class TritonEngine:
         (m, 4, height, width). Raises UsageError for a stroke of more than `MAX_DABS` dabs.
         """
         capacity = self.capacity(paths.zoom)
-        chunk = max(_MAX_BUFFER_BYTES // (4 * self._dab_size * capacity), _LANES)
+        chunk = max(_MAX_BUFFER_BYTES // (4 * self.dab_size * capacity), _LANES)
         channels = patch_channels(self.brush)
         patches = torch.empty(len(paths.points), channels, height, width, device=paths.points.device)
         for start in range(0, len(patches), chunk):
@@ -61,7 +62,7 @@ class TritonEngine:
             local = (corners[part] - origins).int().contiguous()
             blocks = math.ceil(width / _BLOCK_PX) * math.ceil(height / _BLOCK_PX)
             draw_patches[len(counts), blocks](
-                dabs, counts, local, patches[part], capacity, width, height, self._dab_size, _BLOCK_PX, _BLOCK_PX,
+                dabs, counts, local, patches[part], capacity, width, height, self.dab_size, _BLOCK_PX, _BLOCK_PX,
                 **_OPTIONS,
             )  # fmt: skip
         return patches
@@ -91,13 +92,13 @@ class TritonEngine:
         softness = (log_radius.exp() * self.brush.min_radius_ratio).clamp(min=MIN_SOFTNESS_PX)  # see Brush.base_values
         softness = softness.clamp(max=self.brush.softness)
         strokes, events, _ = points.shape
-        dabs = torch.empty(strokes, capacity, self._dab_size, device=device)
+        dabs = torch.empty(strokes, capacity, self.dab_size, device=device)
         counts = torch.empty(strokes, dtype=torch.int32, device=device)
         base = (log_radius - self.brush.max_radius_offset).float()
         seeds, colours = paths.seeds[part].contiguous(), paths.colours[part].float().contiguous()
         stroke_dabs[math.ceil(strokes / _LANES),](
             points, self._seconds, base, softness.float(), seeds, origins, colours, 1 / paths.zoom,
-            dabs, counts, strokes, events, capacity, self._constants, self._dab_size, _LANES, **_OPTIONS,
+            dabs, counts, strokes, events, capacity, self._constants, self.dab_size, _LANES, **_OPTIONS,
         )  # fmt: skip
         if (capacity == MAX_DABS or not self._is_bounded) and bool((counts < 0).any()):
             raise too_many_dabs(self.brush, capacity)
@@ -148,6 +149,35 @@ def _(brush: str, points: Tensor, *others: Any) -> Tensor:
 @paint_patches.register_kernel("cpu")
 def _(brush: str, *others: Any) -> Tensor:
     engine, (*tensors, zoom, corners, width, height) = _cpu_engine(brush), others
-    points, log_radius, colours, seeds = (tensor.numpy() for tensor in tensors)
-    paths = PenPaths(points, log_radius, colours.astype("float64"), seeds, zoom)
+    paths = _numpy_paths(tensors, zoom)
     return torch.from_numpy(engine.paint_patches(paths, corners.long().numpy(), width, height)).float() / ONE
+
+
+@torch.library.custom_op("artkit_mypaint::stroke_dabs", mutates_args=())
+def padded_dabs(
+    brush: str, points: Tensor, log_radius: Tensor, colours: Tensor, seeds: Tensor, zoom: float
+) -> tuple[Tensor, Tensor]:
+    """`TritonEngine.dabs` as an operator of torch; dabs that a stroke does not have may be anything."""
+    return _engine(brush).dabs(PathTensors(points, log_radius, colours, seeds, zoom))
+
+
+@padded_dabs.register_fake
+def _(brush: str, points: Tensor, *others: Any) -> tuple[Tensor, Tensor]:
+    engine, strokes = _engine(brush), len(points)
+    shape = (strokes, engine.capacity(others[-1]), engine.dab_size)
+    return points.new_empty(shape, dtype=torch.float32), points.new_empty(strokes, dtype=torch.int32)
+
+
+@padded_dabs.register_kernel("cpu")
+def _(brush: str, *others: Any) -> tuple[Tensor, Tensor]:
+    *tensors, zoom = others
+    dabs, counts = (torch.from_numpy(array) for array in _cpu_engine(brush).dabs(_numpy_paths(tensors, zoom)))
+    padded = torch.full((len(counts), _engine(brush).capacity(zoom), dabs.shape[1]), math.nan)
+    stroke = torch.arange(len(counts)).repeat_interleave(counts)
+    padded[stroke, torch.arange(len(dabs)) - (counts.cumsum(0) - counts)[stroke]] = dabs
+    return padded, counts.int()
+
+
+def _numpy_paths(tensors: Sequence[Tensor], zoom: float) -> PenPaths:
+    points, log_radius, colours, seeds = tensors
+    return PenPaths(points.numpy(), log_radius.numpy(), colours.double().numpy(), seeds.numpy(), zoom)
