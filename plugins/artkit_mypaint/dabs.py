@@ -15,8 +15,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from artkit_mypaint.triton_engine import require_triton
-
 UPRIGHT = -math.pi / 2
 """The angle of dabs that are round."""
 
@@ -63,35 +61,6 @@ def rasterize_dabs(dabs: Dabs, strokes: int, size: tuple[int, int]) -> Tensor:
     width, height = size
     coverage: Tensor = 1 - log_transmittance(dabs, strokes, size).exp()
     return coverage.view(strokes, 1, height, width)
-
-
-def rasterize_padded_dabs(dabs: Dabs, counts: Tensor, size: tuple[int, int]) -> Tensor:
-    """Compute `rasterize_dabs` on a CUDA device without waiting for it, in single precision.
-
-    dabs: as many for each of m strokes. counts (m,): how many of its dabs a stroke has; the others are not drawn.
-    """
-    require_triton(dabs.x.device)
-    from artkit_mypaint.triton_engine import transmittance
-
-    m = len(counts)
-    values = torch.stack(dabs[:7], dim=1).float().view(m, -1, 7)
-    logs = _PaddedLogTransmittance.apply(values, counts.int(), size, transmittance)  # type: ignore[no-untyped-call]
-    coverage: Tensor = 1 - logs.exp()
-    return coverage[:, None].to(dabs.x.dtype)
-
-
-class _PaddedLogTransmittance(torch.autograd.Function):
-    """`artkit_mypaint.triton_engine.transmittance`, a module, with its gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, counts: Tensor, size: tuple[int, int], kernels: Any) -> Any:
-        ctx.save_for_backward(values, counts)
-        ctx.kernels = kernels
-        return kernels.log_transmittance(values, counts, *size)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        return ctx.kernels.log_transmittance_backward(*ctx.saved_tensors, gradients[0].contiguous()), None, None, None
 
 
 def log_transmittance(dabs: Dabs, strokes: int, size: tuple[int, int]) -> Tensor:

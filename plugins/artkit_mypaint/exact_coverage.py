@@ -14,7 +14,7 @@ from torch import Tensor
 from artkit import Place
 from artkit_mypaint import stroke_geometry
 from artkit_mypaint.brush import Brush
-from artkit_mypaint.dabs import UPRIGHT, Dabs, rasterize_dabs, rasterize_padded_dabs
+from artkit_mypaint.dabs import UPRIGHT, Dabs, rasterize_dabs
 from artkit_mypaint.engine.engine import Engine
 from artkit_mypaint.engine.state import (
     DAB_ANGLE,
@@ -26,6 +26,7 @@ from artkit_mypaint.engine.state import (
     DAB_X,
     DAB_Y,
 )
+from artkit_mypaint.padded_dabs import rasterize_padded_dabs
 from artkit_mypaint.tracing import curve_parameter, path_tensors, trace_actions
 from artkit_mypaint.triton_engine import require_triton
 

@@ -23,7 +23,8 @@ from torch.utils.checkpoint import checkpoint
 from artkit_mypaint import stroke_geometry
 from artkit_mypaint.brush import MIN_SOFTNESS_PX
 from artkit_mypaint.dab_recording import SEGMENTS, DabRecords
-from artkit_mypaint.dabs import UPRIGHT, Dabs, rasterize_dabs, rasterize_padded_dabs
+from artkit_mypaint.dabs import UPRIGHT, Dabs, rasterize_dabs
+from artkit_mypaint.padded_dabs import rasterize_padded_dabs
 from artkit_painters.dab_distribution import MAX_DEVIATIONS, DabAppearance, DabDistribution, clamped_normal
 from artkit_painters.dab_features import (
     FEATURES,
