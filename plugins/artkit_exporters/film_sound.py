@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,7 +37,7 @@ class FilmSound:
             if film is not None and Path(film.clip).is_file():
                 with contextlib.suppress(library.FFmpegError, OSError, ValueError):
                     source = stack.enter_context(open_container(library, film.clip))
-            if source is None or not source.streams.audio or film is None:
+            if source is None or film is None or not _has_sound(source):
                 yield cls(library, None, codec)
             else:
                 yield cls(library, source, codec, film.start, film.start + film.frames / film.fps)
@@ -68,11 +69,9 @@ class FilmSound:
 
     def _resampled(self, track: Any, layout: str) -> Iterator[Any]:
         """Yield the sound between start and end, with times from 0 on. It ends where the clip is damaged."""
-        resampler = self._library.AudioResampler(
-            format=self._stream.codec_context.format, layout=layout, rate=_SAMPLE_RATE
-        )
-        begin = _begin_seconds(self._source)
-        position = 0
+        begin, position = _begin_seconds(self._source), 0
+        resampler: Any = None
+        kind: tuple[str, str, int] | None = None
         with contextlib.suppress(self._library.FFmpegError):
             for frame in self._source.decode(track):
                 seconds = (frame.time or 0.0) - begin
@@ -81,10 +80,19 @@ class FilmSound:
                 if seconds >= self._end:
                     break
                 frame.pts = None
+                if kind != (kind := (frame.format.name, frame.layout.name, frame.sample_rate)):  # it may change
+                    resampler = self._library.AudioResampler(
+                        format=self._stream.codec_context.format, layout=layout, rate=_SAMPLE_RATE
+                    )
                 for resampled in resampler.resample(frame):
-                    resampled.pts = position
+                    resampled.pts, resampled.time_base = position, Fraction(1, _SAMPLE_RATE)
                     position += resampled.samples
                     yield resampled
+
+
+def _has_sound(source: Any) -> bool:
+    """Return whether the first sound track has a known codec."""
+    return bool(source.streams.audio) and source.streams.audio[0].codec_context is not None
 
 
 def _begin_seconds(source: Any) -> float:

@@ -18,7 +18,7 @@ import pytest
 from artkit.errors import ArtkitError
 
 FOLDER = Path(__file__).parent
-DAMAGED = ("brushes", "checkpoints", "data", "pictures", "recipes", "strokes", "weights")
+DAMAGED = ("brushes", "checkpoints", "data", "films", "pictures", "recipes", "strokes", "weights")
 DISTURBED = ("determinism", "kills", "limits", "plugins", "processes", "writes")
 
 SHORT_FORM = """

@@ -36,13 +36,19 @@ def write_video(
     times: Sequence[int] | None = None,
     sound: bool = False,
     rotation: int = 0,
+    aspect: int = 1,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """Write frames as a video. times: of each frame, in 1 / rate s. rotation: that a player applies, degrees."""
+    """Write frames as a video.
+
+    times: of each frame, in 1 / rate s. rotation: that a player applies, degrees. aspect: width by
+    height of a pixel.
+    """
     with av.open(str(file), "w") as container:
         stream = container.add_stream(codec, rate=rate, options=options or {})
         stream.width, stream.height = frames[0].size
         stream.pix_fmt = pixels
+        stream.codec_context.sample_aspect_ratio = Fraction(aspect)
         stream.codec_context.thread_count = 1
         track: Any = container.add_stream("aac", rate=48000, layout="mono") if sound else None
         for number, image in enumerate(frames):

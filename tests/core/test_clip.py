@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from pathlib import Path
 
@@ -139,3 +140,42 @@ def test_what_is_no_clip_is_one_message(tmp_path: Path) -> None:
             open_clip(tmp_path / name)
     with pytest.raises(UsageError, match="nothing at 9 s"):
         SampledClip(open_clip(write_video(tmp_path / "b.mp4", panned(2))), 12, start=9)
+
+
+def test_pixels_of_an_impossible_shape_are_square(tmp_path: Path) -> None:
+    file = write_video(tmp_path / "a.mp4", panned(2), codec="libvpx-vp9", aspect=9)
+    clip = open_clip(file)
+    assert clip.size == (64, 48)
+    assert "square" in clip.notes[0]
+
+
+def test_a_video_of_an_unknown_codec(tmp_path: Path) -> None:
+    file = write_video(tmp_path / "a.mp4", panned(2))
+    file.write_bytes(file.read_bytes().replace(b"avc1", b"zzzz"))
+    with pytest.raises(UsageError, match="unknown codec"):
+        open_clip(file)
+
+
+def test_frames_that_are_too_large_are_not_decoded(tmp_path: Path) -> None:
+    file = write_video(tmp_path / "a.avi", panned(2), codec="mjpeg", pixels="yuvj420p")
+    header = b"\xff\xc0\x00\x11\x08"
+    file.write_bytes(
+        file.read_bytes().replace(header + struct.pack(">HH", 48, 64), header + struct.pack(">HH", 20_000, 20_000))
+    )
+    with pytest.raises(UsageError):
+        open_clip(file)
+
+
+def test_an_animation_that_is_cut_anywhere(tmp_path: Path) -> None:
+    """Pillow raises an IndexError, for example, where a GIF ends between two frames."""
+    file = tmp_path / "a.gif"
+    frames = [frame.resize((4, 3)) for frame in panned(2)]
+    frames[0].save(file, save_all=True, append_images=frames[1:])
+    content = file.read_bytes()
+    for length in range(len(content)):
+        file.write_bytes(content[:length])
+        try:
+            count = len(_frames(file))
+        except UsageError:
+            continue
+        assert 1 <= count <= 3

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import filecmp
+import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from artkit.engine import run as run_module
 from artkit.errors import ArtkitError, UsageError
 from artkit.output.export import exporters, open_painting, write_painting
 from artkit.strokes.film_log import FilmLog, frame_file, read_frame
+from artkit_exporters.film_sound import FilmSound
 
 sys.path.insert(0, str(Path(__file__).parent))
 from film_clips import av, panned, scenery, write_video
@@ -160,6 +163,37 @@ def test_damaged_logs_are_one_message(film: Path, tmp_path: Path) -> None:
     frame_file(copy, 1).write_bytes(b"x")
     with pytest.raises(ArtkitError, match="is damaged"):
         open_painting(copy, frame=2)
-    (copy / "film.json").write_text("{}")
-    with pytest.raises(ArtkitError, match="is damaged"):
-        open_painting(copy)
+    header = json.loads((copy / "film.json").read_text())
+    for damaged in (
+        {},
+        {**header, "renderer": {}},
+        {**header, "shots": [{"frame": 1, "background": [1, 1, 1]}]},
+        {**header, "frames": 10**400},
+    ):
+        (copy / "film.json").write_text(json.dumps(damaged))
+        with pytest.raises(ArtkitError, match="is damaged"):
+            open_painting(copy)
+
+
+def test_sound_whose_channels_change_keeps_its_length(film: Path, clip: Path, tmp_path: Path) -> None:
+    """Parts of a transport stream can follow each other; here the second has another number of channels."""
+    parts = b"".join(_sound(tmp_path / f"{layout}.ts", layout) for layout in ("mono", "stereo"))
+    (tmp_path / "both.ts").write_bytes(parts)
+    log = replace(FilmLog.load(film), clip=str(tmp_path / "both.ts"))
+    with av.open(str(tmp_path / "a.mp4"), "w") as container, FilmSound.of_film(log, av, "aac") as sound:
+        sound.add_to(container)
+        sound.finish(container)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert 0.5 < container.duration / av.time_base < 0.6
+
+
+def _sound(file: Path, layout: str) -> bytes:
+    """Return a transport stream of 0.25 s."""
+    with av.open(str(file), "w") as container:
+        track = container.add_stream("mp2", rate=48000, layout=layout)
+        channels = 1 if layout == "mono" else 2
+        tone = av.AudioFrame.from_ndarray(np.zeros((1, 12_000 * channels), np.int16), format="s16", layout=layout)
+        tone.rate = 48000
+        container.mux(track.encode(tone))
+        container.mux(track.encode())
+    return file.read_bytes()

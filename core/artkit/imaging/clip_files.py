@@ -17,7 +17,6 @@ from artkit.imaging.video_file import VideoClip
 IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".ppm"))
 """Extensions of the files in a folder that are frames."""
 
-_PILLOW_ERRORS = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
 _SHORTEST_FRAME_SECONDS = 0.02  # browsers show shorter frames of animated images for `_DEFAULT_FRAME_SECONDS`
 _DEFAULT_FRAME_SECONDS = 0.1
 
@@ -32,7 +31,9 @@ def open_clip(path: Path) -> Clip:
     try:
         with open_with_pillow(path, MAX_PIXELS):
             return ImageClip(path)
-    except _PILLOW_ERRORS:
+    except UsageError:
+        raise
+    except Exception:  # Pillow's decoders raise many kinds of exceptions on what they cannot read
         return VideoClip(path)
 
 
@@ -42,8 +43,8 @@ class ImageClip(Clip):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         times = list(self._times())
-        self.seconds = times[-1]
-        self.rate = (len(times) - 1) / self.seconds
+        self.seconds, self._count = times[-1], len(times) - 1
+        self.rate = self._count / self.seconds
         self.size = image_size(path)
 
     def _times(self) -> Iterator[float]:
@@ -55,7 +56,7 @@ class ImageClip(Clip):
                 for frame in ImageSequence.Iterator(opened):
                     seconds += _frame_seconds(frame)
                     yield seconds
-        except _PILLOW_ERRORS as error:
+        except Exception as error:
             if not seconds:
                 raise UsageError(f"{self.path} cannot be read as an image ({error})") from None
             self.note(f"it is damaged ({error}); the frames before are used")
@@ -63,7 +64,7 @@ class ImageClip(Clip):
     def frames(self) -> Iterator[TimedFrame]:
         """See `Clip.frames`."""
         with open_with_pillow(self.path, MAX_PIXELS) as opened:
-            if getattr(opened, "n_frames", 1) == 1:
+            if self._count == 1:
                 yield TimedFrame(0.0, load_rgb(self.path, self.size, [])[0])  # with its rotation and colour profile
                 return
             seconds = 0.0
@@ -71,7 +72,7 @@ class ImageClip(Clip):
                 for frame in ImageSequence.Iterator(opened):
                     yield TimedFrame(seconds, frame.convert("RGBA"))
                     seconds += _frame_seconds(frame)
-            except _PILLOW_ERRORS as error:
+            except Exception as error:
                 self.note(f"it is damaged ({error}); the frames before are used")
 
 

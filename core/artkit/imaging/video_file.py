@@ -24,6 +24,8 @@ _HDR_TRANSFERS = (16, 18)  # libav's numbers of the transfer curves PQ and HLG
 _UNSPECIFIED, _HD_LINES = 2, 720  # videos of so many lines that name no colour space have that of BT.709
 _MAX_MISSING_SECONDS = 0.5  # by which the pictures may be shorter than the whole file, as its sound is longer
 _DEFAULT_RATE = 25.0  # of a video whose frames have no times
+_MAX_FRAME_PIXELS = 1 << 26  # twice those of 8K; decoders keep many frames in memory
+_MAX_ASPECT = 8  # of a pixel that is not square; a larger one is damage
 _ROTATIONS = {
     90: Image.Transpose.ROTATE_90,
     180: Image.Transpose.ROTATE_180,
@@ -74,7 +76,15 @@ class VideoClip(Clip):
         if not pictures:
             raise UsageError(f"{self.path} has no video track", hint="name a video, or a folder of frames")
         stream = pictures[0]
+        if stream.codec_context is None:
+            raise UsageError(f"{self.path} has a video track of an unknown codec", hint="convert it to H.264")
+        if stream.width * stream.height > _MAX_FRAME_PIXELS:
+            raise UsageError(
+                f"{self.path} has frames of {stream.width} x {stream.height} px, too many to decode",
+                hint=f"scale it down to at most {_MAX_FRAME_PIXELS >> 20} million px a frame",
+            )
         stream.thread_type = "AUTO"
+        stream.codec_context.options = {"max_pixels": str(_MAX_FRAME_PIXELS)}  # the header of the file may be wrong
         return stream
 
     def _measure(self, container: Any) -> None:
@@ -145,7 +155,9 @@ class VideoClip(Clip):
         colours = {"src_colorspace": "ITU709"} if untagged and frame.height >= _HD_LINES else {}
         rgb = frame.reformat(format="rgba" if has_alpha else "rgb24", **colours)
         image = Image.fromarray(rgb.to_ndarray())
-        if aspect and aspect != 1:
+        if aspect and not 1 / _MAX_ASPECT <= aspect <= _MAX_ASPECT:
+            self.note(f"the shape of its pixels, {float(aspect):.3g}, is damaged; they are taken as square")
+        elif aspect and aspect != 1:
             image = image.resize((max(1, round(image.width * aspect)), image.height), Image.Resampling.LANCZOS)
         rotation = round(frame.rotation) % 360
         return image.transpose(_ROTATIONS[rotation]) if rotation in _ROTATIONS else image

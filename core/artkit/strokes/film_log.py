@@ -13,14 +13,14 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from torch import Tensor
 
 from artkit.config import Colour, plain_message
 from artkit.errors import ArtkitError, UsageError
 from artkit.files import atomic, read_text, write_text
 from artkit.geometry.free_tiles import single_phases
-from artkit.strokes.stroke_log import StrokeLog
+from artkit.strokes.stroke_log import RendererSettings, StrokeLog
 
 FILM_FILE = "film.json"
 """Name of the header in a run folder."""
@@ -39,6 +39,13 @@ class Shot(BaseModel):
     background: Colour
 
 
+def _in_order(shots: list[Shot]) -> list[Shot]:
+    frames = [shot.frame for shot in shots]
+    if frames[0] != 0 or frames != sorted(set(frames)):
+        raise ValueError("the first shot must begin with frame 0, and each other one after the one before")
+    return shots
+
+
 class _Header(BaseModel):
     """The contents of film.json."""
 
@@ -46,12 +53,12 @@ class _Header(BaseModel):
     version: Annotated[int, Field(le=_VERSION)]
     size: tuple[Annotated[int, Field(ge=1, le=1 << 17)], Annotated[int, Field(ge=1, le=1 << 17)]]
     fps: Annotated[float, Field(gt=0, le=1000)]
-    frames: Annotated[int, Field(ge=1)]
+    frames: Annotated[int, Field(ge=1, lt=1 << 31)]
     seed: Annotated[int, Field(ge=0, lt=1 << 63)]
-    renderer: dict[str, Any]
+    renderer: RendererSettings
     space: str
     names: Annotated[tuple[str, ...], Field(min_length=1)]
-    shots: Annotated[list[Shot], Field(min_length=1)]
+    shots: Annotated[list[Shot], Field(min_length=1), AfterValidator(_in_order)]
     clip: str
     start: Annotated[float, Field(ge=0)]
 
@@ -120,7 +127,7 @@ class FilmLog:
                 hint=f"name one from 1 to {self.frames}",
             )
         tiles, actions, ids, _ = read_frame(frame_file(self.folder, number), len(self.names))
-        background = next(shot.background for shot in reversed(self.shots) if shot.frame <= number or not shot.frame)
+        background = next(shot.background for shot in reversed(self.shots) if shot.frame <= number)
         return StrokeLog(
             size=self.size,
             background=background,

@@ -233,6 +233,9 @@ def _with_type(renderer: dict[str, Any]) -> dict[str, Any]:
     return renderer
 
 
+RendererSettings = Annotated[dict[str, Any], AfterValidator(_with_type)]
+"""The settings of a renderer in a file, with its `type`."""
+
 _Cells = Annotated[list[_Count], Field(min_length=1)]
 _FullPhase = tuple[_Count, _Coordinate, _Coordinate, _Length, _Length, _Length, _Length]
 _SparsePhase = tuple[_Count, _Coordinate, _Coordinate, _Length, _Length, _Length, _Length, _Cells]
@@ -247,7 +250,7 @@ class _LogFile(BaseModel):
     background: Colour
     background_image: Annotated[str, Field(pattern=r"^[^/\\\\]+\.png$")] | None = None
     seed: Annotated[int, Field(ge=0, lt=1 << 63)]
-    renderer: Annotated[dict[str, Any], AfterValidator(_with_type)]
+    renderer: RendererSettings
     space: str
     names: Annotated[tuple[str, ...], Field(min_length=1)]
     clip: bool
