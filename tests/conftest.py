@@ -11,6 +11,7 @@ if not os.path.exists("/dev/nvidiactl"):
 import copy
 import itertools
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,6 +97,20 @@ def mypaint() -> None:
 
     if libmypaint.find() is None:
         pytest.skip("libmypaint is not installed")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium; skips where none is installed."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if executable is None:
+        pytest.skip("Chromium is not installed")
+    flags = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    with sync_api.sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=executable, args=flags)
+        yield launched
+        launched.close()
 
 
 @pytest.fixture

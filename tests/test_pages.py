@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,17 +47,9 @@ def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A headless Chromium that is offline; skips where none is installed."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if executable is None:
-        pytest.skip("Chromium is not installed")
-    flags = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    with sync_api.sync_playwright() as driver:
-        launched = driver.chromium.launch(executable_path=executable, args=flags)
-        yield launched.new_context(offline=True, viewport={"width": 900, "height": 700})
-        launched.close()
+def browser(chromium: Any) -> Any:
+    """A browser that is offline."""
+    return chromium.new_context(offline=True, viewport={"width": 900, "height": 700})
 
 
 @pytest.fixture

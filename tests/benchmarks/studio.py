@@ -4,7 +4,7 @@
 
 `page`: ms from the navigation until the gallery is there. `live`: s from the moment at which the process of a run holds
 the lock of its folder until its first picture is drawn, and ms from the moment at which a run has written a picture
-until it is drawn. `cost`: seconds of a step, watched and not, in turns, and their ratio.
+until it is drawn. `cost`: how much longer steps are while they are watched, without and with drawing, in REPEATS turns.
 `zoom`: s until a finished picture of SIDE x SIDE px is drawn, and ms of tiles at random places, while the picture is
 decoded and afterwards. `axe`: the serious and critical faults on each page.
 """
@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ from artkit.folder_lock import FolderLock
 from artkit.recipes.shipped import recipe_folder, shipped_recipes
 
 PARTS = ("page", "live", "cost", "zoom", "axe")
-BLOCK_SECONDS = 6.0  # of a run that is watched, or not, in turns
+BLOCK_SECONDS = 8.0  # of a run that is watched, or not, in turns
 
 
 class Studio:
@@ -115,37 +116,75 @@ def measure_live(studio: Studio, options: argparse.Namespace) -> None:
     page.context.close()
 
 
+class _Client:
+    """Watches a run as the page does, without drawing: reads its events and fetches changed tiles."""
+
+    def __init__(self, studio: Studio, name: str) -> None:
+        self._runs, self._token = f"{studio.base}/api/runs/{name}", studio.token
+        self._left = False
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        with urllib.request.urlopen(f"{self._runs}/events?token={self._token}") as events:
+            while not self._left and (line := events.readline()):
+                if line.startswith(b"data:") and b'"tiles"' in line:
+                    change = json.loads(line[5:])
+                    for level, column, row, version in change["tiles"]:
+                        query = f"token={self._token}&key={change['key']}&v={version}"
+                        urllib.request.urlopen(f"{self._runs}/tiles/{level}/{column}/{row}?{query}").read()
+
+    def close(self) -> None:
+        self._left = True
+        self._thread.join()
+
+
+def step_seconds(log: Path, seconds: float) -> float:
+    """Return the mean time from the end of a step to the end of the next one, with all that is between them."""
+    ends: list[float] = []
+    size, deadline = log.stat().st_size, time.monotonic() + seconds
+    while time.monotonic() < deadline or len(ends) < 2:
+        if (now := log.stat().st_size) != size:
+            size = now
+            ends.append(time.monotonic())
+        time.sleep(0.005)
+    return (ends[-1] - ends[0]) / (len(ends) - 1)
+
+
 def measure_cost(studio: Studio, options: argparse.Namespace) -> None:
-    """Print the seconds of steps with and without a page that shows the run."""
-    name = studio.start_run(options.size, 3 * options.steps)
+    """Print how much longer steps are while a run is watched, by a client that draws nothing and by the page.
+
+    Each is compared with the steps before and after, which nobody watches.
+    """
+    name = studio.start_run(options.size, 100 * options.steps)
     folder = studio.folder / name
-    wait((folder / "log.jsonl").exists)
+    log = folder / "log.jsonl"
+    wait(lambda: log.exists() and log.stat().st_size > 1000)
 
-    def steps() -> list[float]:
-        lines = (folder / "log.jsonl").read_text().splitlines()
-        return [json.loads(line)["seconds"] for line in lines if line.endswith("}")]
+    def unwatched() -> float:
+        (folder / ".live" / "watching").unlink(missing_ok=True)
+        time.sleep(1.5)
+        return step_seconds(log, BLOCK_SECONDS)
 
-    wait(lambda: len(steps()) > min(4, options.steps))
-    times: dict[bool, list[float]] = {True: [], False: []}
-    watched, lock = False, FolderLock(folder)
-    while lock.is_held() and len(steps()) < 3 * options.steps - 1:
-        page = studio.open(f"#/run/{name}") if watched else None
-        if page is None:
-            (folder / ".live" / "watching").unlink(missing_ok=True)
-        time.sleep(0.5)
-        before = len(steps())
-        time.sleep(BLOCK_SECONDS)
-        times[watched] += steps()[before + 1 :]
-        if page is not None:
-            page.context.close()
-            time.sleep(0.3)
-        watched = not watched
-    if all(times.values()):
-        seen, unseen = (statistics.mean(times[key]) for key in (True, False))
-        count = f"{len(times[True])} and {len(times[False])} steps"
-        print(f"a step, s: {unseen:.4f} unwatched, {seen:.4f} watched, {100 * (seen / unseen - 1):+.1f} % ({count})")
-    else:
-        print("a step: the run was too short")
+    viewers: dict[str, Callable[[], Any]] = {
+        "client": lambda: _Client(studio, name), "page": lambda: studio.open(f"#/run/{name}")
+    }  # fmt: skip
+    ratios: dict[str, list[float]] = {kind: [] for kind in viewers}
+    before = unwatched()
+    for _ in range(options.repeats):
+        for kind, open_viewer in viewers.items():
+            viewer = open_viewer()
+            time.sleep(2.0)
+            watched = step_seconds(log, BLOCK_SECONDS)
+            (viewer if kind == "client" else viewer.context).close()
+            after = unwatched()
+            ratios[kind].append(100 * (2 * watched / (before + after) - 1))
+            before = after
+    for kind, values in ratios.items():
+        spread = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
+        each = " ".join(f"{value:+.1f}" for value in values)
+        print(f"steps watched by a {kind}: {statistics.mean(values):+.1f} % +- {spread:.1f} ({each}), s: {before:.3f}")
+    studio.post(f"/api/runs/{name}/stop", {})
 
 
 def measure_zoom(studio: Studio, options: argparse.Namespace) -> None:

@@ -11,18 +11,20 @@ from PIL import Image
 from torch import Tensor
 
 from artkit.engine.film_frames import FramePainter
+from artkit.engine.live_view import LivePicture
 from artkit.engine.painting_task import PaintingTask
 from artkit.engine.task import Task
 from artkit.errors import UsageError
 from artkit.files import existing_parent
 from artkit.formatting import format_duration
+from artkit.geometry.window import Window
 from artkit.imaging.clip import SampledClip
 from artkit.imaging.clip_files import open_clip
 from artkit.imaging.loading import fit_image
 from artkit.imaging.optical_flow import FLOW_SIDE, FrameMotion
 from artkit.imaging.pixels import Pixels, tensor_to_pixels
 from artkit.interfaces.constraint import LevelConstraint
-from artkit.output.film_preview import PREVIEW_FILE, FilmPreview
+from artkit.output.film_preview import FILM_VIDEO_FILE, PREVIEW_FILE, FilmPreview
 from artkit.output.finished_picture import FinishedPicture
 from artkit.recipes.provenance import picture_metadata
 from artkit.recipes.recipe import FilmConfig, OutputConfig, Recipe
@@ -169,6 +171,11 @@ class FilmTask(Task):
         task = self.painting
         return task.canvas.render(task.renderer, task.actions(1.0)[:1], task.scene.base, task.scene.seed)
 
+    def live_picture(self) -> LivePicture | None:
+        width, height = self.recipe.size
+        background = tuple(self.painting.scene.background.tolist())
+        return LivePicture(self.picture[0], Window(0, 0, width, height), (width, height), background)
+
     def _write_frame(self, step: int) -> None:
         assert self.strokes is not None
         strokes = self.strokes
@@ -229,8 +236,8 @@ class FilmTask(Task):
 
     def output_names(self) -> list[str]:
         width, height = (round(side * self.painting.output_scale) for side in self.recipe.size)
-        names = [name for name in self._finished.file_names if name != "painting.mp4"]
-        return [f"painting.mp4 ({width} x {height} px)", FILM_FILE, STROKES_FILE, *names, PREVIEW_FILE]
+        names = [name for name in self._finished.file_names if name != FILM_VIDEO_FILE]
+        return [f"{FILM_VIDEO_FILE} ({width} x {height} px)", FILM_FILE, STROKES_FILE, *names, PREVIEW_FILE]
 
     def write_outputs(self, folder: Path, finished: bool = False) -> list[Path]:
         painted = self._next

@@ -18,8 +18,10 @@ import json
 import math
 import os
 import resource
+import statistics
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -33,13 +35,14 @@ from artkit.geometry.window import Window
 from artkit.imaging.pixels import Pixels, tensor_to_pixels
 
 LIVE_FOLDER = ".live"
-TILE_SIDE = 256
+TILE_SIDE = 512
 """Side of the tiles whose changes are counted, px."""
 WATCHING_SECONDS = 10.0
 """A run writes its picture until `watching` has this age."""
 
-_MIN_INTERVAL_SECONDS = 0.1
-_MAX_COST_SHARE = 0.02  # of the time of a run
+_MIN_INTERVAL_SECONDS = 1.0  # to show a picture takes more time than to write it
+_MAX_COST_SHARE = 0.01  # of the time of a run
+_RECENT_STEPS = 15  # the first frame of a film takes much longer than the others
 _PROCESS_STARTED = time.time()
 _VERSION = np.dtype("<u4")
 
@@ -48,9 +51,10 @@ _VERSION = np.dtype("<u4")
 class LiveState:
     """The state of a run at a step.
 
-    step: the number of executed steps, of `steps`. losses: of the last step. step_seconds: smoothed. memory,
-    gpu_memory: the most bytes that the process has used. time: when it was written, s since the epoch. size: width and
-    height of the picture, px, or None if there is none. background: colour of the tiles that are not painted yet.
+    step: the number of executed steps, of `steps`. losses: of the last step. step_seconds: median of the last steps.
+    memory, gpu_memory: the most bytes that the process has used. time: when it was written, s since the epoch. size:
+    width and height of the picture, px, or None if there is none. background: colour of the tiles that are not painted
+    yet.
     """
 
     step: int
@@ -85,7 +89,7 @@ class LiveView:
 
     folder: Path
     _due: float = field(default=0.0, init=False)
-    _step_seconds: float = field(default=0.0, init=False)
+    _recent: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT_STEPS), init=False)
 
     def stop_requested(self) -> bool:
         """Return whether a viewer has requested the run to stop, and remove the request.
@@ -116,10 +120,10 @@ class LiveView:
     ) -> None:
         """Write the state after a step if somebody watches and it is due.
 
-        seconds: duration of the step. get_picture: is called only if the picture is written. It is due again after 50
-        times the time that writing takes. The last step is always written.
+        seconds: duration of the step. get_picture: is called only if the picture is written. It is due again after a
+        second, and 100 times the time that writing takes. The last step is always written.
         """
-        self._step_seconds = 0.9 * self._step_seconds + 0.1 * seconds if self._step_seconds else seconds
+        self._recent.append(seconds)
         started = time.perf_counter()
         if (started < self._due and step < steps) or not self.watched():
             return
@@ -131,7 +135,7 @@ class LiveView:
                 step,
                 steps,
                 dict(losses),
-                round(self._step_seconds, 4),
+                round(statistics.median(self._recent), 4),
                 _max_memory(),
                 torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
                 time.time(),
@@ -153,6 +157,13 @@ def read_state(folder: Path) -> LiveState | None:
         return LiveState(**raw, size=(int(size[0]), int(size[1])) if size else None)
     except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return None
+
+
+def time_written(folder: Path) -> int:
+    """Return when a run has written into a folder `.live`, ns; 0 if it never has."""
+    with contextlib.suppress(OSError):
+        return os.stat(folder / "state.json").st_mtime_ns
+    return 0
 
 
 def read_versions(folder: Path, size: tuple[int, int]) -> Pixels | None:

@@ -14,6 +14,8 @@ from artkit.files import cannot_write
 from artkit.imaging.pixels import Pixels
 from artkit.imaging.video_file import video_library
 
+FILM_VIDEO_FILE = "painting.mp4"
+"""Name of the finished film in the run's folder."""
 PREVIEW_FILE = "preview.ts"
 """Name of the preview in the run's folder: an MPEG transport stream, which may end at any place."""
 

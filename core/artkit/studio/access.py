@@ -16,8 +16,8 @@ LOOPBACK = "127.0.0.1"
 # A notebook shows the page in a frame; what it shows is no secret for programs of the same user.
 _FRAMES = "'self' http://127.0.0.1:* http://localhost:* vscode-webview:"
 _PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
-    f"base-uri 'none'; form-action 'none'; frame-ancestors {_FRAMES}"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self'; "
+    f"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {_FRAMES}"
 )
 FILE_POLICY = (
     "sandbox allow-scripts; default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"

@@ -23,6 +23,7 @@ from starlette.staticfiles import StaticFiles
 from artkit.config import plain_message
 from artkit.errors import ArtkitError, UsageError
 from artkit.studio.access import FILE_POLICY, Guard
+from artkit.studio.films import playable_film
 from artkit.studio.folder import StudioFolder, plain_error
 from artkit.studio.painting_form import MAX_UPLOAD_BYTES, PaintingForm
 from artkit.studio.studio import Studio
@@ -76,6 +77,7 @@ def _routes(studio: Studio) -> list[BaseRoute]:
         Route(run + "/tiles/{level:int}/{column:int}/{row:int}", _image(studio.tile)),
         Route(run + "/thumbnail", _image(studio.thumbnail)),
         Route(run + "/target", _image(studio.target)),
+        Route(run + "/film", _reported(_film_endpoint(studio))),
         Route(run + "/replay", call(studio.start_replay), methods=["POST"]),
         Route(run + "/replay", call(studio.replay), methods=["GET"]),
         Route(run + "/replay/{frame:int}", _image(studio.replay_frame)),
@@ -154,6 +156,14 @@ def _file_endpoint(studio: Studio) -> Endpoint:
         return FileResponse(path, headers=headers, filename=name, media_type=kind)
 
     return file
+
+
+def _film_endpoint(studio: Studio) -> Endpoint:
+    async def film(request: Request) -> Response:
+        reader = studio.watcher.reader(request.path_params["name"])
+        return FileResponse(await run_in_threadpool(playable_film, reader), media_type="video/mp4")
+
+    return film
 
 
 def _reported(endpoint: Endpoint) -> Endpoint:

@@ -28,12 +28,20 @@ def _summary(component: type[Any]) -> str:
 
 
 def start_export(
-    run: Path, format: str, size: str | None, fill: bool, dpi: float | None, seconds: float | None, name: str
+    run: Path,
+    format: str,
+    size: str | None,
+    fill: bool,
+    dpi: float | None,
+    seconds: float | None,
+    frame: int | None,
+    name: str,
 ) -> Path:
     """Start an export, and return its file, which is there when the process has ended.
 
-    size: as of `artkit export`, such as ``30x40cm``; None for that of the finished picture. seconds: of a film. Raises
-    UsageError for a format that there is not; what else is wrong, the process reports.
+    size: as of `artkit export`, such as ``30x40cm``; None for that of the finished picture. seconds: of a film of
+    the strokes. frame: of a film, from 1. Raises UsageError for a format that there is not; what else is wrong, the
+    process reports.
     """
     if format not in {known["suffix"] for known in export_formats()}:
         raise UsageError(f"no exporter writes {format}")
@@ -42,6 +50,7 @@ def start_export(
     options += ["--fill"] if fill and size else []
     options += [f"--dpi={dpi:g}"] if dpi else []
     options += [f"--seconds={seconds:g}"] if seconds else []
+    options += [f"--frame={frame}"] if frame else []
     export_process(run).start(["artkit", "export", *options, "--", str(run), str(file)], run)
     return file
 

@@ -12,14 +12,15 @@ from PIL import Image
 
 from artkit.errors import UsageError
 from artkit.files import atomic
+from artkit.imaging.clip_files import open_clip
 from artkit.imaging.loading import load_rgb
-from artkit.recipes.picture import with_picture
+from artkit.recipes.picture import is_clip, with_picture
 from artkit.recipes.recipe import Tree
 from artkit.recipes.schema import recipe_schema
 from artkit.studio.folder import OWN, UPLOADS, StudioFolder
 from artkit.studio.pictures import encode_jpeg
 from artkit.studio.processes import Process
-from artkit.studio.recipes import StudioRecipes, paints_picture, to_toml
+from artkit.studio.recipes import StudioRecipes, paints, to_toml
 
 MAX_UPLOAD_BYTES = 256 << 20
 _MAX_PREVIEW_SIDE = 2048  # px
@@ -47,17 +48,16 @@ class PaintingForm:
         return {"recipes": self.recipes.choices()}
 
     def load_recipe(self, name: str, saved: bool = False, picture: str | None = None) -> dict[str, Any]:
-        """Return a recipe as tree and TOML, painting an uploaded picture if one is named and it paints one."""
+        """Return a recipe as tree and TOML, painting an uploaded picture or clip if it can."""
         tree = self.recipes.load(name, saved)
-        uses_picture = paints_picture(tree)
-        if picture is not None and uses_picture:
-            tree = self.recipes.load(name, saved, self._picture_file(picture))
-        return {**self._described(tree), "uses_picture": uses_picture}
+        if picture is not None and _can_paint(tree, file := self._picture_file(picture)):
+            tree = self.recipes.load(name, saved, file)
+        return self._described(tree)
 
     def replace_picture(self, tree: Tree, picture: str) -> dict[str, Any]:
-        """Return the tree of a form, painting an uploaded picture if it paints one."""
+        """Return the tree of a form, painting an uploaded picture or clip if it can paint it."""
         located, file = self.recipes.parse(to_toml(_without_none(tree))), self._picture_file(picture)
-        if paints_picture(located):
+        if _can_paint(located, file):
             located = with_picture(located, file)
         return self._described(self.recipes.tidy(located))
 
@@ -80,27 +80,28 @@ class PaintingForm:
         return {"tree": tree, "toml": toml, "errors": self.recipes.check(self.recipes.parse(toml))}
 
     def upload(self, name: str, content: bytes) -> dict[str, Any]:
-        """Save an uploaded image, and return its path in recipes, its size and notes of the loader.
+        """Save an uploaded image or clip, and return its path in recipes, its size and notes of the loader.
 
-        It is read by the loader of recipes first. Raises UsageError if it is no image, is damaged or too large.
+        seconds: of a clip, also of an animated image; None for a picture. It is read by the loader of recipes first.
+        Raises UsageError if it is none of them, is damaged or too large.
         """
         path = self.folder.new_upload(name)
-        notes: list[str] = []
         with atomic(path) as temporary:
             temporary.write_bytes(content)
             try:
-                _, (width, height) = load_rgb(temporary, (64, 64), notes)
+                (width, height), seconds, notes = _measured(temporary)
             except UsageError as error:
                 raise UsageError(error.message.replace(str(temporary), name), error.hint) from None
-        texts = [note.replace(str(temporary), name) for note in notes]
-        return {"path": f"../{UPLOADS}/{path.name}", "width": width, "height": height, "notes": texts}
+        found = {"path": f"../{UPLOADS}/{path.name}", "width": width, "height": height, "seconds": seconds}
+        return {**found, "notes": [note.replace(str(temporary), name) for note in notes]}
 
     def picture(self, path: str, side: str = "800") -> bytes:
-        """Return an image that a recipe names, with a longer side of at most `side` px, as a JPEG."""
+        """Return an image that a recipe names, or the first frame of a clip, as a JPEG of at most `side` px."""
         if not side.isascii() or not side.isdigit() or int(side) < 1:
             raise UsageError("the side of a picture must be a number of px")
         length = min(int(side), _MAX_PREVIEW_SIDE)
-        image, _ = load_rgb(self._picture_file(path), (length, length), [])
+        file = self._picture_file(path)
+        image = _first_frame(file) if is_clip(file) else load_rgb(file, (length, length), [])[0]
         image.thumbnail((length, length), Image.Resampling.LANCZOS)
         return encode_jpeg(np.asarray(image), 88)
 
@@ -146,6 +147,30 @@ class PaintingForm:
             return (self._samples / f"{name}.jpg").read_bytes()
         except OSError:
             raise UsageError(f"there is no sample of {name} yet") from None
+
+
+def _can_paint(tree: Tree, file: Path) -> bool:
+    """Return whether a recipe can paint a file: one of films paints a picture too, as a frame."""
+    return paints(tree) == "clip" or (paints(tree) == "picture" and not is_clip(file))
+
+
+def _measured(file: Path) -> tuple[tuple[int, int], float | None, list[str]]:
+    """Return the size of an image or clip, the duration of a clip, and the notes of its loader."""
+    if is_clip(file):
+        clip = open_clip(file)
+        return clip.size, round(clip.seconds, 2), clip.notes
+    notes: list[str] = []
+    _, size = load_rgb(file, (64, 64), notes)
+    with Image.open(file) as opened:
+        animated = getattr(opened, "is_animated", False)
+    return size, round(open_clip(file).seconds, 2) if animated else None, notes
+
+
+def _first_frame(file: Path) -> Image.Image:
+    frame = next(open_clip(file).frames(), None)
+    if frame is None:
+        raise UsageError(f"{file.name} has no frame that can be decoded")
+    return frame.image.convert("RGB")
 
 
 def _without_none(value: Any) -> Any:

@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tomli_w
 
@@ -97,8 +97,8 @@ class StudioRecipes:
             return None
 
     def choices(self) -> list[dict[str, Any]]:
-        """Return the recipes to choose from: name, description, time, whether it was saved on the page, and whether it
-        paints a picture.
+        """Return the recipes to choose from: name, description, time, whether it was saved on the page, and what it
+        paints (`paints`).
         """
         times = run_times()
         saved = [self._choice(name, file, "", True) for name, file in self.folder.saved_recipes().items()]
@@ -108,9 +108,9 @@ class StudioRecipes:
     def _choice(self, name: str, file: Path, time: str, saved: bool) -> dict[str, Any]:
         description = {"name": name, "description": _description(file), "time": time, "saved": saved}
         try:
-            return {**description, "paints_picture": paints_picture(tomllib.loads(read_text(file)))}
+            return {**description, "paints": paints(tomllib.loads(read_text(file)))}
         except (OSError, ValueError, RecursionError):
-            return {**description, "paints_picture": False}
+            return {**description, "paints": ""}
 
     def load(self, name: str, saved: bool, picture: Path | None = None) -> Tree:
         """Return a recipe to begin with, painting another picture if one is named. Raises UsageError."""
@@ -134,13 +134,13 @@ class StudioRecipes:
         return file.stem
 
 
-def paints_picture(tree: Tree) -> bool:
-    """Return whether a recipe paints a picture that can be replaced by another one."""
+def paints(tree: Tree) -> Literal["picture", "clip", ""]:
+    """Return what a recipe paints that can be replaced by another one."""
     try:
         with_picture(tree, Path("picture.png"))
     except UsageError:
-        return False
-    return "film" not in tree
+        return ""
+    return "clip" if "film" in tree else "picture"
 
 
 def to_toml(tree: Tree) -> str:

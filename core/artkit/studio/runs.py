@@ -18,6 +18,7 @@ from artkit.engine.painting_task import PREVIEW_FILE
 from artkit.engine.run_folder import CHECKPOINT_FILE, LOG_FILE, RECIPE_FILE
 from artkit.files import read_text
 from artkit.folder_lock import FolderLock
+from artkit.output import film_preview
 from artkit.output.finished_picture import PAINTING_FILE
 from artkit.recipes.recipe import LOG_KEYS
 from artkit.strokes.stroke_log import STROKES_FILE
@@ -121,6 +122,7 @@ class RunReader:
             "brush": _table(recipe, "renderer").get("brush") or _table(recipe, "renderer").get("type"),
             "words": " ".join(sorted(_words(recipe))),
             "picture": self.picture_version(),
+            "is_film": self.is_film(),
             "pixels": self._pixels(picture) if picture else None,
         }
 
@@ -182,12 +184,23 @@ class RunReader:
         times = [file.stat().st_mtime_ns for file in files if file and file.is_file()]
         return max(times, default=0) // 1_000_000
 
+    def is_film(self) -> bool:
+        """Return whether the run paints a film."""
+        return "film" in self.recipe()
+
+    def film_file(self) -> Path | None:
+        """Return the finished film or, until then, its preview; None if there is none."""
+        file = self.folder / (film_preview.FILM_VIDEO_FILE if self._finished() else film_preview.PREVIEW_FILE)
+        return file if self.is_film() and file.is_file() else None
+
     def replayable(self) -> bool:
         """Return whether the strokes of the run can be replayed."""
         return (self.folder / STROKES_FILE).is_file()
 
     def target(self) -> Path | None:
-        """Return the image that the run paints; None if there is none."""
+        """Return the image that the run paints; None if there is none, or a clip."""
+        if self.is_film():
+            return None
         for objective in _table(self.recipe(), "objective").values():
             if isinstance(objective, dict) and isinstance(objective.get("target"), str):
                 return Path(objective["target"])

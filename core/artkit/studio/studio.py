@@ -159,11 +159,12 @@ class Studio:
         fill: bool = False,
         dpi: float | None = None,
         seconds: float | None = None,
+        frame: int | None = None,
         file: str = "",
     ) -> dict[str, Any]:
         """Export a run to a file in its folder `exports`; see `artkit.studio.exporting`."""
         reader = self.watcher.reader(name)
-        exported = start_export(reader.folder, format, size, fill, dpi, seconds, file)
+        exported = start_export(reader.folder, format, size, fill, dpi, seconds, frame, file)
         return {"path": exported.relative_to(self.folder.path).as_posix()}
 
     def export_state(self, name: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
-from artkit.engine.live_view import WATCHING_SECONDS, LiveState
+from artkit.engine.live_view import WATCHING_SECONDS, LiveState, time_written
 from artkit.errors import UsageError
 from artkit.imaging.pixels import Pixels
 from artkit.studio.access import Activity
@@ -21,6 +22,8 @@ from artkit.studio.pictures import LiveTiles, TiledPicture, open_finished
 from artkit.studio.runs import RunReader
 
 _POLL_SECONDS = 0.1
+_MAX_POLL_SECONDS = 0.5  # between events if the run writes no picture
+_STATE_SECONDS = 1.0  # between states and losses of a run that is painted
 _HEARTBEAT_SECONDS = WATCHING_SECONDS / 4
 _MAX_OPEN_PICTURES = 6
 
@@ -76,53 +79,14 @@ class Watcher:
         """Yield events of a run until it is deleted: `state`, `losses`, `picture` (a new one) and `tiles` (changes)."""
         self.activity.watching += 1
         try:
-            async for event in self._events(name):
-                yield event
+            events = _RunEvents(self, name)
+            while not events.gone:
+                for event in await run_in_threadpool(events.poll):
+                    yield event
+                await asyncio.sleep(_POLL_SECONDS)
         finally:
             self.activity.watching -= 1
             self.activity.last = time.monotonic()
-
-    async def _events(self, name: str) -> AsyncIterator[dict[str, str]]:
-        sent: dict[str, Any] = {}
-        since: list[Pixels] | None = None
-        key, count, heartbeat, slow = "", 0, 0.0, 0.0
-        while True:
-            now = time.monotonic()
-            try:
-                reader = self.reader(name)
-                if now - heartbeat > _HEARTBEAT_SECONDS:
-                    heartbeat = now
-                    if reader.state() in ("running", "starting"):
-                        reader.process.watch()
-                new_key, picture, live = await run_in_threadpool(self.picture, name)
-                state = await run_in_threadpool(self.state, reader, live)
-            except (UsageError, OSError):
-                yield {"event": "gone", "data": "{}"}
-                return
-            if state != sent:
-                sent = state
-                yield {"event": "state", "data": json.dumps(state)}
-            if picture is not None:
-                if new_key != key:
-                    key, since = new_key, None
-                    shape = {"key": key, "width": picture.width, "height": picture.height}
-                    yield {"event": "picture", "data": json.dumps(shape | {"levels": len(picture.levels)})}
-                versions = picture.versions
-                if since is None or any((a != b).any() for a, b in zip(since, versions, strict=True)):
-                    tiles = picture.changed(since)
-                    since = versions
-                    data = {"key": key, "tiles": tiles, "time": live.time if live else None, "step": sent["step"]}
-                    yield {"event": "tiles", "data": json.dumps(data)}
-            if now - slow > 2 * _POLL_SECONDS:
-                slow = now
-                await run_in_threadpool(reader.log.read)
-                if len(reader.log.steps) < count:
-                    count = 0
-                if len(reader.log.steps) > count:
-                    points = reader.log.points(count)
-                    yield {"event": "losses", "data": json.dumps({"from": count, **points})}
-                    count = points["count"]
-            await asyncio.sleep(_POLL_SECONDS if state["state"] in ("running", "starting") else 5 * _POLL_SECONDS)
 
     def state(self, reader: RunReader, live: LiveState | None) -> dict[str, Any]:
         """Return the state of a run as the page shows it."""
@@ -140,6 +104,78 @@ class Watcher:
             "gpu_memory": live.gpu_memory if live else None,
             "error": reader.process.error() if state == "failed" else "",
             "notes": reader.process.notes(),
+            "film": film.stat().st_mtime_ns // 1_000_000 if (film := reader.film_file()) else 0,
             "replayable": reader.replayable() and state not in ("running", "starting"),
             "seconds": round(reader.log.seconds, 1),
         }
+
+
+class _RunEvents:
+    """The events of a run for one viewer. gone: whether the run was deleted."""
+
+    def __init__(self, watcher: Watcher, name: str) -> None:
+        self.watcher, self.name, self.gone = watcher, name, False
+        self._written, self._polled, self._heartbeat, self._stated = 0, -math.inf, -math.inf, -math.inf
+        self._state: dict[str, Any] = {}
+        self._key = ""
+        self._versions: list[Pixels] | None = None
+        self._points = 0
+
+    def poll(self) -> list[dict[str, str]]:
+        """Return what has changed since the last call.
+
+        Reads nothing if the run has written nothing since then, so that watching takes hardly any time from it.
+        """
+        now = time.monotonic()
+        try:
+            reader = self.watcher.reader(self.name)
+            written = time_written(reader.live)
+            if written == self._written and now - self._polled < _MAX_POLL_SECONDS:
+                return []
+            self._written, self._polled = written, now
+            key, picture, live = self.watcher.picture(self.name)
+            state = self.watcher.state(reader, live)
+        except (UsageError, OSError):
+            self.gone = True
+            return [_event("gone", {})]
+        active = state["state"] in ("running", "starting")
+        if active and now - self._heartbeat > _HEARTBEAT_SECONDS:
+            self._heartbeat = now
+            reader.process.watch()
+        events = []
+        if state["state"] != self._state.get("state") or now - self._stated >= _STATE_SECONDS:
+            self._stated = now
+            if state != self._state:
+                self._state = state
+                events.append(_event("state", state))
+            events += self._new_losses(reader)
+        if picture is not None:
+            events += self._new_tiles(key, picture, live)
+        return events
+
+    def _new_tiles(self, key: str, picture: TiledPicture, live: LiveState | None) -> list[dict[str, str]]:
+        events, versions = [], picture.versions
+        if key != self._key:
+            self._key, self._versions = key, None
+            shape = {"key": key, "width": picture.width, "height": picture.height, "levels": len(picture.levels)}
+            events.append(_event("picture", shape))
+        before = self._versions
+        if before is None or any((a != b).any() for a, b in zip(before, versions, strict=True)):
+            self._versions = versions
+            shown = live if key.startswith("live-") else None
+            data = {"key": key, "tiles": picture.changed(before), "step": shown.step if shown else self._state["step"]}
+            events.append(_event("tiles", {**data, "time": shown.time if shown else None}))
+        return events
+
+    def _new_losses(self, reader: RunReader) -> list[dict[str, str]]:
+        reader.log.read()
+        count = len(reader.log.steps)
+        since = self._points if self._points <= count else 0
+        if count == self._points:
+            return []
+        self._points = count
+        return [_event("losses", {"from": since, **reader.log.points(since)})]
+
+
+def _event(name: str, data: dict[str, Any]) -> dict[str, str]:
+    return {"event": name, "data": json.dumps(data)}

@@ -43,9 +43,9 @@ def test_an_uploaded_photo_replaces_that_of_a_recipe(form: Any) -> None:
 
 def test_recipes_to_choose_from(form: Any) -> None:
     recipes = {recipe["name"]: recipe for recipe in form.get("/api/recipes")["recipes"]}
-    assert recipes["photo"]["paints_picture"]
-    assert not recipes["train/gan"]["paints_picture"]
-    assert not recipes.get("film", {"paints_picture": False})["paints_picture"], "a clip is no photo"
+    assert {name: recipes[name]["paints"] for name in ("photo", "film", "train/gan")} == {
+        "photo": "picture", "film": "clip", "train/gan": ""
+    }  # fmt: skip
     assert recipes["photo"]["description"].startswith("A photo")
     for name in ("photo", "train/gan", "starfish"):
         loaded = form.post("/api/recipes/load", {"name": name})

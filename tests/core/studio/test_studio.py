@@ -83,61 +83,61 @@ def test_errors_of_a_recipe_are_at_their_fields(studio: Any) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------- live view
-def picture(x: int, y: int, width: int, height: int, value: float, size: tuple[int, int] = (600, 300)) -> LivePicture:
+def picture(x: int, y: int, width: int, height: int, value: float, size: tuple[int, int] = (1200, 600)) -> LivePicture:
     return LivePicture(torch.full((3, height, width), value), Window(x, y, width, height), size, (0.0, 1.0, 0.0))
 
 
 def test_only_changed_tiles_get_new_versions(tmp_path: Path) -> None:
-    write_picture(tmp_path, picture(0, 0, 600, 300, 0.2))
-    write_picture(tmp_path, picture(0, 0, 600, 300, 0.2))
-    assert read_versions(tmp_path, (600, 300)).tolist() == [[1, 1, 1], [1, 1, 1]]  # type: ignore[union-attr]
-    write_picture(tmp_path, picture(300, 10, 40, 40, 0.4))
-    assert read_versions(tmp_path, (600, 300)).tolist() == [[1, 2, 1], [1, 1, 1]]  # type: ignore[union-attr]
+    write_picture(tmp_path, picture(0, 0, 1200, 600, 0.2))
+    write_picture(tmp_path, picture(0, 0, 1200, 600, 0.2))
+    assert read_versions(tmp_path, (1200, 600)).tolist() == [[1, 1, 1], [1, 1, 1]]  # type: ignore[union-attr]
+    write_picture(tmp_path, picture(600, 10, 40, 40, 0.4))
+    assert read_versions(tmp_path, (1200, 600)).tolist() == [[1, 2, 1], [1, 1, 1]]  # type: ignore[union-attr]
 
 
 def test_tiles_are_the_pixels_that_the_run_has_written(tmp_path: Path) -> None:
-    pixels = torch.rand(3, 300, 600)
-    write_picture(tmp_path, LivePicture(pixels, Window(0, 0, 600, 300), (600, 300)))
-    state = LiveState(1, 2, {}, 1.0, 1, 0, time.time(), (600, 300))
+    pixels = torch.rand(3, 600, 1200)
+    write_picture(tmp_path, LivePicture(pixels, Window(0, 0, 1200, 600), (1200, 600)))
+    state = LiveState(1, 2, {}, 1.0, 1, 0, time.time(), (1200, 600))
     (tmp_path / "state.json").write_text(json.dumps(state.__dict__))
     _, tiles = LiveTiles(tmp_path).read()
     assert tiles is not None
     expected = (pixels * 255).round().permute(1, 2, 0).numpy()
-    np.testing.assert_array_equal(tiles.pixels(0, 2, 1), expected[256:, 512:])
-    blocks = expected.reshape(150, 2, 300, 2, 3).mean((1, 3))
-    assert np.abs(tiles.pixels(1, 1, 0) - blocks[:, 256:]).max() <= 0.5
+    np.testing.assert_array_equal(tiles.pixels(0, 2, 1), expected[512:, 1024:])
+    blocks = expected.reshape(300, 2, 600, 2, 3).mean((1, 3))
+    assert np.abs(tiles.pixels(1, 1, 0) - blocks[:, 512:]).max() <= 0.5
     assert len(tiles.levels) == 3
-    assert tiles.pixels(2, 0, 0).shape == (75, 150, 3)
+    assert tiles.pixels(2, 0, 0).shape == (150, 300, 3)
 
 
 def test_what_is_not_painted_yet_has_the_background(tmp_path: Path) -> None:
     write_picture(tmp_path, picture(10, 10, 20, 20, 1.0))
-    pixels = np.fromfile(tmp_path / "picture.rgb", np.uint8).reshape(300, 600, 3)
+    pixels = np.fromfile(tmp_path / "picture.rgb", np.uint8).reshape(600, 1200, 3)
     assert pixels[0, 0].tolist() == [0, 255, 0]
     assert pixels[15, 15].tolist() == [255, 255, 255]
-    assert read_versions(tmp_path, (600, 300)).tolist() == [[1, 0, 0], [0, 0, 0]]  # type: ignore[union-attr]
+    assert read_versions(tmp_path, (1200, 600)).tolist() == [[1, 0, 0], [0, 0, 0]]  # type: ignore[union-attr]
 
 
 def test_coarse_tiles_follow_changed_ones(tmp_path: Path) -> None:
-    base = np.zeros((512, 512, 3), np.uint8)
+    base = np.zeros((1024, 1024, 3), np.uint8)
     tiles = TiledPicture(base, np.ones((2, 2), np.int64), tmp_path)
     assert tiles.pixels(1, 0, 0).max() == 0
     before = tiles.versions
-    base[300:, 300:] = 200
+    base[600:, 600:] = 200
     tiles.update(np.array([[1, 1], [1, 2]]))
     assert tiles.changed(before) == [(0, 1, 1, 2), (1, 0, 0, 5)]
-    assert tiles.pixels(1, 0, 0)[200, 200].tolist() == [200] * 3
+    assert tiles.pixels(1, 0, 0)[400, 400].tolist() == [200] * 3
 
 
 def test_a_large_finished_picture_shows_its_preview_until_it_is_decoded(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("artkit.studio.pictures._MAX_DIRECT_PIXELS", 1000)
-    noise = np.random.default_rng(0).integers(0, 255, (700, 520, 3)).astype(np.uint8)
+    noise = np.random.default_rng(0).integers(0, 255, (1400, 1040, 3)).astype(np.uint8)
     Image.fromarray(noise).save(tmp_path / "painting.png")
     Image.new("RGB", (52, 70), (9, 9, 9)).save(tmp_path / "preview.png")
     ready = threading.Event()
     tiles = open_finished(tmp_path / "painting.png", tmp_path / "preview.png", tmp_path, ready)
     assert ready.wait(20)
-    np.testing.assert_array_equal(tiles.pixels(0, 1, 2), noise[512:, 256:512])
+    np.testing.assert_array_equal(tiles.pixels(0, 1, 2), noise[1024:, 512:1024])
     assert tiles.versions[0].min() == 2
 
 
@@ -165,14 +165,14 @@ def test_events_of_a_run(copied: Any) -> None:
     live = copied.folder / "one" / LIVE_FOLDER
     live.mkdir(exist_ok=True)
     with FolderLock(copied.folder / "one").held():
-        write_picture(live, picture(0, 0, 600, 300, 0.2))
-        state = LiveState(4, 9, {"loss": 1.0}, 0.5, 1 << 20, 0, time.time(), (600, 300))
+        write_picture(live, picture(0, 0, 1200, 600, 0.2))
+        state = LiveState(4, 9, {"loss": 1.0}, 0.5, 1 << 20, 0, time.time(), (1200, 600))
         (live / "state.json").write_text(json.dumps(state.__dict__))
         events = _Reader(copied, "one")
         shown = events.next("state")
         assert (shown["state"], shown["step"], shown["steps"], shown["memory"]) == ("running", 4, 9, 1 << 20)
         assert shown["seconds_left"] == 2  # 5 steps of half a second, to the nearest even number
-        assert events.next("picture")["width"] == 600
+        assert events.next("picture")["width"] == 1200
         first = events.next("tiles")
         assert len(first["tiles"]) == 6 + 2 + 1
         assert (live / "watching").exists(), "the run is told that somebody watches"
@@ -183,7 +183,7 @@ def test_events_of_a_run(copied: Any) -> None:
         answer = copied.request("GET", f"/api/runs/one/tiles/{level}/{column}/{row}?key={changed['key']}&v={version}")
         assert "immutable" in answer.headers["cache-control"]
         tile = Image.open(io.BytesIO(answer.content))
-        assert tile.size == (256, 256)
+        assert tile.size == (512, 512)
         assert tile.getpixel((5, 5)) > (220,) * 3  # type: ignore[operator]
     assert events.next("state")["state"] == "finished"
     assert events.next("picture")["width"] == 160

@@ -34,16 +34,26 @@ export const send = async (method, path, values = {}) =>
 export const upload = async (file, name) =>
   answer(await fetch(address("/api/uploads", { name }), { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file }));
 
-/** Listen to the events of a run; connects again by itself. Returns a function that ends it. */
+/** Listen to the events of a run while the page is visible; connects again by itself. Returns a function that ends it. */
 export function listen(name, handlers, onconnection) {
-  const source = new EventSource(address(runPath(name, "/events")));
-  for (const [event, handler] of Object.entries(handlers)) source.addEventListener(event, ({ data }) => handler(JSON.parse(data)));
-  source.onopen = () => onconnection(true);
-  let retry = 0;
-  source.onerror = () => {
-    onconnection(false);
-    if (source.readyState === EventSource.CLOSED) retry ||= setTimeout(() => { stop(); stop = listen(name, handlers, onconnection); }, 2000);
-  };
-  let stop = () => { clearTimeout(retry); source.close(); };
-  return () => stop();
+  let source = null, retry = 0;
+  function open() {
+    close();
+    source = new EventSource(address(runPath(name, "/events")));
+    for (const [event, handler] of Object.entries(handlers)) source.addEventListener(event, ({ data }) => handler(JSON.parse(data)));
+    source.onopen = () => onconnection(true);
+    source.onerror = () => {
+      onconnection(false);
+      if (source.readyState === EventSource.CLOSED) retry = setTimeout(open, 2000);
+    };
+  }
+  function close() {
+    clearTimeout(retry);
+    source?.close();
+    source = null;
+  }
+  const follow = () => (document.hidden ? close() : open());
+  document.addEventListener("visibilitychange", follow);
+  follow();
+  return () => { document.removeEventListener("visibilitychange", follow); close(); };
 }

@@ -4,6 +4,7 @@ import { h, number } from "./dom.js";
 
 const WIDTH = 300, HEIGHT = 80;
 const MAX_CURVES = 6;
+const MAX_POINTS = 2 * WIDTH;
 
 /** Curves of all losses of a run, to which points are appended. */
 export class Curves {
@@ -37,7 +38,8 @@ export class Curves {
   }
 
   curve(name) {
-    const points = this.steps.map((step, index) => [step, this.losses[name][index]]).filter(([, value]) => Number.isFinite(value));
+    const stride = Math.ceil(this.steps.length / MAX_POINTS), end = this.steps.length - 1;
+    const points = this.steps.map((step, index) => [step, this.losses[name][index]]).filter(([, value], index) => Number.isFinite(value) && (index % stride === 0 || index === end));
     const values = points.map(([, value]) => value);
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const last = Math.max(1, this.steps.at(-1) ?? 1);

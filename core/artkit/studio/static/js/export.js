@@ -10,11 +10,12 @@ export function panel(run, { reload }) {
   const format = field("Format", h("select", { onchange: draw }));
   const sizes = h("div", { class: "stack" });
   const seconds = field("Duration, s", h("input", { type: "number", min: 1, max: 3600, value: 15 }));
+  const frame = field("Frame", h("input", { type: "number", min: 1, step: 1, oninput: () => draw() }), "Empty: the whole film, or its last frame.");
   const error = h("p", { class: "error", role: "alert" });
   const status = h("p", { class: "soft", role: "status" });
   const button = h("button", { type: "button", onclick: () => start() }, "Export");
   const files = h("ul", { class: "files", "aria-label": "Files" });
-  const form = h("div", { class: "stack" }, format, sizes, seconds, h("div", { class: "row" }, button, status), error);
+  const form = h("div", { class: "stack" }, format, sizes, frame, seconds, h("div", { class: "row" }, button, status), error);
   const element = h("details", { class: "panel" }, h("summary", {}, "Export and files"), h("div", { class: "stack" }, form, h("h3", {}, "Files"), files));
   let kind = "finished", formats = null, poll = 0, left = false;
   const width = field("Width", h("input", { type: "number", min: 1, step: "any" }));
@@ -46,17 +47,19 @@ export function panel(run, { reload }) {
     sizes.hidden = WITHOUT_SIZE.includes(chosen);
     custom.hidden = kind === "finished";
     dpi.hidden = kind !== "cm";
-    seconds.hidden = !FILMS.includes(chosen);
+    frame.hidden = !run.details.is_film;
+    seconds.hidden = !FILMS.includes(chosen) || (run.details.is_film && !frame.control.value); // a film has its own duration
   }
 
   async function start() {
     error.textContent = "";
     const chosen = format.control.value;
     const unit = kind === "cm" ? "cm" : "";
+    const number = frame.hidden ? "" : frame.control.value;
     const size = kind === "finished" || sizes.hidden ? null : `${width.control.value}x${height.control.value}${unit}`;
     try {
       await send("POST", runPath(run.name, "/exports"), { format: chosen, size, fill: fill.checked, dpi: size && kind === "cm" ? Number(dpi.control.value) : null,
-        seconds: seconds.hidden ? null : Number(seconds.control.value), file: [run.name.split("/").pop(), size].filter(Boolean).join("-") });
+        seconds: seconds.hidden ? null : Number(seconds.control.value), frame: Number(number) || null, file: [run.name.split("/").pop(), number && `frame-${number}`, size].filter(Boolean).join("-") });
       follow();
     } catch (problem) {
       error.textContent = problem.message;

@@ -67,7 +67,7 @@ export async function show(main, _name, _query, connection) {
       progress.hidden = !active;
       progress.max = Math.max(1, now.steps);
       progress.value = now.step;
-      facts.textContent = [now.brush, now.pixels && now.pixels.join(" × "), now.loss !== null && `loss ${number(now.loss)}`, now.seconds ? duration(now.seconds) : null].filter(Boolean).join(" · ");
+      facts.textContent = [now.is_film && `film of ${now.steps} frames`, now.brush, now.pixels && now.pixels.join(" × "), now.loss !== null && `loss ${number(now.loss)}`, now.seconds ? duration(now.seconds) : null].filter(Boolean).join(" · ");
     };
     return card;
   }

@@ -2,7 +2,7 @@
 
 import { address, get, send, upload } from "./api.js";
 import { RecipeForm } from "./form.js";
-import { field, h, segments, toast } from "./dom.js";
+import { duration, field, h, segments, toast } from "./dom.js";
 
 const CHECK_MS = 250;
 const TILE_FACTORS = { coarse: 1.5, normal: 1, fine: 0.75, finest: 0.5 };
@@ -24,7 +24,7 @@ export async function show(main, _name, query) {
   const recipeChoices = h("div", { class: "choices" });
   const more = h("div", { class: "choices" });
   const recipeGroups = h("div", { class: "stack", role: "radiogroup", "aria-label": "Recipe" }, recipeChoices,
-    h("details", {}, h("summary", { class: "soft" }, "Recipes that paint no photo: classes, agents, training"), h("div", { class: "more" }, more)));
+    h("details", {}, h("summary", { class: "soft" }, "Recipes that paint no photo or clip: classes, agents, training"), h("div", { class: "more" }, more)));
   const brushes = h("div", { class: "brushes", role: "radiogroup", "aria-label": "Brush" });
   const brushSearch = h("input", { type: "search", placeholder: "Search brushes", "aria-label": "Search brushes", oninput: () => filterBrushes() });
   const brushSheet = h("section", { class: "sheet", "aria-label": "Brush" }, h("div", { class: "row between" }, h("h2", {}, "Brush"), h("div", {}, brushSearch)), brushes);
@@ -40,8 +40,8 @@ export async function show(main, _name, query) {
       h("aside", { class: "sheet sticky", "aria-label": "Settings" }, h("h2", {}, "Settings"), quick, nameField, errors, startButton)));
   main.append(page);
 
-  recipeChoices.append(...recipes.filter(({ paints_picture }) => paints_picture).map(recipeChoice));
-  more.append(...recipes.filter(({ paints_picture }) => !paints_picture).map(recipeChoice));
+  recipeChoices.append(...recipes.filter(({ paints }) => paints).map(recipeChoice));
+  more.append(...recipes.filter(({ paints }) => !paints).map(recipeChoice));
   function recipeChoice(recipe) {
     return h("label", { class: "choice" },
       h("input", { type: "radio", name: "recipe", value: recipe.name, onchange: () => choose(recipe).catch((error) => toast(error.message)) }),
@@ -72,7 +72,7 @@ export async function show(main, _name, query) {
     model.original = structuredClone(answer.tree);
     drawQuick();
     showErrors(answer.errors);
-    photo.note(answer.uses_picture);
+    photo.note();
   }
 
   function setTree(tree, text) {
@@ -140,43 +140,56 @@ export async function show(main, _name, query) {
 
   // --------------------------------------------------------------------------------------------------- the photo
   function photoPart() {
-    const input = h("input", { type: "file", accept: "image/*,.heic,.tif,.tiff,.webp", class: "visually-hidden", id: "photo-file", onchange: () => input.files[0] && take(input.files[0]) });
+    const input = h("input", { type: "file", accept: "image/*,video/*,.heic,.tif,.tiff,.webp,.mkv", class: "visually-hidden", id: "photo-file", onchange: () => input.files[0] && take(input.files[0]) });
     const preview = h("img", { alt: "", hidden: true });
-    const words = h("p", {}, "Drop a photo here, or choose one.");
+    const words = h("p", {}, "Drop a photo or a clip here, or choose one.");
     const hint = h("p", { class: "soft" });
-    const drop = h("div", { class: "drop" }, preview, words, h("div", { class: "row" }, h("button", { type: "button", onclick: () => input.click() }, "Choose a photo")), hint, input);
+    const drop = h("div", { class: "drop" }, preview, words, h("div", { class: "row" }, h("button", { type: "button", onclick: () => input.click() }, "Choose a file")), hint, input);
     input.setAttribute("aria-label", "Photo");
     input.tabIndex = -1;
     for (const kind of ["dragover", "dragenter"]) drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
     for (const kind of ["dragleave", "drop"]) drop.addEventListener(kind, () => drop.classList.remove("over"));
     drop.addEventListener("drop", (event) => { event.preventDefault(); const [file] = event.dataTransfer.files; if (file) take(file); });
-    const show = (path, width, height, name) => {
+    const show = ({ path, width, height, seconds }, name) => {
       preview.src = address("/api/picture", { path, side: 800 });
-      preview.alt = `The photo ${name}`;
+      preview.alt = seconds === null ? `The photo ${name}` : `The first frame of ${name}`;
       preview.hidden = false;
-      words.textContent = `${name}, ${width} × ${height} px`;
+      words.textContent = [name, `${width} × ${height} px`, seconds !== null && duration(seconds)].filter(Boolean).join(", ");
     };
     async function take(file) {
       words.textContent = `Reading ${file.name} …`;
       try {
-        const { path, width, height, notes } = await upload(file, file.name);
-        model.picture = { path, stem: file.name.replace(/\.[^.]*$/, "") };
-        const answer = await send("POST", "/api/recipes/picture", { tree: model.tree, picture: path });
-        if (!model.named) nameField.control.value = defaultName();
-        model.original = { ...model.original, objective: answer.tree.objective };
-        setTree(answer.tree, answer.toml);
-        drawQuick();
-        showErrors(answer.errors);
-        show(path, width, height, file.name);
-        hint.textContent = "";
-        if (notes.length) toast(notes.join("\n"));
+        const uploaded = await upload(file, file.name);
+        const kind = uploaded.seconds === null ? "picture" : "clip";
+        model.picture = { path: uploaded.path, stem: file.name.replace(/\.[^.]*$/, ""), kind };
+        const fitting = recipes.find(({ name, paints }) => paints === kind && ["photo", "film"].includes(name));
+        if (model.recipe.paints !== kind && fitting) {
+          for (const radio of recipeGroups.querySelectorAll("input")) radio.checked = radio.value === fitting.name;
+          await choose(fitting);
+        } else {
+          const answer = await send("POST", "/api/recipes/picture", { tree: model.tree, picture: uploaded.path });
+          if (!model.named) nameField.control.value = defaultName();
+          model.original = { ...model.original, objective: answer.tree.objective };
+          setTree(answer.tree, answer.toml);
+          drawQuick();
+          showErrors(answer.errors);
+        }
+        show(uploaded, file.name);
+        photo.note();
+        if (uploaded.notes.length) toast(uploaded.notes.join("\n"));
       } catch (error) {
         words.textContent = error.message;
       }
     }
     return {
-      element: h("section", { class: "sheet", "aria-label": "Photo" }, h("h2", {}, "Photo"), drop),
-      note(uses) { hint.textContent = uses ? (model.picture ? "" : "Without one, the picture of the recipe is painted.") : "This recipe paints no photo."; },
+      element: h("section", { class: "sheet", "aria-label": "Photo or clip" }, h("h2", {}, "Photo or clip"), drop),
+      note() {
+        const { paints } = model.recipe;
+        if (!paints) hint.textContent = "This recipe paints no photo.";
+        else if (!model.picture) hint.textContent = `Without one, the ${paints} of the recipe is painted.`;
+        else if (paints === "clip" && model.picture.kind === "picture") hint.textContent = "This recipe paints films: of a photo, one of a single frame.";
+        else hint.textContent = paints === "picture" && model.picture.kind === "clip" ? "This recipe paints photos: of a clip that is no animated image, the picture of the recipe." : "";
+      },
     };
   }
 
@@ -279,7 +292,7 @@ export async function show(main, _name, query) {
         set(null);
       }
     };
-    const choices = [["all", "All colours"], target() && ["photo", "Of the photo"], ["own", "My own"]].filter(Boolean);
+    const choices = [["all", "All colours"], target() && !("film" in model.tree) && ["photo", "Of the photo"], ["own", "My own"]].filter(Boolean);
     return h("div", { class: "stack" }, segments("Palette", choices, current ? (current[1].image ? "photo" : "own") : "all", draw), details);
   }
 

@@ -31,7 +31,7 @@ export async function show(main, name, _query, connection) {
   if (details.has_target) addTargetTools(tools, run);
 
   const curves = new Curves();
-  const panels = await Promise.all([import("./steer.js"), import("./replay.js"), import("./export.js")].map((module) => module.catch((error) => { console.error(error); return null; })));
+  const panels = await Promise.all([import("./film.js"), import("./steer.js"), import("./replay.js"), import("./export.js")].map((module) => module.catch((error) => { console.error(error); return null; })));
   const parts = panels.filter(Boolean).map((module) => module.panel(run, { tools, reload, viewerBox: viewerElement.parentElement }));
   const header = makeHeader();
   const lossPanel = h("section", { class: "panel", "aria-label": "Losses" }, h("h2", {}, "Loss"), curves.element);
@@ -52,9 +52,9 @@ export async function show(main, name, _query, connection) {
       progress.hidden = !active;
       progress.max = Math.max(1, now.steps);
       if (now.state === "starting" && !now.step) progress.removeAttribute("value"); else progress.value = now.step;
-      const rows = [["Step", `${now.step} of ${now.steps}`],
+      const rows = [[details.is_film ? "Frame" : "Step", `${now.step} of ${now.steps}`],
         active ? ["Time left", duration(now.seconds_left)] : ["Painted in", duration(now.seconds)],
-        active && now.step_seconds ? ["A step", `${now.step_seconds} s`] : null,
+        active && now.step_seconds ? [details.is_film ? "A frame" : "A step", `${now.step_seconds} s`] : null,
         now.memory ? ["Memory", bytes(now.memory)] : null, now.gpu_memory ? ["GPU memory", bytes(now.gpu_memory)] : null,
         live.shape ? ["Picture", `${live.shape.width} × ${live.shape.height} px`] : null].filter(Boolean);
       facts.replaceChildren(...rows.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))));
@@ -63,7 +63,7 @@ export async function show(main, name, _query, connection) {
       message.textContent = text;
       message.className = `notice${now.error ? " bad" : ""}`;
       remove.hidden = active;
-      if (!live.shape) note.textContent = active ? "The first picture comes after the first step." : now.step ? "" : "There is no picture yet.";
+      if (!live.shape) note.textContent = active ? details.is_film ? "The first frame takes as long as a painting." : "The first picture comes after the first step." : now.step ? "" : "There is no picture yet.";
     };
     return { element, update };
   }

@@ -68,6 +68,7 @@ export function panel(run, { reload }) {
     },
     details({ recipe, steps: total }) {
       element.hidden = "trainer" in recipe;
+      settings.hidden = "film" in recipe; // its settings cannot change
       if (settings.contains(document.activeElement)) return;
       steps.control.value = total;
       rate.control.value = current("lr", recipe.optimizer?.lr) ?? "";

@@ -2,7 +2,21 @@
 
 import { address, runPath } from "./api.js";
 
-const TILE_SIDE = 256; // as in the run's live view
+const TILE_SIDE = 512; // as in the run's live view
+const IDLE_FRAME_MS = 100; // between frames of a viewer that nobody moves
+const LIVELY_MS = 2000; // after an input
+
+// OpenSeadragon asks for every frame of the display. While somebody watches without moving, fewer of them are enough,
+// so that watching leaves the processor to the run.
+let lively = 0;
+for (const kind of ["pointerdown", "pointermove", "wheel", "keydown", "touchmove"]) addEventListener(kind, () => { lively = performance.now() + LIVELY_MS; }, { capture: true, passive: true });
+OpenSeadragon.requestAnimationFrame = (callback) => (performance.now() < lively ? requestAnimationFrame(callback) : -setTimeout(callback, IDLE_FRAME_MS));
+OpenSeadragon.cancelAnimationFrame = (id) => (id < 0 ? clearTimeout(-id) : cancelAnimationFrame(id));
+
+// OpenSeadragon adds an inline style, which the page's policy forbids, unless it finds one; this is one without effect.
+const styled = document.createElementNS(null, "style");
+styled.setAttribute("data-openseadragon-mobile-css", "");
+document.head.append(styled);
 
 /** Return the source of tiles of a run's picture. versions: "level/column/row" to version. */
 export function tileSource(name, { key, width, height, levels }, versions) {
@@ -38,6 +52,8 @@ export function addImage(viewer, options) {
 export class LiveImage {
   constructor(viewer, name, onshown = () => {}) {
     Object.assign(this, { viewer, name, onshown, versions: new Map(), shape: null, item: null, loading: false, stale: false, meta: null });
+    const { world } = viewer, draw = world.draw.bind(world);
+    world.draw = () => { if (!this.loading || !this.item || performance.now() < lively) draw(); }; // nothing has changed yet
   }
 
   /** Begin another picture, such as the finished one after the live one. */

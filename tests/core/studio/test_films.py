@@ -1,0 +1,127 @@
+"""Films in the studio: uploaded, watched while they are painted, and played."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import artkit
+from artkit.engine.live_view import LIVE_FOLDER
+from artkit.engine.task import Interrupted
+from artkit.studio.pictures import LiveTiles
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from film_clips import av, panned, write_video
+
+pytest.importorskip("cv2")
+SIZE = (64, 48)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory, serve: Callable[[Path], Any]) -> Any:
+    """A studio with a film of 3 frames, "whole", and what it was when it was stopped after 2, "part"."""
+    folder = tmp_path_factory.mktemp("films") / "runs"
+    folder.mkdir()
+    clip = write_video(folder.parent / "clip.mp4", panned(3, SIZE))
+    recipe = {
+        "steps": 2,
+        "size": list(SIZE),
+        "film": {"clip": str(clip), "steps": 1},
+        "canvas": {"type": "grid", "tile": 24, "overlap": 12, "strokes": 1},
+        "objective": {"look": {"type": "pixel"}},
+    }
+    live = folder / "part" / LIVE_FOLDER
+    live.mkdir(parents=True)
+    (live / "watching").touch()
+    run = artkit.paint(recipe, out=folder / "part")
+    run.progress = lambda step, _: (live / "stop").touch() if step == 2 else None
+    with pytest.raises(Interrupted):
+        run.execute()
+    shutil.copytree(folder / "part", folder / "whole")
+    artkit.paint(recipe, out=folder / "whole", resume=True).execute()
+    return serve(folder)
+
+
+def frames(content: bytes, file: Path) -> int:
+    file.write_bytes(content)
+    with av.open(str(file)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_a_film_that_is_painted_shows_its_frame_and_plays_so_far(films: Any, tmp_path: Path) -> None:
+    run = films.get("/api/runs/part")
+    assert (run["is_film"], run["state"], run["step"], run["steps"], run["has_target"]) == (
+        True, "stopped", 2, 3, False
+    )  # fmt: skip
+    state, tiles = LiveTiles(films.folder / "part" / LIVE_FOLDER).read()
+    assert state is not None
+    assert tiles is not None
+    assert (state.steps, tiles.width, tiles.height) == (3, *SIZE)
+    assert run["film"] > 0
+    assert frames(films.request("GET", "/api/runs/part/film").content, tmp_path / "film.mp4") == 2
+
+
+def test_a_finished_film_is_sent_in_ranges(films: Any, tmp_path: Path) -> None:
+    assert films.get("/api/runs/whole")["state"] == "finished"
+    whole = films.request("GET", "/api/runs/whole/film")
+    assert whole.content == (films.folder / "whole" / "painting.mp4").read_bytes()
+    assert frames(whole.content, tmp_path / "film.mp4") == 3
+    part = films.request("GET", "/api/runs/whole/film", headers={"Range": "bytes=100-199"})
+    assert (part.status, part.content) == (206, whole.content[100:200])
+    assert part.headers["content-type"] == "video/mp4"
+
+
+def test_a_run_without_film_and_a_damaged_one(films: Any, painted: Path, tmp_path: Path, serve: Any) -> None:
+    shutil.copytree(painted, tmp_path / "runs")
+    shutil.copytree(films.folder / "part", tmp_path / "runs" / "damaged")
+    (tmp_path / "runs" / "damaged" / "preview.ts").write_bytes(b"no video")
+    studio = serve(tmp_path / "runs")
+    for name in ("one", "damaged"):
+        answer = studio.request("GET", f"/api/runs/{name}/film")
+        assert answer.status == 400, name
+        assert answer.json["error"]
+
+
+def test_an_uploaded_clip_is_painted_by_the_recipe_of_films(films: Any) -> None:
+    clip = write_video(films.folder.parent / "mine.mp4", panned(4, SIZE), rate=4).read_bytes()
+    uploaded = films.request("POST", "/api/uploads?name=mine.mp4", body=clip).json
+    assert (uploaded["width"], uploaded["height"], uploaded["seconds"]) == (*SIZE, 1.0)
+    loaded = films.post("/api/recipes/load", {"name": "film", "picture": uploaded["path"]})
+    assert loaded["errors"] == []
+    assert loaded["tree"]["film"]["clip"] == loaded["tree"]["objective"]["look"]["target"] == uploaded["path"]
+    photo = films.post("/api/recipes/load", {"name": "photo", "picture": uploaded["path"]})
+    assert photo["tree"]["objective"]["look"]["target"] != uploaded["path"], "a clip is no photo"
+    assert films.request("GET", f"/api/picture?path={uploaded['path']}").headers["content-type"] == "image/jpeg"
+
+
+@pytest.mark.parametrize("content", [b"", b"no clip", b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n/etc/passwd\n"])
+def test_uploads_that_are_no_clip_are_refused(films: Any, content: bytes) -> None:
+    before = sorted((films.folder / "uploads").iterdir()) if (films.folder / "uploads").exists() else []
+    answer = films.request("POST", "/api/uploads?name=clip.mp4", body=content)
+    assert answer.status == 400
+    assert ".artkit-" not in answer.json["error"]
+    assert sorted((films.folder / "uploads").iterdir()) == before
+
+
+def test_a_film_is_played_on_the_page(films: Any, chromium: Any) -> None:
+    page = chromium.new_page(viewport={"width": 1200, "height": 800})
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+    page.goto(f"{films.address}#/run/whole")
+    page.get_by_text("3 of 3").wait_for()
+    video = page.locator("video")
+    loaded = video.evaluate(
+        """(video) => new Promise((resolve) => { video.onloadedmetadata = video.onerror = () => resolve();
+        if (video.readyState || video.error) resolve() }).then(() => video.error ? "no codec" : video.videoWidth)"""
+    )
+    assert loaded in (SIZE[0], "no codec")
+    page.get_by_label("Frame", exact=True).first.check()
+    assert video.is_hidden()
+    page.close()
+    assert errors == []
