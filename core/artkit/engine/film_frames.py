@@ -29,6 +29,7 @@ _PAD_TILES = 0.25  # around the picture in which strokes are born, so that paint
 _COVERED_SHARE = 0.003  # of the area of its tile: a stroke of which less is visible is covered
 _OVERFLOW = 1.02  # number of strokes, relative to those of the first frame, up to which new ones appear
 _BARE_PRESENCE = 0.5  # of new strokes where there is no paint
+_MISFIT_RATIO, _MISFIT = 1.25, 0.015  # a stroke fits nothing if its error exceeds ratio * (usual error) + this
 _COVERED_FADE_FRAMES = 2  # over which strokes fade that are covered by something in the scene
 
 
@@ -80,8 +81,8 @@ class FramePainter:
         previous = PreviousFrame(motion.warp(picture), visible)
         layout = StrokeLayout(self.task.scene.size, phases, self.task.canvas.clip, strokes.ids)
         strokes, losses = self._optimized(strokes, layout, previous)
-        painted, shares = self._visible_shares(strokes, layout)
-        strokes = self._without_covered(strokes, shares)
+        painted, shares, errors = self._visible_shares(strokes, layout)
+        strokes = self._with_deaths(strokes, shares, errors)
         difference = ((painted - previous.picture) * visible).abs().mean()
         born = int((strokes.born == frame).sum())
         counts = {"strokes": float(len(strokes)), "born": float(born), "warped": float(difference)}
@@ -156,14 +157,16 @@ class FramePainter:
         """Return the strokes after the steps of a frame, and the losses of the last step."""
         task, device = self.task, self.task.scene.device
         logits = nn.Parameter(to_device(torch.logit(strokes.actions, eps=1e-6), device))
-        rate = task.recipe.settings.optimizer.lr * (1 - self.config.hold)
+        rate = task.recipe.settings.optimizer.lr
+        rates = torch.where(strokes.growing, rate, rate * (1 - self.config.hold))
+        rates = to_device(rates, device)[:, None]
         optimizer = LazyAdam([logits], rate)
         moments = {name: to_device(getattr(strokes, name), device) for name in ("mean", "square", "count")}
         optimizer.state[logits] = {name: moment.clone() for name, moment in moments.items()}
         read: dict[str, float] = {}
         for step in range(self.config.steps):
             # The rate falls towards 0: Adam's steps are as large for noise as for errors, and the paint would tremble.
-            optimizer.param_groups[0]["lr"] = rate * (1 - step / self.config.steps)
+            optimizer.param_groups[0]["lr"] = rates * (1 - step / self.config.steps)
             view = self._view(strokes, layout, logits.sigmoid(), previous)
             losses, per_image_loss, _ = task.score(view)
             optimizer.zero_grad(set_to_none=True)
@@ -181,25 +184,37 @@ class FramePainter:
         image = layout.render(self.task.renderer, constrained, scene.base, scene.seed)
         return View(image, None, Window(0, 0, *scene.size), 1.0, constrained, actions[None], previous=previous)
 
-    def _visible_shares(self, strokes: FilmStrokes, layout: StrokeLayout) -> tuple[Tensor, Tensor]:
-        """Return the picture (1, 3, h, w), and how much of each stroke is visible in it, in areas of its tile: (N,)."""
+    def _visible_shares(self, strokes: FilmStrokes, layout: StrokeLayout) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the picture (1, 3, h, w), and of each stroke (N,) how much of it is visible and its error there.
+
+        The first is in areas of its tile, the second the mean difference of the picture to the target.
+        """
         scene, space = self.task.scene, self.task.renderer.space
         actions = self.rendered_actions(strokes, strokes.actions).detach().requires_grad_()
         picture = layout.render(self.task.renderer, actions, scene.base, scene.seed)
+        painted = picture.detach()
         if not space.has("green"):
-            return picture.detach(), torch.ones(len(strokes))
+            return painted, torch.ones(len(strokes)), torch.zeros(len(strokes))
+        error = torch.zeros_like(painted) if scene.target is None else (painted - scene.target.pixels).abs()
+        weights = torch.stack([torch.ones_like(error[0, 0]), error[0].mean(0)])
         # The gradient of the sum of all pixels with respect to a colour is the visible coverage of its stroke.
-        (gradient,) = torch.autograd.grad(picture[:, 1].sum(), actions)
-        visible = gradient[0, :, space.index("green")[0]].cpu()
-        return picture.detach(), visible / strokes.tiles[:, 2].square()
+        green = space.index("green")[0]
+        visible, erroneous = (
+            torch.autograd.grad((picture[:, 1] * weight).sum(), actions, retain_graph=True)[0][0, :, green].cpu()
+            for weight in weights
+        )
+        return painted, visible / strokes.tiles[:, 2].square(), erroneous / visible.clamp(min=1e-6)
 
-    def _without_covered(self, strokes: FilmStrokes, shares: Tensor) -> FilmStrokes:
-        """Return the strokes, of which those that are covered, or least visible if there are too many, fade out."""
+    def _with_deaths(self, strokes: FilmStrokes, shares: Tensor, errors: Tensor) -> FilmStrokes:
+        """Return the strokes, of which some fade out from now on.
+
+        They are covered, fit worse than they did, or are the least visible of too many.
+        """
         grown = (strokes.presence >= 1) & ~strokes.dying
-        covered = grown & (shares < _COVERED_SHARE)
-        surplus = int((~strokes.dying & ~covered).sum()) - self.budget
+        dies = grown & ((shares < _COVERED_SHARE) | (errors > _MISFIT_RATIO * strokes.error + _MISFIT))
+        surplus = int((~strokes.dying & ~dies).sum()) - self.budget
         if surplus > 0:
-            candidates = torch.where(grown & ~covered, shares, torch.inf)
+            candidates = torch.where(grown & ~dies, shares, torch.inf)
             least = candidates.argsort(stable=True)[:surplus]
-            covered[least[candidates[least].isfinite()]] = True
-        return strokes.dismissed(covered, self._fade)
+            dies[least[candidates[least].isfinite()]] = True
+        return strokes.with_errors(errors, grown).dismissed(dies, self._fade)

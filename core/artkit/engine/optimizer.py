@@ -22,7 +22,8 @@ class LazyAdam(torch.optim.Optimizer):
     row moves as if Adam had run on it alone, however often the other rows were updated (`torch.optim.SparseAdam` counts
     steps for the whole parameter). A dense gradient updates all rows, as `torch.optim.Adam` does.
 
-    betas: how much of the mean of gradients, and of that of their squares, a step keeps; in (0, 1).
+    lr: the learning rate. That of a group may be replaced by a tensor with a rate for each row, (rows, 1), if gradients
+    are dense. betas: how much of the mean of gradients, and of that of their squares, a step keeps; in (0, 1).
     folder: where moments that do not fit into memory are stored (`artkit.memmap`).
     """
 

@@ -129,7 +129,7 @@ class FilmConfig(Config):
     """Steps of optimisation of each frame; the first frame of a shot gets `steps` of the recipe."""
     hold: UnitFloat = 0.8
     """How strongly strokes hold on. With 1 they only move with the picture; with 0 each frame is corrected at the full
-    learning rate."""
+    learning rate, as new strokes always are until they have faded in."""
     fade: Annotated[float, Field(ge=0, le=10)] = 0.35
     """Seconds over which strokes fade in and out."""
     cut: UnitFloat = 0.12

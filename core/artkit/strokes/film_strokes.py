@@ -11,6 +11,8 @@ from torch import Tensor
 from artkit.strokes.action_space import ActionSpace
 
 _MIN_VALUE = 0.001  # values of actions stay this far from 0 and 1, where the sigmoid has no gradient
+_ERROR_WEIGHT = 0.2  # of a frame in the usual error of a stroke
+_UNKNOWN_ERROR = 1.0  # the largest there is
 _MAX_BEND_TILES = 0.15  # by which the motion of a point of a stroke may differ from the median of its points
 _MAX_SIDE_DISTANCE = 0.25  # tiles by which the tile of a stroke may lie outside the picture before it is removed
 
@@ -28,7 +30,8 @@ class FilmStrokes:
     tiles (N, 3) int64: x, y and side of each tile, px, at any place. actions (N, A): on these tiles, at full presence.
     ids (N,) int64: the number of each stroke, which it keeps for life and from which its noise follows. born (N,)
     int64: the frame in which it appeared. presence (N,): how far it has faded in, in [0, 1]. fade (N,): the change of
-    its presence from frame to frame; negative for a stroke that is dying. mean, square (N, A), count (N,) int32: Adam's
+    its presence from frame to frame; negative for a stroke that is dying. error (N,): its usual difference to the frame
+    where it is visible, 1 as long as it is not known. mean, square (N, A), count (N,) int32: Adam's
     moments and steps.
     """
 
@@ -38,6 +41,7 @@ class FilmStrokes:
     born: Tensor
     presence: Tensor
     fade: Tensor
+    error: Tensor
     mean: Tensor
     square: Tensor
     count: Tensor
@@ -55,6 +59,7 @@ class FilmStrokes:
             born=torch.full((count,), frame),
             presence=torch.full((count,), presence),
             fade=torch.full((count,), fade),
+            error=torch.full((count,), _UNKNOWN_ERROR),
             mean=torch.zeros_like(actions),
             square=torch.zeros_like(actions),
             count=torch.zeros(count, dtype=torch.int32),
@@ -80,6 +85,16 @@ class FilmStrokes:
     def dying(self) -> Tensor:
         """Which strokes fade out: (N,) bool."""
         return self.fade < 0
+
+    @property
+    def growing(self) -> Tensor:
+        """Which strokes fade in: (N,) bool."""
+        return (self.presence < 1) & ~self.dying
+
+    def with_errors(self, errors: Tensor, known: Tensor) -> FilmStrokes:
+        """Return the strokes with the errors (N,) of a frame taken into account, where they are known (N,)."""
+        usual = torch.where(self.error >= _UNKNOWN_ERROR, errors, self.error.lerp(errors, _ERROR_WEIGHT))
+        return replace(self, error=torch.where(known, usual, self.error))
 
     def dismissed(self, which: Tensor, fade: float) -> FilmStrokes:
         """Return the strokes, of which some (N,), bool, fade out from now on, by `fade` a frame."""

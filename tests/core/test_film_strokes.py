@@ -1,0 +1,43 @@
+"""Strokes of a film: how they grow, and how their usual error is known."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from artkit.registry.plugin_registry import get_registry
+from artkit.strokes.film_strokes import FilmStrokes
+
+SPACE = get_registry().component("renderer", "mypaint").space
+
+
+@pytest.fixture
+def strokes() -> FilmStrokes:
+    return FilmStrokes.new(torch.tensor([[4, 8, 32], [9, 9, 32]]), torch.full((2, 12), 0.5), 5, 0, 0.5, 0.25)
+
+
+def test_brushes_grow_by_a_factor(strokes: FilmStrokes) -> None:
+    size = SPACE.dimensions[SPACE.index("size")[0]]
+    grown = strokes.scaled(SPACE, torch.tensor([1.1, 1.0]))
+    change = (grown.actions - strokes.actions)[:, SPACE.index("size")[0]] * (size.high - size.low)
+    assert change.exp().tolist() == pytest.approx([1.1, 1.0])
+    assert torch.equal(grown.points(SPACE), strokes.points(SPACE))
+    assert grown.scaled(SPACE, torch.full((2,), 99.0)).actions.max() < 1
+
+
+def test_the_usual_error_is_that_of_frames_in_which_it_is_known(strokes: FilmStrokes) -> None:
+    known = torch.tensor([True, False])
+    later = strokes.with_errors(torch.tensor([0.1, 0.3]), known)
+    assert later.error.tolist() == pytest.approx([0.1, 1])
+    later = later.with_errors(torch.tensor([0.2, 0.3]), torch.tensor([True, True]))
+    assert 0.1 < later.error[0] < 0.2
+    assert later.error[1] == pytest.approx(0.3)
+
+
+def test_strokes_fade_in_and_out(strokes: FilmStrokes) -> None:
+    assert strokes.growing.all()
+    older = strokes.aged().aged()
+    assert not older.growing.any()
+    dying = older.dismissed(torch.tensor([True, False]), 0.5)
+    assert dying.dying.tolist() == [True, False]
+    assert dying.aged().aged().ids.tolist() == [6]
