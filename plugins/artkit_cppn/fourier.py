@@ -30,6 +30,9 @@ class Fourier(CoordinateRenderer):
 
         waves: int = Field(32, ge=1, le=256)
         """The highest frequency, in periods along the picture's longer side."""
+        decay: float = Field(1.0, ge=0, le=4)
+        """Amplitudes fall with this power of the frequency: 1 as in photos, more for larger structures. The contrast
+        stays the same."""
 
     config: Config
     space = array_space("fourier-32", 3, 2, 65, 33)
@@ -40,14 +43,17 @@ class Fourier(CoordinateRenderer):
         self.space = array_space(f"fourier-{config.waves}", *self._shape)
         mix = torch.tensor(_COLOUR_CORRELATION)
         self._mix = mix / mix.norm(dim=0).max()
+        self._scale = _CONTRAST / math.sqrt(math.log(config.waves + 1))
+        if config.decay != 1:
+            frequency = _length(torch.arange(config.waves + 1.0), torch.arange(-config.waves, config.waves + 1.0))
+            self._scale *= float((frequency.pow(-2).sum() / frequency.pow(-2 * config.decay).sum()).sqrt())
 
     def colours_at(self, actions: Tensor, x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
         waves, longer_side = self.config.waves, max(size)
         kx = torch.arange(waves + 1, device=x.device, dtype=actions.dtype)
         ky = torch.arange(-waves, waves + 1, device=x.device, dtype=actions.dtype)
-        frequency = (kx.square() + ky[:, None].square()).sqrt().clamp(min=0.5)
-        scale = _CONTRAST / math.sqrt(math.log(waves + 1))
-        amplitude = to_unit_variance(actions).view(-1, *self._shape) * scale / frequency
+        frequency = _length(kx, ky)
+        amplitude = to_unit_variance(actions).view(-1, *self._shape) * self._scale / frequency**self.config.decay
         spectrum = torch.complex(amplitude[:, :, 0], amplitude[:, :, 1])  # (m, 3, ky, kx)
         phase_x, phase_y = (2 * math.pi / longer_side * a for a in (x[:, None] * kx[:, None], y[..., None] * ky))
         columns = torch.polar(torch.ones_like(phase_x), phase_x)[:, None]  # (m, 1, kx, w)
@@ -55,3 +61,8 @@ class Fourier(CoordinateRenderer):
         value = (rows @ (spectrum @ columns)).real
         mix = to_device(self._mix, actions.device).to(actions.dtype)
         return torch.sigmoid(torch.einsum("ij,mjhw->mihw", mix, value))
+
+
+def _length(kx: Tensor, ky: Tensor) -> Tensor:
+    """Return the frequencies (ky, kx) of waves with these components, at least half a period."""
+    return (kx.square() + ky[:, None].square()).sqrt().clamp(min=0.5)

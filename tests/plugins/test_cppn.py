@@ -188,3 +188,16 @@ def test_stroke_constraints_are_rejected(build: Callable[..., Any], renderer: st
 def test_name_of_the_action_space_depends_on_its_size(scene: Callable[..., Scene]) -> None:
     names = {scene().make("renderer", "fourier", waves=waves).space.name for waves in (3, 4)}
     assert len(names) == 2
+
+
+def test_decay_moves_contrast_to_larger_structures(scene: Callable[..., Scene]) -> None:
+    contrasts, details = [], []
+    for decay in (1.0, 2.0):
+        renderer = scene(SIZE).make("renderer", "fourier", waves=16, decay=decay)
+        actions = torch.rand(24, len(renderer.space), generator=torch.Generator().manual_seed(1)) * 0.96 + 0.02
+        x, y = (torch.arange(length)[None].expand(24, -1) + 0.5 for length in SIZE)
+        pictures = renderer.colours_at(actions, x, y, SIZE)
+        contrasts.append(float(pictures.std()))
+        details.append(float(pictures.diff(dim=-1).std()))
+    assert contrasts[1] == pytest.approx(contrasts[0], rel=0.25)
+    assert details[1] < 0.5 * details[0]
