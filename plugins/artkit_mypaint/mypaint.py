@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from pydantic import model_validator
 from torch import Tensor
 
 from artkit import Config as BaseConfig
-from artkit import InputFile, Place, Renderer, Scene, StrokeLog, StrokePatches, Window
+from artkit import InputFile, Place, Renderer, Scene, StrokeLog, StrokePatches, Window, to_device
 from artkit_mypaint import stroke_geometry
 from artkit_mypaint.action_spaces import SHAPE_SIZE, STROKE_SPACE
 from artkit_mypaint.brush import Brush
@@ -181,21 +181,48 @@ class MyPaint(Renderer):
         if not len(indices):
             return torch.tensor(log.background).view(-1, 1, 1).repeat(1, window.height, window.width)
         tiles = tiles * torch.tensor(window.scale, dtype=torch.float64)
+        groups = _groups_of_log(log, indices, tiles)
+        if self.scene.device.type == "cuda" and isinstance(self.painter, Engine):
+            return self._replay_on_device(groups, log, window)
         box = (window.x, window.y, window.width, window.height)
-        pixels = self.painter.paint_window(_trace_log(log, indices, tiles), box, log.background)
+        paths = [trace_actions(*group, log.seed) for group in groups]
+        pixels = self.painter.paint_window(paths, box, log.background)
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
+    def _replay_on_device(self, groups: list[_LogGroup], log: StrokeLog, window: Window) -> Tensor:
+        """Paint groups of strokes over each other by the kernels for CUDA."""
+        device = self.scene.device
+        require_triton(device)
+        from artkit_mypaint.triton_engine.engine import drawn
 
-def _trace_log(log: StrokeLog, indices: Tensor, tiles: Tensor) -> list[PenPaths]:
-    """Compute the pen paths of strokes (m,) of a log, a group for each run of tiles (m, 3) of the same side."""
-    groups: list[PenPaths] = []
+        base = (torch.tensor([*log.background, 1.0][:4], dtype=torch.float64) * ONE).round().int()
+        pixels = to_device(base.repeat(window.height, window.width, 1), device)
+        for group in groups:
+            actions, origins, indices = (to_device(t, device) for t in (group.actions, group.origins, group.indices))
+            paths = path_tensors(actions, origins, group.side, indices, log.seed)
+            pixels = drawn(self.config.brush, *paths, pixels, window.x, window.y)
+        return (pixels.float() / ONE).permute(2, 0, 1)[: len(log.background)]
+
+
+class _LogGroup(NamedTuple):
+    """Strokes of a log on tiles of the same side: what `trace_actions` needs of them."""
+
+    actions: Tensor
+    origins: Tensor
+    side: float
+    indices: Tensor
+
+
+def _groups_of_log(log: StrokeLog, indices: Tensor, tiles: Tensor) -> list[_LogGroup]:
+    """Return the strokes (m,) of a log, a group for each run of tiles (m, 3) of the same side."""
+    groups: list[_LogGroup] = []
     sides, counts = torch.unique_consecutive(tiles[:, 2], return_counts=True)
     start = 0
     for side, count in zip(sides.tolist(), counts.tolist(), strict=True):
         group = slice(start, start + count)
         own = indices[group]
         noise_indices = own if log.noise_indices is None else log.noise_indices[own]
-        groups.append(trace_actions(log.actions[own], tiles[group, :2], side, noise_indices, log.seed))
+        groups.append(_LogGroup(log.actions[own], tiles[group, :2], side, noise_indices))
         start += count
     return groups
 

@@ -8,7 +8,8 @@ reasons for departures from the paper are in docs/decisions.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -181,7 +182,7 @@ class GanTrainer(StrokeTrainer):
         assert isinstance(self.painter, DabPainter)
         generator, device = self.scene.generator, records.t.device
         dabs = to_device(torch.randint(len(records.t), (_BATCH_DABS,), generator=generator), device)
-        strokes = to_device(torch.randint(len(records.actions), (self.config.batch,), generator=generator), device)
+        strokes = to_device(torch.randint(len(records.actions), (self.batch_size,), generator=generator), device)
         losses = self.painter.negative_log_likelihood(records, dabs, strokes)
         total = sum(losses.values(), torch.zeros((), device=device))
         return self.optimizer_step(self._optimizers["regression"], total, losses, max_norm=1.0)
@@ -189,14 +190,14 @@ class GanTrainer(StrokeTrainer):
     def _regression_step(self, step: int) -> dict[str, float]:
         """Minimise the error of the painted mean."""
         if isinstance(self.painter, GeometryPainter):
-            strokes = self.draw_batch(step, self.config.batch)
+            strokes = self.draw_batch(step, self.batch_size)
             windows = centred_windows(*strokes, self.stroke_set, self.scene.generator).to(self.scene.device)
             real = windows.coverage
             mean, square = self.painter.moments(windows.actions, windows.corner, windows.side, real.shape[-1])
             error, loss = (mean - real).square().mean(), _moment_loss(mean, square, real)
         else:
             assert isinstance(self.painter, dcgan_networks.Generator)
-            actions, real = self.draw_tiles(step, self.config.batch)
+            actions, real = self.draw_tiles(step, self.batch_size)
             error = loss = (self.painter(actions) - real).square().mean()
         return self.optimizer_step(self._optimizers["regression"], loss, {"mse": error})
 
@@ -204,21 +205,39 @@ class GanTrainer(StrokeTrainer):
         if isinstance(self.painter, DabPainter):
             assert isinstance(self.critic, PatchCritic)
             # The critic scores local texture, for which a part of the stroke suffices.
-            strokes = self.draw_batch(step, self.config.batch)
+            strokes = self.draw_batch(step, self.batch_size)
             windows = close_windows(*strokes, self.stroke_set, self.scene.generator).to(self.scene.device)
             return adversarial.dab_batch(self.painter, self.critic, windows)
         assert isinstance(self.painter, dcgan_networks.Generator)
         assert isinstance(self.critic, dcgan_networks.Critic)
-        return adversarial.dcgan_batch(self.painter, self.critic, *self.draw_tiles(step, self.config.batch))
+        return adversarial.dcgan_batch(self.painter, self.critic, *self.draw_tiles(step, self.batch_size))
 
     def _adversarial_step(self, batch: AdversarialBatch, progress: float) -> dict[str, float]:
         """Train the critic for some steps, then the painter for one."""
         decay = 1.0 if progress < 0.6 else max(0.05, (1 - progress) / 0.4)
         for name in ("painting", "judging"):
             set_learning_rate(self._optimizers[name], self.config.adversarial_lr * decay)
-        critic, critic_optimizer = self.critic, self._optimizers["judging"]
+        with self._critic_restored_on_failure():
+            read = self._compute_adversarial_gradients(batch)
+        self._optimizers["painting"].step()
+        return read
+
+    @contextmanager
+    def _critic_restored_on_failure(self) -> Iterator[None]:
+        """Restore the critic if a step fails after it was trained: all losses are read at once, at the end."""
+        critic, optimizer = self.critic, self._optimizers["judging"]
         assert critic is not None
-        before = deepcopy((critic.state_dict(), critic_optimizer.state_dict()))
+        before = deepcopy((critic.state_dict(), optimizer.state_dict()))
+        try:
+            yield
+        except (Diverged, torch.OutOfMemoryError):
+            critic.load_state_dict(before[0])
+            optimizer.load_state_dict(before[1])
+            raise
+
+    def _compute_adversarial_gradients(self, batch: AdversarialBatch) -> dict[str, float]:
+        """Train the critic, and compute the gradient of the painter; return the losses."""
+        critic_optimizer = self._optimizers["judging"]
         losses, norms = {}, []
         for index in range(self.config.critic_steps):
             with torch.no_grad():
@@ -234,14 +253,7 @@ class GanTrainer(StrokeTrainer):
         loss = self.config.tone * tone + self.config.grain * noise - batch.score(fake).mean()
         losses |= {"tone": tone, "mse": (fake - batch.real).square().mean(), "energy": energy}
         norms.append(compute_gradient(self._optimizers["painting"], loss))
-        try:  # all at once: reading them waits for the device
-            read = read_losses(losses, norms, hint=DIVERGED_HINT)
-        except Diverged:
-            critic.load_state_dict(before[0])
-            critic_optimizer.load_state_dict(before[1])
-            raise
-        self._optimizers["painting"].step()
-        return read
+        return read_losses(losses, norms, hint=DIVERGED_HINT)
 
     def paint(self, actions: Tensor) -> Tensor:
         if isinstance(self.painter, dcgan_networks.Generator):

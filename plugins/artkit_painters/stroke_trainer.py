@@ -66,6 +66,7 @@ class StrokeTrainer(Trainer):
         self.engine = Engine(config.brush)
         self.engine.brush.require_one_colour()
         self.stroke_set = StrokeSet(config.brush, config.strokes, scene.seed, discrete=discrete)
+        self.batch_size = config.batch
         self.strokes_folder = folder / "strokes"
         self._sample_set = replace(self.stroke_set, count=_SAMPLE_STROKES)
         self._sample_patches: PatchArray | None = None
@@ -82,6 +83,12 @@ class StrokeTrainer(Trainer):
         with _tf32_matmul(self.scene.device):
             losses = self.train_step(step)
         return losses
+
+    def reduce_memory(self) -> str | None:
+        if self.batch_size == 1:
+            return None
+        self.batch_size //= 2
+        return f"batches of {self.batch_size} strokes"
 
     @torch.no_grad()
     def sample(self) -> Tensor:

@@ -60,7 +60,7 @@ class VaeTrainer(StrokeTrainer):
     def train_step(self, step: int) -> dict[str, float]:
         autoencoder_steps = max(1, round(self.steps * self.config.autoencoder))
         if step < autoencoder_steps:
-            _, real = self.draw_tiles(step, self.config.batch)
+            _, real = self.draw_tiles(step, self.batch_size)
             return self._autoencoder_step(real, step / autoencoder_steps)
         progress = (step - autoencoder_steps) / max(self.steps - autoencoder_steps, 1)
         return self._predictor_step(*self._draw_latents(step), progress)
@@ -82,7 +82,7 @@ class VaeTrainer(StrokeTrainer):
         The encoder is not trained any more, so stored strokes are encoded once, which allows larger batches.
         """
         if self._stored is None:
-            actions, real = self.draw_tiles(step, self.config.batch)
+            actions, real = self.draw_tiles(step, self.batch_size)
             return actions, self.encoder(real)
         if self._encoded is None:
             actions, shards = self._stored

@@ -6,6 +6,7 @@ import filecmp
 import json
 import shutil
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,14 @@ import torch
 from PIL import Image
 
 import artkit
+from artkit import testing
 from artkit.engine import run as run_module
+from artkit.engine.film_frames import FramePainter, FrameResult
+from artkit.engine.film_task import FilmTask
+from artkit.engine.task import OutOfMemory
 from artkit.errors import ArtkitError, UsageError
 from artkit.output.export import exporters, open_painting, write_painting
+from artkit.recipes.reading import read_recipe
 from artkit.strokes.film_log import FilmLog, frame_file, read_frame
 from artkit_exporters.film_sound import FilmSound
 
@@ -112,6 +118,44 @@ def test_a_film_that_was_killed_goes_on_with_the_same_bytes(
     assert [name for name in names if not filecmp.cmp(killed / name, film / name, shallow=False)] == []
     with av.open(str(killed / "preview.ts")) as container:
         assert len(list(container.decode(video=0))) == 7
+
+
+def test_the_steps_of_a_frame_wait_once_for_a_device(clip: Path, tmp_path: Path, gpu: torch.device) -> None:
+    pytest.importorskip("triton")
+
+    def waits(steps: int) -> list[str]:
+        task = FilmTask(read_recipe([_settings(clip, steps=steps) | {"steps": 2}]), gpu, tmp_path / str(steps))
+        for frame in range(2):
+            task.step(frame)
+        with testing.record_synchronisations() as found:
+            task.step(2)
+        return found
+
+    more = Counter(waits(4)) - Counter(waits(2))
+    assert more.total() == 2
+    assert all(place.startswith("copy to the CPU at engine/task.py") for place in more)
+
+
+def test_a_frame_that_does_not_fit_into_memory_loses_no_other(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint = FramePainter.paint
+
+    def limited(self: FramePainter, *arguments: Any) -> FrameResult:
+        if arguments[-1] == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return paint(self, *arguments)
+
+    monkeypatch.setattr(FramePainter, "paint", limited)
+    settings = _settings(clip, seconds=0.33)
+    with pytest.raises(OutOfMemory, match="step 2 does not fit"):
+        artkit.paint(settings, out=tmp_path / "run").execute()
+    with av.open(str(tmp_path / "run" / "preview.ts")) as container:
+        assert len(list(container.decode(video=0))) == 2
+    monkeypatch.undo()
+    run = artkit.paint(settings, out=tmp_path / "run", resume=True).execute()
+    assert run.first_step == 2
+    assert len(list((tmp_path / "run" / "frames").iterdir())) == run.step == 4
 
 
 @pytest.mark.parametrize("name", ["loop.gif", "loop.webp"])

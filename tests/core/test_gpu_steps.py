@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,8 +17,12 @@ from artkit.engine.painting_task import PaintingTask
 from artkit.engine.renderer_training import RendererTrainingTask
 from artkit.engine.run import Run
 from artkit.engine.task import Task
+from artkit.errors import UsageError
 from artkit.imaging.png import save_png
 from artkit.recipes.reading import read_recipe
+from artkit.rendering.rendered_painting import RenderedPainting
+from artkit.strokes.stroke_log import StrokeLog
+from artkit_mypaint.action_spaces import STROKE_SPACE
 
 Write = Callable[..., Path]
 
@@ -169,3 +175,34 @@ def test_a_run_is_resumed_on_another_device(
     if first == "gpu":
         resumed = part(cpu, stop=False)
     assert resumed.losses == pytest.approx(whole.losses, rel=1e-4 if gpu.index == 63 else 2e-2)
+
+
+@pytest.mark.parametrize("brush", ["classic/dry_brush", "experimental/fur"])
+def test_an_export_on_a_device_has_the_pixels_of_the_cpu(brush: str, gpu: torch.device) -> None:
+    pytest.importorskip("triton")
+    scene = testing.scene((40, 32), renderer="mypaint", canvas="pyramid", device="cpu")
+    assert scene.canvas is not None
+    actions = torch.rand(scene.action_count, 12, generator=torch.Generator().manual_seed(0))
+    log = StrokeLog(
+        size=(40, 32), background=(1.0, 0.5, 0.2), seed=3, renderer={"type": "mypaint"}, space="mypaint-stroke-1",
+        names=STROKE_SPACE.names, actions=actions, phases=tuple(scene.canvas.phases),
+    )  # fmt: skip
+    pictures = []
+    for device in ("cpu", None):  # None: the GPU
+        renderer = testing.scene(device=device).make("renderer", "mypaint", brush=brush)
+        with testing.record_synchronisations() as found:
+            pictures.append(RenderedPainting(log, renderer, 2.0).pixels(16).astype(int))
+        assert len(found) == (0 if device else 1), found
+    assert np.abs(pictures[0] - pictures[1]).max() <= (0 if gpu.index == 63 else 40)
+
+
+@pytest.mark.parametrize("name", ["strokes", "samples", "exact"])
+def test_strokes_on_a_device_without_triton_are_one_message(
+    name: str, recipe_of: Callable[..., Any], tmp_path: Path, gpu: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = make_task(recipe_of(name), gpu, tmp_path)
+    monkeypatch.setitem(sys.modules, "triton", None)
+    with pytest.raises(UsageError, match="need Triton on cuda") as caught:
+        task.step(0)
+    assert "pip install triton" in caught.value.hint
+    assert "--device cpu" in caught.value.hint

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -23,12 +24,17 @@ from artkit.engine.memory_plan import MemoryPlan
 from artkit.engine.run import Run
 from artkit.engine.task import OutOfMemory
 from artkit.errors import UsageError
+from artkit.geometry.phase import Phase
+from artkit.geometry.window import Window
 from artkit.geometry.window_grid import WindowGrid
 from artkit.imaging.png import save_png
 from artkit.interfaces.renderer import Renderer
 from artkit.memory import check_memory
 from artkit.recipes.reading import read_recipe
+from artkit.rendering.rendered_painting import RenderedPainting
 from artkit.strokes.stroke_log import STROKES_FILE, StrokeLog
+from artkit_painters import adversarial
+from artkit_painters.adversarial import AdversarialBatch
 
 Write = Callable[..., Path]
 
@@ -176,6 +182,75 @@ def test_a_device_out_of_memory_gets_smaller_batches(
     assert drawn[0][:2].tolist() == drawn[1].tolist(), "the images of the failed step are drawn again"
     assert sorted(torch.cat(drawn[1:]).tolist()) == list(range(6))
     assert load(tmp_path / "run" / "checkpoint.safetensors")["state"]["batch"] == 2
+
+
+TRAINING = """
+steps = 3
+[trainer]
+type = "gan"
+architecture = "dcgan"
+strokes = 40
+batch = 4
+regression = 0
+critic_steps = 2
+"""
+
+
+def test_a_device_out_of_memory_trains_a_painter_with_smaller_batches(
+    recipe_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    critic_losses = adversarial.critic_losses
+    failures: list[int] = []
+
+    def limited(batch: AdversarialBatch, *arguments: Any) -> tuple[Tensor, Tensor]:
+        losses = critic_losses(batch, *arguments)
+        if len(batch.real) > 2 and len(failures) % 2:  # in the second step of the critic, after it has changed
+            failures.append(1)
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        failures.append(0)
+        return losses
+
+    def trained(name: str, *settings: str) -> Run:
+        return create_run(read_recipe([recipe_file(TRAINING)], settings), tmp_path / name, False, "cpu").execute()
+
+    monkeypatch.setattr(adversarial, "critic_losses", limited)
+    run = trained("halved")
+    assert sum(failures) == 1
+    assert "goes on with batches of 2 strokes" in capsys.readouterr().err
+    assert run.task.trainer.batch_size == 2  # type: ignore[attr-defined]
+    assert load(tmp_path / "halved" / "checkpoint.safetensors")["state"]["memory_reductions"] == 1
+    resumed = create_run(run.recipe, tmp_path / "halved", True, "cpu").execute()
+    assert resumed.task.trainer.batch_size == 2  # type: ignore[attr-defined]
+    expected = trained("small", "trainer.batch=2")
+    assert run.losses == pytest.approx(expected.losses, rel=1e-4), "the step that failed has left no trace"
+
+
+def test_a_device_out_of_memory_exports_smaller_windows(toy: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    def painting(limit: int) -> RenderedPainting:
+        renderer = testing.scene().make("renderer", "mypaint")
+        replay = renderer.replay
+
+        def limited(log: StrokeLog, window: Window) -> Tensor:
+            if window.width * window.height > limit:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return replay(log, window)
+
+        renderer.replay = limited
+        phase = Phase(first=0, x=0, y=0, pitch=32, rows=4, columns=6, side=32)
+        actions = torch.rand(24, 12, generator=torch.Generator().manual_seed(0))
+        log = StrokeLog(
+            size=(200, 130), background=(1.0, 1.0, 1.0), seed=0, renderer={"type": "mypaint"},
+            space=renderer.space.name, names=renderer.space.names, actions=actions, phases=(phase,),
+        )  # fmt: skip
+        return RenderedPainting(log, renderer)
+
+    assert np.array_equal(painting(100 * 70).pixels(), painting(200 * 130).pixels())
+    assert capsys.readouterr().err.splitlines() == [
+        "note: the GPU ran out of memory; rendering goes on with windows of 100 x 130 px",
+        "note: the GPU ran out of memory; rendering goes on with windows of 100 x 65 px",
+    ]
+    with pytest.raises(torch.OutOfMemoryError):
+        painting(10).pixels()
 
 
 def test_windows_are_planned_for_the_free_memory_of_the_device(toy: Any) -> None:

@@ -19,7 +19,7 @@ from artkit_mypaint.brush import Brush
 from artkit_mypaint.brush_catalogue import supported_brushes
 from artkit_mypaint.engine.brush_program import INPUTS, BrushProgram
 from artkit_mypaint.engine.engine import Engine
-from artkit_mypaint.engine.kernels import MAX_DABS
+from artkit_mypaint.engine.kernels import MAX_DABS, draw_strokes
 from artkit_mypaint.engine.rasterizing import ONE
 from artkit_mypaint.pen_paths import PenPaths
 from artkit_mypaint.tracing import PathTensors, path_tensors
@@ -30,6 +30,7 @@ from artkit_mypaint.triton_engine import brush_step
 from artkit_mypaint.triton_engine import engine as triton_engine
 from artkit_mypaint.triton_engine.engine import TritonEngine, paint_patches
 from artkit_mypaint.triton_engine.program import constant_program, is_bounded, max_dabs
+from artkit_mypaint.triton_engine.rasterizing import draw_patches, draw_window
 
 Actions = Callable[..., Tensor]
 
@@ -165,9 +166,6 @@ def test_triton_kernels_compute_the_dabs_and_coverages_of_the_engine(brush: str,
 @pytest.mark.parametrize("shape", ["round", "elliptic"])
 @pytest.mark.parametrize("radius", [1.3, 2.9, 9.0])
 def test_triton_draws_dabs_to_the_last_bit(shape: str, radius: float) -> None:
-    from artkit_mypaint.engine.kernels import draw_strokes
-    from artkit_mypaint.triton_engine.rasterizing import draw_patches
-
     rng = np.random.default_rng(4)
     dabs = np.zeros((2, 8, 9), np.float32)
     dabs[..., :2] = rng.uniform(-2, 22, (2, 8, 2))
@@ -187,6 +185,25 @@ def test_triton_draws_dabs_to_the_last_bit(shape: str, radius: float) -> None:
         draw_strokes(expected, dabs[stroke], ends, corners[stroke : stroke + 1], np.zeros((1, 3), np.uint32))
         assert expected.max() > 3000
         np.testing.assert_array_equal(coverages[stroke, 0].numpy() * ONE, expected[..., 0])
+
+
+@pytest.mark.parametrize("values", [9, 12])
+def test_triton_draws_strokes_over_each_other_to_the_last_bit(values: int) -> None:
+    """Dabs of 9 values have the colour of their stroke, those of 12 their own."""
+    rng = np.random.default_rng(5)
+    dabs = rng.uniform(0.05, 0.95, (2, 3, values)).astype(np.float32)
+    dabs[..., :2] = rng.uniform(0, 20, (2, 3, 2))
+    dabs[..., 2], dabs[..., 5], dabs[..., 6] = [1.5, 5, 7], [1, 1, 2], [-90, -90, 30]
+    corners, colours = np.array([[-1, 0], [3, -2]]), rng.integers(0, ONE, (2, 3))
+    expected = rng.integers(0, ONE, (18, 20, 4)).astype(np.uint16)
+    pixels = torch.from_numpy(expected.astype(np.int32))
+    draw_strokes(expected, dabs[[0, 0, 0, 1, 1], [0, 1, 2, 0, 1]], np.array([3, 5]), corners, colours.astype(np.uint32))
+    assert (expected != pixels.numpy()).any((0, 1)).all()
+    counts, device_corners = torch.tensor([3, 2], dtype=torch.int32), torch.from_numpy(corners).int()
+    boxes = triton_engine._boxes(torch.from_numpy(dabs), counts, device_corners)
+    arguments = (torch.from_numpy(dabs), counts, device_corners, boxes, torch.from_numpy(colours).int(), pixels)
+    draw_window[4,](*arguments, 2, 3, 20, 18, values, 16, 16)
+    np.testing.assert_array_equal(pixels.numpy(), expected)
 
 
 @pytest.mark.slow
@@ -264,9 +281,11 @@ class Compiled:
         return compile
 
 engine.stroke_dabs, engine.draw_patches = Compiled(engine.stroke_dabs), Compiled(engine.draw_patches)
+engine.draw_window = Compiled(engine.draw_window)
 paths = path_tensors(torch.rand(40, 12), torch.zeros(40, 2), 32, torch.arange(40), 0)
 for brush in ("classic/dry_brush", "tanda/texture-12"):
     engine.TritonEngine(Brush(brush)).paint(paths, torch.zeros(40, 2), 48, 40)
+    engine.TritonEngine(Brush(brush)).draw(paths, torch.zeros(40, 48, 4, dtype=torch.int32), 0, 0)
 dabs, counts, pixels = torch.zeros(40, 6, 7), torch.zeros(40, dtype=torch.int32), torch.zeros(40, 40, 48)
 Compiled(transmittance.sum_logs)[40, 9](dabs, counts, pixels, 6, 48, 40, 16)
 Compiled(transmittance.sum_gradients)[40, 1](dabs, counts, pixels, dabs, 6, 48, 40, 16, 8)
@@ -280,9 +299,9 @@ def test_triton_kernels_compile_for_a_gpu_with_exact_arithmetic(tmp_path: Path) 
     done = subprocess.run([sys.executable, "-c", COMPILE], env=environment, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     kernels = [line.split() for line in done.stdout.splitlines()]
-    assert len(kernels) == 6
+    assert len(kernels) == 10
     assert all(int(size) > 5_000 for size, _, _ in kernels)
-    for _, approximate_division, fused in kernels[:4]:  # the last two need not round as the CPU does
+    for _, approximate_division, fused in kernels[:8]:  # the last two need not round as the CPU does
         assert (approximate_division, fused) == ("False", "False")
 
 

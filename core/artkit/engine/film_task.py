@@ -51,7 +51,8 @@ class FilmTask(Task):
         self._frames = SampledClip(
             clip, self.config.fps, self.config.start, self.config.seconds, _background(recipe.settings.background)
         )
-        self.steps, self._next = self._frames.count, 0
+        self.steps, self._next = self._frames.count, 0  # the frame that is read next
+        self._painted = 0  # frames; one that fails, such as for lack of memory, has been read but not painted
         self._reader: Iterator[Image.Image] | None = None
         self._frame: Image.Image = next(self._frames.frames())
         self._targets = recipe.film_targets()
@@ -119,6 +120,7 @@ class FilmTask(Task):
             self.strokes, self.picture, losses = self.painter.paint(self.strokes, self.picture, motion, step)
         self._write_frame(step)
         self._unseen.append(tensor_to_pixels(self.picture[0].cpu()))
+        self._painted = step + 1
         return losses
 
     def _read(self, step: int) -> Image.Image:
@@ -206,7 +208,7 @@ class FilmTask(Task):
         return {
             **state,
             "frames": self.steps,
-            "painted": self._next,
+            "painted": self._painted,
             "strokes": None if self.strokes is None else self.strokes.tensors(),
             "picture": self.picture,
             "background": self.painting.scene.background,
@@ -219,7 +221,7 @@ class FilmTask(Task):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         if state["frames"] != self.steps:
             raise ValueError(f"it is of a film of {state['frames']} frames; the clip now has {self.steps}")
-        painted = int(state["painted"])
+        painted = self._painted = int(state["painted"])
         self.shots = [Shot.model_validate(shot) for shot in state["shots"]]
         if not painted:
             return
@@ -240,7 +242,7 @@ class FilmTask(Task):
         return [f"{FILM_VIDEO_FILE} ({width} x {height} px)", FILM_FILE, STROKES_FILE, *names, PREVIEW_FILE]
 
     def write_outputs(self, folder: Path, finished: bool = False) -> list[Path]:
-        painted = self._next
+        painted = self._painted
         if not painted:
             return self.painting.write_outputs(folder)
         if folder == self.folder:

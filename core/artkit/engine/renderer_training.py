@@ -32,6 +32,8 @@ class RendererTrainingTask(Task):
                 block.config, scene, self.steps, folder
             )
         self.notes, self.provenance = scene.notes, {}
+        self._memory_reductions = 0
+        self._generator_state = scene.generator.get_state()
 
     def prepare(self) -> None:
         self.trainer.prepare()
@@ -40,21 +42,34 @@ class RendererTrainingTask(Task):
         return ["trainer"]  # its learning rates and stages are shares of the steps
 
     def step(self, step: int) -> dict[str, float]:
+        self._generator_state = self.scene.generator.get_state()
         losses = self.trainer.step(step)
         check_finite(losses)
         return losses
+
+    def reduce_memory(self, step: int) -> tuple[int, str] | None:
+        smaller = self.trainer.reduce_memory()
+        if smaller is None:
+            return None
+        self._memory_reductions += 1
+        self.scene.generator.set_state(self._generator_state)
+        self.trainer.zero_grad(set_to_none=True)
+        return step, smaller
 
     def state_dict(self) -> dict[str, Any]:
         return {
             "trainer": self.trainer.state_dict(),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.trainer.optimizers().items()},
             "generator": self.scene.generator.get_state(),
+            "memory_reductions": self._memory_reductions,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.trainer.load_state_dict(state["trainer"])
         for name, optimizer in self.trainer.optimizers().items():
             optimizer.load_state_dict(state["optimizers"][name])
+        for _ in range(state.get("memory_reductions", 0)):
+            self.reduce_memory(0)
         self.scene.generator.set_state(state["generator"])
 
     def output_names(self) -> list[str]:

@@ -167,7 +167,7 @@ class Run:
         line: dict[str, Any] = {"step": self.step, **losses, "seconds": round(time.perf_counter() - started, 4)}
         if changes := self.task.changes_at(self.step):
             line["changes"] = changes
-        if self.step + 1 == self.task.steps and (rows := self.task.evaluate()):
+        if self.step + 1 == self.task.steps and (rows := self._evaluate()):
             line["verdicts"] = rows
         append(line)
         self.losses = losses
@@ -183,6 +183,14 @@ class Run:
         self._call_plugins(self.step - 1, losses)
         if self.progress:
             self.progress(self.step, losses)
+
+    def _evaluate(self) -> list[dict[str, Any]]:
+        """Evaluate the finished result, if the memory of the GPU suffices."""
+        try:
+            return self.task.evaluate()
+        except torch.OutOfMemoryError:
+            print("note: the GPU ran out of memory; the result is not evaluated", file=sys.stderr)
+            return []
 
     def _step_in_memory(self) -> dict[str, float]:
         """Execute a step. As long as it runs out of the memory of a GPU, try again with less."""

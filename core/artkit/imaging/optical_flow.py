@@ -71,7 +71,7 @@ def warp(picture: Tensor, flow: Tensor) -> Tensor:
     """Return the picture (n, c, h, w) whose pixel at a point is that of `picture` at the point plus flow (2, h, w)."""
     height, width = picture.shape[-2:]
     points = pixel_centres(width, height, picture.device) + to_device(flow, picture.device)
-    extent = torch.tensor([width, height], device=picture.device).view(2, 1, 1)
+    extent = to_device(torch.tensor([width, height]), picture.device).view(2, 1, 1)
     grid = (2 * points / extent - 1).permute(1, 2, 0)[None].expand(len(picture), -1, -1, -1)
     warped: Tensor = F.grid_sample(picture, grid.to(picture), padding_mode="border", align_corners=False)
     return warped
@@ -80,7 +80,7 @@ def warp(picture: Tensor, flow: Tensor) -> Tensor:
 def pixel_centres(width: int, height: int, device: torch.device | None = None) -> Tensor:
     """Return x and y of the centre of each pixel, px: (2, h, w)."""
     y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
-    return torch.stack([x, y]).to(device or torch.device("cpu"))
+    return to_device(torch.stack([x, y]), device or torch.device("cpu"))
 
 
 def sample_at(field: Tensor, points: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ class TargetImage:
 
     def to(self, device: torch.device) -> TargetImage:
         """Return the image with its pixels on a device."""
-        return TargetImage(self.pixels.to(device))
+        return TargetImage(to_device(self.pixels, device))
 
 
 class LazyTargetImage(TargetImage):

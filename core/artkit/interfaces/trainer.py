@@ -61,6 +61,14 @@ class Trainer(Component, nn.Module, ABC):
     def step(self, step: int) -> dict[str, float]:
         """Run step `step` of `self.steps`, counted from 0. Return the losses by name."""
 
+    def reduce_memory(self) -> str | None:
+        """Make steps take about half the memory, after a step ran out of that of a GPU; it is then repeated.
+
+        Return what is smaller now, such as ``"batches of 16 strokes"``; None, the default, if nothing can be. A step
+        that runs out of memory must leave the trainer as it was before.
+        """
+        return None
+
     @abstractmethod
     def optimizers(self) -> dict[str, Optimizer]:
         """Return the optimisers by name. Their state is saved with the module's own."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import torch
 from torch import Tensor
 
 from artkit import memmap
+from artkit.devices import release_memory
 from artkit.errors import UsageError
 from artkit.geometry.phase import Phase
 from artkit.geometry.window import Region, Window
@@ -22,6 +25,8 @@ from artkit.strokes.stroke_log import StrokeLog
 
 WINDOW_SIDE = 2048
 """Side in px of the windows in which a whole picture is rendered, so that memory does not depend on its size."""
+
+_MIN_WINDOW_SIDE = 64  # px of windows that are halved, at least
 
 _MAX_EXTENT_SIDES = 2
 """Distance that paint can extend beyond its tile, in sides of the tile, with any renderer of artkit."""
@@ -155,9 +160,21 @@ class RenderedPainting:
         return self.log.background_image.window(Window(left + x, top + y, width, height, self.scale))[0].cpu().clone()
 
     def _replay(self, log: StrokeLog, x: int, y: int, width: int, height: int) -> Tensor:
+        """Render a rectangle of a log: (3 or 4, h, w), on the CPU. Where it exceeds the memory of a GPU, in halves."""
         left, top = self._corner
-        picture = self.renderer.replay(log, Window(left + x, top + y, width, height, self.scale))
-        return picture.clamp(0, 1).cpu()
+        try:
+            picture = self.renderer.replay(log, Window(left + x, top + y, width, height, self.scale))
+            return picture.clamp(0, 1).cpu()
+        except torch.OutOfMemoryError:
+            if max(width, height) < 2 * _MIN_WINDOW_SIDE:
+                raise
+        release_memory()  # outside of the block in which the exception holds the tensors
+        w, h = (width // 2, height) if width >= height else (width, height // 2)
+        _note_smaller_windows(w, h)
+        first = self._replay(log, x, y, w, h)
+        if w < width:
+            return torch.cat([first, self._replay(log, x + w, y, width - w, height)], dim=2)
+        return torch.cat([first, self._replay(log, x, y + h, width, height - h)], dim=1)
 
     def passes(self, max_count: int) -> list[tuple[Phase, ...]]:
         """Group the phases into passes, each of which paints at most one stroke on every tile.
@@ -192,3 +209,9 @@ class RenderedPainting:
                 break
             painting = smaller
         return painting
+
+
+@cache
+def _note_smaller_windows(width: int, height: int) -> None:
+    """Tell the user, once for each size, that the GPU has no memory for larger windows."""
+    print(f"note: the GPU ran out of memory; rendering goes on with windows of {width} x {height} px", file=sys.stderr)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+from artkit.devices import to_device
 from artkit.strokes.action_space import ActionSpace
 
 _MIN_VALUE = 0.001  # values of actions stay this far from 0 and 1, where the sigmoid has no gradient
@@ -159,9 +160,9 @@ class FilmStrokes:
         actions = self.actions if actions is None else actions
         if not space.has(*PRESSURES):
             return actions
-        factor = torch.ones_like(actions)
-        factor[:, space.index(*PRESSURES)] = self.presence.to(actions)[:, None]
-        return actions * factor
+        factor = torch.ones(actions.shape, dtype=actions.dtype)
+        factor[:, space.index(*PRESSURES)] = self.presence.to(factor)[:, None]
+        return actions * to_device(factor, actions.device)
 
     def lives(self, frame: int) -> Iterator[int]:
         """Yield the number of frames that each stroke has lived up to a frame."""

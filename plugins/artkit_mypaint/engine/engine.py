@@ -125,10 +125,15 @@ class Engine:
         pixels = np.empty((height, width, 4), np.uint16)
         pixels[:] = np.rint(np.array([*background, 1.0][:4]) * ONE).astype(np.uint16)
         for paths in groups:
-            near = paths.intersecting(window, self.brush.max_extent_radii)
-            for start in range(0, len(near), _WINDOW_STROKES):
-                self._draw(paths.subset(near[start : start + _WINDOW_STROKES]), pixels, x, y)
+            self.draw(paths, pixels, x, y)
         return pixels[..., : len(background)].astype(np.float32) / np.float32(ONE)
+
+    def draw(self, paths: PenPaths, pixels: npt.NDArray[np.uint16], x: int, y: int) -> None:
+        """Paint strokes over pixels (h, w, 4), fixed point, whose upper left corner is (x, y) px of the picture."""
+        height, width, _ = pixels.shape
+        near = paths.intersecting((x, y, width, height), self.brush.max_extent_radii)
+        for start in range(0, len(near), _WINDOW_STROKES):
+            self._draw(paths.subset(near[start : start + _WINDOW_STROKES]), pixels, x, y)
 
     def _draw(self, paths: PenPaths, pixels: npt.NDArray[np.uint16], x: int, y: int) -> None:
         """Composite strokes over pixels (h, w, 4) with their upper left corner at (x, y); each core draws a strip."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -21,7 +21,7 @@ from artkit_mypaint.pen_paths import EVENT_SECONDS, PenPaths
 from artkit_mypaint.tracing import PathTensors
 from artkit_mypaint.triton_engine.dynamics import stroke_dabs
 from artkit_mypaint.triton_engine.program import compiled_constants, constant_program, is_bounded, max_dabs
-from artkit_mypaint.triton_engine.rasterizing import draw_patches
+from artkit_mypaint.triton_engine.rasterizing import draw_patches, draw_window
 
 _LANES = 32  # strokes of a program, one for each thread of a warp
 _BLOCK_PX = 16  # side of the block of pixels that a program draws
@@ -53,11 +53,9 @@ class TritonEngine:
         (m, 4, height, width). Raises UsageError for a stroke of more than `MAX_DABS` dabs.
         """
         capacity = self.capacity(paths.zoom)
-        chunk = max(_MAX_BUFFER_BYTES // (4 * self.dab_size * capacity), _LANES)
         channels = patch_channels(self.brush)
         patches = torch.empty(len(paths.points), channels, height, width, device=paths.points.device)
-        for start in range(0, len(patches), chunk):
-            part = slice(start, start + chunk)
+        for part in self._parts(len(patches), capacity):
             origins, dabs, counts = self._dabs(paths, part, capacity)
             local = (corners[part] - origins).int().contiguous()
             blocks = math.ceil(width / _BLOCK_PX) * math.ceil(height / _BLOCK_PX)
@@ -66,6 +64,27 @@ class TritonEngine:
                 **_OPTIONS,
             )  # fmt: skip
         return patches
+
+    def draw(self, paths: PathTensors, pixels: Tensor, x: int, y: int) -> None:
+        """`Engine.draw`: paint strokes over each other on pixels (h, w, 4) int32, in place."""
+        height, width, _ = pixels.shape
+        capacity = self.capacity(paths.zoom)
+        blocks = math.ceil(width / _BLOCK_PX) * math.ceil(height / _BLOCK_PX)
+        colours = (paths.colours * ONE).round().int()
+        for part in self._parts(len(paths.points), capacity):
+            origins, dabs, counts = self._dabs(paths, part, capacity)
+            corners = torch.stack([x - origins[:, 0], y - origins[:, 1]], dim=1).int()
+            boxes = _boxes(dabs, counts, corners)
+            draw_window[blocks,](
+                dabs, counts, corners, boxes, colours[part], pixels, len(counts), capacity, width, height,
+                self.dab_size, _BLOCK_PX, _BLOCK_PX, **_OPTIONS,
+            )  # fmt: skip
+
+    def _parts(self, strokes: int, capacity: int) -> Iterator[slice]:
+        """Yield strokes whose dabs are computed at a time."""
+        count = max(_MAX_BUFFER_BYTES // (4 * self.dab_size * capacity), _LANES)
+        for start in range(0, strokes, count):
+            yield slice(start, start + count)
 
     def dabs(self, paths: PathTensors) -> tuple[Tensor, Tensor]:
         """Compute the dabs of m strokes: (m, capacity, 9 or 12), as `Engine.dabs` describes them, and counts (m,)."""
@@ -103,6 +122,18 @@ class TritonEngine:
         if (capacity == MAX_DABS or not self._is_bounded) and bool((counts < 0).any()):
             raise too_many_dabs(self.brush, capacity)
         return origins, dabs, counts
+
+
+def _boxes(dabs: Tensor, counts: Tensor, corners: Tensor) -> Tensor:
+    """Return the rectangles (m, 4) that the dabs (m, capacity, 9) of strokes cover: left, top, right and bottom, px.
+
+    corners (m, 2): the origin of the rectangles, in the coordinates of the dabs.
+    """
+    drawn = (torch.arange(dabs.shape[1], device=dabs.device) < counts[:, None]) & dabs[..., :3].isfinite().all(-1)
+    centre, extent = dabs[..., :2], dabs[..., 2:3] + 1
+    low = (centre - extent).masked_fill(~drawn[..., None], math.inf).amin(1)
+    high = (centre + extent).masked_fill(~drawn[..., None], -math.inf).amax(1)
+    return torch.cat([low - corners, high - corners], dim=1)
 
 
 def patch_channels(brush: Brush) -> int:
@@ -151,6 +182,37 @@ def _(brush: str, *others: Any) -> Tensor:
     engine, (*tensors, zoom, corners, width, height) = _cpu_engine(brush), others
     paths = _numpy_paths(tensors, zoom)
     return torch.from_numpy(engine.paint_patches(paths, corners.long().numpy(), width, height)).float() / ONE
+
+
+@torch.library.custom_op("artkit_mypaint::draw", mutates_args=())
+def drawn(
+    brush: str,
+    points: Tensor,
+    log_radius: Tensor,
+    colours: Tensor,
+    seeds: Tensor,
+    zoom: float,
+    pixels: Tensor,
+    x: int,
+    y: int,
+) -> Tensor:
+    """`TritonEngine.draw` as an operator of torch, which returns new pixels."""
+    result = pixels.clone()
+    _engine(brush).draw(PathTensors(points, log_radius, colours, seeds, zoom), result, x, y)
+    return result
+
+
+@drawn.register_fake
+def _(brush: str, points: Tensor, *others: Any) -> Tensor:
+    return torch.empty_like(others[-3])
+
+
+@drawn.register_kernel("cpu")
+def _(brush: str, *others: Any) -> Tensor:
+    *tensors, zoom, pixels, x, y = others
+    painted = pixels.numpy().astype("uint16")
+    _cpu_engine(brush).draw(_numpy_paths(tensors, zoom), painted, x, y)
+    return torch.from_numpy(painted.astype("int32"))
 
 
 @torch.library.custom_op("artkit_mypaint::stroke_dabs", mutates_args=())

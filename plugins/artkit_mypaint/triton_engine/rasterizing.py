@@ -128,8 +128,13 @@ def _is_visible(values, left, top, width: tl.constexpr, height: tl.constexpr):
 
 @triton.jit
 def _composite(below, paint, colour):
-    """Composite a colour in [0, 1] with an opacity over a channel, fixed point."""
-    return (paint * (colour * _SCALE + 0.5).to(tl.int32) + (_ONE - paint) * below) >> 15
+    """Composite a colour with an opacity over a channel, all of them fixed point."""
+    return (paint * colour + (_ONE - paint) * below) >> 15
+
+
+@triton.jit
+def _fixed(value):
+    return (value * _SCALE + 0.5).to(tl.int32)
 
 
 @triton.jit
@@ -157,9 +162,9 @@ def draw_patches(
             paint = _paint(values, pixel_x, pixel_y)
             alpha = paint + ((_ONE - paint) * alpha >> 15)
             if dab_size == _COLOURED:
-                red = _composite(red, paint, tl.load(values + 9))
-                green = _composite(green, paint, tl.load(values + 10))
-                blue = _composite(blue, paint, tl.load(values + 11))
+                red = _composite(red, paint, _fixed(tl.load(values + 9)))
+                green = _composite(green, paint, _fixed(tl.load(values + 10)))
+                blue = _composite(blue, paint, _fixed(tl.load(values + 11)))
     rows, columns = row + tl.arange(0, block_rows)[:, None], column + tl.arange(0, block_columns)[None, :]
     inside = (rows < height) & (columns < width)
     area = height * width
@@ -169,3 +174,47 @@ def draw_patches(
     pixels = patches + stroke * area * len(channels) + rows * width + columns
     for k in tl.static_range(len(channels)):
         tl.store(pixels + k * area, channels[k].to(tl.float32) * (1.0 / _SCALE), mask=inside)
+
+
+@triton.jit
+def draw_window(
+    dabs, counts, corners, boxes, colours, pixels, strokes, capacity, width, height,
+    dab_size: tl.constexpr, block_rows: tl.constexpr, block_columns: tl.constexpr,
+):  # fmt: skip
+    """Draw strokes over each other on pixels (height, width, 4) int32: premultiplied RGB and alpha, fixed point.
+
+    dabs (m, capacity, dab_size), counts (m,): see `stroke_dabs`. corners (m, 2) int32: upper left of the pixels, in the
+    coordinates of the dabs. boxes (m, 4): left, top, right and bottom of a stroke, in those of the pixels. colours
+    (m, 3) int32: of dabs without a colour of their own. Grid: (blocks of the pixels,).
+    """
+    blocks = (width + block_columns - 1) // block_columns
+    column, row = tl.program_id(0) % blocks * block_columns, tl.program_id(0) // blocks * block_rows
+    rows, columns = row + tl.arange(0, block_rows)[:, None], column + tl.arange(0, block_columns)[None, :]
+    inside = (rows < height) & (columns < width)
+    place = pixels + (rows * width + columns) * 4
+    red, green = tl.load(place, mask=inside, other=0), tl.load(place + 1, mask=inside, other=0)
+    blue, alpha = tl.load(place + 2, mask=inside, other=0), tl.load(place + 3, mask=inside, other=0)
+    for stroke in range(strokes):
+        box = boxes + 4 * stroke
+        near_x = (tl.load(box) < column + block_columns) & (tl.load(box + 2) > column)
+        near_y = (tl.load(box + 1) < row + block_rows) & (tl.load(box + 3) > row)
+        if near_x & near_y:
+            left, top = tl.load(corners + 2 * stroke) + column, tl.load(corners + 2 * stroke + 1) + row
+            pixel_x = ((left + tl.arange(0, block_columns)).to(tl.float32) + 0.5)[None, :]
+            pixel_y = ((top + tl.arange(0, block_rows)).to(tl.float32) + 0.5)[:, None]
+            own = colours + 3 * stroke
+            own_red, own_green, own_blue = tl.load(own), tl.load(own + 1), tl.load(own + 2)
+            for index in range(tl.load(counts + stroke)):
+                values = dabs + index * dab_size
+                if _is_visible(values, left, top, block_columns, block_rows):
+                    paint = _paint(values, pixel_x, pixel_y)
+                    if dab_size == _COLOURED:
+                        own_red, own_green = _fixed(tl.load(values + 9)), _fixed(tl.load(values + 10))
+                        own_blue = _fixed(tl.load(values + 11))
+                    red, green = _composite(red, paint, own_red), _composite(green, paint, own_green)
+                    blue, alpha = _composite(blue, paint, own_blue), paint + ((_ONE - paint) * alpha >> 15)
+        dabs += capacity * dab_size
+    tl.store(place, red, mask=inside)
+    tl.store(place + 1, green, mask=inside)
+    tl.store(place + 2, blue, mask=inside)
+    tl.store(place + 3, alpha, mask=inside)
