@@ -177,12 +177,14 @@ def test_doctor_shows_what_is_missing_and_how_to_install_it(install: Callable[..
         "    return [('the moon', '', 'wait for the night'), ('the sun', 'risen', '')]\n"
     )
     install("import nothing_of_that_name\n", package="broken-toys")
+    install("from artkit import hookimpl\n@hookimpl\ndef artkit_doctor():\n    return [None]\n", package="other-toys")
     lines = call("doctor").stdout.splitlines()
     index = next(index for index, line in enumerate(lines) if line.startswith("the moon"))
     assert "missing" in lines[index]
     assert lines[index + 1].strip() == "wait for the night"
     assert any(line.startswith("the sun") and "risen" in line for line in lines)
     assert any("disabled: " in line and "nothing_of_that_name" in line for line in lines)
+    assert any("disabled: artkit_doctor returned" in line for line in lines)
 
 
 # ---------------------------------------------------------------------------------------------------------- schema

@@ -18,7 +18,7 @@ import pytest
 from artkit.errors import ArtkitError
 
 FOLDER = Path(__file__).parent
-DAMAGED = ("brushes", "checkpoints", "data", "films", "pictures", "recipes", "strokes", "weights")
+DAMAGED = ("brushes", "checkpoints", "data", "films", "pictures", "recipes", "strokes", "studio", "weights")
 DISTURBED = ("determinism", "kills", "limits", "plugins", "processes", "writes")
 
 SHORT_FORM = """
@@ -35,7 +35,7 @@ for name in sys.argv[4:]:
 
 
 def test_the_files_are_all_campaigns() -> None:
-    helpers = {"commands", "harness", "mutations", "results", "soak", "test_campaigns"}
+    helpers = {"commands", "fuzz", "harness", "mutations", "results", "soak", "test_campaigns"}
     assert {file.stem for file in FOLDER.glob("*.py")} - helpers == {*DAMAGED, *DISTURBED}
 
 

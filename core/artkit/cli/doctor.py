@@ -34,8 +34,13 @@ def doctor() -> None:
     _print_row("pillow-heif", f"{installed}, for HEIC photos" if installed else "missing")
     if not installed:
         _print_row("", "  for HEIC photos: pip install 'neural-artkit[heic]'")
-    for _, requirements in get_registry().call_each("artkit_doctor"):
-        for name, found, hint in requirements or ():
+    for plugin, requirements in get_registry().call_each("artkit_doctor"):
+        try:
+            rows = [(str(name), str(found), str(hint)) for name, found, hint in requirements or ()]
+        except (TypeError, ValueError):
+            get_registry().disable(plugin, "artkit_doctor returned something else than tuples (name, found, hint)")
+            continue
+        for name, found, hint in rows:
             _print_row(name, found or "missing")
             if not found:
                 _print_row("", f"  {hint}")

@@ -119,9 +119,15 @@ class VideoClip(Clip):
                 else:
                     begin = frame.time if begin is None else begin
                     seconds = frame.time - begin
-                if seconds > last:
-                    last = seconds
-                    yield TimedFrame(seconds, self._image(frame, stream.sample_aspect_ratio))
+                if seconds <= last:
+                    continue
+                try:
+                    image = self._image(frame, stream.sample_aspect_ratio)
+                except self._library.FFmpegError:  # a kind of pixels that cannot be converted
+                    self._note_damage(seconds)
+                    continue
+                last = seconds
+                yield TimedFrame(seconds, image)
 
     def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
         """Yield the frames that can be decoded."""

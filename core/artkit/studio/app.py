@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import mimetypes
 from collections.abc import Awaitable, Callable
@@ -177,7 +178,13 @@ def _reported(endpoint: Endpoint) -> Endpoint:
             return Response(status_code=499)
         except ArtkitError as error:
             return JSONResponse(plain_error(error), _ERRORS.get(type(error), 400))
+        except RecursionError:
+            return JSONResponse({"error": "the request is nested too deeply"}, 400)
+        except UnicodeError:
+            return JSONResponse({"error": "a text in the request is not valid Unicode"}, 400)
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                return JSONResponse({"error": "a name in the request is too long"}, 400)
             return JSONResponse({"error": f"the disk does not answer as expected: {error.strerror}"}, 507)
 
     return reported

@@ -208,7 +208,7 @@ class RunReader:
 
     def _modified(self) -> float:
         files = [self.folder / LOG_FILE, self.folder / RECIPE_FILE, self.folder]
-        return max(file.stat().st_mtime for file in files if file.exists())
+        return max((file.stat().st_mtime for file in files if file.exists()), default=0.0)  # deleted meanwhile
 
     def _pixels(self, file: Path) -> tuple[int, int] | None:
         def read() -> tuple[int, int]:

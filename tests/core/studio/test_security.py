@@ -38,6 +38,13 @@ def recipe(target: str) -> str:
     return f'steps = 1\nsize = [32, 32]\n[objective.look]\ntype = "pixel"\ntarget = {json.dumps(target)}\n'
 
 
+def _nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 # ---------------------------------------------------------------------------------------------------- who may speak
 @pytest.mark.parametrize("token", ["", "wrong", "ü"])
 @pytest.mark.parametrize("path", ["/", "/api/runs", "/files/one/painting.png", "/api/runs/one/thumbnail"])
@@ -174,6 +181,23 @@ def test_the_name_of_a_new_run_cannot_leave_the_folder(attacked: Any, name: str)
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"[" * 100_000, b'{"toml": 3}', b'{"unknown": 1}', b"\xff"])
 def test_bodies_that_are_no_request(studio: Any, body: bytes) -> None:
     answer = studio.request("POST", "/api/runs", headers={"Content-Type": "application/json"}, body=body)
+    assert answer.status == 400
+    assert answer.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "values"),
+    [
+        ("/api/recipes/format", {"tree": {"a": "\ud800"}}),
+        ("/api/recipes/parse", {"toml": "\ud800"}),
+        ("/api/recipes/format", {"tree": {"a": _nested(600)}}),
+        ("/api/recipes/load", {"name": "photo", "picture": "../uploads/" + "a" * 300}),
+        ("/api/runs/" + "a" * 300 + "/stop", {}),
+    ],
+    ids=["surrogate in a tree", "surrogate in a text", "nesting", "long path", "long name"],
+)
+def test_values_that_nothing_can_be_done_with(studio: Any, path: str, values: dict[str, Any]) -> None:
+    answer = studio.request("POST", path, values)
     assert answer.status == 400
     assert answer.json["error"]
 
