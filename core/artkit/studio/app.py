@@ -67,7 +67,7 @@ def _routes(studio: Studio) -> list[BaseRoute]:
 
         return _reported(endpoint)
 
-    run, form = "/api/runs/{name:path}", studio.form
+    run, form, stored = "/api/runs/{name:path}", studio.form, studio.stored
     return [
         Route("/", page),
         Mount("/static", StaticFiles(directory=STATIC)),
@@ -100,7 +100,11 @@ def _routes(studio: Studio) -> list[BaseRoute]:
         Route("/api/picture", _image(form.picture)),
         Route("/api/brushes", call(form.list_brushes)),
         Route("/api/brush", _image(form.brush)),
-        Route("/api/trash/{trashed}/restore", call(studio.restore_run), methods=["POST"]),
+        Route("/api/files", call(stored.list_files)),
+        Route("/api/uploads/{name}", call(form.describe_upload), methods=["GET"]),
+        Route("/api/uploads/{name}", call(stored.delete_upload), methods=["DELETE"]),
+        Route("/api/recipes/{name}", call(stored.delete_recipe), methods=["DELETE"]),
+        Route("/api/trash/{trashed}/restore", call(stored.restore), methods=["POST"]),
     ]
 
 

@@ -3,7 +3,7 @@
 NAME/               a run, or a folder with runs
 uploads/            uploaded pictures and painted masks
 recipes/            recipes that were saved on the page
-trash/              deleted runs
+trash/              deleted runs, uploads and recipes
 .studio/            token, address and lock of the server, sheet of brushes
 """
 
@@ -112,8 +112,21 @@ class StudioFolder:
 
     def saved_recipes(self) -> dict[str, Path]:
         """Return the recipes that were saved on the page by name."""
-        files = sorted((self.path / RECIPES).glob("*.toml"))
-        return {file.stem: file for file in files if not file.is_symlink()}
+        return {file.stem: file for file in self._files(RECIPES) if file.suffix == ".toml"}
+
+    def uploads(self) -> list[Path]:
+        """Return the uploaded files."""
+        return self._files(UPLOADS)
+
+    def trashed(self) -> list[str]:
+        """Return the names of the runs and files in the trash."""
+        folder = self.path / TRASH
+        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+    def _files(self, name: str) -> list[Path]:
+        folder = self.path / name
+        files = sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []
+        return [file for file in files if file.is_file() and not file.is_symlink() and not file.name.startswith(".")]
 
     def _subfolder(self, name: str) -> Path:
         path = self.path / name
@@ -130,24 +143,37 @@ class StudioFolder:
         path = self.run(name)
         if FolderLock(path).is_held():
             raise UsageError(f"{name} is being painted", hint="stop it first")
+        target = self._move_to_trash(path)
+        shutil.rmtree(target / LIVE_FOLDER, ignore_errors=True)
+        return target.name
+
+    def delete_file(self, folder: str, name: str) -> str:
+        """Move an upload or a saved recipe into the trash and return its name there. folder: that it is in."""
+        path = self.inside(f"{folder}/{name}")
+        if "/" in name or not path.is_file():
+            raise UsageError(f"there is no file {name} in {folder}")
+        return self._move_to_trash(path).name
+
+    def _move_to_trash(self, path: Path) -> Path:
         trash = self._subfolder(TRASH)
-        number, base = 1, name.replace("/", "~")
+        number, base = 1, path.relative_to(self.path).as_posix().replace("/", "~")
         while (target := trash / (base if number == 1 else f"{base}-{number}")).exists():
             number += 1
         try:
             path.rename(target)
-            shutil.rmtree(target / ".live", ignore_errors=True)
         except OSError as error:
             raise cannot_write(target, error) from None
-        return target.name
+        return target
 
     def restore(self, trashed: str, name: str) -> None:
-        """Move a run from the trash back to its place. Raises UsageError if there is something else now."""
+        """Move a run or file from the trash back to its place. Raises UsageError if there is something else now."""
         source, target = self.inside(f"{TRASH}/{trashed}"), self.inside(name)
-        if not is_run(source):
-            raise UsageError(f"there is no run {trashed} in the trash")
+        folder, _, rest = name.partition("/")
+        is_file = source.is_file() and folder in (UPLOADS, RECIPES) and rest and "/" not in rest
+        if not is_file and (not is_run(source) or folder in (UPLOADS, RECIPES, TRASH)):
+            raise UsageError(f"there is no {trashed} in the trash that could be {name}")
         if target.exists():
-            raise UsageError(f"there is a run {name} again", hint=f"move {source} by hand")
+            raise UsageError(f"there is a {name} again", hint=f"move {source} by hand")
         target.parent.mkdir(parents=True, exist_ok=True)
         source.rename(target)
 

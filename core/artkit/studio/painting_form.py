@@ -89,11 +89,16 @@ class PaintingForm:
         with atomic(path) as temporary:
             temporary.write_bytes(content)
             try:
-                (width, height), seconds, notes = _measured(temporary)
+                size, seconds, notes = _measured(temporary)
             except UsageError as error:
                 raise UsageError(error.message.replace(str(temporary), name), error.hint) from None
-        found = {"path": f"../{UPLOADS}/{path.name}", "width": width, "height": height, "seconds": seconds}
-        return {**found, "notes": [note.replace(str(temporary), name) for note in notes]}
+        texts = [note.replace(str(temporary), name) for note in notes]
+        return _upload(path, size, seconds, texts)
+
+    def describe_upload(self, name: str) -> dict[str, Any]:
+        """Return what `upload` has returned for an upload."""
+        path = self._picture_file(f"../{UPLOADS}/{name}")
+        return _upload(path, *_measured(path))
 
     def picture(self, path: str, side: str = "800") -> bytes:
         """Return an image that a recipe names, or the first frame of a clip, as a JPEG of at most `side` px."""
@@ -164,6 +169,11 @@ def _measured(file: Path) -> tuple[tuple[int, int], float | None, list[str]]:
     with Image.open(file) as opened:
         animated = getattr(opened, "is_animated", False)
     return size, round(open_clip(file).seconds, 2) if animated else None, notes
+
+
+def _upload(file: Path, size: tuple[int, int], seconds: float | None, notes: list[str]) -> dict[str, Any]:
+    found = {"path": f"../{UPLOADS}/{file.name}", "width": size[0], "height": size[1], "seconds": seconds}
+    return {**found, "notes": notes}
 
 
 def _first_frame(file: Path) -> Image.Image:

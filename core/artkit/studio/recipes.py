@@ -61,7 +61,7 @@ class StudioRecipes:
         """
         return [
             {"place": place, "message": f"only files below {self.folder.path} and those of artkit can be used"}
-            for place, text in _texts(tree)
+            for place, text in texts(tree)
             if not self._allowed(text)
         ]
 
@@ -89,10 +89,14 @@ class StudioRecipes:
 
     def _existing(self, text: str) -> Path | None:
         """Return the file or folder that a text names; only texts with a dot or a slash count."""
+        path = self.path(text)
+        return path if path and ("." in text or "/" in text) and path.exists() else None
+
+    def path(self, text: str) -> Path | None:
+        """Return the path that a text in a recipe names; None if it cannot be one."""
         base = text.folder if isinstance(text, LocatedStr) else self.base
         try:
-            path = (base / Path(text).expanduser()).resolve()
-            return path if ("." in text or "/" in text) and path.exists() else None
+            return (base / Path(text).expanduser()).resolve()
         except (OSError, ValueError, RuntimeError):
             return None
 
@@ -161,15 +165,15 @@ def _description(file: Path) -> str:
     return next((line.lstrip("# ") for line in lines if line.startswith("# ")), "")
 
 
-def _texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+def texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
     """Yield the texts in a recipe with their places, except those of its record."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if place or key != RECORD:
-                yield from _texts(inner, f"{place}.{key}" if place else key)
+                yield from texts(inner, f"{place}.{key}" if place else key)
     elif isinstance(value, list):
         for inner in value:
-            yield from _texts(inner, place)
+            yield from texts(inner, place)
     elif isinstance(value, str):
         yield place, value
 

@@ -24,6 +24,7 @@ from artkit.studio.recipes import StudioRecipes, to_toml
 from artkit.studio.replay import frame_file, read_index
 from artkit.studio.runs import RunReader
 from artkit.studio.steering import steered
+from artkit.studio.stored_files import StoredFiles
 from artkit.studio.watching import Watcher
 
 _MAX_THUMBNAIL_SIDE = 2048  # px
@@ -39,6 +40,7 @@ class Studio:
         self.watcher = Watcher(folder)
         self.recipes = StudioRecipes(folder)
         self.form = PaintingForm(folder, self.recipes)
+        self.stored = StoredFiles(folder, self.watcher, self.recipes)
 
     def list_runs(self) -> dict[str, Any]:
         """Return the runs of the folder, the last one first."""
@@ -175,11 +177,6 @@ class Studio:
     def delete_run(self, name: str) -> dict[str, Any]:
         """Move a run into the trash."""
         return {"trashed": self.folder.delete(name)}
-
-    def restore_run(self, trashed: str, name: str) -> dict[str, Any]:
-        """Move a run back from the trash."""
-        self.folder.restore(trashed, name)
-        return {"name": name}
 
     def tile(self, name: str, level: int, column: int, row: int, key: str = "") -> bytes:
         """Return a tile of the current picture as a JPEG."""

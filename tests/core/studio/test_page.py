@@ -116,6 +116,26 @@ def test_two_runs_are_compared_with_a_slider(page: Any, studio: Any) -> None:
     assert page.get_by_label("one | two").is_hidden()
 
 
+def test_an_upload_is_painted_deleted_and_restored_from_the_trash(page: Any, studio: Any) -> None:
+    shutil.copy(studio.folder / "one" / "painting.png", studio.folder / "uploads" / "lake.png")
+    visit(page, studio, "#/files")
+    page.get_by_role("link", name="Paint lake.png").click()
+    page.get_by_text("lake.png, 160 × 112 px").wait_for()
+    assert "../uploads/lake.png" in page.get_by_label("Recipe as TOML").input_value()
+    visit(page, studio, "#/files")
+    page.get_by_role("button", name="Delete target.png").click()
+    page.get_by_text("Used by recipe r, and needed there").wait_for()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Delete lake.png").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Restore uploads/lake.png").click()
+    page.get_by_role("button", name="Delete lake.png").wait_for()
+    page.get_by_role("link", name="Use r", exact=True).click()
+    page.get_by_role("heading", name="New painting").wait_for()
+    assert page.get_by_role("radio", name="r saved").is_checked()
+    (studio.folder / "uploads" / "lake.png").unlink()
+
+
 # --------------------------------------------------------------------------------------------------------- one run
 def test_a_run_is_watched_live_and_then_finished(page: Any, studio: Any) -> None:
     live = studio.folder / "two" / LIVE_FOLDER
@@ -248,7 +268,7 @@ def test_errors_are_at_their_fields_and_toml_and_form_follow_each_other(page: An
 
 # ------------------------------------------------------------------------------------------------- for all people
 @pytest.mark.parametrize("width", [390, 1600])
-@pytest.mark.parametrize("place", ["", "#/run/one", "#/new", "#/compare/one,two"])
+@pytest.mark.parametrize("place", ["", "#/run/one", "#/new", "#/files", "#/compare/one,two"])
 def test_axe_finds_no_serious_fault_and_nothing_is_cut_off(page: Any, studio: Any, place: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     visit(page, studio, place)

@@ -12,6 +12,8 @@ export function address(path, parameters = {}) {
 /** Return the path of a run in the JSON interface. */
 export const runPath = (name, rest = "") => `/api/runs/${name.split("/").map(encodeURIComponent).join("/")}${rest}`;
 
+export const RUN_QUESTION = "The run moves into the folder trash, from which it can be restored.";
+
 /** An error that the server has reported, with what to do about it. */
 export class ServerError extends Error {
   constructor({ error, hint }, status) {
@@ -30,6 +32,8 @@ export const get = async (path, parameters) => answer(await fetch(address(path, 
 
 export const send = async (method, path, values = {}) =>
   answer(await fetch(address(path), { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(values) }));
+
+export const restore = (trashed, name) => send("POST", `/api/trash/${encodeURIComponent(trashed)}/restore`, { name });
 
 export const upload = async (file, name) =>
   answer(await fetch(address("/api/uploads", { name }), { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file }));

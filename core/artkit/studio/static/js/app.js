@@ -7,6 +7,7 @@ const pages = {
   gallery: () => import("./gallery.js"),
   new: () => import("./new.js"),
   run: () => import("./run.js"),
+  files: () => import("./files.js"),
   compare: () => import("./compare.js"),
 };
 let leave = () => {};
@@ -44,7 +45,7 @@ async function route() {
   } catch (error) {
     main.replaceChildren(h("div", { class: "empty" }, h("h1", {}, "This cannot be shown"), h("p", { role: "alert" }, error.message), h("a", { class: "button", href: "#/" }, "Gallery")));
   }
-  document.title = `${name || { gallery: "Gallery", new: "New painting" }[page] || "artkit"} · artkit studio`;
+  document.title = `${name || { gallery: "Gallery", new: "New painting", files: "Files" }[page] || "artkit"} · artkit studio`;
   main.dataset.ready = page;
 }
 

@@ -38,6 +38,24 @@ export function confirm(title, text, label) {
   });
 }
 
+/** Ask whether something shall be deleted, and delete it into the trash, with a way back.
+ *
+ * what: its name in the question. text: more of the question. remove: deletes it and resolves to its name in the trash.
+ * restore: brings that back. changed: called after both. Resolves to whether it was deleted.
+ */
+export async function deleteAfterQuestion({ what, text, remove, restore, changed = () => {} }) {
+  if (!(await confirm(`Delete ${what}?`, text, "Delete"))) return false;
+  try {
+    const { trashed } = await remove();
+    toast(`${what} is in the trash.`, { label: "Undo", run: () => restore(trashed).catch((error) => toast(error.message)).then(changed) }, 10);
+  } catch (error) {
+    toast(error.message);
+    return false;
+  }
+  await changed();
+  return true;
+}
+
 /** Return a field: label, control, help and a place for its error. */
 export function field(label, control, help = "") {
   control.id ||= uid("field");

@@ -1,7 +1,7 @@
 // The gallery: all runs of the folder, with search, comparison and deletion.
 
-import { address, get, runPath, send } from "./api.js";
-import { confirm, duration, h, number, toast, uid } from "./dom.js";
+import { RUN_QUESTION, address, get, restore, runPath, send } from "./api.js";
+import { deleteAfterQuestion, duration, h, number } from "./dom.js";
 
 const REFRESH_MS = 2000;
 const STATES = { running: "painting", starting: "starting", finished: "finished", stopped: "stopped", failed: "failed" };
@@ -72,16 +72,7 @@ export async function show(main, _name, _query, connection) {
     return card;
   }
 
-  async function deleteRun(name) {
-    if (!(await confirm(`Delete ${name}?`, "The run moves into the folder trash, from which it can be restored.", "Delete"))) return;
-    try {
-      const { trashed } = await send("DELETE", runPath(name));
-      toast(`${name} is in the trash.`, { label: "Undo", run: async () => { await send("POST", `/api/trash/${encodeURIComponent(trashed)}/restore`, { name }).catch((error) => toast(error.message)); refresh(); } }, 10);
-    } catch (error) {
-      toast(error.message);
-    }
-    await refresh();
-  }
+  const deleteRun = (name) => deleteAfterQuestion({ what: name, text: RUN_QUESTION, remove: () => send("DELETE", runPath(name)), restore: (trashed) => restore(trashed, name), changed: refresh });
 
   async function refresh() {
     try {

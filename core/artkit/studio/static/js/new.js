@@ -43,14 +43,14 @@ export async function show(main, _name, query) {
   recipeChoices.append(...recipes.filter(({ paints }) => paints).map(recipeChoice));
   more.append(...recipes.filter(({ paints }) => !paints).map(recipeChoice));
   function recipeChoice(recipe) {
-    return h("label", { class: "choice" },
-      h("input", { type: "radio", name: "recipe", value: recipe.name, onchange: () => choose(recipe).catch((error) => toast(error.message)) }),
+    const input = h("input", { type: "radio", name: "recipe", value: recipe.name, onchange: () => choose(recipe).catch((error) => toast(error.message)) });
+    input.recipe = recipe;
+    return h("label", { class: "choice" }, input,
       h("b", {}, recipe.name), h("span", {}, recipe.description), h("span", {}, [recipe.saved && "saved", recipe.time].filter(Boolean).join(" · ")));
   }
-  const wanted = query.get("recipe");
-  const first = recipes.find(({ name }) => name === (wanted ?? "photo")) ?? recipes[0];
-  for (const input of recipeGroups.querySelectorAll("input")) input.checked = input.value === first.name;
-  await choose(first);
+  const wanted = query.get("saved");
+  await select(recipes.find(({ name, saved }) => (wanted ? saved && name === wanted : name === "photo")) ?? recipes[0]);
+  if (query.has("upload")) await photo.take(get(`/api/uploads/${encodeURIComponent(query.get("upload"))}`), query.get("upload"));
   loadBrushes();
 
   // -------------------------------------------------------------------------------------------------- the recipe
@@ -62,6 +62,11 @@ export async function show(main, _name, query) {
 
   function defaultName() {
     return [model.picture?.stem, model.recipe.name.split("/").pop()].filter(Boolean).join("-");
+  }
+
+  async function select(recipe) {
+    for (const input of recipeGroups.querySelectorAll("input")) input.checked = input.recipe === recipe;
+    await choose(recipe);
   }
 
   async function choose(recipe) {
@@ -140,7 +145,7 @@ export async function show(main, _name, query) {
 
   // --------------------------------------------------------------------------------------------------- the photo
   function photoPart() {
-    const input = h("input", { type: "file", accept: "image/*,video/*,.heic,.tif,.tiff,.webp,.mkv", class: "visually-hidden", id: "photo-file", onchange: () => input.files[0] && take(input.files[0]) });
+    const input = h("input", { type: "file", accept: "image/*,video/*,.heic,.tif,.tiff,.webp,.mkv", class: "visually-hidden", id: "photo-file", onchange: () => input.files[0] && takeFile(input.files[0]) });
     const preview = h("img", { alt: "", hidden: true });
     const words = h("p", {}, "Drop a photo or a clip here, or choose one.");
     const hint = h("p", { class: "soft" });
@@ -149,24 +154,24 @@ export async function show(main, _name, query) {
     input.tabIndex = -1;
     for (const kind of ["dragover", "dragenter"]) drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
     for (const kind of ["dragleave", "drop"]) drop.addEventListener(kind, () => drop.classList.remove("over"));
-    drop.addEventListener("drop", (event) => { event.preventDefault(); const [file] = event.dataTransfer.files; if (file) take(file); });
+    drop.addEventListener("drop", (event) => { event.preventDefault(); const [file] = event.dataTransfer.files; if (file) takeFile(file); });
     const show = ({ path, width, height, seconds }, name) => {
       preview.src = address("/api/picture", { path, side: 800 });
       preview.alt = seconds === null ? `The photo ${name}` : `The first frame of ${name}`;
       preview.hidden = false;
       words.textContent = [name, `${width} × ${height} px`, seconds !== null && duration(seconds)].filter(Boolean).join(", ");
     };
-    async function take(file) {
-      words.textContent = `Reading ${file.name} …`;
+    const takeFile = (file) => take(upload(file, file.name), file.name);
+    /** Paint what an upload resolves to. */
+    async function take(uploading, name) {
+      words.textContent = `Reading ${name} …`;
       try {
-        const uploaded = await upload(file, file.name);
+        const uploaded = await uploading;
         const kind = uploaded.seconds === null ? "picture" : "clip";
-        model.picture = { path: uploaded.path, stem: file.name.replace(/\.[^.]*$/, ""), kind };
-        const fitting = recipes.find(({ name, paints }) => paints === kind && ["photo", "film"].includes(name));
-        if (model.recipe.paints !== kind && fitting) {
-          for (const radio of recipeGroups.querySelectorAll("input")) radio.checked = radio.value === fitting.name;
-          await choose(fitting);
-        } else {
+        model.picture = { path: uploaded.path, stem: name.replace(/\.[^.]*$/, ""), kind };
+        const fitting = recipes.find(({ name: recipe, paints, saved }) => paints === kind && !saved && ["photo", "film"].includes(recipe));
+        if (model.recipe.paints !== kind && fitting) await select(fitting);
+        else {
           const answer = await send("POST", "/api/recipes/picture", { tree: model.tree, picture: uploaded.path });
           if (!model.named) nameField.control.value = defaultName();
           model.original = { ...model.original, objective: answer.tree.objective };
@@ -174,7 +179,7 @@ export async function show(main, _name, query) {
           drawQuick();
           showErrors(answer.errors);
         }
-        show(uploaded, file.name);
+        show(uploaded, name);
         photo.note();
         if (uploaded.notes.length) toast(uploaded.notes.join("\n"));
       } catch (error) {
@@ -183,6 +188,7 @@ export async function show(main, _name, query) {
     }
     return {
       element: h("section", { class: "sheet", "aria-label": "Photo or clip" }, h("h2", {}, "Photo or clip"), drop),
+      take,
       note() {
         const { paints } = model.recipe;
         if (!paints) hint.textContent = "This recipe paints no photo.";

@@ -1,8 +1,8 @@
 // One run: its picture as it is now, its losses, and what can be done with it.
 
-import { address, get, listen, runPath, send } from "./api.js";
+import { RUN_QUESTION, address, get, listen, restore, runPath, send } from "./api.js";
 import { Curves } from "./curves.js";
-import { bytes, confirm, duration, h, segments, toast, uid } from "./dom.js";
+import { bytes, deleteAfterQuestion, duration, h, segments, toast, uid } from "./dom.js";
 import { LiveImage, addImage, clipLeft, createViewer } from "./viewer.js";
 
 const STATES = { running: "painting", starting: "starting", finished: "finished", stopped: "stopped", failed: "failed" };
@@ -69,14 +69,8 @@ export async function show(main, name, _query, connection) {
   }
 
   async function removeRun() {
-    if (!(await confirm(`Delete ${name}?`, "The run moves into the folder trash, from which it can be restored.", "Delete"))) return;
-    try {
-      const { trashed } = await send("DELETE", runPath(name));
-      toast(`${name} is in the trash.`, { label: "Undo", run: () => send("POST", `/api/trash/${encodeURIComponent(trashed)}/restore`, { name }).catch((error) => toast(error.message)) }, 10);
-      location.hash = "#/";
-    } catch (error) {
-      toast(error.message);
-    }
+    const deleted = await deleteAfterQuestion({ what: name, text: RUN_QUESTION, remove: () => send("DELETE", runPath(name)), restore: (trashed) => restore(trashed, name) });
+    if (deleted) location.hash = "#/";
   }
 
   async function reload() {
