@@ -56,56 +56,64 @@ def _routes(studio: Studio) -> list[BaseRoute]:
     async def page(_: Request) -> Response:
         return FileResponse(STATIC / "index.html")
 
-    def call(method: Callable[..., Any]) -> Endpoint:
-        """Return an endpoint that calls a method of the studio with the names in the path and the JSON of the body."""
-
-        async def endpoint(request: Request) -> Response:
-            values = await _json_body(request) if request.method in ("POST", "PUT", "DELETE") else {}
-            arguments = {**dict(request.query_params), **values, **request.path_params}
-            arguments.pop("token", None)
-            return JSONResponse(await run_in_threadpool(_apply, method, arguments))
-
-        return _reported(endpoint)
-
-    run, form, stored = "/api/runs/{name:path}", studio.form, studio.stored
+    form, stored = studio.form, studio.stored
     return [
         Route("/", page),
         Mount("/static", StaticFiles(directory=STATIC)),
         Route("/files/{path:path}", _reported(_file_endpoint(studio))),
-        Route("/api/runs", call(studio.list_runs), methods=["GET"]),
-        Route("/api/runs", call(studio.start_run), methods=["POST"]),
+        *_run_routes(studio),
+        Route("/api/formats", _call(studio.formats)),
+        Route("/api/schema", _call(form.schema)),
+        Route("/api/recipes", _call(form.list_recipes)),
+        Route("/api/recipes/load", _call(form.load_recipe), methods=["POST"]),
+        Route("/api/recipes/picture", _call(form.replace_picture), methods=["POST"]),
+        Route("/api/recipes/format", _call(form.format_recipe), methods=["POST"]),
+        Route("/api/recipes/parse", _call(form.parse_recipe), methods=["POST"]),
+        Route("/api/recipes/save", _call(form.save_recipe), methods=["POST"]),
+        Route("/api/uploads", _reported(_upload_endpoint(form)), methods=["POST"]),
+        Route("/api/picture", _image(form.picture)),
+        Route("/api/brushes", _call(form.list_brushes)),
+        Route("/api/brush", _image(form.brush)),
+        Route("/api/files", _call(stored.list_files)),
+        Route("/api/uploads/{name}", _call(form.describe_upload), methods=["GET"]),
+        Route("/api/uploads/{name}", _call(stored.delete_upload), methods=["DELETE"]),
+        Route("/api/recipes/{name}", _call(stored.delete_recipe), methods=["DELETE"]),
+        Route("/api/trash/{trashed}/restore", _call(stored.restore), methods=["POST"]),
+    ]
+
+
+def _run_routes(studio: Studio) -> list[BaseRoute]:
+    run = "/api/runs/{name:path}"
+    return [
+        Route("/api/runs", _call(studio.list_runs), methods=["GET"]),
+        Route("/api/runs", _call(studio.start_run), methods=["POST"]),
         Route(run + "/events", _reported(_events_endpoint(studio))),
         Route(run + "/tiles/{level:int}/{column:int}/{row:int}", _image(studio.tile)),
         Route(run + "/thumbnail", _image(studio.thumbnail)),
         Route(run + "/target", _image(studio.target)),
         Route(run + "/film", _reported(_film_endpoint(studio))),
-        Route(run + "/replay", call(studio.start_replay), methods=["POST"]),
-        Route(run + "/replay", call(studio.replay), methods=["GET"]),
+        Route(run + "/replay", _call(studio.start_replay), methods=["POST"]),
+        Route(run + "/replay", _call(studio.replay), methods=["GET"]),
         Route(run + "/replay/{frame:int}", _image(studio.replay_frame)),
-        Route(run + "/exports", call(studio.start_export), methods=["POST"]),
-        Route(run + "/exports", call(studio.export_state), methods=["GET"]),
-        Route(run + "/steer", call(studio.steer_run), methods=["POST"]),
-        Route(run + "/stop", call(studio.stop_run), methods=["POST"]),
-        Route(run, call(studio.run_details), methods=["GET"]),
-        Route(run, call(studio.delete_run), methods=["DELETE"]),
-        Route("/api/formats", call(studio.formats)),
-        Route("/api/schema", call(form.schema)),
-        Route("/api/recipes", call(form.list_recipes)),
-        Route("/api/recipes/load", call(form.load_recipe), methods=["POST"]),
-        Route("/api/recipes/picture", call(form.replace_picture), methods=["POST"]),
-        Route("/api/recipes/format", call(form.format_recipe), methods=["POST"]),
-        Route("/api/recipes/parse", call(form.parse_recipe), methods=["POST"]),
-        Route("/api/recipes/save", call(form.save_recipe), methods=["POST"]),
-        Route("/api/uploads", _reported(_upload_endpoint(form)), methods=["POST"]),
-        Route("/api/picture", _image(form.picture)),
-        Route("/api/brushes", call(form.list_brushes)),
-        Route("/api/brush", _image(form.brush)),
-        Route("/api/files", call(stored.list_files)),
-        Route("/api/uploads/{name}", call(form.describe_upload), methods=["GET"]),
-        Route("/api/uploads/{name}", call(stored.delete_upload), methods=["DELETE"]),
-        Route("/api/recipes/{name}", call(stored.delete_recipe), methods=["DELETE"]),
-        Route("/api/trash/{trashed}/restore", call(stored.restore), methods=["POST"]),
+        Route(run + "/exports", _call(studio.start_export), methods=["POST"]),
+        Route(run + "/exports", _call(studio.export_state), methods=["GET"]),
+        Route(run + "/steer", _call(studio.steer_run), methods=["POST"]),
+        Route(run + "/stop", _call(studio.stop_run), methods=["POST"]),
+        Route(run, _call(studio.run_details), methods=["GET"]),
+        Route(run, _call(studio.delete_run), methods=["DELETE"]),
     ]
+
+
+def _call(method: Callable[..., Any]) -> Endpoint:
+    """Return an endpoint that calls a method of the studio with the names in the path and the JSON of the body."""
+
+    async def endpoint(request: Request) -> Response:
+        values = await _json_body(request) if request.method in ("POST", "PUT", "DELETE") else {}
+        arguments = {**dict(request.query_params), **values, **request.path_params}
+        arguments.pop("token", None)
+        return JSONResponse(await run_in_threadpool(_apply, method, arguments))
+
+    return _reported(endpoint)
 
 
 def _image(method: Callable[..., bytes]) -> Endpoint:
