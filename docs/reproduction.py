@@ -33,7 +33,7 @@ def main(folder: Path) -> None:
     kept = {(row["claim"], row["quick"]): row for row in stored}
     for outcome in json.loads((folder / "results.json").read_text(encoding="utf-8")):
         claim, quick = claims[outcome["claim"]], outcome["quick"]
-        if list(claim.quick if quick else claim.commands) != outcome["commands"]:
+        if list(claim.quick if quick else claim.commands) != outcome["commands"] or outcome["status"] == "interrupted":
             continue
         # Messages may name folders of this machine.
         keys = ("claim", "quick", "status", "seconds", "values", "version")

@@ -18,18 +18,7 @@ from artkit.folder_lock import FolderLock
 from artkit.registry.plugin_registry import get_registry
 from artkit.sweep import sweep as sweep_module
 
-TOY = """
-steps = 3
-size = [40, 24]
-[canvas]
-tile = 16
-overlap = 8
-strokes = 1
-[renderer]
-type = "toy-blob"
-[objective.look]
-type = "toy-flat"
-"""
+TOY = "steps = 3\n" + Path(__file__).with_name("toy.toml").read_text()
 
 
 class Here(Executor):
@@ -97,6 +86,14 @@ def test_a_run_of_a_sweep_has_the_bytes_of_the_same_run_alone(sweep: Sweep, tmp_
     assert CliRunner().invoke(cli, alone).exit_code == 0
     for name in ("painting.png", "strokes.json", "checkpoint.safetensors", "recipe.toml"):
         assert Path("alone", name).read_bytes() == Path("out/steps=4,seed=1", name).read_bytes(), name
+
+
+def test_an_ablation_of_a_recipe(sweep: Sweep) -> None:
+    result = sweep("ablation/strokes", "--set", "size=[40,24]", "--set", "steps=1")
+    assert result.exit_code == 0, result.output
+    table = read_table("sweeps/strokes")
+    assert [row["settings"]["canvas.strokes"] for row in table.values()] == [1, 1, 2, 2, 4, 4, 8, 8]
+    assert {row["status"] for row in table.values()} == {"finished"}
 
 
 def test_a_run_that_fails_is_reported_and_the_others_go_on(sweep: Sweep) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ import pytest
 from PIL import Image
 
 from artkit.errors import UsageError
+from artkit.recipes.reading import read_recipe
+from artkit.recipes.shipped import shipped_ablations, shipped_recipes
 from artkit.sweep.names import run_names
 from artkit.sweep.plan import Plan, plan_sweep
 
+PAGE = Path(__file__).parents[2] / "docs/ablations.md"
 RECIPE = """
 seed = 5
 steps = 2
@@ -77,6 +81,52 @@ def test_texts_need_no_quotes(plan: Callable[..., Plan]) -> None:
     planned = plan("renderer.brush=deevad/liner, charcoal")
     assert names(planned) == ["brush=deevad-liner", "brush=charcoal"]
     assert planned.runs[0].recipe.blocks["renderer"].config.brush == "deevad/liner"
+
+
+TABLE = """
+steps = 9
+[sweep]
+objective.look.target = ["../photos/b.png", "../photos/more"]
+optimizer.lr = [0.1, 0.02]
+seed = [1]
+"""
+
+
+def test_a_table_has_lists_of_values(plan: Callable[..., Plan], recipe_file: Callable[..., Path]) -> None:
+    recipes = [recipe_file(RECIPE), recipe_file(TABLE, "tables/some.toml")]
+    planned = plan_sweep(recipes, (), ["optimizer.lr=0.5"], seeds=2)
+    assert planned.name == "some"
+    assert names(planned) == ["b,lr=0.5,seed=5", "b,lr=0.5,seed=6", "a,lr=0.5,seed=5", "a,lr=0.5,seed=6"]
+    assert planned.runs[0].recipe.named["objective"]["look"].config.target.is_file()
+    assert {run.recipe.settings.steps for run in planned.runs} == {9}
+    assert names(plan_sweep(recipes)) == ["b,lr=0.1,seed=1", "b,lr=0.02,seed=1", "a,lr=0.1,seed=1", "a,lr=0.02,seed=1"]
+    assert "sweep" not in planned.runs[0].recipe.resolved()
+    single = read_recipe(recipes)
+    assert (single.settings.seed, single.settings.optimizer.lr) == (5, 0.1), "a single run has no use for the table"
+
+
+def test_files_in_tables_of_values_start_at_the_folder_of_the_recipe(
+    plan: Callable[..., Plan], recipe_file: Callable[..., Path]
+) -> None:
+    table = '[sweep]\nobjective.look = [{type = "pixel", target = "../photos/b.png"}]\n'
+    planned = plan_sweep([recipe_file(RECIPE), recipe_file(table, "tables/some.toml")])
+    assert planned.runs[0].recipe.named["objective"]["look"].config.target.name == "b.png"
+
+
+@pytest.mark.parametrize("text", ["sweep = [1]", "[sweep]\nsteps = 3", "[sweep]\nsteps = []", "[sweep.canvas]\nx = 1"])
+def test_values_that_are_no_lists(recipe_file: Callable[..., Path], text: str) -> None:
+    with pytest.raises(UsageError, match=r"^sweep[.\w]*: write a table of lists, such as canvas.strokes = \[2, 4\]"):
+        plan_sweep([recipe_file(text)])
+
+
+@pytest.mark.parametrize("name", shipped_ablations())
+def test_shipped_ablations_are_valid_and_documented(name: str) -> None:
+    file = shipped_ablations()[name]
+    command = re.search(r"^# (artkit sweep (\w+) (\S+))$", file.read_text(), re.MULTILINE)
+    assert command
+    assert command[3] == name
+    assert len(plan_sweep([shipped_recipes()[command[2]], file]).runs) >= 6
+    assert f"\n{command[1]}\n" in PAGE.read_text()
 
 
 def test_pictures_replace_that_of_the_recipe(plan: Callable[..., Plan]) -> None:

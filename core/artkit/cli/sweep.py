@@ -43,8 +43,9 @@ def sweep(
     """Paint many pictures that differ in some settings.
 
     There is a run for each combination of the pictures, the values of --over and the seeds, in a folder of its own. A
-    PICTURE is an image file, or a folder of them, to paint instead of the recipe's own. The folder of the sweep also
-    has a table of the results, sweep.jsonl, and a contact sheet of the pictures, index.html.
+    PICTURE is an image file, or a folder of them, to paint instead of the recipe's own. Values may also be in a table
+    [sweep] of a RECIPE, such as those of ablation/gradient. The folder of the sweep also has a table of the results,
+    sweep.jsonl, and a contact sheet of the pictures, index.html.
     """
     from artkit.cli.sweep_progress import show_progress
     from artkit.recipes.picture import recipes_and_pictures

@@ -29,7 +29,7 @@ from artkit.strokes.stroke_log import STROKES_FILE, StrokeLog
 
 
 def open_painting(
-    run: Path,
+    run: Path | str,
     scale: float = 1.0,
     renderer: str | None = None,
     brush: str | None = None,
@@ -47,15 +47,16 @@ def open_painting(
     that there is not.
 
     Examples:
-        >>> import artkit, pathlib
+        >>> import artkit
         >>> recipe = {"size": (48, 32), "canvas": {"type": "single", "strokes": 2}}
         >>> recipe["objective"] = {"smooth": {"type": "total-variation"}}
         >>> run = artkit.paint(recipe, steps=1, out="example").execute()
-        >>> painting = artkit.open_painting(pathlib.Path("example"), scale=3)
+        >>> painting = artkit.open_painting("example", scale=3)
         >>> painting.size
         (144, 96)
     """
     memory.check_minimum()
+    run = Path(run)
     log, film = _load_log(run, background, frame)
     if region and not _lies_in(region, log.size):
         raise UsageError(f"the picture of {run} has {log.size[0]} x {log.size[1]} px; the window does not lie in it")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from artkit.config import FIRST_STAGE
-from artkit.recipes.recipe import FIRST, OUTPUT_SIZES, RECORD, Tree
+from artkit.recipes.recipe import FIRST, OUTPUT_SIZES, RECORD, SWEEP, Tree
 
 
 def merge(earlier: Tree, later: Tree) -> Tree:
@@ -37,7 +37,7 @@ def _merge_tables(earlier: Tree, later: Tree) -> Tree:
     return merged
 
 
-_OF_SECOND_STAGE = (FIRST, RECORD, "constraint", "output", "changes", "film")
+_OF_SECOND_STAGE = (FIRST, RECORD, SWEEP, "constraint", "output", "changes", "film")
 
 
 def first_stage(tree: Tree) -> Tree:

@@ -94,7 +94,8 @@ def parse_setting(setting: str) -> Tree:
 def locate(value: Any, folder: Path) -> Any:
     """Replace the strings in a tree by `LocatedStr`, which store the folder that relative paths start at.
 
-    Tuples and paths, which only trees from Python contain, become lists and strings, as TOML has them.
+    Those that are `LocatedStr` already keep their folder. Tuples and paths, which only trees from Python contain,
+    become lists and strings, as TOML has them.
     """
     if isinstance(value, Mapping):
         return {key: locate(inner, folder) for key, inner in value.items()}
@@ -102,4 +103,4 @@ def locate(value: Any, folder: Path) -> Any:
         return [locate(inner, folder) for inner in value]
     if isinstance(value, Path):
         value = str(value)
-    return LocatedStr(value, folder) if isinstance(value, str) else value
+    return LocatedStr(value, folder) if isinstance(value, str) and not isinstance(value, LocatedStr) else value

@@ -209,6 +209,9 @@ WITHOUT_EFFECT = ("device", "output", "csv", "tensorboard", "trackio", "log_imag
 RECORD = "record"
 """The table in a run's recipe with versions and checksums; not a setting."""
 
+SWEEP = "sweep"
+"""The table with the values that `artkit sweep` gives to settings. A single run does not use it."""
+
 
 def film_stand_in(clip: Path) -> Path:
     """Return the file that stands for a clip where an objective names its target: of a folder, one of its files.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from artkit.recipes.recipe import BLOCKS, FIRST, NAMED_BLOCKS, RECORD, RunSettings
+from artkit.recipes.recipe import BLOCKS, FIRST, NAMED_BLOCKS, RECORD, SWEEP, RunSettings
 from artkit.registry.plugin_registry import get_registry
 
 
@@ -31,6 +31,11 @@ def recipe_schema() -> dict[str, Any]:
             }
         )
     properties[FIRST] = _first_stage_schema(properties)
+    properties[SWEEP] = {
+        "type": "object",
+        "description": "Values of settings, as lists, by the places of the settings in the recipe: `artkit sweep` "
+        "paints a picture for each combination of values. A single run does not use them.",
+    }
     properties[RECORD] = {"type": "object", "description": "Versions and checksums of a run; written by artkit."}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -25,6 +25,7 @@ from artkit.recipes.recipe import (
     LOG_KEYS,
     NAMED_BLOCKS,
     RECORD,
+    SWEEP,
     Block,
     Recipe,
     RunSettings,
@@ -53,8 +54,8 @@ class RecipeError(UsageError):
 def validate_recipe(tree: Tree, name: str) -> Recipe:
     """Return the recipe of a TOML tree. Raises RecipeError with all errors."""
     tree, trains = _with_film_targets(tree), "trainer" in tree
-    known = [*RunSettings.model_fields, *BLOCKS, *NAMED_BLOCKS, FIRST]
-    errors = [f"{key}: {_unknown_key(key, known)}" for key in tree if key not in known and key != RECORD]
+    known = [*RunSettings.model_fields, *BLOCKS, *NAMED_BLOCKS, FIRST, SWEEP]
+    errors = [f"{key}: {_unknown_key(key, known)}" for key in tree if key not in (*known, RECORD)]
     values = {key: value for key, value in tree.items() if key in RunSettings.model_fields}
     settings = _validate_model(RunSettings, values, "", errors)
     if isinstance(settings, RunSettings):

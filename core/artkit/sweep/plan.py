@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from artkit.config import LocatedStr
 from artkit.errors import UsageError
 from artkit.recipes.reading import TOML_BEGINNINGS, parse_setting, read_recipe, read_tree
-from artkit.recipes.recipe import Recipe, Tree
+from artkit.recipes.recipe import SWEEP, Recipe, Tree
 from artkit.sweep.input_files import expand, names_file
 from artkit.sweep.names import run_names
 
@@ -71,20 +72,24 @@ def plan_sweep(
 ) -> Plan:
     """Plan a run for each combination of values, and validate all recipes.
 
-    recipes and settings: as for `read_recipe`. over: ``KEY=V1,V2,...`` with values as in TOML, or text without quotes.
-    For a setting that is a file, a value may be a folder, which stands for the pictures in it, or a glob pattern.
-    seeds: their number; they follow the seed of the recipe. pictures: image files, or folders of them, to paint instead
-    of the recipe's own. Raises UsageError for what is wrong in any of the runs.
+    recipes and settings: as for `read_recipe`; a table ``[sweep]`` has lists of values. over: ``KEY=V1,V2,...`` with
+    values as in TOML, or text without quotes, instead of those of the table. For a setting that is a file, a value may
+    be a folder, which stands for the pictures in it, or a glob pattern. seeds: their number; they follow the seed of
+    the recipe. pictures: image files, or folders of them, to paint instead of the recipe's own. Raises UsageError for
+    what is wrong in any of the runs.
     """
     base = read_tree(recipes, settings)
     skipped: list[Path] = []
-    axes = [_picture_axis(pictures, skipped)] if pictures else []
-    axes += [_parse_axis(text, base, skipped) for text in over]
+    axes = [_parse_axis(text, base, skipped) for text in over]
     if seeds is not None:
         axes.append(_seed_axis(base, seeds))
     for first, second in itertools.combinations(axes, 2):
         if first.keys == second.keys:
             raise UsageError(f"{first.key} is varied twice", hint="list all its values in one --over")
+    replaced = [axis.keys for axis in axes]
+    axes = [axis for axis in _table_axes(base.get(SWEEP, {}), (), base, skipped) if axis.keys not in replaced] + axes
+    if pictures:
+        axes.insert(0, _picture_axis(pictures, skipped))
     combinations = list(itertools.product(*(axis.values for axis in axes)))
     sweep_name = recipes[-1].stem
     names = run_names([(axis.keys, axis.is_file, axis.values) for axis in axes], combinations) if axes else [sweep_name]
@@ -109,6 +114,18 @@ def _picture_axis(pictures: Sequence[Path], skipped: list[Path]) -> Axis:
     return Axis((PICTURE,), files, is_file=True)
 
 
+def _table_axes(value: Any, keys: tuple[str, ...], base: Tree, skipped: list[Path]) -> Iterator[Axis]:
+    """Yield the axes of a table ``[sweep]``, or of a value in it at `keys`; a list has the values of a setting."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _table_axes(inner, (*keys, key), base, skipped)
+        return
+    place = ".".join((SWEEP, *keys))
+    if not keys or not isinstance(value, list) or not value:
+        raise UsageError(f"{place}: write a table of lists, such as canvas.strokes = [2, 4]")
+    yield _axis(keys, value, f"{place}: ", base, skipped)
+
+
 def _parse_axis(text: str, base: Tree, skipped: list[Path]) -> Axis:
     """Parse ``KEY=V1,V2,...``; append files that are no pictures to `skipped`."""
     key, _, listed = (part.strip() for part in text.partition("="))
@@ -119,9 +136,15 @@ def _parse_axis(text: str, base: Tree, skipped: list[Path]) -> Axis:
         raise UsageError(f"--over {text}: {error}", hint="write KEY=VALUE,VALUE,... with values as in TOML") from None
     if not keys or not values:
         raise UsageError(f"--over {text}: write KEY=VALUE,VALUE,...", hint="for example --over steps=100,200")
+    return _axis(keys, values, f"--over {text}: ", base, skipped)
+
+
+def _axis(keys: tuple[str, ...], values: list[Any], place: str, base: Tree, skipped: list[Path]) -> Axis:
+    """Return an axis, with the files that values name as folders or patterns; `place` begins an error message."""
     is_file, folders_allowed = names_file(base, keys)
     if is_file:
-        values = list(expand(values, f"--over {text}: ", folders_allowed, skipped))
+        located = [str(v.folder / Path(v).expanduser()) if isinstance(v, LocatedStr) else v for v in values]
+        values = list(expand(located, place, folders_allowed, skipped))
     return Axis(keys, tuple(values), is_file)
 
 

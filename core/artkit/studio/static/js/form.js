@@ -5,7 +5,7 @@ import { field, h, uid } from "./dom.js";
 const NAMED = ["objective", "constraint"];
 const BLOCKS = ["canvas", "renderer", "agent", "data", "trainer"];
 const OPTIONAL = ["data", "trainer"];
-const HIDDEN = ["record", "changes", ...BLOCKS, ...NAMED];
+const HIDDEN = ["record", "changes", "sweep", ...BLOCKS, ...NAMED];
 
 export class RecipeForm {
   /** schema: of recipes. changed: is called after a change of the tree. pickFile: resolves to the path of a file. */
