@@ -31,7 +31,8 @@ LIMITS = {
     "class": 40,
     "picture": 30,
     "agent": 60,
-    "trainers": 40,
+    "trainers": 60,
+    "renderers": 60,
     "export": 60,
     "released": 60,
 }

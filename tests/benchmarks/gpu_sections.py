@@ -108,6 +108,28 @@ def kernels(bench: Bench) -> None:
         difference = (painted - torch.from_numpy(expected).float() / ONE).abs()
         bench.report(f"{brush}: largest difference of a coverage", float(difference.max()))
         bench.report(f"{brush}: pixels that differ by 1/255", float((difference > 1 / 255).float().mean()))
+    dab_gradients(bench)
+
+
+def dab_gradients(bench: Bench) -> None:
+    """Report how far the rasterisation of dabs on the device, and its gradient, differ from those of the CPU."""
+    import torch
+
+    from artkit_mypaint.triton_engine.transmittance import log_transmittance, log_transmittance_backward
+
+    strokes, dabs = (4, 20) if bench.quick else (200, 300)
+    values = torch.rand(strokes, dabs, 7, generator=torch.Generator().manual_seed(0))
+    values = values * torch.tensor([80.0, 80, 5, 0.9, 0.8, 3, 6]) + torch.tensor([-4.0, -4, 0.5, 0.05, 0.1, 1, -3])
+    counts = torch.arange(strokes, dtype=torch.int32) % dabs
+    gradients = torch.rand(strokes, 72, 72, generator=torch.Generator().manual_seed(1))
+    logs, backward = [], []
+    for device in ("cpu", bench.device):
+        own, own_counts, own_gradients = values.to(device), counts.to(device), gradients.to(device)
+        logs.append(log_transmittance(own, own_counts, 72, 72).cpu())
+        backward.append(log_transmittance_backward(own, own_counts, own_gradients).cpu())
+    bench.report("dabs: largest difference of a logarithm", float((logs[0] - logs[1]).abs().max()))
+    error = (backward[0] - backward[1]).norm() / backward[0].norm()
+    bench.report("dabs: relative difference of the gradient", float(error))
 
 
 def copy_bandwidth(bench: Bench) -> float:
@@ -334,13 +356,30 @@ def agent(bench: Bench) -> None:
     bench.report("on other pictures than digits, s/step", bench.seconds_per_step(task, 40))
 
 
+def renderers(bench: Bench) -> None:
+    """Seconds of a step with renderers and gradients that leave out work on the CPU, and do all of it on a GPU."""
+    quick = ["size=[48, 32]", "canvas.strokes=1"] if bench.quick else []
+    for name, renderer in {
+        "mypaint, expected": '{type="mypaint"}',
+        "mypaint, mean": '{type="mypaint", gradient="mean"}',
+        "mypaint, exact": '{type="mypaint", gradient="exact"}',
+        "gan, samples": '{type="gan"}',
+        "gan, mean": '{type="gan", grain=false}',
+    }.items():
+        task = bench.task("photo.toml", f"renderer={renderer}", *quick)
+        bench.report(f"{name}: s/step", bench.seconds_per_step(task, 12))
+
+
 def trainers(bench: Bench) -> None:
-    """Steps of the trainers gan and vae."""
+    """Steps of the trainers gan, with likelihood and with a critic, and vae."""
     quick = ["trainer.strokes=60", "trainer.batch=4"]
     for name in ("gan", "vae"):
         settings = (quick + ["trainer.listen=60"] * (name == "gan")) if bench.quick else ["trainer.strokes=5000"]
         task = bench.task(f"train/{name}.toml", *settings)
         bench.report(f"{name}, steps/s", 1 / bench.seconds_per_step(task, 60))
+    critic = [*quick, "trainer.listen=60"] if bench.quick else ["trainer.strokes=5000"]
+    task = bench.task("train/gan.toml", "trainer.regression=0", *critic)
+    bench.report("gan with a critic, steps/s", 1 / bench.seconds_per_step(task, 20))
 
 
 def export(bench: Bench) -> None:
@@ -397,6 +436,7 @@ SECTIONS: dict[str, Callable[[Bench], None]] = {
     "picture": picture,
     "agent": agent,
     "trainers": trainers,
+    "renderers": renderers,
     "export": export,
     "released": released,
 }

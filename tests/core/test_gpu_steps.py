@@ -129,11 +129,8 @@ def recipe_of(tmp_path: Path, recipe_file: Write, monkeypatch: pytest.MonkeyPatc
 
 def make_task(recipe: Any, device: torch.device, folder: Path) -> Task:
     if recipe.trains_renderer:
-        task: Task = RendererTrainingTask(recipe, device, folder)
-    else:
-        task = (AgentTrainingTask if "data" in recipe.blocks else PaintingTask)(recipe, device)
-    task.prepare()
-    return task
+        return RendererTrainingTask(recipe, device, folder)
+    return (AgentTrainingTask if "data" in recipe.blocks else PaintingTask)(recipe, device)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -143,8 +140,10 @@ def test_a_step_on_a_device_has_the_losses_of_the_cpu_and_waits_once(
     pytest.importorskip("triton")
     recipe = recipe_of(name)
     task = make_task(recipe, torch.device("cpu"), tmp_path / "cpu")
+    task.prepare()
     expected = [task.step(step) for step in range(3)]
     task = make_task(recipe, gpu, tmp_path / "gpu")
+    task.prepare()
     losses = [task.step(step) for step in range(2)]
     with testing.record_synchronisations() as found:
         losses.append(task.step(2))
@@ -154,7 +153,7 @@ def test_a_step_on_a_device_has_the_losses_of_the_cpu_and_waits_once(
     assert found[0].startswith("copy to the CPU at engine/task.py")
 
 
-@pytest.mark.parametrize("name", ["strokes", "windows", "agent"])
+@pytest.mark.parametrize("name", ["strokes", "windows", "agent", "dcgan critic"])
 @pytest.mark.parametrize("first", ["cpu", "gpu"])
 def test_a_run_is_resumed_on_another_device(
     name: str, first: str, recipe_of: Callable[..., Any], tmp_path: Path, gpu: torch.device

@@ -184,6 +184,20 @@ def test_a_device_out_of_memory_gets_smaller_batches(
     assert load(tmp_path / "run" / "checkpoint.safetensors")["state"]["batch"] == 2
 
 
+def test_a_picture_that_cannot_be_evaluated_in_memory_is_finished(
+    paint: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = paint(tmp_path / "run", 400)
+
+    def fail() -> list[dict[str, Any]]:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(run.task, "evaluate", fail)
+    run.execute()
+    assert "the result is not evaluated" in capsys.readouterr().err
+    assert (tmp_path / "run" / "painting.png").exists()
+
+
 TRAINING = """
 steps = 3
 [trainer]
