@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from artkit.errors import UsageError
-from artkit.recipes.picture import is_picture
+from artkit.recipes.picture import is_picture, with_picture
 from artkit.recipes.reading import parse_setting, read_recipe
 from artkit.recipes.run_times import have_measurements, record_run_seconds, run_times
 from artkit.recipes.shipped import shipped_recipes
@@ -156,3 +157,17 @@ def test_a_cache_that_cannot_be_written_is_no_error(recipes: None, tmp_path: Pat
     (tmp_path / "cache").write_text("a file")
     record_run_seconds("quick", 60)
     assert run_times()["quick"] == "~30 s"
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"objective": {"look": {"type": ["pixel"], "target": "a.png"}}},
+        {"objective": {"look": {"type": "pixel", "target": 3}}},
+        {"objective": {"look": {"type": "pixel", "target": "~nobody-of-that-name/a.png"}}},
+        {"objective": {"look": {"type": "pixel", "target": "a.png"}}, "background": "\0"},
+        {"objective": {"look": {"type": "pixel", "target": "a.png"}}, "film": 3},
+    ],
+)
+def test_a_recipe_that_is_not_valid_is_left_to_its_validation(tree: dict[str, Any], tmp_path: Path) -> None:
+    assert "look" in with_picture(tree, tmp_path / "b.png")["objective"]

@@ -54,10 +54,11 @@ def with_picture(tree: Tree, picture: Path) -> Tree:
     """Return a recipe that paints `picture`: it replaces the target of the first objective that has one.
 
     If other settings name the same file, such as the image of a palette, it replaces them too. In a recipe of a film it
-    is the clip, and may be a folder of frames. Raises UsageError if no objective has a target.
+    is the clip, and may be a folder of frames. The recipe need not be valid. Raises UsageError if no objective has a
+    target.
     """
-    if "film" in tree:
-        tree = {**tree, "film": {**tree["film"], "clip": LocatedStr(str(picture), Path.cwd())}}
+    if isinstance(film := tree.get("film"), Mapping):
+        tree = {**tree, "film": {**film, "clip": LocatedStr(str(picture), Path.cwd())}}
         picture = film_stand_in(picture)
     elif picture.is_dir():
         raise UsageError(f"{picture} is a folder, not a picture", hint="`artkit run film FOLDER` paints its frames")
@@ -69,7 +70,7 @@ def with_picture(tree: Tree, picture: Path) -> Tree:
             hint="choose one that does, such as photo; `artkit recipes` lists them",
         )
     first = next(iter(blocks.values())).get("target")
-    replaced: Tree = tree if first is None else _replace(tree, _resolve(first), value)
+    replaced: Tree = _replace(tree, _resolve(first), value) if isinstance(first, str) else tree
     without = {name: {**block, "target": value} for name, block in blocks.items() if "target" not in block}
     return {**replaced, "objective": {**replaced["objective"], **without}}
 
@@ -83,7 +84,8 @@ def _blocks_with_target(tree: Tree) -> dict[str, Mapping[str, Any]]:
     blocks = {}
     for name, block in objectives.items():
         if isinstance(block, Mapping):
-            entry = known.get(block.get("type", ""))
+            kind = block.get("type")
+            entry = known.get(kind) if isinstance(kind, str) else None
             field = entry.component.Config.model_fields.get("target") if entry else None
             if "target" in block or (field and field.is_required()):
                 blocks[name] = block
@@ -99,4 +101,5 @@ def _replace(value: Any, file: Path, replacement: LocatedStr) -> Any:
 
 def _resolve(text: str) -> Path:
     base = text.folder if isinstance(text, LocatedStr) else Path.cwd()
-    return (base / Path(text).expanduser()).resolve()
+    path = base / os.path.expanduser(text)
+    return path if "\0" in text else path.resolve()
