@@ -4,7 +4,8 @@
 
 `page`: ms from the navigation until the gallery is there. `live`: s from the moment at which the process of a run holds
 the lock of its folder until its first picture is drawn, and ms from the moment at which a run has written a picture
-until it is drawn. `cost`: how much longer steps are while they are watched, without and with drawing, in REPEATS turns.
+until it is drawn. `cost`: how much longer steps are while they are watched, without and with drawing, in REPEATS turns,
+and the share of a core that server and browser take.
 `zoom`: s until a finished picture of SIDE x SIDE px is drawn, and ms of tiles at random places, while the picture is
 decoded and afterwards. `axe`: the serious and critical faults on each page.
 """
@@ -12,7 +13,9 @@ decoded and afterwards. `axe`: the serious and critical faults on each page.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import random
 import shutil
 import statistics
@@ -21,6 +24,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -132,11 +136,33 @@ class _Client:
                     change = json.loads(line[5:])
                     for level, column, row, version in change["tiles"]:
                         query = f"token={self._token}&key={change['key']}&v={version}"
-                        urllib.request.urlopen(f"{self._runs}/tiles/{level}/{column}/{row}?{query}").read()
+                        with contextlib.suppress(urllib.error.HTTPError):  # there is a newer picture already
+                            urllib.request.urlopen(f"{self._runs}/tiles/{level}/{column}/{row}?{query}").read()
 
     def close(self) -> None:
         self._left = True
         self._thread.join()
+
+
+def processor_seconds(studio: Studio) -> dict[str, float]:
+    """Return the processor time of the server, and of the other processes below this one, which are the browser's."""
+    times, parents = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[int(folder.name)] = int(fields[1])
+        times[int(folder.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    found = {"server": times[studio.process.pid], "browser": 0.0}
+    for process in times:
+        above, ancestor = [], process
+        while ancestor in parents:
+            above.append(ancestor)
+            ancestor = parents[ancestor]
+        if os.getpid() in above[1:] and studio.process.pid not in above:
+            found["browser"] += times[process]
+    return found
 
 
 def step_seconds(log: Path, seconds: float) -> float:
@@ -170,12 +196,16 @@ def measure_cost(studio: Studio, options: argparse.Namespace) -> None:
         "client": lambda: _Client(studio, name), "page": lambda: studio.open(f"#/run/{name}")
     }  # fmt: skip
     ratios: dict[str, list[float]] = {kind: [] for kind in viewers}
+    shares: dict[str, list[dict[str, float]]] = {kind: [] for kind in viewers}
     before = unwatched()
     for _ in range(options.repeats):
         for kind, open_viewer in viewers.items():
             viewer = open_viewer()
             time.sleep(2.0)
+            busy, started = processor_seconds(studio), time.monotonic()
             watched = step_seconds(log, BLOCK_SECONDS)
+            busy_now, seconds = processor_seconds(studio), time.monotonic() - started
+            shares[kind].append({part: (busy_now[part] - busy[part]) / seconds for part in busy})
             (viewer if kind == "client" else viewer.context).close()
             after = unwatched()
             ratios[kind].append(100 * (2 * watched / (before + after) - 1))
@@ -183,6 +213,10 @@ def measure_cost(studio: Studio, options: argparse.Namespace) -> None:
     for kind, values in ratios.items():
         spread = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
         each = " ".join(f"{value:+.1f}" for value in values)
+        parts = {part: 100 * statistics.mean(share[part] for share in shares[kind]) for part in shares[kind][0]}
+        print(
+            f"% of a core while a {kind} watches: " + ", ".join(f"{part} {share:.1f}" for part, share in parts.items())
+        )
         print(f"steps watched by a {kind}: {statistics.mean(values):+.1f} % +- {spread:.1f} ({each}), s: {before:.3f}")
     studio.post(f"/api/runs/{name}/stop", {})
 

@@ -56,10 +56,8 @@ class Watcher:
             live = self._live.setdefault(name, LiveTiles(reader.live))
             state, tiles = live.read()
         file = reader.picture_file()
-        if tiles is not None and state is not None:
-            fresh = file is None or state.time > file.stat().st_mtime or reader.state() in ("running", "starting")
-            if fresh and state.step >= reader.progress()[0] - 1 and not (file and reader.state() == "finished"):
-                return f"live-{reader.live.stat().st_ino}-{tiles.width}x{tiles.height}", tiles, state
+        if tiles is not None and state is not None and (file is None or _is_current(reader, state, file)):
+            return f"live-{reader.live.stat().st_ino}-{tiles.width}x{tiles.height}", tiles, state
         if file is None:
             return "", None, state
         mark = (file, file.stat().st_mtime_ns)
@@ -108,6 +106,14 @@ class Watcher:
             "replayable": reader.replayable() and state not in ("running", "starting"),
             "seconds": round(reader.log.seconds, 1),
         }
+
+
+def _is_current(reader: RunReader, live: LiveState, file: Path) -> bool:
+    """Return whether the live picture is newer than a saved one, or will be: a watched run writes it a bit later."""
+    now = reader.state()
+    if now in ("running", "starting"):
+        return live.step >= reader.progress()[0] - 1 or time.time() - live.time < WATCHING_SECONDS
+    return now != "finished" and live.time > file.stat().st_mtime
 
 
 class _RunEvents:

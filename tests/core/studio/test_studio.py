@@ -190,6 +190,21 @@ def test_events_of_a_run(copied: Any) -> None:
     events.connection.close()
 
 
+@pytest.mark.parametrize(("age", "live_shown"), [(0.0, True), (100.0, False)])
+def test_the_live_picture_may_be_some_steps_old_but_not_older_than_its_viewers(
+    copied: Any, age: float, live_shown: bool
+) -> None:
+    live = copied.folder / "one" / LIVE_FOLDER
+    live.mkdir(exist_ok=True)
+    write_picture(live, picture(0, 0, 1200, 600, 0.2))
+    state = LiveState(4, 99, {"loss": 1.0}, 0.01, 1 << 20, 0, time.time() - age, (1200, 600))
+    (live / "state.json").write_text(json.dumps(state.__dict__))
+    with (copied.folder / "one" / "log.jsonl").open("a") as log:
+        log.writelines(json.dumps({"step": step, "loss": 1.0}) + "\n" for step in range(3, 60))
+    with FolderLock(copied.folder / "one").held():
+        assert copied.get("/api/runs/one")["shape"]["width"] == (1200 if live_shown else 160)
+
+
 def test_a_watched_run_writes_its_picture_and_stops_on_request(painted: Path, tmp_path: Path) -> None:
     from artkit.api import create_run
     from artkit.engine.task import Interrupted
