@@ -167,7 +167,7 @@ class RunReader:
             return painting  # the preview of a large one is written after it
         found = [file for file in (painting, preview) if file.is_file()]
         if not found:
-            found = sorted(self.folder.glob("*.png"))[:1]
+            found = sorted(self.folder.glob("[!.]*.png"))[:1]  # none that is being written
         return max(found, key=lambda file: (file.stat().st_mtime, file.name), default=None)
 
     def thumbnail_file(self) -> Path | None:
