@@ -113,11 +113,9 @@ def test_a_film_that_was_killed_goes_on_with_the_same_bytes(
     run = artkit.paint(_settings(clip), out=killed, resume=True)
     run.execute()
     assert run.first_step == 3
-    names = ["painting.mp4", "painting.png", "film.json", "strokes.json"]
+    names = ["painting.mp4", "painting.png", "film.json", "strokes.json", "preview.ts"]
     names += [f"frames/{number:06d}.npy" for number in range(7)]
     assert [name for name in names if not filecmp.cmp(killed / name, film / name, shallow=False)] == []
-    with av.open(str(killed / "preview.ts")) as container:
-        assert len(list(container.decode(video=0))) == 7
 
 
 def test_the_steps_of_a_frame_wait_once_for_a_device(clip: Path, tmp_path: Path, gpu: torch.device) -> None:

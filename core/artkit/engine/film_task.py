@@ -22,7 +22,7 @@ from artkit.imaging.clip import SampledClip
 from artkit.imaging.clip_files import open_clip
 from artkit.imaging.loading import fit_image
 from artkit.imaging.optical_flow import FLOW_SIDE, FrameMotion
-from artkit.imaging.pixels import Pixels, tensor_to_pixels
+from artkit.imaging.pixels import tensor_to_pixels
 from artkit.interfaces.constraint import LevelConstraint
 from artkit.output.film_preview import FILM_VIDEO_FILE, PREVIEW_FILE, FilmPreview
 from artkit.output.finished_picture import FinishedPicture
@@ -66,7 +66,6 @@ class FilmTask(Task):
         self.picture = torch.zeros(1, 3, *reversed(recipe.size))
         self.shots: list[Shot] = []
         self._preview = FilmPreview(folder, self._frames.rate)
-        self._unseen: list[Pixels] = []  # frames that are not in the preview yet
 
     def _begin_shot(self, frame: Image.Image) -> PaintingTask:
         """Return the task that paints the first frame of a shot. Raises UsageError if a film cannot use its parts."""
@@ -119,7 +118,7 @@ class FilmTask(Task):
             self._set_targets()
             self.strokes, self.picture, losses = self.painter.paint(self.strokes, self.picture, motion, step)
         self._write_frame(step)
-        self._unseen.append(tensor_to_pixels(self.picture[0].cpu()))
+        self._preview.append(tensor_to_pixels(self.picture[0].cpu()), step)
         self._painted = step + 1
         return losses
 
@@ -245,9 +244,6 @@ class FilmTask(Task):
         painted = self._painted
         if not painted:
             return self.painting.write_outputs(folder)
-        if folder == self.folder:
-            self._preview.append(self._unseen, painted - len(self._unseen))
-            self._unseen = []
         log = self.log(painted)
         if folder == self.folder:
             log.save()

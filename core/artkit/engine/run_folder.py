@@ -24,6 +24,7 @@ from artkit.files import cannot_write, read_text, remove_leftovers, write_text
 from artkit.recipes.reading import read_recipe
 from artkit.recipes.recipe import RECIPE_FILE as RECIPE_FILE
 from artkit.recipes.recipe import RECORD, WITHOUT_EFFECT
+from artkit.strokes.film_log import FRAMES_FOLDER
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 LOG_FILE = "log.jsonl"
@@ -50,7 +51,8 @@ class RunFolder:
         """
         encoded = tomli_w.dumps(recipe)
         self._create()
-        remove_leftovers(self.path)
+        for folder in (self.path, self.path / FRAMES_FOLDER):
+            remove_leftovers(folder)
         earlier_steps = int(recipe["steps"])
         if self.recipe.exists():
             earlier_steps = self._check_same_recipe(tomllib.loads(encoded), resume)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -30,14 +29,12 @@ class FilmPreview:
     def __init__(self, folder: Path, rate: float, length: int = 0) -> None:
         self.file, self._rate, self.length = folder / PREVIEW_FILE, rate, length
 
-    def append(self, frames: Sequence[Pixels], first: int) -> None:
-        """Append frames (h, w, 3), the first of which has the number `first`.
+    def append(self, pixels: Pixels, number: int) -> None:
+        """Append a frame (h, w, 3), encoded by itself, so that the bytes do not depend on where a run was interrupted.
 
         What an interrupted run wrote beyond `length` is overwritten. Raises ArtkitError if the disk is full.
         """
-        if not frames:
-            return
-        encoded = self._encode(frames, first)
+        encoded = self._encode(pixels, number)
         try:
             with self.file.open("r+b" if self.file.exists() else "wb") as stream:
                 stream.truncate(self.length)
@@ -49,9 +46,9 @@ class FilmPreview:
             raise cannot_write(self.file, error) from None
         self.length += len(encoded)
 
-    def _encode(self, frames: Sequence[Pixels], first: int) -> bytes:
+    def _encode(self, pixels: Pixels, number: int) -> bytes:
         library = video_library()
-        height, width = (side - side % 2 for side in frames[0].shape[:2])
+        height, width = (side - side % 2 for side in pixels.shape[:2])
         buffer = io.BytesIO()
         with library.open(buffer, "w", format="mpegts") as container:
             stream = container.add_stream("libx264", rate=Fraction(self._rate).limit_denominator(1000))
@@ -59,10 +56,9 @@ class FilmPreview:
             stream.width, stream.height, stream.pix_fmt = max(width, 2), max(height, 2), "yuv420p"
             stream.codec_context.thread_count = 1  # the encoder's output depends on the number of threads
             stream.codec_context.time_base = Fraction(1, _TICKS_PER_SECOND)
-            for number, pixels in enumerate(frames, first):
-                frame = library.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[:height, :width]), format="rgb24")
-                frame.pts = _START_TICKS + round(number * _TICKS_PER_SECOND / self._rate)
-                frame.time_base = Fraction(1, _TICKS_PER_SECOND)
-                container.mux(stream.encode(frame))
+            frame = library.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[:height, :width]), format="rgb24")
+            frame.pts = _START_TICKS + round(number * _TICKS_PER_SECOND / self._rate)
+            frame.time_base = Fraction(1, _TICKS_PER_SECOND)
+            container.mux(stream.encode(frame))
             container.mux(stream.encode())
         return buffer.getvalue()
