@@ -14,7 +14,8 @@ from artkit.strokes.action_space import ActionSpace
 from artkit.strokes.film_strokes import POINTS, PRESSURES
 
 _BARE_COVERAGE = 0.6  # of the paint, below which a place counts as bare
-_ERROR_RATIO = 2.0  # to the mean error of the frame, above which a place needs a stroke
+_ERROR_RATIO = 2.0  # to the mean error of the frame, above which a place needs a stroke, and
+_MAX_ERROR = 0.12  # above which it needs one in any case: if most of a frame is bare, so is the mean
 _MIN_ERROR = 0.03  # mean difference of the channels, in [0, 1], that needs no stroke
 _LENGTH_TILES = 0.5  # of new strokes
 _SIZE, _PRESSURE = 0.5, 0.55  # values of their actions
@@ -44,7 +45,7 @@ def find_places(painted: Tensor, target: Tensor, pad: int, side: int, count: int
     smooth = _box(error, radius)
     coverage = _box(alpha, radius)
     inner = smooth[pad : pad + target.shape[1], pad : pad + target.shape[2]]
-    threshold = max(_MIN_ERROR, _ERROR_RATIO * float(inner.mean()))
+    threshold = min(max(_MIN_ERROR, _ERROR_RATIO * float(inner.mean())), _MAX_ERROR)
     points, bare = [], []
     rows, columns = (torch.arange(length, dtype=torch.float32) for length in smooth.shape)
     for _ in range(count):
