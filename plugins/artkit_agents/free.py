@@ -138,6 +138,10 @@ class Free(Agent):
             self._read_choice = int(self.chosen)
         return self._read_choice
 
+    def restart(self, indices: Tensor, actions: Tensor) -> None:
+        logits = torch.logit(actions.clamp(_MIN_INITIAL_VALUE, 1 - _MIN_INITIAL_VALUE)) / self._rates
+        self.parameters_of_actions.data[indices] = logits.repeat(1, self.config.drafts)
+
     def on_step_end(self, losses: Tensor, progress: float) -> None:
         if self._best() < 0:
             self.standing.lerp_(losses, _LOSS_MOMENTUM)

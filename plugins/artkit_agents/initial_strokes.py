@@ -33,6 +33,7 @@ class StrokeInitializer:
         if start == "target" and target is None:
             raise UsageError('agent.start = "target" needs an objective with a target', hint='use "auto"')
         self._guide = TargetGuide(*target.thumbnail(_MAX_GUIDE_PIXELS)) if target else None
+        self._initial_points = scene.canvas.initial_points
         phases = scene.canvas.phases
         self._layer_count = max(sum(_tiling(other) == _tiling(phase) for other in phases) for phase in phases)
         self._next_layer: dict[object, int] = {}
@@ -49,7 +50,10 @@ class StrokeInitializer:
         first_length, last_length = self._length
         length = (first_length + (last_length - first_length) * depth) * (0.7 + 0.6 * random[..., 0])
         origins = phase.origins()
-        points = self._points(phase, origins, layer, random[..., 1], length)
+        if self._initial_points is None:
+            points = self._points(phase, origins, layer, random[..., 1], length)
+        else:
+            points = self._initial_points[phase.first : phase.first + count].flatten(1).expand(n, -1, -1)
         actions[..., self._space.index(*_POINTS)] = points
         self._set_colour(actions, origins, phase.side, points)
         if self._space.has("size"):

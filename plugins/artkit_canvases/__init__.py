@@ -1,4 +1,4 @@
-"""Canvases: a single tile, a grid of overlapping tiles, a pyramid of grids, or one that divides itself."""
+"""Canvases: a single tile, a grid of overlapping tiles, a pyramid of grids, one that divides itself, or a line."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,11 @@ from artkit import hookimpl
 
 @hookimpl
 def artkit_canvases() -> Sequence[type]:
-    """Register `single`, `grid`, `pyramid` and `adaptive`."""
+    """Register `single`, `grid`, `pyramid`, `adaptive` and `line`."""
     from artkit_canvases.adaptive import Adaptive
     from artkit_canvases.grid import Grid
+    from artkit_canvases.line import Line
     from artkit_canvases.pyramid import Pyramid
     from artkit_canvases.single import Single
 
-    return (Single, Grid, Pyramid, Adaptive)
+    return (Single, Grid, Pyramid, Adaptive, Line)

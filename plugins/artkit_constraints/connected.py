@@ -10,7 +10,10 @@ from artkit_constraints.dimensions import PRESSURE, TOLERANCE, dimension_indices
 
 
 class Connected(Constraint):
-    """Each stroke starts at the point and with the pressure at which the previous stroke on the same tile ended."""
+    """Each stroke starts at the point and with the pressure at which the previous stroke on the same tile ended.
+
+    On the canvas `line`, whose strokes have a tile each, the previous stroke is that before it on the line.
+    """
 
     name = "connected"
 
@@ -19,18 +22,29 @@ class Connected(Constraint):
         self._start = dimension_indices(scene, self.name, "start_x", "start_y", PRESSURE[0])
         self._end = dimension_indices(scene, self.name, "end_x", "end_y", PRESSURE[1])
         assert scene.canvas is not None
-        _, tile_indices = torch.unique(scene.canvas.tiles(), dim=0, return_inverse=True)
-        order = torch.argsort(tile_indices, stable=True)
-        has_previous = torch.nonzero(tile_indices[order].diff() == 0)[:, 0]
-        self._previous, self._next = (
-            order[indices].to(scene.device)[:, None] for indices in (has_previous, has_previous + 1)
-        )
+        tiles, chain = scene.canvas.tiles(), scene.canvas.chain
+        if chain is None:
+            _, tile_indices = torch.unique(tiles, dim=0, return_inverse=True)
+            order = torch.argsort(tile_indices, stable=True)
+            has_previous = torch.nonzero(tile_indices[order].diff() == 0)[:, 0]
+            previous, following = order[has_previous], order[has_previous + 1]
+        else:
+            previous, following = chain[:-1], chain[1:]
+        # Where the tile of the previous stroke lies on that of the next one, in tiles, and how large it is there.
+        shift = (tiles[previous, :2] - tiles[following, :2]) / tiles[following, 2:]
+        self._shift = torch.cat([shift, torch.zeros(len(shift), 1)], dim=1).to(scene.device)
+        self._previous, self._next = (indices.to(scene.device)[:, None] for indices in (previous, following))
 
     def forward(self, actions: Tensor, progress: float) -> Tensor:
+        end = actions[:, self._previous, self._end]
+        with torch.no_grad():  # a point outside the tile of the next stroke moves to its edge, its gradient unchanged
+            offset = (end + self._shift).clamp(0, 1) - self._shift - end
         out = actions.clone()
-        out[:, self._next, self._start] = actions[:, self._previous, self._end]
+        out[:, self._previous, self._end] = end + offset
+        out[:, self._next, self._start] = end + offset + self._shift
         return out
 
     def is_satisfied(self, actions: Tensor) -> bool:
         starts = actions[:, self._next, self._start]
-        return bool(((starts - actions[:, self._previous, self._end]).abs() <= TOLERANCE).all())
+        ends = actions[:, self._previous, self._end] + self._shift
+        return bool(((starts - ends).abs() <= TOLERANCE).all())

@@ -66,12 +66,11 @@ def _box(image: Tensor, radius: int) -> Tensor:
     return F.avg_pool2d(padded, 2 * radius + 1, 1)[0, 0]
 
 
-def start_strokes(places: Tensor, target: Tensor, side: int, space: ActionSpace) -> tuple[Tensor, Tensor]:
-    """Return tiles (m, 3) and actions (m, A) of strokes along the edges of a target (3, h, w), in its colours.
+def start_strokes(places: Tensor, guide: TargetGuide, side: int, space: ActionSpace) -> tuple[Tensor, Tensor]:
+    """Return tiles (m, 3) and actions (m, A) of strokes along the edges of a target, in its colours.
 
     places (m, 2): their middles, px. side: of their tiles, px.
     """
-    guide = TargetGuide(target[None], 1.0)
     colour, angle = guide.colours(places[None]), guide.angles(places[None])
     middle = places[:, None]
     half = torch.stack([angle[0].cos(), angle[0].sin()], dim=-1)[:, None] * (_LENGTH_TILES * side / 2)

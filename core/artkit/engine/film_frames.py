@@ -20,6 +20,7 @@ from artkit.engine.task import read_losses
 from artkit.geometry.free_tiles import phases_of_tiles
 from artkit.geometry.window import Window
 from artkit.imaging.optical_flow import FrameMotion, sample_at
+from artkit.imaging.target_guide import TargetGuide
 from artkit.interfaces.view import PreviousFrame, View
 from artkit.recipes.recipe import FilmConfig
 from artkit.rendering.layout import StrokeLayout
@@ -118,9 +119,10 @@ class FramePainter:
         large, small = max(sides), min(sides)
         pad = round(large * _PAD_TILES)
         places = find_places(self._paint_alone(strokes, pad), target, pad, small, free)
+        guide = TargetGuide(target[None], 1.0)
         for bare, side, presence in ((True, large, _BARE_PRESENCE), (False, small, 0.0)):
             points = places.points[places.bare == bare]
-            tiles, actions = start_strokes(points, target, side, self.task.renderer.space)
+            tiles, actions = start_strokes(points, guide, side, self.task.renderer.space)
             start = max(presence, self._fade)
             new = FilmStrokes.new(tiles, actions, self.next_id, frame, start, self._fade)
             self.next_id += len(new)

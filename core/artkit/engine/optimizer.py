@@ -74,6 +74,12 @@ class LazyAdam(torch.optim.Optimizer):
         for state in self.state.values():
             state["mean"].zero_()
 
+    def forget_rows(self, rows: Tensor) -> None:
+        """Set the moments and step counts of some rows (m,) to zero, of all parameters."""
+        for state in self.state.values():
+            for tensor in state.values():
+                tensor[rows] = 0
+
     def _parameter_state(self, parameter: Tensor) -> dict[str, Tensor]:
         state: dict[str, Tensor] = self.state[parameter]
         if not state:

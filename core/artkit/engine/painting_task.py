@@ -18,10 +18,12 @@ from artkit import memmap
 from artkit.engine.live_view import LivePicture
 from artkit.engine.memory_plan import MemoryPlan
 from artkit.engine.optimization_task import Images, OptimizationTask
+from artkit.engine.relocation import Relocation
 from artkit.engine.run_folder import RunFolder
 from artkit.engine.window_epoch import THUMBNAIL_SIDE, ParallelSteps, WindowEpoch, WindowResult, WindowStep, step_seed
 from artkit.errors import UsageError
 from artkit.formatting import format_duration
+from artkit.geometry.free_tiles import storable_phases
 from artkit.geometry.window import Window
 from artkit.geometry.window_grid import WindowGrid
 from artkit.imaging.pixels import downscale_pixels
@@ -70,6 +72,7 @@ class PaintingTask(OptimizationTask):
                 f"the renderer {self.renderer.name} cannot render {requested:.3g} times as large; the finished picture "
                 f"will be {self.output_scale:g} times as large as the recipe's size"
             )
+        self.relocation = Relocation(self)
         if self.agent.start_folder:
             self._begin_from(RunFolder(self.agent.start_folder))
 
@@ -147,6 +150,8 @@ class PaintingTask(OptimizationTask):
             self.epoch.begin(torch.Generator().manual_seed(seed))
         self.epoch.enter(place)
         self.begin_step(step)
+        if place == 0:
+            self.relocation.begin_epoch((step + self.steps_before) // self.windows.count, self._progress(step))
         window_step = self._window_step(step)
         result = self._receive(step) if self.parallel and self.windows.count > 1 else self.compute(window_step)
         read = self._optimizer_step(step, result.losses)
@@ -224,8 +229,10 @@ class PaintingTask(OptimizationTask):
     def _view(self, window: Window, core: Window, progress: float) -> View:
         """Render a window; gradients reach the strokes of its core."""
         scene, single = self.scene, self.windows.count == 1
-        raw_actions = self.agent(scene, self.targets) if single else None
-        actions = scene.constrain(raw_actions, progress) if raw_actions is not None else self._actions(progress)
+        raw_actions = self.relocation.raw_actions() if single else None
+        actions = (
+            scene.constrain(raw_actions, progress) if raw_actions is not None else self.actions_of_strokes(progress)
+        )
         image = self.canvas.render(self.renderer, actions, scene.base, scene.seed, window, None if single else core)
         all_actions = actions if single and isinstance(actions, Tensor) else None
         return View(image, None, window, progress, all_actions, raw_actions)
@@ -240,16 +247,15 @@ class PaintingTask(OptimizationTask):
 
     def actions(self, progress: float) -> Tensor:
         """Return the constrained actions of all strokes: (n, N, A)."""
-        return self.scene.constrain(self.agent(self.scene, self.targets), progress)
+        return self.scene.constrain(self.relocation.raw_actions(), progress)
 
-    def _actions(self, progress: float) -> ActionLookup | Tensor:
+    def actions_of_strokes(self, progress: float) -> ActionLookup | Tensor:
         """Return all actions, or, for a picture of several windows, a function that computes those of a subset."""
         if self.windows.count == 1:
             return self.actions(progress)
 
         def get_actions(indices: Tensor) -> Tensor:
-            subset = self.agent.forward_subset(self.scene, indices, self.targets)
-            return self.scene.constrain(subset, progress, indices)
+            return self.scene.constrain(self.relocation.raw_actions(indices), progress, indices)
 
         if all(constraint.elementwise for constraint in self.constraints.values()):
             return get_actions
@@ -258,6 +264,7 @@ class PaintingTask(OptimizationTask):
     def state_dict(self) -> dict[str, Any]:
         epoch = {**self.epoch.state_dict(), "planned_at": self._planned_at}
         state = {"windows": asdict(self.windows), "sweep": epoch, "before": self.steps_before}
+        state["moved"] = self.relocation.state_dict()
         return {**super().state_dict(), **state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -273,6 +280,7 @@ class PaintingTask(OptimizationTask):
             raise ValueError("its number of steps before is damaged")
         self.steps_before, self._planned_at = before, planned_at
         self.epoch.load_state_dict(epoch)
+        self.relocation.load_state_dict(state.get("moved", {}))
 
     @torch.no_grad()
     def log(self) -> StrokeLog:
@@ -291,14 +299,15 @@ class PaintingTask(OptimizationTask):
             space=self.renderer.space.name,
             names=self.renderer.space.names,
             actions=actions,
-            phases=self.canvas.phases,
+            phases=storable_phases(self.canvas.phases),
             clip=self.canvas.clip,
             background_image=self.scene.background_image,
+            noise_indices=self.canvas.noise_indices,
         )
 
     def _final_actions(self) -> Tensor:
         """Return the actions (N, A) of the first picture on the CPU, memory-mapped if they are large."""
-        constrained = self._actions(1.0)
+        constrained = self.actions_of_strokes(1.0)
         if isinstance(constrained, Tensor):
             return constrained[0].float().cpu()
         shape = (self.scene.action_count, len(self.renderer.space))

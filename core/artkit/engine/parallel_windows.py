@@ -100,6 +100,8 @@ def _check(task: PaintingTask) -> None:
             "this picture is painted in one window, so there is nothing to divide among workers",
             hint=f"set a smaller window, such as --set window=512, or {hint}",
         )
+    if task.recipe.settings.optimizer.relocate:
+        raise UsageError("optimizer.relocate moves strokes, which workers do not know of", hint=hint)
     if any(len(parameter) != task.scene.action_count for parameter in task.agent.parameters()):
         agent = task.recipe.blocks["agent"].type
         raise UsageError(f'agent.type = "{agent}" cannot be divided among workers; "free" can', hint=hint)

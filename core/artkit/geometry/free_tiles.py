@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from artkit.geometry.phase import Phase
+from artkit.geometry.phase import Phase, stroke_tiles
 
 _CELL_PX = 4  # px of the cells in which the overlap of patches is found
 
@@ -31,6 +31,13 @@ def phases_of_tiles(tiles: Tensor, margin: Callable[[int], int]) -> tuple[tuple[
         phases.append(_phase(tiles[group], first))
         first += len(group)
     return tuple(phases), order
+
+
+def storable_phases(phases: Sequence[Phase]) -> tuple[Phase, ...]:
+    """Return phases as a stroke log stores them: those of a canvas, or one for each tile if tiles lie at any place."""
+    if any(phase.stroke_count > 1 and phase.pitch < phase.side for phase in phases):
+        return single_phases(stroke_tiles(phases))
+    return tuple(phases)
 
 
 def single_phases(tiles: Tensor) -> tuple[Phase, ...]:

@@ -67,6 +67,13 @@ class Agent(Component, nn.Module, ABC):
         actions: Tensor = self(scene, targets)
         return actions[:, to_device(indices, actions.device)]
 
+    def restart(self, indices: Tensor, actions: Tensor) -> None:
+        """Let the strokes with the indices (m,) have the actions (m, A), before constraints, in all paintings.
+
+        An agent that has parameters of each stroke may override this; then `optimizer.relocate` can move strokes.
+        """
+        raise NotImplementedError
+
     def on_step_end(self, losses: Tensor, progress: float) -> None:
         """Called after each optimisation step of a painting. Does nothing by default.
 

@@ -38,6 +38,11 @@ class OptimizerConfig(Config):
     """Learning rate at the end, as a share of `lr`."""
     warmup: Annotated[int, Field(ge=0)] = 0
     """Steps over which the learning rate rises linearly to `lr`."""
+    relocate: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Share of the strokes that are moved at each of the steps `relocate_at`: those that change the picture least
+    become small strokes on top, where it differs most from the target."""
+    relocate_at: tuple[Annotated[int, Field(ge=1)], ...] = (40, 72, 104)
+    """Steps before which strokes are moved; of a picture of several windows, epochs."""
 
 
 class Change(Config):

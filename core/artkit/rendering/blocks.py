@@ -89,9 +89,14 @@ class TileBlock:
         lattice = TileLattice(self.y - top, self.x - left, self.phase.pitch, self.rows, self.columns, self.patch_size)
         if self.phase.cells is None:
             return lattice
+        places = self.places()
+        return replace(lattice, cells=(places // self.columns, places % self.columns))
+
+    def places(self) -> Tensor:
+        """Return the places of its strokes in its rectangle, counted row by row: (stroke_count,) int64."""
         cells = self.phase.cells_at(self._strokes)
         row, column = cells // self.phase.columns - self.row, cells % self.phase.columns - self.column
-        return replace(lattice, cells=(row, column))
+        return row * self.columns + column
 
     def split(self, trainable: Window) -> Iterator[TileBlock]:
         """Split the block into the tiles whose centre lies in a window, which are trainable, and those around them."""

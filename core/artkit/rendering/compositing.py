@@ -64,6 +64,35 @@ def composite(base: Tensor, layers: Sequence[TileLattice], patches: Sequence[Ten
     return composited
 
 
+@torch.no_grad()
+def composite_contributions(
+    base: Tensor, layers: Sequence[TileLattice], patches: Sequence[Tensor], visible: Tensor
+) -> tuple[Tensor, list[Tensor]]:
+    """Composite layers of patches as `composite` does, and measure how much each patch changes the result.
+
+    visible (n, 1, h, w): 1 for each px that counts, 0 for others. Returns (n, c, h, w), and for each layer (n, m): the
+    sum over these px of the mean absolute change of the channels by the patch, as far as later patches do not hide it.
+    """
+    canvas = base.contiguous().clone()
+    changes = []
+    for layer, colour, coverage in zip(layers, patches[::2], patches[1::2], strict=True):
+        view = layer.read(canvas)
+        lattice = view.shape[:-3]
+        cover = coverage.reshape(*lattice, *coverage.shape[2:])
+        change = cover * (colour.reshape(*lattice, *colour.shape[2:]) - view)
+        view.add_(change)
+        layer.write(canvas, view)
+        changes.append((layer, change.abs().mean(-3, keepdim=True), cover))
+    transmittance = visible.contiguous().clone()  # of what is painted above a layer
+    contributions = []
+    for layer, change, cover in reversed(changes):
+        view = layer.read(transmittance)
+        contributions.append((view * change).sum((-3, -2, -1)).flatten(1))
+        view.mul_(1 - cover)
+        layer.write(transmittance, view)
+    return canvas, contributions[::-1]
+
+
 class _Composite(torch.autograd.Function):
     """Compositing that saves only what the gradient needs of each layer: its coverage and, if the coverage requires a
     gradient, the difference between its colour and the canvas below.

@@ -12,7 +12,7 @@ from artkit.geometry.window import Window
 from artkit.imaging.target_image import TargetImage
 from artkit.rendering.patch_rendering import ActionLookup
 from artkit.rendering.stroke_renderer import StrokeRenderer
-from artkit.rendering.window_rendering import render_window, strokes_in_window
+from artkit.rendering.window_rendering import render_contributions, render_window, strokes_in_window
 
 
 class StrokeLayout:
@@ -20,13 +20,17 @@ class StrokeLayout:
 
     phases: the tiles of the strokes, in painting order. clip: whether paint ends at the edge of its tile, as in the
     released code of the paper; otherwise it continues into the margin, as in MyPaint. noise_indices (N,) int64: the
-    index from which the noise of each stroke follows, if it is not its index in painting order.
+    index from which the noise of each stroke follows, if it is not its index in painting order. chain (N,) int64: the
+    indices of the strokes along the line that they form, for a layout of one line. initial_points (N, 3, 2): start,
+    middle and end of each stroke in tiles, where the layout says how strokes start.
     """
 
     size: tuple[int, int]
     phases: tuple[Phase, ...]
     clip: bool = False
     noise_indices: Tensor | None = None
+    chain: Tensor | None = None
+    initial_points: Tensor | None = None
 
     def __init__(
         self, size: tuple[int, int], phases: Sequence[Phase], clip: bool = False, noise_indices: Tensor | None = None
@@ -87,4 +91,23 @@ class StrokeLayout:
             window,
             trainable,
             self.noise_indices,
+        )
+
+    def render_contributions(
+        self,
+        renderer: StrokeRenderer,
+        actions: Tensor | ActionLookup,
+        background: Tensor | TargetImage,
+        seed: int,
+        window: Window,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Render a window of the pictures of actions (n, N, A), and measure what each stroke contributes to it.
+
+        Returns the pictures (n, 3, h, w), the indices of the strokes in the window (m,), and how much each of them
+        changes it (m,): the sum over px of the mean absolute change of the channels, as far as later strokes do not
+        hide it. Without gradients; all patches of the window are in memory at a time, as in a step.
+        """
+        margins, phases = self._margins(renderer), self.phases
+        return render_contributions(
+            phases, self.size, margins, renderer, actions, background, seed, window, self.noise_indices
         )
