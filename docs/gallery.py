@@ -103,11 +103,11 @@ GALLERY = {
         Picture("knife", "Palette knife", "style/knife"),
         Picture("watercolour", "Washes of thin colour", "style/watercolour"),
         Picture("riso", "A print in two inks", "style/riso"),
+        Picture("one-line", "A single line of ink", "style/one-line"),
     ),
     "Other recipes": (
         Picture("six", "Six colours, opaque strokes, coarse to fine", "six"),
         Picture("chimera", "A cup of coffee, optimised for the class sea anemone", "chimera"),
-        _of_class("one-line", "A hare in a single line", "hare", 'constraint.pen.type="connected"'),
     ),
 }
 """The pictures of each section of the page."""
