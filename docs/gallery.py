@@ -91,7 +91,7 @@ GALLERY = {
     ),
     "Styles": (
         Picture("portrait", "A portrait, with small strokes in the face", "portrait"),
-        Picture("charcoal", "Charcoal and white chalk", "style/charcoal"),
+        Picture("charcoal", "Charcoal and white chalk on toned paper", "style/charcoal"),
         Picture("poster", "Five colours", "style/poster"),
         Picture("oil", "Broad acrylic", "style/oil"),
         Picture("night", "On black ground", "style/night"),
