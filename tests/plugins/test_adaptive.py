@@ -214,7 +214,7 @@ def test_a_painting_starts_another_one_with_its_strokes(recipe: Callable[..., Pa
 def test_windows_give_every_stroke_a_gradient(recipe: Callable[..., PaintingTask]) -> None:
     task = recipe("size=[280, 72]", "canvas.strokes=150", "window=216")
     assert task.windows.count > 1
-    before = task.actions(0.0) if not callable(task.actions_of_strokes(0.0)) else task._final_actions()
+    before = task.actions(0.0) if not callable(task._actions(0.0)) else task._final_actions()
     for step in range(task.windows.count):
         task.step(step)
     moved = (task._final_actions() - before).abs().amax(-1) > 0

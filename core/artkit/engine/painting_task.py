@@ -151,7 +151,8 @@ class PaintingTask(OptimizationTask):
         self.epoch.enter(place)
         self.begin_step(step)
         if place == 0:
-            self.relocation.begin_epoch((step + self.steps_before) // self.windows.count, self._progress(step))
+            epoch = (step + self.steps_before) // self.windows.count
+            self.relocation.begin_epoch(epoch, self.windows, lambda: self._actions(self._progress(step)))
         window_step = self._window_step(step)
         result = self._receive(step) if self.parallel and self.windows.count > 1 else self.compute(window_step)
         read = self._optimizer_step(step, result.losses)
@@ -229,10 +230,8 @@ class PaintingTask(OptimizationTask):
     def _view(self, window: Window, core: Window, progress: float) -> View:
         """Render a window; gradients reach the strokes of its core."""
         scene, single = self.scene, self.windows.count == 1
-        raw_actions = self.relocation.raw_actions() if single else None
-        actions = (
-            scene.constrain(raw_actions, progress) if raw_actions is not None else self.actions_of_strokes(progress)
-        )
+        raw_actions = self.relocation.raw_actions(self.targets) if single else None
+        actions = scene.constrain(raw_actions, progress) if raw_actions is not None else self._actions(progress)
         image = self.canvas.render(self.renderer, actions, scene.base, scene.seed, window, None if single else core)
         all_actions = actions if single and isinstance(actions, Tensor) else None
         return View(image, None, window, progress, all_actions, raw_actions)
@@ -247,15 +246,15 @@ class PaintingTask(OptimizationTask):
 
     def actions(self, progress: float) -> Tensor:
         """Return the constrained actions of all strokes: (n, N, A)."""
-        return self.scene.constrain(self.relocation.raw_actions(), progress)
+        return self.scene.constrain(self.relocation.raw_actions(self.targets), progress)
 
-    def actions_of_strokes(self, progress: float) -> ActionLookup | Tensor:
+    def _actions(self, progress: float) -> ActionLookup | Tensor:
         """Return all actions, or, for a picture of several windows, a function that computes those of a subset."""
         if self.windows.count == 1:
             return self.actions(progress)
 
         def get_actions(indices: Tensor) -> Tensor:
-            return self.scene.constrain(self.relocation.raw_actions(indices), progress, indices)
+            return self.scene.constrain(self.relocation.raw_actions(self.targets, indices), progress, indices)
 
         if all(constraint.elementwise for constraint in self.constraints.values()):
             return get_actions
@@ -307,7 +306,7 @@ class PaintingTask(OptimizationTask):
 
     def _final_actions(self) -> Tensor:
         """Return the actions (N, A) of the first picture on the CPU, memory-mapped if they are large."""
-        constrained = self.actions_of_strokes(1.0)
+        constrained = self._actions(1.0)
         if isinstance(constrained, Tensor):
             return constrained[0].float().cpu()
         shape = (self.scene.action_count, len(self.renderer.space))

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from artkit.devices import to_device
 from artkit.engine.film_births import start_strokes
+from artkit.engine.optimization_task import OptimizationTask
 from artkit.errors import UsageError
 from artkit.geometry.free_tiles import phases_of_tiles
 from artkit.geometry.phase import Phase
 from artkit.geometry.window import Window
+from artkit.geometry.window_grid import WindowGrid
 from artkit.imaging.target_guide import TargetGuide
 from artkit.interfaces.agent import Agent
 from artkit.interfaces.constraint import LevelConstraint
+from artkit.rendering.patch_rendering import ActionLookup
 from artkit.strokes.film_strokes import POINTS
-
-if TYPE_CHECKING:
-    from artkit.engine.painting_task import PaintingTask
 
 _MAX_GUIDE_PIXELS = 1 << 21  # the target is reduced to this size before strokes are started from it
 _TILE_RATIO = 2  # the smallest tile of the canvas over those of moved strokes
@@ -37,7 +38,7 @@ class Relocation:
     the canvas has `noise_indices`: the row of each stroke.
     """
 
-    def __init__(self, task: PaintingTask) -> None:
+    def __init__(self, task: OptimizationTask) -> None:
         self._task = task
         self._share = task.recipe.settings.optimizer.relocate
         self._moments = task.recipe.settings.optimizer.relocate_at
@@ -47,41 +48,44 @@ class Relocation:
         if self._share:
             _check(task)
 
-    def raw_actions(self, indices: Tensor | None = None) -> Tensor:
+    def raw_actions(self, targets: Tensor | None, indices: Tensor | None = None) -> Tensor:
         """Return the agent's actions (n, m, A) of all strokes, or of those with the given indices (m,)."""
         task, rows = self._task, self._task.canvas.noise_indices
         if indices is not None:
-            return task.agent.forward_subset(task.scene, indices if rows is None else rows[indices], task.targets)
-        actions: Tensor = task.agent(task.scene, task.targets)
+            return task.agent.forward_subset(task.scene, indices if rows is None else rows[indices], targets)
+        actions: Tensor = task.agent(task.scene, targets)
         return actions if rows is None else actions[:, to_device(rows, actions.device)]
 
-    def begin_epoch(self, epoch: int, progress: float) -> None:
-        """Move strokes if the epoch, counted from the beginning of the painting, is one of those to do so."""
+    def begin_epoch(self, epoch: int, windows: WindowGrid, actions: Callable[[], Tensor | ActionLookup]) -> None:
+        """Move strokes if the epoch, counted from the beginning of the painting, is one of those to do so.
+
+        actions: returns those of all strokes, as they are rendered at present.
+        """
         if self._share and epoch in self._moments and epoch != self._last_epoch:
             self._last_epoch = epoch
-            self._move(progress)
+            self._move(windows, actions())
 
     @torch.no_grad()
-    def _move(self, progress: float) -> None:
+    def _move(self, windows: WindowGrid, actions: Tensor | ActionLookup) -> None:
         task, canvas = self._task, self._task.canvas
         count = round(self._share * canvas.stroke_count)
         side = max(_MIN_TILE, min(phase.side for phase in canvas.phases) // _TILE_RATIO)
-        contributions, places = self._measure(progress, side // 2)
+        contributions, places = self._measure(windows, actions, side // 2)
         count = min(count, len(places))
         weakest = torch.zeros(canvas.stroke_count, dtype=torch.bool)
         weakest[contributions.argsort(stable=True)[:count]] = True
         assert task.scene.target is not None
         guide = TargetGuide(*task.scene.target.thumbnail(_MAX_GUIDE_PIXELS))
-        tiles, actions = start_strokes(places[:count], guide, side, task.renderer.space)
+        tiles, started = start_strokes(places[:count], guide, side, task.renderer.space)
         rows = torch.arange(canvas.stroke_count) if canvas.noise_indices is None else canvas.noise_indices
-        raw = task.scene.unconstrain(to_device(actions, task.scene.device)[None])[0]
+        raw = task.scene.unconstrain(to_device(started, task.scene.device)[None])[0]
         task.agent.restart(rows[weakest], raw)
         task.optimizer.forget_rows(rows[weakest])
         again = torch.isin(self._rows, rows[weakest])
         moved = torch.cat([self._rows[~again], rows[weakest]])
         self._set_moved(moved, torch.cat([self._tiles[~again], tiles]))
 
-    def _measure(self, progress: float, cell: int) -> tuple[Tensor, Tensor]:
+    def _measure(self, windows: WindowGrid, actions: Tensor | ActionLookup, cell: int) -> tuple[Tensor, Tensor]:
         """Return what each stroke contributes to the picture (N,), and the centres (m, 2), px, of cells of `cell` px
         that cover the picture, those with the largest mean error first.
         """
@@ -92,10 +96,10 @@ class Relocation:
         tiles = task.canvas.tiles()
         centres = tiles[:, :2] + tiles[:, 2:] / 2
         assert scene.target is not None
-        for index in range(task.windows.count):
-            window, core = task.windows.at(index, (0.0, 0.0))
+        for index in range(windows.count):
+            window, core = windows.at(index, (0.0, 0.0))
             picture, strokes, changes = task.canvas.render_contributions(
-                task.renderer, task.actions_of_strokes(progress), scene.base, scene.seed, window
+                task.renderer, actions, scene.base, scene.seed, window
             )
             own = _inside(centres[strokes], core)
             contributions[strokes[own]] = changes.cpu()[own]
@@ -152,7 +156,7 @@ def _inside(points: Tensor, window: Window) -> Tensor:
     return ((points >= low) & (points < low + torch.tensor([window.width, window.height]))).all(1)
 
 
-def _check(task: PaintingTask) -> None:
+def _check(task: OptimizationTask) -> None:
     """Raise UsageError if the strokes of a painting cannot be moved."""
     hint = "set optimizer.relocate = 0"
     if task.renderer.shared or not task.renderer.space.has(*POINTS):
