@@ -20,7 +20,8 @@ import click
 
 from artkit.cli.main import cli
 from artkit.formatting import format_duration
-from artkit.recipes.recipe import DEFAULT_TYPES, FilmConfig, OptimizerConfig, OutputConfig, RunSettings
+from artkit.recipes.optimizer_config import OptimizerConfig
+from artkit.recipes.recipe import DEFAULT_TYPES, FilmConfig, OutputConfig, RunSettings
 from artkit.registry.plugin_registry import KIND_HOOKS, get_registry
 from artkit.reproduction.claims import Claim, all_claims
 
