@@ -55,7 +55,7 @@ def measure(folder: Path, seed: int) -> dict[str, Any]:
     for column, picture in enumerate((first, painting)):
         both.paste(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (column * SIDE, 0))
     IMAGES.mkdir(parents=True, exist_ok=True)
-    both.save(IMAGES / f"{folder.name}.jpg", quality=80, optimize=True)
+    both.save(IMAGES / f"{seed}-{folder.name}.jpg", quality=80, optimize=True)
     return {"seed": seed, **{key: row[key] for key in ("class", "rank", "probability", "sees")}, "named": ""}
 
 
@@ -104,7 +104,7 @@ def main(folder: Path | None, seed: int) -> None:
         order = torch.randperm(1000, generator=torch.Generator().manual_seed(seed)).tolist()
         runs = [run for run in folder.iterdir() if (run / "report.html").is_file()]
         for run in sorted(runs, key=lambda run: order.index(int(run.name))):
-            figures[run.name] = measure(run, seed)
+            figures[f"{seed}-{run.name}"] = measure(run, seed)
         write_text(FIGURES, json.dumps(figures, indent=1) + "\n")
     write_text(DOCS / "classes.md", page())
 
