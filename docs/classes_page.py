@@ -37,11 +37,12 @@ TWENTY = 2019
 INTRODUCTION = """\
 # Classes
 
-Written by `python docs/classes_page.py`. Classes of ImageNet, drawn by a fixed seed and painted by `artkit run imagine`, in
-the order in which they were drawn. Left the picture of the first stage, without strokes; right its painting. None is
-left out and none was repeated. EfficientNet-Lite 2, which takes no part in the optimisation, sees MyPaint's picture; it
-is of the same family as the networks that do, so it is no independent judge. Whether a person would name the class
-without knowing it was written down by one person, who knew it: it is a generous judgement, not a test with others.
+Written by `python docs/classes_page.py`. Classes of ImageNet, drawn by a fixed seed and painted by `artkit run
+imagine`, in the order in which they were drawn. Left the picture of the first stage, without strokes; right its
+painting. None is left out and none was repeated. EfficientNet-Lite 2, which takes no part in the optimisation, sees
+MyPaint's picture; it is of the same family as the networks that do, so it is no independent judge. Whether a person
+would name the class without knowing it was written down by one person, who knew it: it is a generous judgement, not a
+test with others.
 """
 
 
