@@ -32,6 +32,7 @@ from typing import Any
 
 from PIL import Image
 
+from artkit.engine.live_view import TILE_SIDE
 from artkit.folder_lock import FolderLock
 from artkit.recipes.shipped import recipe_folder, shipped_recipes
 
@@ -245,7 +246,7 @@ def measure_zoom(studio: Studio, options: argparse.Namespace) -> None:
         found = []
         for _ in range(count):
             level = numbers.randrange(shape["levels"])
-            tiles = -(-side // (256 << level))
+            tiles = -(-side // (TILE_SIDE << level))
             place = f"{level}/{numbers.randrange(tiles)}/{numbers.randrange(tiles)}"
             url = f"{studio.base}/api/runs/large/tiles/{place}?token={studio.token}&v={numbers.random()}"
             found.append(page.evaluate(

@@ -184,6 +184,7 @@ def test_what_a_film_cannot_use_is_one_message(clip: Path, tmp_path: Path) -> No
         ({"constraint": {"few": {"type": "strokes", "most": 9}}}, "constraint.few"),
         ({"film": {"clip": str(tmp_path / "none.mp4")}}, "no file or folder"),
         ({"background": str(clip)}, "on a colour"),
+        ({"optimizer": {"relocate": 0.1, "relocate_at": [1]}}, "optimizer.relocate"),
         ({"window": 140, "size": [256, 192]}, "smaller size"),
     ):
         with pytest.raises(UsageError, match=message):

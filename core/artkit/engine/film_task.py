@@ -78,6 +78,11 @@ class FilmTask(Task):
                 f'the strokes of the renderer "{task.renderer.name}" have no points that could move with a film',
                 hint='set renderer.type = "mypaint"',
             )
+        if self.recipe.settings.optimizer.relocate:
+            raise UsageError(
+                "optimizer.relocate: strokes of a film move with it, and where it changes others are born",
+                hint="set optimizer.relocate = 0",
+            )
         for name, constraint in task.constraints.items():
             if not constraint.elementwise or isinstance(constraint, LevelConstraint):
                 raise UsageError(

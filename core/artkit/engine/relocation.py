@@ -34,11 +34,13 @@ class Relocation:
 
     Those that change the picture least, since others cover them or they have the colour of what they cover, become
     small strokes on top of the others, where the picture differs most from the target. A moved stroke keeps its row of
-    the agent's parameters, and the noise that follows from it; Adam forgets its moments. As the painting order changes,
-    the canvas has `noise_indices`: the row of each stroke.
+    the agent's parameters, and the noise that follows from it; Adam forgets its moments.
+
+    order (N,) int64: the row of each stroke, in painting order, once strokes were moved; None before.
     """
 
     def __init__(self, task: OptimizationTask) -> None:
+        self.order: Tensor | None = None
         self._task = task
         self._share = task.recipe.settings.optimizer.relocate
         self._moments = task.recipe.settings.optimizer.relocate_at
@@ -50,7 +52,7 @@ class Relocation:
 
     def raw_actions(self, targets: Tensor | None, indices: Tensor | None = None) -> Tensor:
         """Return the agent's actions (n, m, A) of all strokes, or of those with the given indices (m,)."""
-        task, rows = self._task, self._task.canvas.noise_indices
+        task, rows = self._task, self.order
         if indices is not None:
             return task.agent.forward_subset(task.scene, indices if rows is None else rows[indices], targets)
         actions: Tensor = task.agent(task.scene, targets)
@@ -77,7 +79,7 @@ class Relocation:
         assert task.scene.target is not None
         guide = TargetGuide(*task.scene.target.thumbnail(_MAX_GUIDE_PIXELS))
         tiles, started = start_strokes(places[:count], guide, side, task.renderer.space)
-        rows = torch.arange(canvas.stroke_count) if canvas.noise_indices is None else canvas.noise_indices
+        rows = torch.arange(canvas.stroke_count) if self.order is None else self.order
         raw = task.scene.unconstrain(to_device(started, task.scene.device)[None])[0]
         task.agent.restart(rows[weakest], raw)
         task.optimizer.forget_rows(rows[weakest])
@@ -130,7 +132,7 @@ class Relocation:
         top, order = phases_of_tiles(tiles, lambda side: canvas.margin(self._task.renderer, side))
         self._rows, self._tiles = rows[order], tiles[order]
         canvas.phases = (*phases, *(replace(phase, first=first + phase.first) for phase in top))
-        canvas.noise_indices = torch.cat([stays.nonzero()[:, 0], self._rows])
+        self.order = canvas.noise_indices = torch.cat([stays.nonzero()[:, 0], self._rows])
 
     def state_dict(self) -> dict[str, Any]:
         """Return which strokes were moved, and where they are."""
