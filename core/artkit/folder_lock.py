@@ -66,7 +66,7 @@ class FolderLock:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             while True:
                 descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o666)
-                if not any(self._lock(descriptor, delay) for delay in _DELAYS_SECONDS):
+                if not any(_try_lock(descriptor, fcntl.LOCK_EX, delay) for delay in _DELAYS_SECONDS):
                     raise self._error(descriptor)
                 if self._is_current(descriptor):
                     break
@@ -77,16 +77,6 @@ class FolderLock:
             os.truncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()} {socket.gethostname()}".encode())
         return descriptor
-
-    def _lock(self, descriptor: int, delay: float) -> bool:
-        time.sleep(delay)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # a file system without locks
-            pass
-        return True
 
     def _is_current(self, descriptor: int) -> bool:
         """Whether the locked file is that of the folder: the process that held it before may have removed it."""
@@ -115,11 +105,18 @@ def is_locked(file: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # a file system without locks
-        pass
+        return not _try_lock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
-    return False
+
+
+def _try_lock(descriptor: int, kind: int, delay: float = 0.0) -> bool:
+    """Lock an open file after a delay in s, and return whether that succeeds. kind: LOCK_SH or LOCK_EX."""
+    time.sleep(delay)
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        pass
+    return True

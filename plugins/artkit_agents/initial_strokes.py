@@ -12,7 +12,6 @@ from torch.nn import functional as F
 from artkit import Phase, Scene, UsageError
 from artkit.imaging.target_guide import TargetGuide
 
-_MAX_GUIDE_PIXELS = 1 << 21  # the target is reduced to this size before strokes are initialised from it
 _COLOUR_CONTRAST = 0.4  # of random initial colours around grey
 _POINTS = ("start_x", "start_y", "middle_x", "middle_y", "end_x", "end_y")
 _CURVE_STEPS = 4  # in which each half of a stroke follows the edges of the target
@@ -32,7 +31,7 @@ class StrokeInitializer:
         target = scene.target if start != "random" else None
         if start == "target" and target is None:
             raise UsageError('agent.start = "target" needs an objective with a target', hint='use "auto"')
-        self._guide = TargetGuide(*target.thumbnail(_MAX_GUIDE_PIXELS)) if target else None
+        self._guide = TargetGuide.of(target) if target else None
         self._initial_points = scene.canvas.initial_points
         phases = scene.canvas.phases
         self._layer_count = max(sum(_tiling(other) == _tiling(phase) for other in phases) for phase in phases)

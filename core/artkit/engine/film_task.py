@@ -23,14 +23,13 @@ from artkit.imaging.clip_files import open_clip
 from artkit.imaging.loading import fit_image
 from artkit.imaging.optical_flow import FLOW_SIDE, FrameMotion
 from artkit.imaging.pixels import tensor_to_pixels
-from artkit.interfaces.constraint import LevelConstraint
 from artkit.output.film_preview import FILM_VIDEO_FILE, PREVIEW_FILE, FilmPreview
 from artkit.output.finished_picture import FinishedPicture
 from artkit.recipes.provenance import picture_metadata
 from artkit.recipes.recipe import FilmConfig, OutputConfig, Recipe
 from artkit.rendering.rendered_painting import RenderedPainting
 from artkit.strokes.film_log import FILM_FILE, FilmLog, Shot, frame_file, write_frame
-from artkit.strokes.film_strokes import POINTS, FilmStrokes
+from artkit.strokes.film_strokes import FilmStrokes
 from artkit.strokes.stroke_log import STROKES_FILE
 
 _CONTINUED_STEP_COST = 1.2  # of a step of a frame, in steps of the first one, with what else a frame takes
@@ -73,7 +72,7 @@ class FilmTask(Task):
         task = PaintingTask(self.recipe, self.device, existing, dict.fromkeys(self._targets, frame))
         if task.windows.count > 1:
             raise UsageError("the frames of a film must fit into memory as a whole", hint="set a smaller size")
-        if not task.renderer.space.has(*POINTS) or task.renderer.shared:
+        if not task.strokes_have_points:
             raise UsageError(
                 f'the strokes of the renderer "{task.renderer.name}" have no points that could move with a film',
                 hint='set renderer.type = "mypaint"',
@@ -83,12 +82,11 @@ class FilmTask(Task):
                 "optimizer.relocate: strokes of a film move with it, and where it changes others are born",
                 hint="set optimizer.relocate = 0",
             )
-        for name, constraint in task.constraints.items():
-            if not constraint.elementwise or isinstance(constraint, LevelConstraint):
-                raise UsageError(
-                    f"constraint.{name}: strokes of a film come and go, and this constraint needs those of one canvas",
-                    hint="leave it out, or its `levels`",
-                )
+        for name in task.constraints_of_canvas():
+            raise UsageError(
+                f"constraint.{name}: strokes of a film come and go, and this constraint needs those of one canvas",
+                hint="leave it out, or its `levels`",
+            )
         return task
 
     def _new_painter(self, next_id: int) -> FramePainter:

@@ -34,6 +34,7 @@ from artkit.interfaces.view import View
 from artkit.recipes.building import build_component, scene_from_recipe, seeded
 from artkit.recipes.recipe import Block, Recipe
 from artkit.rendering.layout import StrokeLayout
+from artkit.strokes.film_strokes import POINTS
 
 _BACKGROUND_PIXELS = 1 << 20  # px of the target, at most, from which its mean colour is computed
 
@@ -126,6 +127,19 @@ class OptimizationTask(Task):
         own_scene = replace(self.scene, canvas=StrokeLayout(self.canvas.size, phases, self.canvas.clip))
         constraint = build_component("constraint", block.type, block.config, own_scene)
         return LevelConstraint(constraint, selected, self.scene)
+
+    @property
+    def strokes_have_points(self) -> bool:
+        """Whether the renderer has strokes that a start, a middle and an end point place in their tiles."""
+        return not self.renderer.shared and self.renderer.space.has(*POINTS)
+
+    def constraints_of_canvas(self) -> list[str]:
+        """Return the names of the constraints that need all strokes in the order and place of the canvas."""
+        return [
+            name
+            for name, constraint in self.constraints.items()
+            if not constraint.elementwise or isinstance(constraint, LevelConstraint)
+        ]
 
     def _target_colour(self) -> Tensor:
         """Return the mean colour (3,) of the target. Raises UsageError if no objective has a target."""

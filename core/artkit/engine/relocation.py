@@ -19,11 +19,8 @@ from artkit.geometry.window import Window
 from artkit.geometry.window_grid import WindowGrid
 from artkit.imaging.target_guide import TargetGuide
 from artkit.interfaces.agent import Agent
-from artkit.interfaces.constraint import LevelConstraint
 from artkit.rendering.patch_rendering import ActionLookup
-from artkit.strokes.film_strokes import POINTS
 
-_MAX_GUIDE_PIXELS = 1 << 21  # the target is reduced to this size before strokes are started from it
 _TILE_RATIO = 2  # the smallest tile of the canvas over those of moved strokes
 _MIN_TILE = 8  # px of a moved stroke's tile
 _MAX_COORDINATE = 1 << 20  # px of a tile in a checkpoint that is not damaged
@@ -77,7 +74,7 @@ class Relocation:
         weakest = torch.zeros(canvas.stroke_count, dtype=torch.bool)
         weakest[contributions.argsort(stable=True)[:count]] = True
         assert task.scene.target is not None
-        guide = TargetGuide(*task.scene.target.thumbnail(_MAX_GUIDE_PIXELS))
+        guide = TargetGuide.of(task.scene.target)
         tiles, started = start_strokes(places[:count], guide, side, task.renderer.space)
         rows = torch.arange(canvas.stroke_count) if self.order is None else self.order
         raw = task.scene.unconstrain(to_device(started, task.scene.device)[None])[0]
@@ -161,12 +158,11 @@ def _inside(points: Tensor, window: Window) -> Tensor:
 def _check(task: OptimizationTask) -> None:
     """Raise UsageError if the strokes of a painting cannot be moved."""
     hint = "set optimizer.relocate = 0"
-    if task.renderer.shared or not task.renderer.space.has(*POINTS):
+    if not task.strokes_have_points:
         raise UsageError(f'optimizer.relocate: the renderer "{task.renderer.name}" has no strokes to move', hint)
     if task.scene.target is None:
         raise UsageError("optimizer.relocate needs an objective that has a target", hint)
     if type(task.agent).restart is Agent.restart:
         raise UsageError(f'optimizer.relocate: the agent "{task.agent.name}" cannot move strokes', hint)
-    for name, constraint in task.constraints.items():
-        if not constraint.elementwise or isinstance(constraint, LevelConstraint):
-            raise UsageError(f"optimizer.relocate: constraint.{name} needs the strokes where the canvas has them", hint)
+    for name in task.constraints_of_canvas():
+        raise UsageError(f"optimizer.relocate: constraint.{name} needs the strokes where the canvas has them", hint)

@@ -8,6 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from artkit.imaging.target_image import TargetImage
+
+_MAX_PIXELS = 1 << 21  # a larger target is reduced before strokes are initialised from it
+
 
 class TargetGuide:
     """Blurred colours and edge directions of a target (1, 3, h, w). scale: px of it per px of the picture."""
@@ -23,6 +27,11 @@ class TargetGuide:
         products = torch.cat([dx * dx, dy * dy, dx * dy], dim=1)
         self._structure_tensor = _channels_last(F.avg_pool2d(products, 9, 1, 4))
         self._blurred = _channels_last(blurred)
+
+    @classmethod
+    def of(cls, target: TargetImage) -> TargetGuide:
+        """Return the guide of a target of any size."""
+        return cls(*target.thumbnail(_MAX_PIXELS))
 
     def colours(self, points: Tensor) -> Tensor:
         """Return the colours (n, N, 3) at points (n, N, 2), px of the picture."""
