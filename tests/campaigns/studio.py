@@ -1,6 +1,7 @@
 """Campaign: damaged requests to the studio: methods, addresses, headers, bodies and uploads, as bytes over a socket.
 
-Behind the server lies a folder with a secret. A request is a fault if it is answered with a status of 500 or more, or
+Behind the server lies a folder with a secret. Some files and folders are deleted just after a request has checked
+them. A request is a fault if it is answered with a status of 500 or more, or
 with the secret, if it is not answered, or if it changes a file outside the folder of the studio. Whatever the
 studio would start as a process is not started.
 """
@@ -81,7 +82,12 @@ def requests() -> list[Request]:
         Request("POST", "/api/recipes/parse", {"toml": toml}),
         Request("POST", "/api/recipes/save", {"name": "mine", "toml": toml, "replace": True}),
         Request("POST", "/api/uploads?name=new.png", body=stream.getvalue()),
+        Request("GET", run + "/film"),
+        Request("GET", "/api/files"),
+        Request("GET", "/api/uploads/picture.png"),
         Request("DELETE", run, {}),
+        Request("DELETE", "/api/uploads/picture.png", {}),
+        Request("DELETE", "/api/recipes/r", {}),
         Request("POST", "/api/trash/one/restore", {"name": "one"}),
     ]
 
@@ -154,6 +160,8 @@ class Studio:
         (root / "secret.txt").write_text(SECRET)
         self.errors: list[str] = []
         self.running = 0
+        self._deleted, self._checks = Path(), 0
+        self._watch_checks()
         self.port, self.token = self._serve()
 
     def _serve(self) -> tuple[int, str]:
@@ -184,8 +192,27 @@ class Studio:
             threading.Event().wait(0.01)
         return port, folder.token()
 
+    def _watch_checks(self) -> None:
+        stat = Path.stat
+
+        def checked(path: Path, **options: Any) -> Any:
+            found = stat(path, **options)
+            if path == self._deleted:
+                self._checks -= 1
+                if self._checks == 0:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            return found
+
+        Path.stat = checked  # type: ignore[method-assign]
+
+    def delete_later(self, rng: random.Random) -> None:
+        """Let a file or folder vanish after one of the next checks of it."""
+        paths = sorted(path for path in self.folder.rglob("*") if ".studio" not in path.parts and not path.is_symlink())
+        self._deleted, self._checks = rng.choice(paths), rng.randint(1, 8)
+
     def restore(self) -> None:
         """Give the folder of the studio the contents that it had at first, and links to what lies outside."""
+        self._deleted = Path()
         for path in self.folder.iterdir():
             if path.is_symlink() or path.is_file():
                 path.unlink()
@@ -255,6 +282,8 @@ def prepare(folder: Path) -> Case:
                 studio.answer(encoded(request, studio))
             return
         for _ in range(rng.randint(1, 3)):
+            if rng.random() < 0.3:
+                studio.delete_later(rng)
             status = studio.answer(*damaged(rng.choice(valid), rng, studio))
         if not 200 <= status < 400:  # of the last one
             raise ArtkitError(f"status {status}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import mimetypes
+import os
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from pathlib import Path
@@ -20,6 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from artkit.config import plain_message
 from artkit.errors import ArtkitError, UsageError
@@ -166,7 +168,7 @@ def _file_endpoint(studio: Studio) -> Endpoint:
         headers = {"Content-Security-Policy": FILE_POLICY} if path.suffix.lower() in _PAGE_FILES else {}
         name = path.name if request.query_params.get("download") else None
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        return FileResponse(path, headers=headers, filename=name, media_type=kind)
+        return _OpenedFile(path, headers=headers, filename=name, media_type=kind)
 
     return file
 
@@ -174,9 +176,23 @@ def _file_endpoint(studio: Studio) -> Endpoint:
 def _film_endpoint(studio: Studio) -> Endpoint:
     async def film(request: Request) -> Response:
         reader = studio.watcher.reader(request.path_params["name"])
-        return FileResponse(await run_in_threadpool(playable_film, reader), media_type="video/mp4")
+        return _OpenedFile(await run_in_threadpool(playable_film, reader), media_type="video/mp4")
 
     return film
+
+
+class _OpenedFile(FileResponse):
+    """A file that is sent to its end though it may be deleted meanwhile. Raises OSError if it cannot be opened."""
+
+    def __init__(self, path: Path, **options: Any) -> None:
+        self._stream = path.open("rb")
+        handle = self._stream.fileno()
+        # Starlette opens a file after it has sent its length: the path could lead nowhere then, or to another file.
+        super().__init__(f"/dev/fd/{handle}", stat_result=os.fstat(handle), **options)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._stream:
+            await super().__call__(scope, receive, send)
 
 
 def _reported(endpoint: Endpoint) -> Endpoint:
@@ -194,6 +210,9 @@ def _reported(endpoint: Endpoint) -> Endpoint:
             return JSONResponse({"error": "the request is nested too deeply"}, 400)
         except UnicodeError:
             return JSONResponse({"error": "a text in the request is not valid Unicode"}, 400)
+        except FileNotFoundError as error:
+            name = Path(str(error.filename)).name
+            return JSONResponse({"error": f"{name} was deleted meanwhile", "hint": "load the page again"}, 409)
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 return JSONResponse({"error": "a name in the request is too long"}, 400)

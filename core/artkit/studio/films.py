@@ -36,8 +36,11 @@ def _remuxed(preview: Path) -> Path:
             library.open(str(temporary), "w", format="mp4", options={"movflags": "faststart"}) as copy,
         ):
             stream = copy.add_stream_from_template(source.streams.video[0])
+            begin = None
             for packet in source.demux(source.streams.video[0]):
                 if packet.dts is not None:
+                    begin = packet.dts if begin is None else begin
+                    packet.dts, packet.pts = packet.dts - begin, packet.pts - begin
                     packet.stream = stream
                     copy.mux(packet)
     except (library.FFmpegError, OSError, ValueError, IndexError) as error:

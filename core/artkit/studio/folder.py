@@ -9,11 +9,13 @@ trash/              deleted runs, uploads and recipes
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,21 +114,17 @@ class StudioFolder:
 
     def saved_recipes(self) -> dict[str, Path]:
         """Return the recipes that were saved on the page by name."""
-        return {file.stem: file for file in self._files(RECIPES) if file.suffix == ".toml"}
+        return {file.stem: file for file, _ in regular_files(self.path / RECIPES) if file.suffix == ".toml"}
 
-    def uploads(self) -> list[Path]:
-        """Return the uploaded files."""
-        return self._files(UPLOADS)
+    def uploads(self) -> list[tuple[Path, os.stat_result]]:
+        """Return the uploaded files with their status."""
+        return regular_files(self.path / UPLOADS)
 
     def trashed(self) -> list[str]:
         """Return the names of the runs and files in the trash."""
-        folder = self.path / TRASH
-        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-
-    def _files(self, name: str) -> list[Path]:
-        folder = self.path / name
-        files = sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []
-        return [file for file in files if file.is_file() and not file.is_symlink() and not file.name.startswith(".")]
+        with contextlib.suppress(OSError):
+            return sorted(os.listdir(self.path / TRASH))
+        return []
 
     def _subfolder(self, name: str) -> Path:
         path = self.path / name
@@ -174,6 +172,8 @@ class StudioFolder:
             raise UsageError(f"there is no {trashed} in the trash that could be {name}")
         if target.exists():
             raise UsageError(f"there is a {name} again", hint=f"move {source} by hand")
+        if not is_file and any(is_run(parent) or parent.is_file() for parent in _between(self.path, target)):
+            raise UsageError(f"{name} is in another run")
         target.parent.mkdir(parents=True, exist_ok=True)
         source.rename(target)
 
@@ -221,6 +221,30 @@ class StudioFolder:
 def is_run(path: Path) -> bool:
     """Return whether a folder is that of a run."""
     return (path / RECIPE_FILE).is_file() or (path / LIVE_FOLDER).is_dir()  # one that has not started yet
+
+
+def regular_files(folder: Path) -> list[tuple[Path, os.stat_result]]:
+    """Return the files in a folder with their status, sorted by name: no links, hidden ones, or deleted ones."""
+    found = []
+    with contextlib.suppress(OSError):
+        for file in sorted(folder.iterdir()) if not folder.is_symlink() else []:
+            with contextlib.suppress(OSError):
+                status = file.lstat()
+                if stat.S_ISREG(status.st_mode) and not file.name.startswith("."):
+                    found.append((file, status))
+    return found
+
+
+def modified_ns(path: Path) -> int:
+    """Return when a file or folder has changed, ns since the epoch; 0 if there is none, or no more."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime_ns
+    return 0
+
+
+def _between(folder: Path, path: Path) -> list[Path]:
+    """Return the folders below one folder in which a path is."""
+    return [parent for parent in path.parents if parent.is_relative_to(folder) and parent != folder]
 
 
 def safe_name(text: str, default: str) -> str:

@@ -6,6 +6,7 @@ import io
 import math
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -36,6 +37,10 @@ class TiledPicture:
             self.levels.append(memmap.zeros((height, width, 3), np.uint8, folder))
         self._built = [np.full(self._tiles(level), -1, np.int64) for level in range(len(self.levels))]
         self.update(versions)
+
+    def shape(self, key: str) -> dict[str, Any]:
+        """Return what the page needs to know before it fetches tiles."""
+        return {"key": key, "width": self.width, "height": self.height, "levels": len(self.levels)}
 
     def _tiles(self, level: int) -> tuple[int, int]:
         height, width = self.levels[level].shape[:2]

@@ -8,9 +8,10 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, get_args
 
 from PIL import Image
+from pydantic import ValidationError
 
 from artkit.engine import checkpoint
 from artkit.engine.live_view import LIVE_FOLDER, read_state
@@ -18,10 +19,12 @@ from artkit.engine.painting_task import PREVIEW_FILE
 from artkit.engine.run_folder import CHECKPOINT_FILE, LOG_FILE, RECIPE_FILE
 from artkit.files import read_text
 from artkit.folder_lock import FolderLock
+from artkit.imaging.loading import Fit
 from artkit.output import film_preview
 from artkit.output.finished_picture import PAINTING_FILE
-from artkit.recipes.recipe import LOG_KEYS
+from artkit.recipes.recipe import LOG_KEYS, FilmConfig
 from artkit.strokes.stroke_log import STROKES_FILE
+from artkit.studio.folder import modified_ns
 from artkit.studio.processes import RunProcess
 
 State = Literal["starting", "running", "finished", "stopped", "failed"]
@@ -85,6 +88,13 @@ class RunLog:
             "losses": {name: [series[index] for index in picked] for name, series in self.losses.items()},
             "count": len(self.steps),
         }
+
+
+class Target(NamedTuple):
+    """What a run paints: an image, or a clip that is painted as a film."""
+
+    file: Path
+    fit: Fit
 
 
 class RunReader:
@@ -168,7 +178,7 @@ class RunReader:
         found = [file for file in (painting, preview) if file.is_file()]
         if not found:
             found = sorted(self.folder.glob("[!.]*.png"))[:1]  # none that is being written
-        return max(found, key=lambda file: (file.stat().st_mtime, file.name), default=None)
+        return max(found, key=lambda file: (modified_ns(file), file.name), default=None)
 
     def thumbnail_file(self) -> Path | None:
         """Return a picture of the run that is decoded quickly."""
@@ -181,8 +191,7 @@ class RunReader:
     def picture_version(self) -> int:
         """Return a number that changes with the picture; 0 if there is none."""
         files = [self.picture_file(), self.live / "versions.u32"]
-        times = [file.stat().st_mtime_ns for file in files if file and file.is_file()]
-        return max(times, default=0) // 1_000_000
+        return max(modified_ns(file) for file in files if file) // 1_000_000
 
     def is_film(self) -> bool:
         """Return whether the run paints a film."""
@@ -197,18 +206,31 @@ class RunReader:
         """Return whether the strokes of the run can be replayed."""
         return (self.folder / STROKES_FILE).is_file()
 
-    def target(self) -> Path | None:
-        """Return the image that the run paints; None if there is none, or a clip."""
-        if self.is_film():
-            return None
+    def film(self) -> FilmConfig | None:
+        """Return the settings of the film that the run paints; None if it paints none, or they are damaged."""
+        with contextlib.suppress(ValidationError):
+            return FilmConfig.model_validate(self.recipe().get("film"))
+        return None
+
+    def size(self) -> tuple[int, int] | None:
+        """Return the size at which the run paints, px; None if it has not been computed yet."""
+        size = self.recipe().get("size")
+        if isinstance(size, list) and len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size):
+            return size[0], size[1]
+        return None
+
+    def target(self) -> Target | None:
+        """Return what the run paints; None if nothing."""
+        film = self.film()
         for objective in _table(self.recipe(), "objective").values():
             if isinstance(objective, dict) and isinstance(objective.get("target"), str):
-                return Path(objective["target"])
+                file = film.clip if film else Path(objective["target"])
+                return Target(file, next((fit for fit in get_args(Fit) if fit == objective.get("fit")), "cover"))
         return None
 
     def _modified(self) -> float:
         files = [self.folder / LOG_FILE, self.folder / RECIPE_FILE, self.folder]
-        return max((file.stat().st_mtime for file in files if file.exists()), default=0.0)  # deleted meanwhile
+        return max(map(modified_ns, files)) / 1e9
 
     def _pixels(self, file: Path) -> tuple[int, int] | None:
         def read() -> tuple[int, int]:

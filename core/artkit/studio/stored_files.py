@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
 from pathlib import Path
 from typing import Any
 
+from artkit.errors import UsageError
 from artkit.files import read_text
 from artkit.recipes.picture import is_clip
 from artkit.recipes.recipe import Tree
@@ -27,12 +29,12 @@ class StoredFiles:
             {
                 "name": file.name,
                 "path": f"../{UPLOADS}/{file.name}",
-                "bytes": file.stat().st_size,
-                "version": file.stat().st_mtime_ns // 1_000_000,
+                "bytes": status.st_size,
+                "version": status.st_mtime_ns // 1_000_000,
                 "is_clip": is_clip(file),
                 "used_by": sorted(name for name, files in named.items() if file in files),
             }
-            for file in self.folder.uploads()
+            for file, status in self.folder.uploads()
         ]
         recipes = [choice for choice in self.recipes.choices() if choice["saved"]]
         return {
@@ -43,7 +45,10 @@ class StoredFiles:
 
     def _named_files(self) -> dict[str, set[Path]]:
         """Return the files that runs and saved recipes may name, by what shows their names on the page."""
-        trees = {name: self.watcher.reader(name).recipe() for name in self.folder.runs()}
+        trees: dict[str, Tree] = {}
+        for name in self.folder.runs():
+            with contextlib.suppress(UsageError):  # deleted meanwhile
+                trees[name] = self.watcher.reader(name).recipe()
         trees |= {f"recipe {name}": _read(file) for name, file in self.folder.saved_recipes().items()}
         return {
             name: {path for _, text in texts(tree) if "/" in text and (path := self.recipes.path(text))}

@@ -7,16 +7,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image
+from pydantic import FiniteFloat
 
 from artkit.engine.live_view import LIVE_FOLDER
 from artkit.errors import ArtkitError, UsageError
 from artkit.files import write_text
-from artkit.imaging.loading import load_rgb
 from artkit.imaging.pixels import Pixels
 from artkit.recipes.recipe import Tree
-from artkit.studio.exporting import export_formats, export_process, start_export
-from artkit.studio.folder import StudioFolder
+from artkit.studio.exporting import EXPORTS, export_formats, export_process, start_export
+from artkit.studio.folder import StudioFolder, regular_files
 from artkit.studio.painting_form import PaintingForm
 from artkit.studio.pictures import encode_jpeg
 from artkit.studio.processes import Process, RunProcess
@@ -25,6 +25,7 @@ from artkit.studio.replay import frame_file, read_index
 from artkit.studio.runs import RunReader
 from artkit.studio.steering import steered
 from artkit.studio.stored_files import StoredFiles
+from artkit.studio.targets import Targets
 from artkit.studio.watching import Watcher
 
 _MAX_THUMBNAIL_SIDE = 2048  # px
@@ -41,6 +42,7 @@ class Studio:
         self.recipes = StudioRecipes(folder)
         self.form = PaintingForm(folder, self.recipes)
         self.stored = StoredFiles(folder, self.watcher, self.recipes)
+        self._targets = Targets()
 
     def list_runs(self) -> dict[str, Any]:
         """Return the runs of the folder, the last one first."""
@@ -57,16 +59,12 @@ class Studio:
         reader = self.watcher.reader(name)
         summary = reader.summary()
         recipe = reader.recipe()
-        key, picture, live = self.watcher.picture(name)
-        shape = (
-            {"key": key, "width": picture.width, "height": picture.height, "levels": len(picture.levels)}
-            if picture
-            else None
-        )
+        key, picture, live, problem = self.watcher.shown(reader)
         return {
             **summary,
             **self.watcher.state(reader, live),
-            "shape": shape,
+            "shape": picture.shape(key) if picture else None,
+            "picture_error": problem,
             "recipe": recipe,
             "toml": to_toml(recipe),
             "changes": reader.log.changes,
@@ -76,11 +74,9 @@ class Studio:
 
     def _files(self, reader: RunReader) -> list[dict[str, Any]]:
         """Return the files of a run that can be downloaded."""
-        files = [*reader.folder.iterdir(), *(reader.folder / "exports").glob("*")]
+        files = [*regular_files(reader.folder), *regular_files(reader.folder / EXPORTS)]
         return [
-            {"path": file.relative_to(self.folder.path).as_posix(), "bytes": file.stat().st_size}
-            for file in sorted(files)
-            if file.is_file() and not file.is_symlink() and not file.name.startswith(".")
+            {"path": file.relative_to(self.folder.path).as_posix(), "bytes": status.st_size} for file, status in files
         ]
 
     def start_run(self, toml: str, name: str = "painting") -> dict[str, Any]:
@@ -224,18 +220,14 @@ class Studio:
         except OSError:
             raise UsageError("there is no such frame") from None
 
-    def target(self, name: str, side: str = "2048") -> bytes:
-        """Return the image that a run paints, cropped to the shape of its picture, as a JPEG."""
-        reader = self.watcher.reader(name)
-        file = reader.target()
-        if file is None or not file.is_file():
-            raise UsageError(f"{name} has no target")
-        length = _side(side, _MAX_TARGET_SIDE)
-        size = reader.recipe().get("size") or [1, 1]
-        scale = length / max(size)
-        wanted = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
-        image, _ = load_rgb(file, wanted, [])
-        return encode_jpeg(_pixels(ImageOps.fit(image, wanted, Image.Resampling.LANCZOS)), 88)
+    def target(
+        self, name: str, side: str = "2048", frame: int | None = None, seconds: FiniteFloat | None = None
+    ) -> bytes:
+        """Return the image that a run paints, in the shape of its picture, as a JPEG.
+
+        Of a film it is the frame of the clip with a number, from 1, or at a time of the film, s.
+        """
+        return self._targets.jpeg(self.watcher.reader(name), _side(side, _MAX_TARGET_SIDE), frame, seconds)
 
 
 def _side(text: str, most: int) -> int:

@@ -13,11 +13,11 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
-from artkit.engine.live_view import WATCHING_SECONDS, LiveState, time_written
+from artkit.engine.live_view import WATCHING_SECONDS, LiveState, read_state, time_written
 from artkit.errors import UsageError
 from artkit.imaging.pixels import Pixels
 from artkit.studio.access import Activity
-from artkit.studio.folder import StudioFolder
+from artkit.studio.folder import StudioFolder, modified_ns
 from artkit.studio.pictures import LiveTiles, TiledPicture, open_finished
 from artkit.studio.runs import RunReader
 
@@ -49,7 +49,8 @@ class Watcher:
     def picture(self, name: str) -> tuple[str, TiledPicture | None, LiveState | None]:
         """Return the picture of a run: a key that changes with its source, its tiles and the run's live state.
 
-        While the run is painted it is what the run has written last, afterwards the finished picture.
+        While the run is painted it is what the run has written last, afterwards the finished picture. Raises UsageError
+        if that cannot be read, and OSError if it is deleted meanwhile.
         """
         reader = self.reader(name)
         with self._lock:
@@ -72,6 +73,15 @@ class Watcher:
                 self._finished[mark] = (opened, ready)
             picture, _ = self._finished[mark]
         return f"{file.name}-{mark[1]}", picture, state
+
+    def shown(self, reader: RunReader) -> tuple[str, TiledPicture | None, LiveState | None, str]:
+        """Return the picture of a run as `picture` does, and why there is none if it cannot be read."""
+        try:
+            return *self.picture(reader.name), ""
+        except UsageError as error:
+            return "", None, read_state(reader.live), error.message
+        except OSError:  # deleted or replaced meanwhile
+            return "", None, read_state(reader.live), ""
 
     async def events(self, name: str) -> AsyncIterator[dict[str, str]]:
         """Yield events of a run until it is deleted: `state`, `losses`, `picture` (a new one) and `tiles` (changes)."""
@@ -102,7 +112,7 @@ class Watcher:
             "gpu_memory": live.gpu_memory if live else None,
             "error": reader.process.error() if state == "failed" else "",
             "notes": reader.process.notes(),
-            "film": film.stat().st_mtime_ns // 1_000_000 if (film := reader.film_file()) else 0,
+            "film": modified_ns(film) // 1_000_000 if (film := reader.film_file()) else 0,
             "replayable": reader.replayable() and state not in ("running", "starting"),
             "seconds": round(reader.log.seconds, 1),
         }
@@ -113,7 +123,7 @@ def _is_current(reader: RunReader, live: LiveState, file: Path) -> bool:
     now = reader.state()
     if now in ("running", "starting"):
         return live.step >= reader.progress()[0] - 1 or time.time() - live.time < WATCHING_SECONDS
-    return now != "finished" and live.time > file.stat().st_mtime
+    return now != "finished" and live.time > modified_ns(file) / 1e9
 
 
 class _RunEvents:
@@ -135,15 +145,15 @@ class _RunEvents:
         now = time.monotonic()
         try:
             reader = self.watcher.reader(self.name)
-            written = time_written(reader.live)
-            if written == self._written and now - self._polled < _MAX_POLL_SECONDS:
-                return []
-            self._written, self._polled = written, now
-            key, picture, live = self.watcher.picture(self.name)
-            state = self.watcher.state(reader, live)
-        except (UsageError, OSError):
+        except UsageError:
             self.gone = True
             return [_event("gone", {})]
+        written = time_written(reader.live)
+        if written == self._written and now - self._polled < _MAX_POLL_SECONDS:
+            return []
+        self._written, self._polled = written, now
+        key, picture, live, _ = self.watcher.shown(reader)
+        state = self.watcher.state(reader, live)
         active = state["state"] in ("running", "starting")
         if active and now - self._heartbeat > _HEARTBEAT_SECONDS:
             self._heartbeat = now
@@ -163,8 +173,7 @@ class _RunEvents:
         events, versions = [], picture.versions
         if key != self._key:
             self._key, self._versions = key, None
-            shape = {"key": key, "width": picture.width, "height": picture.height, "levels": len(picture.levels)}
-            events.append(_event("picture", shape))
+            events.append(_event("picture", picture.shape(key)))
         before = self._versions
         if before is None or any((a != b).any() for a, b in zip(before, versions, strict=True)):
             self._versions = versions

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import os
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import artkit
 from artkit.engine.live_view import LIVE_FOLDER
@@ -38,6 +43,7 @@ def films(tmp_path_factory: pytest.TempPathFactory, serve: Callable[[Path], Any]
     live = folder / "part" / LIVE_FOLDER
     live.mkdir(parents=True)
     (live / "watching").touch()
+    os.utime(live / "watching", times=(time.time() + 600,) * 2)  # somebody watches until the end
     run = artkit.paint(recipe, out=folder / "part")
     run.progress = lambda step, _: (live / "stop").touch() if step == 2 else None
     with pytest.raises(Interrupted):
@@ -47,30 +53,50 @@ def films(tmp_path_factory: pytest.TempPathFactory, serve: Callable[[Path], Any]
     return serve(folder)
 
 
-def frames(content: bytes, file: Path) -> int:
+def frame_times(content: bytes, file: Path) -> list[float]:
     file.write_bytes(content)
     with av.open(str(file)) as container:
-        return sum(1 for _ in container.decode(video=0))
+        return [frame.time for frame in container.decode(video=0)]
 
 
 def test_a_film_that_is_painted_shows_its_frame_and_plays_so_far(films: Any, tmp_path: Path) -> None:
     run = films.get("/api/runs/part")
     assert (run["is_film"], run["state"], run["step"], run["steps"], run["has_target"]) == (
-        True, "stopped", 2, 3, False
+        True, "stopped", 2, 3, True
     )  # fmt: skip
     state, tiles = LiveTiles(films.folder / "part" / LIVE_FOLDER).read()
     assert state is not None
     assert tiles is not None
     assert (state.steps, tiles.width, tiles.height) == (3, *SIZE)
     assert run["film"] > 0
-    assert frames(films.request("GET", "/api/runs/part/film").content, tmp_path / "film.mp4") == 2
+    times = frame_times(films.request("GET", "/api/runs/part/film").content, tmp_path / "film.mp4")
+    assert times == pytest.approx([0, 1 / 12])
+
+
+def test_the_target_of_a_film_is_the_frame_of_its_clip(films: Any) -> None:
+    clip = panned(3, SIZE)
+
+    def target(query: str, run: str = "whole") -> Image.Image:
+        content = films.request("GET", f"/api/runs/{run}/target?side=64{query}").content
+        return Image.open(io.BytesIO(content))
+
+    def nearest(image: Image.Image) -> int:
+        differences = [np.abs(np.asarray(image, float) - np.asarray(frame, float)).mean() for frame in clip]
+        return int(np.argmin(differences)) + 1
+
+    assert target("").size == SIZE
+    assert [nearest(target(f"&frame={frame}")) for frame in (1, 3, 2, 99, -5)] == [1, 3, 2, 3, 1]
+    assert [nearest(target(f"&seconds={seconds}")) for seconds in (0, 1 / 12, 0.2, "1e308")] == [1, 2, 3, 3]
+    assert (nearest(target("", "part")), nearest(target(""))) == (2, 3), "that of the shown frame"
+    for query in ("frame=x", "seconds=nan", "frame=1.5"):
+        assert films.request("GET", f"/api/runs/whole/target?{query}").status == 400
 
 
 def test_a_finished_film_is_sent_in_ranges(films: Any, tmp_path: Path) -> None:
     assert films.get("/api/runs/whole")["state"] == "finished"
     whole = films.request("GET", "/api/runs/whole/film")
     assert whole.content == (films.folder / "whole" / "painting.mp4").read_bytes()
-    assert frames(whole.content, tmp_path / "film.mp4") == 3
+    assert len(frame_times(whole.content, tmp_path / "film.mp4")) == 3
     part = films.request("GET", "/api/runs/whole/film", headers={"Range": "bytes=100-199"})
     assert (part.status, part.content) == (206, whole.content[100:200])
     assert part.headers["content-type"] == "video/mp4"

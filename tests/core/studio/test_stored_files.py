@@ -60,6 +60,17 @@ def test_nothing_else_is_deleted(stored: Any, address: str) -> None:
     assert sorted(path for path in stored.folder.parent.rglob("*") if ".studio" not in path.parts) == before
 
 
+@pytest.mark.parametrize("name", ["one/inner", "one/painting.png/inner", "two/one/painting.png/inner"])
+def test_a_run_is_not_restored_into_another_one(stored: Any, name: str) -> None:
+    shutil.copytree(stored.folder / "one", stored.folder / "two" / "one")
+    trashed = stored.request("DELETE", "/api/runs/two/one").json["trashed"]
+    stored.post(f"/api/trash/{trashed}/restore", {"name": "two/one"})
+    trashed = stored.request("DELETE", "/api/runs/two/one").json["trashed"]
+    if name.startswith("two/"):
+        shutil.copytree(stored.folder / "one", stored.folder / "two" / "one")
+    assert stored.request("POST", f"/api/trash/{trashed}/restore", {"name": name}).status == 400
+
+
 @pytest.mark.parametrize(
     "name", ["../evil.png", "one/evil.png", "uploads/a/b.png", ".studio/token", "evil.png", "uploads"]
 )

@@ -294,6 +294,16 @@ def test_a_finished_picture_is_shown_though_its_preview_is_newer(copied: Any) ->
     assert copied.get("/api/runs/one")["shape"]["width"] == 160
 
 
+def test_a_run_with_a_damaged_picture_is_shown_without_it(copied: Any) -> None:
+    (copied.folder / "one" / "painting.png").write_bytes(b"no picture")
+    run = copied.get("/api/runs/one")
+    assert run["shape"] is None
+    assert "painting.png cannot be read" in run["picture_error"]
+    events = _Reader(copied, "one")
+    assert events.next("state")["state"] == "finished"
+    events.connection.close()
+
+
 def test_a_full_disk_ends_the_live_view_and_not_the_run(
     painted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

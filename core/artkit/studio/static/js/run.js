@@ -63,7 +63,7 @@ export async function show(main, name, _query, connection) {
       message.textContent = text;
       message.className = `notice${now.error ? " bad" : ""}`;
       remove.hidden = active;
-      if (!live.shape) note.textContent = active ? details.is_film ? "The first frame takes as long as a painting." : "The first picture comes after the first step." : now.step ? "" : "There is no picture yet.";
+      if (!live.shape) note.textContent = details.picture_error ? details.picture_error : active ? details.is_film ? "The first frame takes as long as a painting." : "The first picture comes after the first step." : now.step ? "" : "There is no picture yet.";
     };
     return { element, update };
   }
