@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import shutil
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,8 +18,11 @@ import pytest
 import torch
 from PIL import Image
 
+import artkit
+from artkit.engine.live_view import LIVE_FOLDER
 from artkit.engine.painting_task import PaintingTask
 from artkit.engine.run import Run
+from artkit.engine.task import Interrupted
 from artkit.recipes.reading import read_recipe
 
 uvicorn = pytest.importorskip("uvicorn")
@@ -150,3 +157,77 @@ def serve() -> Iterator[Callable[[Path], Server]]:
 def studio(painted: Path, serve: Callable[[Path], Server]) -> Server:
     """The studio of `painted`."""
     return serve(painted)
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory, serve: Callable[[Path], Any]) -> Any:
+    """A studio with a film of 3 frames of 64x48 px, "whole", and what it was when stopped after 2, "part".
+
+    Tests must not change it.
+    """
+    pytest.importorskip("av")
+    pytest.importorskip("cv2")
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from film_clips import panned, write_video
+
+    folder = tmp_path_factory.mktemp("films") / "runs"
+    folder.mkdir()
+    clip = write_video(folder.parent / "clip.mp4", panned(3))
+    recipe = {
+        "steps": 2,
+        "size": [64, 48],
+        "film": {"clip": str(clip), "steps": 1},
+        "canvas": {"type": "grid", "tile": 24, "overlap": 12, "strokes": 1},
+        "objective": {"look": {"type": "pixel"}},
+    }
+    live = folder / "part" / LIVE_FOLDER
+    live.mkdir(parents=True)
+    (live / "watching").touch()
+    os.utime(live / "watching", times=(time.time() + 600,) * 2)  # somebody watches until the end
+    run = artkit.paint(recipe, out=folder / "part")
+    run.progress = lambda step, _: (live / "stop").touch() if step == 2 else None
+    with pytest.raises(Interrupted):
+        run.execute()
+    shutil.copytree(folder / "part", folder / "whole")
+    artkit.paint(recipe, out=folder / "whole", resume=True).execute()
+    return serve(folder)
+
+
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory: pytest.TempPathFactory, painted: Path, serve: Callable[[Path], Any]) -> Any:
+    """A studio with two finished runs and the sheet of two brushes. Tests may change it, and change it back."""
+    folder = tmp_path_factory.mktemp("page") / "runs"
+    shutil.copytree(painted, folder)
+    shutil.copytree(painted / "one", folder / "two")
+    started = serve(folder)
+    form = started.app.state.studio.form
+    form._sampled = True  # no process in these tests
+    samples = folder / ".studio" / "samples" / "classic"
+    samples.mkdir(parents=True)
+    (samples.parent / "brushes.json").write_text(json.dumps([{"name": "classic/pen"}, {"name": "classic/dry_brush"}]))
+    Image.new("RGB", (260, 85), "white").save(samples / "pen.jpg")
+    return started
+
+
+@pytest.fixture
+def open_page(chromium: Any) -> Iterator[Callable[[Server], Any]]:
+    """Opens pages on which errors fail the test, also those in the console, and requests elsewhere too."""
+    contexts, faults = [], []
+
+    def start(studio: Server) -> Any:
+        context = chromium.new_context(viewport={"width": 1200, "height": 800})
+        contexts.append(context)
+        opened = context.new_page()
+        opened.set_default_timeout(15_000)
+        own = (f"http://127.0.0.1:{studio.port}/", "blob:", "data:")
+        opened.on("pageerror", lambda error: faults.append(str(error)))
+        opened.on("console", lambda message: message.type == "error" and faults.append(message.text))
+        opened.on("response", lambda response: response.status in (403, 404, 500) and faults.append(response.url))
+        opened.on("request", lambda request: request.url.startswith(own) or faults.append(request.url))
+        return opened
+
+    yield start
+    for context in contexts:
+        context.close()
+    refused = "Failed to load resource"  # logged by the browser
+    assert [fault for fault in faults if not fault.startswith(refused)] == []

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,42 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import artkit
 from artkit.engine.live_view import LIVE_FOLDER
-from artkit.engine.task import Interrupted
 from artkit.studio.pictures import LiveTiles
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from film_clips import av, panned, write_video
 
-pytest.importorskip("cv2")
 SIZE = (64, 48)
-
-
-@pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory, serve: Callable[[Path], Any]) -> Any:
-    """A studio with a film of 3 frames, "whole", and what it was when it was stopped after 2, "part"."""
-    folder = tmp_path_factory.mktemp("films") / "runs"
-    folder.mkdir()
-    clip = write_video(folder.parent / "clip.mp4", panned(3, SIZE))
-    recipe = {
-        "steps": 2,
-        "size": list(SIZE),
-        "film": {"clip": str(clip), "steps": 1},
-        "canvas": {"type": "grid", "tile": 24, "overlap": 12, "strokes": 1},
-        "objective": {"look": {"type": "pixel"}},
-    }
-    live = folder / "part" / LIVE_FOLDER
-    live.mkdir(parents=True)
-    (live / "watching").touch()
-    os.utime(live / "watching", times=(time.time() + 600,) * 2)  # somebody watches until the end
-    run = artkit.paint(recipe, out=folder / "part")
-    run.progress = lambda step, _: (live / "stop").touch() if step == 2 else None
-    with pytest.raises(Interrupted):
-        run.execute()
-    shutil.copytree(folder / "part", folder / "whole")
-    artkit.paint(recipe, out=folder / "whole", resume=True).execute()
-    return serve(folder)
 
 
 def frame_times(content: bytes, file: Path) -> list[float]:
@@ -132,22 +100,3 @@ def test_uploads_that_are_no_clip_are_refused(films: Any, content: bytes) -> Non
     assert answer.status == 400
     assert ".artkit-" not in answer.json["error"]
     assert sorted((films.folder / "uploads").iterdir()) == before
-
-
-def test_a_film_is_played_on_the_page(films: Any, chromium: Any) -> None:
-    page = chromium.new_page(viewport={"width": 1200, "height": 800})
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
-    page.goto(f"{films.address}#/run/whole")
-    page.get_by_text("3 of 3").wait_for()
-    video = page.locator("video")
-    loaded = video.evaluate(
-        """(video) => new Promise((resolve) => { video.onloadedmetadata = video.onerror = () => resolve();
-        if (video.readyState || video.error) resolve() }).then(() => video.error ? "no codec" : video.videoWidth)"""
-    )
-    assert loaded in (SIZE[0], "no codec")
-    page.get_by_label("Frame", exact=True).first.check()
-    assert video.is_hidden()
-    page.close()
-    assert errors == []

@@ -1,11 +1,12 @@
-"""The page of the studio in headless Chromium: watching, steering and painting, by keyboard, without faults of axe."""
+"""The page of the studio in headless Chromium: watching, steering and painting, without faults of axe."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,63 +18,20 @@ from artkit.engine.live_view import LIVE_FOLDER, LivePicture, LiveState, write_p
 from artkit.folder_lock import FolderLock
 from artkit.geometry.window import Window
 
+sys.path.insert(0, str(Path(__file__).parent))
+from studio_pages import shown_colour, until, visit
+
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory, painted: Path, serve: Callable[[Path], Any]) -> Any:
-    """A studio with two finished runs, one of which a process seems to paint on, and the sheet of one brush."""
-    folder = tmp_path_factory.mktemp("page") / "runs"
-    shutil.copytree(painted, folder)
-    shutil.copytree(painted / "one", folder / "two")
-    started = serve(folder)
-    form = started.app.state.studio.form
-    form._sampled = True  # no process in these tests
-    samples = folder / ".studio" / "samples" / "classic"
-    samples.mkdir(parents=True)
-    (samples.parent / "brushes.json").write_text(json.dumps([{"name": "classic/pen"}, {"name": "classic/dry_brush"}]))
-    Image.new("RGB", (260, 85), "white").save(samples / "pen.jpg")
-    return started
+def studio(two_runs: Any) -> Any:
+    """The studio of this module."""
+    return two_runs
 
 
 @pytest.fixture
-def page(chromium: Any, studio: Any) -> Iterator[Any]:
-    """A page on which errors fail the test, also those in the console, and requests elsewhere too."""
-    context = chromium.new_context(viewport={"width": 1200, "height": 800})
-    opened = context.new_page()
-    opened.set_default_timeout(15_000)
-    faults: list[str] = []
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.on("console", lambda message: message.type == "error" and faults.append(message.text))
-    opened.on("response", lambda response: response.status in (403, 404, 500) and faults.append(response.url))
-    opened.on("request", lambda request: request.url.startswith((f"http://127.0.0.1:{studio.port}/", "blob:", "data:"))
-              or faults.append(request.url))  # fmt: skip
-    yield opened
-    context.close()
-    refused = "Failed to load resource"  # logged by the browser
-    assert [fault for fault in faults if not fault.startswith(refused)] == []
-
-
-def visit(page: Any, studio: Any, place: str = "") -> None:
-    page.goto(f"{studio.address}{place}")
-    page.wait_for_selector("main[data-ready]")
-    assert page.get_by_text("This cannot be shown").count() == 0
-
-
-def until(page: Any, expression: str) -> None:
-    """Wait until an expression is true; the page permits no `eval`, which Playwright's own waiting needs."""
-    deadline = time.monotonic() + 15
-    while not page.evaluate(expression):
-        assert time.monotonic() < deadline, expression
-        page.wait_for_timeout(30)
-
-
-def shown_colour(page: Any) -> list[int]:
-    """The colour in the middle of the picture, as it is drawn."""
-    colour: list[int] = page.evaluate(
-        """() => { const canvas = document.querySelector('.openseadragon-canvas canvas');
-        const { data } = canvas.getContext('2d').getImageData(canvas.width / 2, canvas.height / 2, 1, 1);
-        return [...data].slice(0, 3) }"""
-    )
-    return colour
+def page(open_page: Callable[[Any], Any], studio: Any) -> Any:
+    """A page of the studio."""
+    return open_page(studio)
 
 
 def faults_of_axe(page: Any) -> list[str]:
@@ -189,32 +147,6 @@ def test_the_target_is_compared_with_the_picture(page: Any, studio: Any) -> None
     assert shown_colour(page) == pytest.approx(before, abs=3)
 
 
-def test_a_run_is_steered_with_a_mask_by_keyboard(page: Any, studio: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    launched: list[dict[str, Any]] = []
-    monkeypatch.setattr(studio.app.state.studio, "launch", lambda path, tree: launched.append(tree))
-    visit(page, studio, "#/run/one")
-    until(page, "'shown' in document.querySelector('.viewer').dataset")
-    for name in ("Change settings",):
-        page.locator("summary", has_text=name).focus()
-        page.keyboard.press("Enter")
-    page.get_by_label("Steps in all").fill("8")
-    page.get_by_role("button", name="Paint a mask").focus()
-    page.keyboard.press("Enter")
-    page.keyboard.press("Space")
-    for _ in range(5):
-        page.keyboard.press("Shift+ArrowRight")
-    page.get_by_role("button", name="Change and go on").focus()
-    page.keyboard.press("Enter")
-    until(page, "!document.querySelector('.mask-canvas')")
-    (tree,) = launched
-    (change,) = tree["changes"]
-    assert (change["step"], change["steps"]) == (3, 8)
-    with Image.open(change["weight_images"]["look"]) as mask:
-        grey = mask.convert("L").resize((160, 112))
-        assert grey.getpixel((80, 56)) == 255
-        assert grey.getpixel((5, 5)) == 0
-
-
 def test_a_lost_connection_is_shown_until_it_is_back(page: Any, studio: Any) -> None:
     visit(page, studio)
     page.route("**/api/runs*", lambda route: route.abort())
@@ -278,34 +210,6 @@ def test_axe_finds_no_serious_fault_and_nothing_is_cut_off(page: Any, studio: An
     page.wait_for_timeout(400)
     assert faults_of_axe(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-def test_the_gallery_is_used_with_the_keyboard_alone(page: Any, studio: Any) -> None:
-    visit(page, studio)
-    reached = set()
-    for _ in range(14):
-        page.keyboard.press("Tab")
-        reached.add(
-            page.evaluate(
-                "document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent.trim()"
-            )
-        )
-    assert {"New painting", "Search the runs", "one", "two", "Delete one", "Choose two for comparison"} <= reached
-    page.get_by_role("link", name="one", exact=True).focus()
-    page.keyboard.press("Enter")
-    until(page, "location.hash === '#/run/one'")
-
-
-def test_the_picture_is_moved_with_the_keyboard(page: Any, studio: Any) -> None:
-    visit(page, studio, "#/run/one")
-    until(page, "'shown' in document.querySelector('.viewer').dataset")
-    canvas = page.get_by_role("application")
-    canvas.focus()
-    before = page.screenshot()
-    for _ in range(4):
-        page.keyboard.press("+")
-    page.wait_for_timeout(600)
-    assert page.screenshot() != before
 
 
 def test_a_page_that_is_left_is_not_served_any_more(page: Any, studio: Any) -> None:

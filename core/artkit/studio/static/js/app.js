@@ -26,8 +26,9 @@ async function route() {
   const [kind, ...rest] = path.split("/");
   const page = kind in pages ? kind : "gallery";
   const name = rest.map(decodeURIComponent).join("/");
-  if (shown === location.hash && shown) return;
-  shown = location.hash;
+  if (shown === (location.hash || "#/")) return;
+  const changed = Boolean(shown);
+  shown = location.hash || "#/";
   leave();
   leave = () => {};
   for (const link of document.querySelectorAll("[data-page]")) {
@@ -45,6 +46,7 @@ async function route() {
   } catch (error) {
     main.replaceChildren(h("div", { class: "empty" }, h("h1", {}, "This cannot be shown"), h("p", { role: "alert" }, error.message), h("a", { class: "button", href: "#/" }, "Gallery")));
   }
+  if (changed && document.activeElement === document.body) main.focus(); // so that Tab goes on from the new page
   document.title = `${name || { gallery: "Gallery", new: "New painting", files: "Files" }[page] || "artkit"} · artkit studio`;
   main.dataset.ready = page;
 }

@@ -18,12 +18,22 @@ let nextId = 0;
 /** Return an id that no other element has. */
 export const uid = (prefix = "id") => `${prefix}-${++nextId}`;
 
-/** Show a short message, with a button if there is something to do. */
+/** Change what a container shows. If that removes the element with the focus, the one in its place gets the focus. */
+export function keepFocus(container, change) {
+  const reachable = () => [...container.querySelectorAll("a, button, input")];
+  const place = reachable().indexOf(document.activeElement);
+  change();
+  const now = reachable();
+  if (place >= 0 && !container.contains(document.activeElement)) now[Math.min(place, now.length - 1)]?.focus();
+}
+
+/** Show a short message, with a button if there is something to do. It stays while it has the pointer or the focus. */
 export function toast(text, action = null, seconds = 6) {
   const element = h("div", { class: "toast" }, h("span", {}, text),
     action && h("button", { type: "button", onclick: () => { action.run(); element.remove(); } }, action.label));
   document.getElementById("toasts").append(element);
-  setTimeout(() => element.remove(), seconds * 1000);
+  const end = () => (element.matches(":hover, :focus-within") ? setTimeout(end, 1000) : element.remove());
+  setTimeout(end, seconds * 1000);
 }
 
 /** Ask a question in a dialog; resolves to whether it was confirmed. */
@@ -55,6 +65,9 @@ export async function deleteAfterQuestion({ what, text, remove, restore, changed
   await changed();
   return true;
 }
+
+/** Show that a button does nothing for now. Other than a disabled one it keeps the focus. */
+export const setBusy = (button, busy) => button.setAttribute("aria-disabled", String(busy));
 
 /** Return a field: label, control, help and a place for its error. */
 export function field(label, control, help = "") {

@@ -1,7 +1,7 @@
 // Export of a run to other formats and sizes, and its files.
 
 import { address, get, runPath, send } from "./api.js";
-import { bytes, field, h, segments } from "./dom.js";
+import { bytes, field, h, keepFocus, segments, setBusy } from "./dom.js";
 
 const FILMS = ["mp4", "webm", "gif", "webp"];
 const WITHOUT_SIZE = ["json"];
@@ -52,6 +52,7 @@ export function panel(run, { reload }) {
   }
 
   async function start() {
+    if (button.getAttribute("aria-disabled") === "true") return;
     error.textContent = "";
     const chosen = format.control.value;
     const unit = kind === "cm" ? "cm" : "";
@@ -71,7 +72,7 @@ export function panel(run, { reload }) {
     if (left) return;
     const now = await get(runPath(run.name, "/exports")).catch(() => null);
     if (!now) return;
-    button.disabled = now.running;
+    setBusy(button, now.running);
     status.textContent = now.running ? "exporting …" : now.notes.map((note) => note.replace(/^note: /, "")).join("\n");
     error.textContent = now.error;
     if (now.running) poll = setTimeout(follow, 500);
@@ -82,7 +83,7 @@ export function panel(run, { reload }) {
     element,
     update(state) { form.hidden = !state.replayable; },
     details({ files: list }) {
-      files.replaceChildren(...list.map(({ path, bytes: count }) => h("li", {}, h("a", { href: address(`/files/${path.split("/").map(encodeURIComponent).join("/")}`, { download: 1 }), download: "" }, path.slice(run.name.length + 1)), h("span", { class: "soft numbers" }, bytes(count)))));
+      keepFocus(files, () => files.replaceChildren(...list.map(({ path, bytes: count }) => h("li", {}, h("a", { href: address(`/files/${path.split("/").map(encodeURIComponent).join("/")}`, { download: 1 }), download: "" }, path.slice(run.name.length + 1)), h("span", { class: "soft numbers" }, bytes(count))))));
     },
     leave() { left = true; clearTimeout(poll); },
   };

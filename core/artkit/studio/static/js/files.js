@@ -1,7 +1,7 @@
 // The files that belong to no run: saved recipes, uploads, and the trash.
 
 import { address, get, restore, send } from "./api.js";
-import { bytes, deleteAfterQuestion, h, toast } from "./dom.js";
+import { bytes, deleteAfterQuestion, h, keepFocus, toast } from "./dom.js";
 
 export async function show(main) {
   const page = h("div", { class: "page" });
@@ -9,10 +9,10 @@ export async function show(main) {
 
   async function refresh() {
     const { recipes, uploads, trash } = await get("/api/files");
-    page.replaceChildren(h("h1", {}, "Files"),
+    keepFocus(page, () => page.replaceChildren(h("h1", {}, "Files"),
       section("Saved recipes", recipes.map(recipeRow), "Recipes that you save under New painting appear here."),
       section("Photos and clips", uploads.map(uploadCard), "Photos, clips and masks that you upload appear here.", "gallery"),
-      trash.length ? section("Trash", trash.map(trashRow), "") : "");
+      trash.length ? section("Trash", trash.map(trashRow), "") : ""));
   }
 
   const section = (title, items, empty, kind = "rows") => h("section", { class: "sheet", "aria-label": title }, h("h2", {}, title),

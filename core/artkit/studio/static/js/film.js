@@ -3,7 +3,7 @@
 import { address, runPath } from "./api.js";
 import { h, segments } from "./dom.js";
 
-export function panel(run, { tools, viewerBox }) {
+export function panel(run, { tools, viewerBox, viewChanged }) {
   if (!run.details.is_film) return {};
   const video = h("video", { class: "film", controls: true, playsinline: true, hidden: true, "aria-label": `The film ${run.name}` });
   const note = h("p", { class: "viewer-note", hidden: true }, "The film can be watched once some frames have been saved.");
@@ -22,6 +22,8 @@ export function panel(run, { tools, viewerBox }) {
       loaded = version;
       video.src = address(runPath(run.name, "/film"), { v: version });
     }
+    const seen = video.hidden ? null : video;
+    if (seen !== run.video) { run.video = seen; viewChanged(); }
   }
 
   return {

@@ -1,7 +1,7 @@
 // The gallery: all runs of the folder, with search, comparison and deletion.
 
 import { RUN_QUESTION, address, get, restore, runPath, send } from "./api.js";
-import { deleteAfterQuestion, duration, h, number } from "./dom.js";
+import { deleteAfterQuestion, duration, h, keepFocus, number } from "./dom.js";
 
 const REFRESH_MS = 2000;
 const STATES = { running: "painting", starting: "starting", finished: "finished", stopped: "stopped", failed: "failed" };
@@ -24,7 +24,7 @@ export async function show(main, _name, _query, connection) {
   function update() {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const matches = runs.filter((run) => words.every((word) => `${run.name} ${run.words} ${STATES[run.state]}`.toLowerCase().includes(word)));
-    for (const name of [...cards.keys()]) if (!matches.some((run) => run.name === name)) { cards.get(name).remove(); cards.delete(name); }
+    for (const name of [...cards.keys()]) if (!matches.some((run) => run.name === name)) { keepFocus(list, () => cards.get(name).remove()); cards.delete(name); }
     matches.forEach((run, index) => {
       if (!cards.has(run.name)) cards.set(run.name, makeCard(run));
       const card = cards.get(run.name);

@@ -45,7 +45,7 @@ export class Mask {
     Object.assign(this.marks, { width, height });
     this.viewer.addOverlay({ element: this.canvas, location: new OpenSeadragon.Rect(0, 0, 1, height / width) });
     this.viewer.setMouseNavEnabled(false);
-    this.viewer.setKeyboardNavEnabled?.(false);
+    this.viewer.setKeyboardNavEnabled(false);
     let last = null;
     const at = (event) => { const box = this.canvas.getBoundingClientRect(); return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height }; };
     this.canvas.addEventListener("pointerdown", (event) => { event.stopPropagation(); this.canvas.setPointerCapture(event.pointerId); last = at(event); this.line(last, last); });
@@ -65,6 +65,7 @@ export class Mask {
     if (!this.canvas) return;
     this.viewer.removeOverlay(this.canvas);
     this.viewer.setMouseNavEnabled(true);
+    this.viewer.setKeyboardNavEnabled(true);
     this.canvas = null;
     this.painted = false;
     this.tools.hidden = true;

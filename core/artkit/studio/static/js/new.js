@@ -12,6 +12,7 @@ const DETAIL = [["coarse", "Coarse"], ["normal", "As the recipe"], ["fine", "Fin
 export async function show(main, _name, query) {
   const [schema, { recipes }] = await Promise.all([get("/api/schema"), get("/api/recipes")]);
   const model = { tree: {}, picture: null, recipe: null, original: {}, named: false };
+  let timer = 0, pending = null, working = null, requests = 0, choosing = null;
 
   const errors = h("div", { role: "alert" });
   const nameField = field("Name", h("input", { type: "text", value: "painting", autocomplete: "off", spellcheck: "false", oninput: () => { model.named = true; } }), "Of the run's folder.");
@@ -54,10 +55,25 @@ export async function show(main, _name, query) {
   loadBrushes();
 
   // -------------------------------------------------------------------------------------------------- the recipe
-  let timer = 0;
   function later(run) {
     clearTimeout(timer);
-    timer = setTimeout(() => run().catch((error) => toast(error.message)), CHECK_MS);
+    pending = run;
+    timer = setTimeout(() => settle().catch((error) => toast(error.message)), CHECK_MS);
+  }
+
+  /** Do at once what was to be done later, and wait until it is done. */
+  async function settle() {
+    clearTimeout(timer);
+    if (pending) working = pending();
+    pending = null;
+    await working;
+  }
+
+  /** Return the answer to a request about the recipe; null if there has been another one meanwhile. */
+  async function newest(request) {
+    const number = ++requests;
+    const answer = await request;
+    return number === requests ? answer : null;
   }
 
   function defaultName() {
@@ -71,7 +87,10 @@ export async function show(main, _name, query) {
 
   async function choose(recipe) {
     model.recipe = recipe;
-    const answer = await send("POST", "/api/recipes/load", { name: recipe.name, saved: recipe.saved, picture: model.picture?.path ?? null });
+    pending = null;
+    const loading = choosing = newest(send("POST", "/api/recipes/load", { name: recipe.name, saved: recipe.saved, picture: model.picture?.path ?? null }));
+    const answer = await loading.finally(() => { if (choosing === loading) choosing = null; });
+    if (!answer) return;
     if (!model.named) nameField.control.value = defaultName();
     setTree(answer.tree, answer.toml);
     model.original = structuredClone(answer.tree);
@@ -90,17 +109,18 @@ export async function show(main, _name, query) {
 
   /** Show the recipe of the form as TOML, and its errors. */
   async function format() {
-    const answer = await send("POST", "/api/recipes/format", { tree: model.tree });
+    const answer = await newest(send("POST", "/api/recipes/format", { tree: model.tree }));
+    if (!answer) return;
     toml.value = answer.toml;
     tomlError.textContent = "";
     showErrors(answer.errors);
     selectBrush();
-    return answer;
   }
 
   async function parseToml() {
     try {
-      const answer = await send("POST", "/api/recipes/parse", { toml: toml.value });
+      const answer = await newest(send("POST", "/api/recipes/parse", { toml: toml.value }));
+      if (!answer) return;
       tomlError.textContent = "";
       model.tree = answer.tree;
       form.setTree(answer.tree);
@@ -121,15 +141,16 @@ export async function show(main, _name, query) {
 
   /** Change the recipe, and show the change everywhere. */
   function change(edit) {
+    if (choosing) { choosing.finally(() => change(edit)).catch(() => {}); return; }
     edit(model.tree);
     form.setTree(model.tree);
     later(format);
   }
 
   async function start() {
-    clearTimeout(timer);
     startButton.disabled = true;
     try {
+      await settle();
       const answer = await send("POST", "/api/runs", { toml: toml.value, name: nameField.control.value.trim() || "painting" });
       if (answer.errors) { showErrors(answer.errors); errors.scrollIntoView({ block: "nearest" }); } else location.hash = `#/run/${encodeURIComponent(answer.name)}`;
     } catch (error) {
@@ -139,6 +160,7 @@ export async function show(main, _name, query) {
   }
 
   async function save() {
+    await settle();
     const { name } = await send("POST", "/api/recipes/save", { name: nameField.control.value, toml: toml.value, replace: false });
     toast(`Saved as recipes/${name}.toml.`);
   }
@@ -172,7 +194,9 @@ export async function show(main, _name, query) {
         const fitting = recipes.find(({ name: recipe, paints, saved }) => paints === kind && !saved && ["photo", "film"].includes(recipe));
         if (model.recipe.paints !== kind && fitting) await select(fitting);
         else {
-          const answer = await send("POST", "/api/recipes/picture", { tree: model.tree, picture: uploaded.path });
+          await settle();
+          const answer = await newest(send("POST", "/api/recipes/picture", { tree: model.tree, picture: uploaded.path }));
+          if (!answer) return;
           if (!model.named) nameField.control.value = defaultName();
           model.original = { ...model.original, objective: answer.tree.objective };
           setTree(answer.tree, answer.toml);
@@ -241,7 +265,7 @@ export async function show(main, _name, query) {
 
   function filterBrushes() {
     const words = brushSearch.value.toLowerCase();
-    for (const label of brushes.children) label.hidden = !label.textContent.toLowerCase().includes(words);
+    for (const label of brushes.children) label.hidden = !label.textContent.toLowerCase().includes(words) && !label.control.checked; // it leads to the others by keyboard
   }
 
   // ------------------------------------------------------------------------------------------- frequent settings

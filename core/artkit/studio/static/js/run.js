@@ -2,14 +2,15 @@
 
 import { RUN_QUESTION, address, get, listen, restore, runPath, send } from "./api.js";
 import { Curves } from "./curves.js";
-import { bytes, deleteAfterQuestion, duration, h, segments, toast, uid } from "./dom.js";
-import { LiveImage, addImage, clipLeft, createViewer } from "./viewer.js";
+import { bytes, deleteAfterQuestion, duration, h, toast } from "./dom.js";
+import { LiveImage, createViewer } from "./viewer.js";
 
 const STATES = { running: "painting", starting: "starting", finished: "finished", stopped: "stopped", failed: "failed" };
 
 export async function show(main, name, _query, connection) {
   let details = await get(runPath(name));
-  const run = { name, details, state: details };
+  const run = { name, details, state: details, video: null }; // video: of the film, while it is shown
+  let parts = [];
 
   const note = h("p", { class: "viewer-note" });
   const viewerElement = h("div", { class: "viewer" });
@@ -23,16 +24,17 @@ export async function show(main, name, _query, connection) {
   const live = new LiveImage(viewer, name, (meta) => {
     viewerElement.dataset.shown = meta?.step ?? "";
     document.dispatchEvent(new CustomEvent("picture-shown", { detail: { lag: meta?.time ? Date.now() - meta.time * 1000 : null, step: meta?.step } }));
+    for (const part of parts) part.shown?.();
   });
   run.live = live;
   viewer.addOnceHandler("tile-drawn", () => { note.hidden = true; });
 
   addZoomButtons(tools, viewer);
-  if (details.has_target) addTargetTools(tools, run);
 
   const curves = new Curves();
-  const panels = await Promise.all([import("./film.js"), import("./steer.js"), import("./replay.js"), import("./export.js")].map((module) => module.catch((error) => { console.error(error); return null; })));
-  const parts = panels.filter(Boolean).map((module) => module.panel(run, { tools, reload, viewerBox: viewerElement.parentElement }));
+  const panels = await Promise.all([import("./film.js"), import("./target.js"), import("./steer.js"), import("./replay.js"), import("./export.js")].map((module) => module.catch((error) => { console.error(error); return null; })));
+  const viewChanged = () => { for (const part of parts) part.view?.(); };
+  parts = panels.filter(Boolean).map((module) => module.panel(run, { tools, reload, viewChanged, viewerBox: viewerElement.parentElement }));
   const header = makeHeader();
   const lossPanel = h("section", { class: "panel", "aria-label": "Losses" }, h("h2", {}, "Loss"), curves.element);
   const recipe = h("details", { class: "panel" }, h("summary", {}, "Recipe"), h("pre", { tabindex: 0, "aria-label": "Recipe" }));
@@ -105,27 +107,4 @@ function addZoomButtons(tools, viewer) {
   const button = (label, text, run) => h("button", { type: "button", class: "icon", "aria-label": label, title: label, onclick: run }, text);
   tools.append(h("div", { class: "row" }, button("Zoom out", "−", zoom(1 / 1.6)), button("Zoom in", "+", zoom(1.6)),
     button("Show all of it", "⤢", () => viewer.viewport.goHome())));
-}
-
-/** Add a choice of how the target is shown: not at all, in the same place with a slider, or beside the picture. */
-function addTargetTools(tools, run) {
-  const { viewer, name } = run;
-  let item = null;
-  const id = uid("slider");
-  const slider = h("input", { type: "range", id, min: 0, max: 1000, value: 500, oninput: () => item && clipLeft(item, slider.value / 1000) });
-  const box = h("div", { class: "grow", hidden: true }, h("label", { for: id }, "Picture | target"), slider);
-  const showAs = async (mode) => {
-    if (item) viewer.world.removeItem(item);
-    item = null;
-    box.hidden = mode !== "slider";
-    if (mode !== "none") {
-      const { width, height } = run.live.shape ?? { width: 1, height: 1 };
-      const beside = width < height * 1.4;
-      const position = mode === "slider" ? { x: 0, y: 0 } : beside ? { x: 1.02, y: 0 } : { x: 0, y: height / width + 0.02 };
-      item = await addImage(viewer, { tileSource: { type: "image", url: address(runPath(name, "/target"), { v: 1 }), buildPyramid: false, crossOriginPolicy: false }, width: 1, ...position });
-      if (mode === "slider") clipLeft(item, slider.value / 1000);
-    }
-    viewer.viewport.goHome();
-  };
-  tools.append(segments("Target", [["none", "Off"], ["slider", "Slider"], ["beside", "Beside"]], "none", (mode) => showAs(mode).catch((error) => toast(error.message))), box);
 }

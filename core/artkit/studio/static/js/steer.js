@@ -1,7 +1,7 @@
 // Steering a run: stop, go on, more steps, other settings, and a mask of where to paint on.
 
 import { runPath, send, upload } from "./api.js";
-import { field, h, toast } from "./dom.js";
+import { field, h, setBusy, toast } from "./dom.js";
 import { Mask } from "./mask.js";
 
 export function panel(run, { reload }) {
@@ -24,7 +24,7 @@ export function panel(run, { reload }) {
     if (busy) return;
     busy = true;
     error.textContent = "";
-    for (const button of [stop, goOn, apply]) button.disabled = true;
+    for (const button of [stop, goOn, apply]) setBusy(button, true);
     try {
       const answer = await action();
       if (answer?.errors) error.textContent = answer.errors.map(({ place, message }) => (place ? `${place}: ${message}` : message)).join("\n");
@@ -33,7 +33,7 @@ export function panel(run, { reload }) {
       if (settings.open) error.textContent = problem.message; else toast(problem.message);
     }
     busy = false;
-    for (const button of [stop, goOn, apply]) button.disabled = false;
+    for (const button of [stop, goOn, apply]) setBusy(button, false);
   }
 
   async function change() {
@@ -62,8 +62,10 @@ export function panel(run, { reload }) {
     element,
     update(state) {
       const active = state.state === "running" || state.state === "starting";
+      const focused = buttons.contains(document.activeElement);
       stop.hidden = !active;
       goOn.hidden = active || state.state === "finished";
+      if (focused) [stop, goOn].find((button) => !button.hidden)?.focus();
       buttons.hidden = stop.hidden && goOn.hidden;
     },
     details({ recipe, steps: total }) {
