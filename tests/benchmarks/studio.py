@@ -5,7 +5,8 @@
 `page`: ms from the navigation until the gallery is there. `live`: s from the moment at which the process of a run holds
 the lock of its folder until its first picture is drawn, and ms from the moment at which a run has written a picture
 until it is drawn. `cost`: how much longer steps are while they are watched, without and with drawing, in REPEATS turns,
-and the share of a core that server and browser take.
+and the processor time that watching takes, of that of the run: the run's own, for what it writes, and that of server
+and browser. Durations vary by 10 % and more, processor times by less.
 `zoom`: s until a finished picture of SIDE x SIDE px is drawn, and ms of tiles at random places, while the picture is
 decoded and afterwards. `axe`: the serious and critical faults on each page.
 """
@@ -27,6 +28,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +148,7 @@ class _Client:
 
 
 def processor_seconds(studio: Studio) -> dict[str, float]:
-    """Return the processor time of the server, and of the other processes below this one, which are the browser's."""
+    """Return the processor time of the server, of the run that it has started, and of the browser's processes."""
     times, parents = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -155,31 +157,45 @@ def processor_seconds(studio: Studio) -> dict[str, float]:
             continue
         parents[int(folder.name)] = int(fields[1])
         times[int(folder.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    found = {"server": times[studio.process.pid], "browser": 0.0}
+    found = {"server": times[studio.process.pid], "run": 0.0, "browser": 0.0}
     for process in times:
         above, ancestor = [], process
         while ancestor in parents:
             above.append(ancestor)
             ancestor = parents[ancestor]
-        if os.getpid() in above[1:] and studio.process.pid not in above:
+        if studio.process.pid in above[1:]:
+            found["run"] += times[process]
+        elif os.getpid() in above[1:] and process != studio.process.pid:
             found["browser"] += times[process]
     return found
 
 
-def step_seconds(log: Path, seconds: float) -> float:
-    """Return the mean time from the end of a step to the end of the next one, with all that is between them."""
-    ends: list[float] = []
-    size, deadline = log.stat().st_size, time.monotonic() + seconds
-    while time.monotonic() < deadline or len(ends) < 2:
-        if (now := log.stat().st_size) != size:
-            size = now
-            ends.append(time.monotonic())
-        time.sleep(0.005)
-    return (ends[-1] - ends[0]) / (len(ends) - 1)
+@dataclass(frozen=True)
+class Block:
+    """Steps of a run: s a step, with all that is between them, and processor time a step of run, server and browser."""
+
+    seconds: float
+    processor: dict[str, float]
+
+
+def measure_block(studio: Studio, log: Path) -> Block:
+    """Measure the steps of the next `BLOCK_SECONDS`."""
+
+    def next_end() -> tuple[float, dict[str, float]]:
+        size = log.stat().st_size
+        while log.stat().st_size == size:
+            time.sleep(0.002)
+        return time.monotonic(), processor_seconds(studio)
+
+    start, before = next_end()
+    end, after, steps = start, before, 0
+    while end < start + BLOCK_SECONDS or not steps:
+        (end, after), steps = next_end(), steps + 1
+    return Block((end - start) / steps, {part: (after[part] - before[part]) / steps for part in before})
 
 
 def measure_cost(studio: Studio, options: argparse.Namespace) -> None:
-    """Print how much longer steps are while a run is watched, by a client that draws nothing and by the page.
+    """Print what it costs a run to be watched, by a client that draws nothing and by the page.
 
     Each is compared with the steps before and after, which nobody watches.
     """
@@ -187,38 +203,36 @@ def measure_cost(studio: Studio, options: argparse.Namespace) -> None:
     folder = studio.folder / name
     log = folder / "log.jsonl"
     wait(lambda: log.exists() and log.stat().st_size > 1000)
+    time.sleep(30)  # until pictures come as often as in a run of some minutes
 
-    def unwatched() -> float:
+    def unwatched() -> Block:
         (folder / ".live" / "watching").unlink(missing_ok=True)
         time.sleep(1.5)
-        return step_seconds(log, BLOCK_SECONDS)
+        return measure_block(studio, log)
 
     viewers: dict[str, Callable[[], Any]] = {
         "client": lambda: _Client(studio, name), "page": lambda: studio.open(f"#/run/{name}")
     }  # fmt: skip
-    ratios: dict[str, list[float]] = {kind: [] for kind in viewers}
-    shares: dict[str, list[dict[str, float]]] = {kind: [] for kind in viewers}
+    figures: dict[str, list[list[float]]] = {kind: [] for kind in viewers}
     before = unwatched()
     for _ in range(options.repeats):
         for kind, open_viewer in viewers.items():
             viewer = open_viewer()
             time.sleep(2.0)
-            busy, started = processor_seconds(studio), time.monotonic()
-            watched = step_seconds(log, BLOCK_SECONDS)
-            busy_now, seconds = processor_seconds(studio), time.monotonic() - started
-            shares[kind].append({part: (busy_now[part] - busy[part]) / seconds for part in busy})
+            watched = measure_block(studio, log)
             (viewer if kind == "client" else viewer.context).close()
             after = unwatched()
-            ratios[kind].append(100 * (2 * watched / (before + after) - 1))
+            run = (before.processor["run"] + after.processor["run"]) / 2
+            parts = (watched.processor["run"] - run, watched.processor["server"], watched.processor["browser"])
+            seconds = 2 * watched.seconds / (before.seconds + after.seconds) - 1
+            figures[kind].append([100 * value for value in (seconds, *(part / run for part in parts))])
             before = after
-    for kind, values in ratios.items():
-        spread = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
-        each = " ".join(f"{value:+.1f}" for value in values)
-        parts = {part: 100 * statistics.mean(share[part] for share in shares[kind]) for part in shares[kind][0]}
-        print(
-            f"% of a core while a {kind} watches: " + ", ".join(f"{part} {share:.1f}" for part, share in parts.items())
-        )
-        print(f"steps watched by a {kind}: {statistics.mean(values):+.1f} % +- {spread:.1f} ({each}), s: {before:.3f}")
+    for kind, rows in figures.items():
+        names = ("duration of a step", "processor time of the run", "of the server", "of the browser")
+        for part, values in zip(names, zip(*rows, strict=True), strict=True):
+            spread = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
+            print(f"watched by a {kind}: {part} {statistics.median(values):+.1f} % +- {spread:.1f}")
+        print(f"watched by a {kind}: processor time in all {statistics.median(sum(row[1:]) for row in rows):+.1f} %")
     studio.post(f"/api/runs/{name}/stop", {})
 
 

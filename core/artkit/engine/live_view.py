@@ -41,6 +41,8 @@ WATCHING_SECONDS = 10.0
 """A run writes its picture until `watching` has this age."""
 
 _MIN_INTERVAL_SECONDS = 1.0  # to show a picture takes more time than to write it
+_MAX_INTERVAL_SECONDS = 3.0
+_INTERVAL_SHARE = 0.1  # of the time since the start: a picture changes most at first
 _MAX_COST_SHARE = 0.01  # of the time of a run
 _RECENT_STEPS = 15  # the first frame of a film takes much longer than the others
 _PROCESS_STARTED = time.time()
@@ -88,6 +90,7 @@ class LiveView:
     """The run's side of the live view. A run never fails because of it: what cannot be written is left out."""
 
     folder: Path
+    _started: float = field(default_factory=time.perf_counter, init=False)
     _due: float = field(default=0.0, init=False)
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT_STEPS), init=False)
 
@@ -121,7 +124,8 @@ class LiveView:
         """Write the state after a step if somebody watches and it is due.
 
         seconds: duration of the step. get_picture: is called only if the picture is written. It is due again after a
-        second, and 100 times the time that writing takes. The last step is always written.
+        second, later in the run after three, and at the earliest after 100 times the time that writing takes. The last
+        step is always written.
         """
         self._recent.append(seconds)
         started = time.perf_counter()
@@ -146,7 +150,8 @@ class LiveView:
             temporary.write_text(json.dumps(asdict(state)), encoding="utf-8")
             temporary.replace(self.folder / "state.json")
         now = time.perf_counter()
-        self._due = now + max(_MIN_INTERVAL_SECONDS, (now - started) / _MAX_COST_SHARE)
+        interval = min(max(_MIN_INTERVAL_SECONDS, _INTERVAL_SHARE * (now - self._started)), _MAX_INTERVAL_SECONDS)
+        self._due = now + max(interval, (now - started) / _MAX_COST_SHARE)
 
 
 def read_state(folder: Path) -> LiveState | None:

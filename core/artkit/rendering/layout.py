@@ -12,7 +12,7 @@ from artkit.geometry.window import Window
 from artkit.imaging.target_image import TargetImage
 from artkit.rendering.patch_rendering import ActionLookup
 from artkit.rendering.stroke_renderer import StrokeRenderer
-from artkit.rendering.window_rendering import render_contributions, render_window, strokes_in_window
+from artkit.rendering.window_rendering import WindowRendering, strokes_in_window
 
 
 class StrokeLayout:
@@ -79,19 +79,8 @@ class StrokeLayout:
         strokes whose tile has its centre in this window get a gradient; None means all strokes. A background of four
         values has an alpha; then the pictures are (n, 4, h, w), premultiplied.
         """
-        margins = self._margins(renderer)
-        return render_window(
-            self.phases,
-            self.size,
-            margins,
-            renderer,
-            actions,
-            background,
-            seed,
-            window,
-            trainable,
-            self.noise_indices,
-        )
+        rendering = self._rendering(renderer, actions, background, seed, window or Window(0, 0, *self.size))
+        return rendering.render(trainable)
 
     def render_contributions(
         self,
@@ -107,7 +96,17 @@ class StrokeLayout:
         changes it (m,): the sum over px of the mean absolute change of the channels, as far as later strokes do not
         hide it. Without gradients; all patches of the window are in memory at a time, as in a step.
         """
+        return self._rendering(renderer, actions, background, seed, window).render_contributions()
+
+    def _rendering(
+        self,
+        renderer: StrokeRenderer,
+        actions: Tensor | ActionLookup,
+        background: Tensor | TargetImage,
+        seed: int,
+        window: Window,
+    ) -> WindowRendering:
         margins, phases = self._margins(renderer), self.phases
-        return render_contributions(
+        return WindowRendering(
             phases, self.size, margins, renderer, actions, background, seed, window, self.noise_indices
         )

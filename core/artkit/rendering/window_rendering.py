@@ -33,108 +33,102 @@ _MAX_PATCH_SIDE = 2048
 """Side in px above which patches are rendered region by region without gradients."""
 
 
-def render_window(
-    phases: Sequence[Phase],
-    size: tuple[int, int],
-    margins: Mapping[int, int],
-    renderer: StrokeRenderer,
-    actions: Tensor | ActionLookup,
-    background: Tensor | TargetImage,
-    seed: int,
-    window: Window | None,
-    trainable: Window | None = None,
-    noise_indices: Tensor | None = None,
-) -> Tensor:
-    """Render the pictures of actions (n, N, A), or a window of them: (n, 3, h, w), sRGB. See `Canvas.render`.
+class WindowRendering:
+    """The rendering of a window of the pictures of actions (n, N, A).
 
     margins: px around a tile that are rendered too, by side of the tile. background: a colour (3,), or the picture
-    under the strokes. A background of four values has an alpha; then the pictures are (n, 4, h, w), premultiplied.
+    under the strokes. A background of four values has an alpha; then pictures have four channels, premultiplied.
     noise_indices (N,): see `StrokeLayout`.
     """
-    window = window or Window(0, 0, *size)
-    base, blocks, patch_renderer, bounds = _prepare(
-        phases, size, margins, renderer, actions, background, seed, window, noise_indices
-    )
-    if torch.is_grad_enabled():
-        picture = _composite_blocks(base, blocks, patch_renderer, bounds, trainable)
-    else:
-        picture = _composite_in_batches(base, blocks, patch_renderer, bounds)
-    return _cropped(picture, window, bounds)
 
+    def __init__(
+        self,
+        phases: Sequence[Phase],
+        size: tuple[int, int],
+        margins: Mapping[int, int],
+        renderer: StrokeRenderer,
+        actions: Tensor | ActionLookup,
+        background: Tensor | TargetImage,
+        seed: int,
+        window: Window,
+        noise_indices: Tensor | None = None,
+    ) -> None:
+        scaled = [phase.scaled(window.scale) for phase in phases] if window.scale != 1 else list(phases)
+        self._window = window
+        self._blocks = _plan_blocks(scaled, _scaled_margins(phases, scaled, margins, window.scale), window)
+        self._bounds = _bounds(self._blocks, window)
+        self._renderer = PatchRenderer(
+            renderer,
+            actions if callable(actions) else lambda indices: actions[:, to_device(indices, actions.device)],
+            tile_sides=tuple(dict.fromkeys(phase.side for phase in scaled)),
+            picture_size=(round(size[0] * window.scale), round(size[1] * window.scale)),
+            scale=window.scale,
+            seed=seed,
+            with_alpha=isinstance(background, Tensor) and len(background) == 4,
+            noise_indices=noise_indices,
+        )
+        # An empty lookup tells dtype, device and the number of pictures.
+        like = self._renderer.actions(torch.zeros(0, dtype=torch.int64))
+        below = background.view(1, -1, 1, 1) if isinstance(background, Tensor) else background.window(self._bounds)
+        self._base = below.to(like).expand(len(like), -1, self._bounds.height, self._bounds.width)
 
-@torch.no_grad()
-def render_contributions(
-    phases: Sequence[Phase],
-    size: tuple[int, int],
-    margins: Mapping[int, int],
-    renderer: StrokeRenderer,
-    actions: Tensor | ActionLookup,
-    background: Tensor | TargetImage,
-    seed: int,
-    window: Window,
-    noise_indices: Tensor | None = None,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Render a window as `render_window` does, and measure what each stroke contributes to it.
+    def render(self, trainable: Window | None = None) -> Tensor:
+        """Return the pictures (n, 3, h, w), sRGB. trainable: see `Canvas.render`."""
+        return self._cropped(self._composite(trainable) if torch.is_grad_enabled() else self._composite_in_batches())
 
-    Returns the pictures (n, 3, h, w), the indices of the strokes in the window (m,), and how much each of them changes
-    the window (m,): see `composite_contributions`, added up over the n pictures.
-    """
-    base, blocks, patch_renderer, bounds = _prepare(
-        phases, size, margins, renderer, actions, background, seed, window, noise_indices
-    )
-    visible = torch.zeros_like(base[:, :1], memory_format=torch.contiguous_format)
-    _cropped(visible, window, bounds).fill_(1.0)
-    arguments = _layers_and_patches(blocks, patch_renderer.render(blocks), bounds)
-    picture, contributions = composite_contributions(base, *arguments, visible)
-    indices = torch.cat([torch.zeros(0, dtype=torch.int64), *(block.stroke_indices() for block in blocks)])
-    own = [c if c.shape[1] == b.stroke_count else c[:, b.places()] for b, c in zip(blocks, contributions, strict=True)]
-    found = torch.cat([base.new_zeros(len(base), 0), *own], dim=1)
-    return _cropped(picture, window, bounds), indices, found.sum(0)
+    @torch.no_grad()
+    def render_contributions(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the pictures (n, 3, h, w), the indices of the strokes in the window (m,), and how much each of them
+        changes the window (m,): see `composite_contributions`, added up over the n pictures.
+        """
+        base, blocks = self._base, self._blocks
+        visible = torch.zeros_like(base[:, :1], memory_format=torch.contiguous_format)
+        self._cropped(visible).fill_(1.0)
+        arguments = _layers_and_patches(blocks, self._renderer.render(blocks), self._bounds)
+        picture, contributions = composite_contributions(base, *arguments, visible)
+        own = [
+            changes if changes.shape[1] == block.stroke_count else changes[:, block.places()]
+            for block, changes in zip(blocks, contributions, strict=True)
+        ]
+        found = torch.cat([base.new_zeros(len(base), 0), *own], dim=1)
+        return self._cropped(picture), _stroke_indices(blocks), found.sum(0)
+
+    def _composite(self, trainable: Window | None) -> Tensor:
+        """Render all blocks at once and composite them, with gradients for the strokes that are trainable."""
+        blocks = [part for block in self._blocks for part in block.split(trainable)] if trainable else self._blocks
+        patches = self._renderer.render([block for block in blocks if block.trainable])
+        with torch.no_grad():
+            patches |= self._renderer.render([block for block in blocks if not block.trainable])
+        return _composite_patches(self._base, blocks, patches, self._bounds)
+
+    def _composite_in_batches(self) -> Tensor:
+        """Render and composite blocks batch by batch, and large patches region by region, without gradients."""
+        renderer, bounds = self._renderer, self._bounds
+        picture = self._base.clone(memory_format=torch.contiguous_format)
+        for by_region, run in groupby(self._blocks, _is_rendered_by_region):
+            if by_region:
+                for block in run:
+                    renderer.composite_by_region(picture, block, bounds.x, bounds.y)
+            else:
+                for batch in _batches(run, _MAX_BATCH_PIXELS // len(picture)):
+                    # No name is bound to the patches, so that they are freed before the next batch is rendered.
+                    picture = _composite_patches(picture, batch, renderer.render(batch), bounds)
+        return picture
+
+    def _cropped(self, image: Tensor) -> Tensor:
+        """Return the part of an image (n, c, h, w) of the bounds that the window shows, as a view."""
+        x, y = self._window.x - self._bounds.x, self._window.y - self._bounds.y
+        return image[:, :, y : y + self._window.height, x : x + self._window.width]
 
 
 def strokes_in_window(phases: Sequence[Phase], margins: Mapping[int, int], window: Window) -> Tensor:
-    """Return the indices of the strokes that `render_window` renders for a window: (m,) int64."""
-    blocks = _plan_blocks(phases, margins, window)
-    return torch.cat([torch.zeros(0, dtype=torch.int64), *(block.stroke_indices() for block in blocks)])
+    """Return the indices of the strokes whose patches overlap a window, without its scale: (m,) int64."""
+    return _stroke_indices(_plan_blocks(phases, margins, window))
 
 
 # ------------------------------------------------------------------------------------------------- planning of blocks
-def _prepare(
-    phases: Sequence[Phase],
-    size: tuple[int, int],
-    margins: Mapping[int, int],
-    renderer: StrokeRenderer,
-    actions: Tensor | ActionLookup,
-    background: Tensor | TargetImage,
-    seed: int,
-    window: Window,
-    noise_indices: Tensor | None,
-) -> tuple[Tensor, list[TileBlock], PatchRenderer, Window]:
-    """Return what the blocks of a window are composited on, (n, c, h, w), the blocks, their renderer, and the bounds of
-    all that is composited.
-    """
-    scaled = [phase.scaled(window.scale) for phase in phases] if window.scale != 1 else list(phases)
-    blocks = _plan_blocks(scaled, _scaled_margins(phases, scaled, margins, window.scale), window)
-    patch_renderer = PatchRenderer(
-        renderer,
-        actions if callable(actions) else lambda indices: actions[:, to_device(indices, actions.device)],
-        tile_sides=tuple(dict.fromkeys(phase.side for phase in scaled)),
-        picture_size=(round(size[0] * window.scale), round(size[1] * window.scale)),
-        scale=window.scale,
-        seed=seed,
-        with_alpha=isinstance(background, Tensor) and len(background) == 4,
-        noise_indices=noise_indices,
-    )
-    bounds = _bounds(blocks, window)
-    like = patch_renderer.actions(torch.zeros(0, dtype=torch.int64))  # for their dtype, device and number of pictures
-    below = background.view(1, -1, 1, 1) if isinstance(background, Tensor) else background.window(bounds)
-    return below.to(like).expand(len(like), -1, bounds.height, bounds.width), blocks, patch_renderer, bounds
-
-
-def _cropped(image: Tensor, window: Window, bounds: Window) -> Tensor:
-    """Return the part of an image (n, c, h, w) of the bounds that a window shows, as a view."""
-    x, y = window.x - bounds.x, window.y - bounds.y
-    return image[:, :, y : y + window.height, x : x + window.width]
+def _stroke_indices(blocks: Sequence[TileBlock]) -> Tensor:
+    return torch.cat([torch.zeros(0, dtype=torch.int64), *(block.stroke_indices() for block in blocks)])
 
 
 def _scaled_margins(
@@ -176,35 +170,6 @@ def _is_rendered_by_region(block: TileBlock) -> bool:
 
 
 # ------------------------------------------------------------------------------------------------------- compositing
-def _composite_blocks(
-    base: Tensor, blocks: Sequence[TileBlock], renderer: PatchRenderer, bounds: Window, trainable: Window | None
-) -> Tensor:
-    """Render all blocks at once and composite them, with gradients.
-
-    trainable: only strokes whose tile has its centre in this window get a gradient.
-    """
-    if trainable:
-        blocks = [part for block in blocks for part in block.split(trainable)]
-    patches = renderer.render([block for block in blocks if block.trainable])
-    with torch.no_grad():
-        patches |= renderer.render([block for block in blocks if not block.trainable])
-    return _composite_patches(base, blocks, patches, bounds)
-
-
-def _composite_in_batches(base: Tensor, blocks: Sequence[TileBlock], renderer: PatchRenderer, bounds: Window) -> Tensor:
-    """Render and composite blocks batch by batch, and large patches region by region, without gradients."""
-    picture = base.clone(memory_format=torch.contiguous_format)
-    for by_region, run in groupby(blocks, _is_rendered_by_region):
-        if by_region:
-            for block in run:
-                renderer.composite_by_region(picture, block, bounds.x, bounds.y)
-        else:
-            for batch in _batches(run, _MAX_BATCH_PIXELS // len(picture)):
-                # No name is bound to the patches, so that they are freed before the next batch is rendered.
-                picture = _composite_patches(picture, batch, renderer.render(batch), bounds)
-    return picture
-
-
 def _composite_patches(
     base: Tensor, blocks: Sequence[TileBlock], patches: Mapping[TileBlock, BlockPatches], bounds: Window
 ) -> Tensor:
