@@ -1,8 +1,8 @@
 """Paint the pictures of the gallery and write its page.
 
 ``python docs/gallery.py`` paints all pictures, ``python docs/gallery.py NAME ...`` only the named ones; ``--page``
-writes the page without painting. Runs are stored in ``runs/gallery`` and resumed; finished ones are not repeated. The
-page shows only pictures that have been painted.
+writes the page without painting, ``--sheet`` the README's picture of the styles. Runs are stored in ``runs/gallery``
+and resumed; finished ones are not repeated. The page shows only pictures that have been painted.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from artkit.api import create_run
 from artkit.engine.run_folder import LOG_FILE
 from artkit.imaging.pixels import tensor_to_pixels
 from artkit.output.export import open_painting
+from artkit.output.finished_picture import PAINTING_FILE
 from artkit.recipes.reading import read_recipe
 from artkit.recipes.shipped import shipped_recipes
 
@@ -112,6 +114,11 @@ GALLERY = {
 }
 """The pictures of each section of the page."""
 
+SHEET = (("portrait", "one-line", "landscape", "chalk"), ("poster", "charcoal", "pencil", "points"))
+"""The pictures of the README, row by row."""
+SHEET_WIDTH, SHEET_GAP = 1400, 8
+"""Width of the README's picture and distance of the pictures in it, px."""
+
 
 def paint(picture: Picture) -> None:
     """Run or resume the picture's recipe, and save its image and its evaluation for the page."""
@@ -128,6 +135,25 @@ def paint(picture: Picture) -> None:
     evaluations[picture.name] = [row for row in last_line.get("verdicts", ()) if row["held_out"]]
     text = json.dumps(evaluations, indent=1, sort_keys=True) + "\n"
     (IMAGES / EVALUATIONS_FILE).write_text(text, encoding="utf-8")
+
+
+def save_sheet(rows: Sequence[Sequence[str]], file: Path) -> None:
+    """Save painted pictures side by side, in rows of the same width."""
+    gap = SHEET_GAP
+    images = [[Image.open(RUNS / name / PAINTING_FILE) for name in row] for row in rows]
+    heights = [
+        round((SHEET_WIDTH - gap * (len(row) - 1)) / sum(image.width / image.height for image in row)) for row in images
+    ]
+    sheet = Image.new("RGB", (SHEET_WIDTH, sum(heights) + gap * (len(rows) - 1)), "white")
+    y = 0
+    for row, height in zip(images, heights, strict=True):
+        x = 0.0
+        for image in row:
+            width = image.width * height / image.height
+            sheet.paste(image.convert("RGB").resize((round(x + width) - round(x), height)), (round(x), y))
+            x += width + gap
+        y += height + gap
+    sheet.save(file, quality=88)
 
 
 def _read_evaluations() -> dict[str, list[dict[str, Any]]]:
@@ -168,6 +194,9 @@ def page() -> str:
 
 def main(arguments: list[str]) -> None:
     """Paint the named pictures, or all without names, and write the page."""
+    if arguments == ["--sheet"]:
+        save_sheet(SHEET, DOCS / "images" / "styles.jpg")
+        return
     pictures = {picture.name: picture for section in GALLERY.values() for picture in section}
     if unknown := [name for name in arguments if name not in pictures and name != "--page"]:
         raise SystemExit(f"no picture is named {', '.join(unknown)}; choose from: {', '.join(pictures)}")
