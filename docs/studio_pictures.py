@@ -1,6 +1,7 @@
 """Take the pictures of the page on the studio.
 
 ``python docs/studio_pictures.py`` takes all of them, ``python docs/studio_pictures.py NAME ...`` only the named ones.
+``--samples`` writes those of the recipes instead, which the page itself shows: small copies of the gallery's.
 It needs the extras `studio` and `video`, playwright and Chromium. The runs that are shown are painted into
 ``runs/studio`` first, which takes some minutes; finished ones are not painted again. One is painted while the pictures
 are taken.
@@ -20,16 +21,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from artkit.recipes.shipped import recipe_folder
 from artkit.studio.folder import RECIPES, UPLOADS
+from artkit.studio.recipes import SAMPLES, sample_file
 
-IMAGES = Path(__file__).parent / "images" / "studio"
+DOCS = Path(__file__).parent
+IMAGES = DOCS / "images" / "studio"
 RUNS = Path("runs", "studio")
 PAINTED = "being-painted"
 """Name of the run that is painted while the pictures are taken."""
 
+_SAMPLE_SIZE = (264, 176)  # px
+_FILM_FRAME = (0, 0, 352, 240)  # of the sheet of frames
 _QUALITY = 84
 _GAP = 16  # between the pictures of a narrow page, px
 
@@ -44,7 +49,7 @@ class Painting(NamedTuple):
 
 PAINTINGS = {
     "pagoda": Painting("photo", "pagoda.jpg", ("steps=160",)),
-    "cat-oil": Painting("style/oil", "cat.jpg", ("steps=60", "size=256", "output.long_side=900")),
+    "cat-oil": Painting("style/oil", "cat.jpg", ("steps=150", "size=256", "output.long_side=900")),
     "coffee-six": Painting("six", "coffee.jpg", ("steps=60", "size=256", "output.long_side=900")),
     "pagoda-night": Painting("style/night", "pagoda.jpg", ("steps=60", "size=256", "output.long_side=900")),
     "coffee-pan": Painting("film", "coffee-pan.webp", ("steps=80", "size=200", "film.seconds=1", "output.scale=3")),
@@ -91,7 +96,7 @@ def _paint_mask(page: Any) -> None:
 
 def _choose(page: Any) -> None:
     page.get_by_role("radio", name="style/oil").check()
-    page.get_by_text("Of the photo").click()
+    page.get_by_text("Of the photo", exact=True).click()
     page.wait_for_timeout(8000)  # until the brushes are painted
 
 
@@ -193,8 +198,29 @@ def beside(images: list[Image.Image]) -> Image.Image:
     return page
 
 
+def write_samples() -> None:
+    """Write a small picture for each recipe that the gallery shows as it is, and for that of films."""
+    from gallery import GALLERY
+
+    sources = {
+        picture.recipe: Image.open(DOCS / "images" / "gallery" / f"{picture.name}.jpg")
+        for section in GALLERY.values()
+        for picture in section
+        if not picture.settings
+    }
+    sources["film"] = Image.open(DOCS / "images" / "film.jpg").crop(_FILM_FRAME)
+    SAMPLES.mkdir(exist_ok=True)
+    for recipe, source in sources.items():
+        top = 0.35  # portraits have their faces above the middle
+        sample = ImageOps.fit(source.convert("RGB"), _SAMPLE_SIZE, Image.Resampling.LANCZOS, centering=(0.5, top))
+        sample.save(SAMPLES / sample_file(recipe), quality=78)
+
+
 def main(names: list[str]) -> None:
     """Take the named pictures, or all."""
+    if names == ["--samples"]:
+        write_samples()
+        return
     from playwright.sync_api import sync_playwright
 
     for name, painting in PAINTINGS.items():

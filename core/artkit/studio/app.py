@@ -30,6 +30,7 @@ from artkit.studio.films import playable_film
 from artkit.studio.folder import StudioFolder, plain_error
 from artkit.studio.painting_form import MAX_UPLOAD_BYTES, PaintingForm
 from artkit.studio.studio import Studio
+from artkit.studio.watching import without_nan
 
 STATIC = Path(__file__).parent / "static"
 
@@ -93,6 +94,7 @@ def _run_routes(studio: Studio) -> list[BaseRoute]:
         Route(run + "/tiles/{level:int}/{column:int}/{row:int}", _image(studio.tile)),
         Route(run + "/thumbnail", _image(studio.thumbnail)),
         Route(run + "/target", _image(studio.target)),
+        Route(run + "/recipe", _call(studio.run_recipe), methods=["GET"]),
         Route(run + "/film", _reported(_film_endpoint(studio))),
         Route(run + "/replay", _call(studio.start_replay), methods=["POST"]),
         Route(run + "/replay", _call(studio.replay), methods=["GET"]),
@@ -113,7 +115,7 @@ def _call(method: Callable[..., Any]) -> Endpoint:
         values = await _json_body(request) if request.method in ("POST", "PUT", "DELETE") else {}
         arguments = {**dict(request.query_params), **values, **request.path_params}
         arguments.pop("token", None)
-        return JSONResponse(await run_in_threadpool(_apply, method, arguments))
+        return JSONResponse(without_nan(await run_in_threadpool(_apply, method, arguments)))
 
     return _reported(endpoint)
 

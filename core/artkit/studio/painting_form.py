@@ -13,7 +13,8 @@ from PIL import Image
 from artkit.errors import UsageError
 from artkit.files import atomic
 from artkit.imaging.clip_files import open_clip
-from artkit.imaging.loading import load_rgb
+from artkit.imaging.image_file import open_with_pillow
+from artkit.imaging.loading import MAX_PIXELS, load_rgb
 from artkit.recipes.picture import is_clip, with_picture
 from artkit.recipes.recipe import Tree
 from artkit.recipes.schema import recipe_schema
@@ -52,14 +53,14 @@ class PaintingForm:
         tree = self.recipes.load(name, saved)
         if picture is not None and _can_paint(tree, file := self._picture_file(picture)):
             tree = self.recipes.load(name, saved, file)
-        return self._described(tree)
+        return self.described(tree)
 
     def replace_picture(self, tree: Tree, picture: str) -> dict[str, Any]:
         """Return the tree of a form, painting an uploaded picture or clip if it can paint it."""
         located, file = self.recipes.parse(to_toml(_without_none(tree))), self._picture_file(picture)
         if _can_paint(located, file):
             located = with_picture(located, file)
-        return self._described(self.recipes.tidy(located))
+        return self.described(self.recipes.tidy(located))
 
     def format_recipe(self, tree: Tree) -> dict[str, Any]:
         """Return the tree of a form as TOML, with its errors."""
@@ -75,7 +76,8 @@ class PaintingForm:
         """Save a recipe as it was written."""
         return {"name": self.recipes.save(name, toml, replace)}
 
-    def _described(self, tree: Tree) -> dict[str, Any]:
+    def described(self, tree: Tree) -> dict[str, Any]:
+        """Return a recipe as the page shows it: as tree and TOML, with its errors."""
         toml = to_toml(tree)
         return {"tree": tree, "toml": toml, "errors": self.recipes.check(self.recipes.parse(toml))}
 
@@ -88,17 +90,13 @@ class PaintingForm:
         path = self.folder.new_upload(name)
         with atomic(path) as temporary:
             temporary.write_bytes(content)
-            try:
-                size, seconds, notes = _measured(temporary)
-            except UsageError as error:
-                raise UsageError(error.message.replace(str(temporary), name), error.hint) from None
-        texts = [note.replace(str(temporary), name) for note in notes]
-        return _upload(path, size, seconds, texts)
+            found = _measured(temporary, name)
+        return {"path": f"../{UPLOADS}/{path.name}", **found}
 
     def describe_upload(self, name: str) -> dict[str, Any]:
         """Return what `upload` has returned for an upload."""
-        path = self._picture_file(f"../{UPLOADS}/{name}")
-        return _upload(path, *_measured(path))
+        path = f"../{UPLOADS}/{name}"
+        return {"path": path, **_measured(self._picture_file(path), name)}
 
     def picture(self, path: str, side: str = "800") -> bytes:
         """Return an image that a recipe names, or the first frame of a clip, as a JPEG of at most `side` px."""
@@ -159,21 +157,31 @@ def _can_paint(tree: Tree, file: Path) -> bool:
     return paints(tree) == "clip" or (paints(tree) == "picture" and not is_clip(file))
 
 
-def _measured(file: Path) -> tuple[tuple[int, int], float | None, list[str]]:
-    """Return the size of an image or clip, the duration of a clip, and the notes of its loader."""
-    if is_clip(file):
-        clip = open_clip(file)
-        return clip.size, round(clip.seconds, 2), clip.notes
+def _measured(file: Path, name: str) -> dict[str, Any]:
+    """Return the size of an image or clip, the duration of a clip, and the notes of its loader, which call it `name`.
+
+    Raises UsageError if it is none of them, is damaged or too large.
+    """
     notes: list[str] = []
-    _, size = load_rgb(file, (64, 64), notes)
-    with Image.open(file) as opened:
-        animated = getattr(opened, "is_animated", False)
-    return size, round(open_clip(file).seconds, 2) if animated else None, notes
+    try:
+        if is_clip(file) or is_animated(file):
+            clip = open_clip(file)
+            size, seconds, notes = clip.size, round(clip.seconds, 2), clip.notes
+        else:
+            size, seconds = load_rgb(file, (64, 64), notes)[1], None
+    except UsageError as error:
+        raise UsageError(error.message.replace(str(file), name), error.hint) from None
+    named = [note.replace(str(file), name) for note in notes]
+    return {"width": size[0], "height": size[1], "seconds": seconds, "notes": named}
 
 
-def _upload(file: Path, size: tuple[int, int], seconds: float | None, notes: list[str]) -> dict[str, Any]:
-    found = {"path": f"../{UPLOADS}/{file.name}", "width": size[0], "height": size[1], "seconds": seconds}
-    return {**found, "notes": notes}
+def is_animated(file: Path) -> bool:
+    """Return whether an image has several frames."""
+    try:
+        with open_with_pillow(file, MAX_PIXELS) as opened:
+            return bool(getattr(opened, "is_animated", False))
+    except Exception:  # what Pillow cannot open, libvips may have read
+        return False
 
 
 def _first_frame(file: Path) -> Image.Image:

@@ -22,6 +22,8 @@ from artkit.recipes.validation import RecipeError, validate_recipe
 from artkit.studio.folder import RECIPES, StudioFolder
 
 MAX_RECIPE_BYTES = 1 << 20
+SAMPLES = Path(__file__).parent / "static" / "recipes"
+"""Folder of pictures that shipped recipes paint, by `sample_file`; ``python docs/studio_pictures.py --samples``."""
 
 
 class StudioRecipes:
@@ -101,8 +103,8 @@ class StudioRecipes:
             return None
 
     def choices(self) -> list[dict[str, Any]]:
-        """Return the recipes to choose from: name, description, time, whether it was saved on the page, and what it
-        paints (`paints`).
+        """Return the recipes to choose from: name, description, time, whether it was saved on the page, what it paints
+        (`paints`), and the file of a picture that it paints, "" if there is none.
         """
         times = run_times()
         saved = [self._choice(name, file, "", True) for name, file in self.folder.saved_recipes().items()]
@@ -110,7 +112,8 @@ class StudioRecipes:
         return saved + sorted(shipped, key=lambda choice: (choice["name"] != PICTURE_RECIPE, choice["name"]))
 
     def _choice(self, name: str, file: Path, time: str, saved: bool) -> dict[str, Any]:
-        description = {"name": name, "description": _description(file), "time": time, "saved": saved}
+        sample = "" if saved or not (SAMPLES / sample_file(name)).exists() else sample_file(name)
+        description = {"name": name, "description": _description(file), "time": time, "saved": saved, "sample": sample}
         try:
             return {**description, "paints": paints(tomllib.loads(read_text(file)))}
         except (OSError, ValueError, RecursionError):
@@ -136,6 +139,11 @@ class StudioRecipes:
             raise UsageError(f"there is a recipe {file.stem} already", hint="choose another name")
         write_text(file, text)
         return file.stem
+
+
+def sample_file(name: str) -> str:
+    """Return the name of the file with a picture that a shipped recipe paints."""
+    return f"{name.replace('/', '-')}.jpg"
 
 
 def paints(tree: Tree) -> Literal["picture", "clip", ""]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -75,7 +76,7 @@ class RunLog:
             self.losses[name] = [None] * (len(self.steps) - 1)
         for name, series in self.losses.items():
             value = values.get(name)
-            series.append(float(value) if isinstance(value, (int, float)) else None)
+            series.append(float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None)
 
     def points(self, since: int = 0) -> dict[str, Any]:
         """Return the losses from an index on, by name, with their steps; every n-th if there are too many."""

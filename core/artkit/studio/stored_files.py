@@ -12,6 +12,7 @@ from artkit.files import read_text
 from artkit.recipes.picture import is_clip
 from artkit.recipes.recipe import Tree
 from artkit.studio.folder import RECIPES, UPLOADS, StudioFolder
+from artkit.studio.painting_form import is_animated
 from artkit.studio.recipes import StudioRecipes, texts
 from artkit.studio.watching import Watcher
 
@@ -31,7 +32,7 @@ class StoredFiles:
                 "path": f"../{UPLOADS}/{file.name}",
                 "bytes": status.st_size,
                 "version": status.st_mtime_ns // 1_000_000,
-                "is_clip": is_clip(file),
+                "is_clip": is_clip(file) or is_animated(file),
                 "used_by": sorted(name for name, files in named.items() if file in files),
             }
             for file, status in self.folder.uploads()

@@ -14,13 +14,13 @@ from artkit.engine.live_view import LIVE_FOLDER
 from artkit.errors import ArtkitError, UsageError
 from artkit.files import write_text
 from artkit.imaging.pixels import Pixels
-from artkit.recipes.recipe import Tree
+from artkit.recipes.recipe import RECORD, Tree
 from artkit.studio.exporting import EXPORTS, export_formats, export_process, start_export
 from artkit.studio.folder import StudioFolder, regular_files
 from artkit.studio.painting_form import PaintingForm
 from artkit.studio.pictures import encode_jpeg
 from artkit.studio.processes import Process, RunProcess
-from artkit.studio.recipes import StudioRecipes, to_toml
+from artkit.studio.recipes import StudioRecipes, paints, to_toml
 from artkit.studio.replay import frame_file, read_index
 from artkit.studio.runs import RunReader
 from artkit.studio.steering import steered
@@ -99,6 +99,11 @@ class Studio:
         process = RunProcess(path)
         process.watch()
         process.start(["artkit", "run", str(file), "--out", str(path), "--resume"], self.folder.path)
+
+    def run_recipe(self, name: str) -> dict[str, Any]:
+        """Return the recipe of a run for a new painting, with what it paints."""
+        tree = {key: value for key, value in self.watcher.reader(name).recipe().items() if key != RECORD}
+        return {**self.form.described(self.recipes.tidy(tree)), "paints": paints(tree)}
 
     def stop_run(self, name: str) -> dict[str, Any]:
         """Let a run stop after its current step."""

@@ -193,4 +193,13 @@ class _RunEvents:
 
 
 def _event(name: str, data: dict[str, Any]) -> dict[str, str]:
-    return {"event": name, "data": json.dumps(data)}
+    return {"event": name, "data": json.dumps(without_nan(data))}
+
+
+def without_nan(value: Any) -> Any:
+    """Return a value with texts instead of numbers that are not finite, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(inner) for inner in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -193,6 +193,7 @@ def test_a_film_is_watched_steered_and_exported_with_the_keyboard_alone(
     tab_to(page, "Replay")
     tab_to(page, "Export and files")
     page.keyboard.press("Enter")
+    until(page, "document.querySelectorAll('option').length > 5")
     tab_to(page, "Format")
     page.keyboard.type("jpg")
     tab_to(page, "Frame")

@@ -180,6 +180,15 @@ def test_a_painting_is_set_up_and_started(
     shutil.rmtree(studio.folder / "lake-photo", ignore_errors=True)
 
 
+def test_the_recipe_of_a_run_is_painted_again(page: Any, studio: Any) -> None:
+    visit(page, studio, "#/run/one")
+    page.locator("summary", has_text="Recipe").last.click()
+    page.get_by_role("link", name="New painting with it").click()
+    page.get_by_role("heading", name="New painting").wait_for()
+    assert page.get_by_label("Steps", exact=True).input_value() == "3"
+    assert page.get_by_label("Name").input_value() == "one"
+
+
 def test_errors_are_at_their_fields_and_toml_and_form_follow_each_other(page: Any, studio: Any) -> None:
     visit(page, studio, "#/new")
     page.locator("summary", has_text="All settings").click()
@@ -195,7 +204,9 @@ def test_errors_are_at_their_fields_and_toml_and_form_follow_each_other(page: An
     toml.fill(toml.input_value().replace("seed = 11", "seed = 12"))
     until(page, "[...document.querySelectorAll('input')].some((input) => input.value === '12')")
     toml.fill("seed = ")
-    page.get_by_text("not valid TOML").wait_for()
+    page.get_by_role("complementary").get_by_text("not valid TOML").wait_for()
+    assert page.get_by_text("not valid TOML").first.is_visible()
+    assert page.get_by_role("button", name="Start painting").is_disabled()
 
 
 # ------------------------------------------------------------------------------------------------- for all people

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import shutil
+import struct
 import tomllib
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,20 @@ def test_an_uploaded_photo_replaces_that_of_a_recipe(form: Any) -> None:
     assert loaded["tree"]["objective"]["look"]["target"] == uploaded["path"] == "../uploads/My-photo.png"
     shown = form.request("GET", f"/api/picture?path={uploaded['path']}&side=30")
     assert Image.open(io.BytesIO(shown.content)).size == (30, 20)
+
+
+def test_a_png_with_a_text_that_grows_when_it_is_read_is_no_fault(form: Any) -> None:
+    plain, text = png(), b"zTXt" + b"k\0\0" + zlib.compress(bytes(4 << 20))
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    answer = upload(form, "text.png", plain[:33] + chunk + plain[33:])  # 33: after the header
+    assert answer.status in (200, 400), "libvips may read it"
+    assert answer.json
+
+
+def test_numbers_that_json_does_not_have(form: Any) -> None:
+    parsed = form.post("/api/recipes/parse", {"toml": "[optimizer]\nlr = nan\n[film]\nfps = -inf\n"})
+    assert (parsed["tree"]["optimizer"]["lr"], parsed["tree"]["film"]["fps"]) == ("nan", "-inf")
+    assert {"optimizer.lr", "film.fps"} <= {error["place"] for error in parsed["errors"]}
 
 
 def test_recipes_to_choose_from(form: Any) -> None:

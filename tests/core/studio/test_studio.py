@@ -50,6 +50,14 @@ def test_details_of_a_run(studio: Any) -> None:
     assert studio.request("GET", "/api/runs/two").status == 400
 
 
+def test_the_recipe_of_a_run_sets_up_a_new_painting(copied: Any) -> None:
+    recipe = copied.folder / "one" / "recipe.toml"
+    recipe.write_text(recipe.read_text() + "[[changes]]\nstep = 1\nlr = 0.2\n")
+    again = copied.get("/api/runs/one/recipe")
+    assert (again["paints"], again["tree"]["steps"], again["tree"]["changes"][0]["lr"]) == ("picture", 3, 0.2)
+    assert "record" not in again["tree"]
+
+
 def test_runs_in_subfolders_are_found(copied: Any) -> None:
     shutil.copytree(copied.folder / "one", copied.folder / "sweep" / "seed=1")
     assert {run["name"] for run in copied.get("/api/runs")["runs"]} == {"one", "sweep/seed=1"}
@@ -292,6 +300,15 @@ def test_a_second_studio_is_told_where_the_first_is(painted: Path, tmp_path: Pat
 def test_a_finished_picture_is_shown_though_its_preview_is_newer(copied: Any) -> None:
     Image.new("RGB", (16, 11)).save(copied.folder / "one" / "preview.png")
     assert copied.get("/api/runs/one")["shape"]["width"] == 160
+
+
+def test_losses_that_are_not_finite_have_no_point(copied: Any) -> None:
+    with (copied.folder / "one" / "log.jsonl").open("a") as log:
+        log.write('{"step": 3, "loss": NaN, "look": Infinity, "seconds": 1.0}\n')
+    assert copied.get("/api/runs")["runs"][0]["loss"] is None
+    events = _Reader(copied, "one")
+    assert events.next("losses")["losses"]["look"][-1] is None
+    events.connection.close()
 
 
 def test_a_run_with_a_damaged_picture_is_shown_without_it(copied: Any) -> None:

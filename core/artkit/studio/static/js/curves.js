@@ -32,7 +32,7 @@ export class Curves {
   }
 
   draw() {
-    let names = Object.keys(this.losses);
+    let names = Object.keys(this.losses).sort((a, b) => (b === "loss") - (a === "loss")); // the sum first
     if (names.length === 2) names = names.filter((name) => name !== "loss"); // it is that of the only objective
     this.element.replaceChildren(...names.slice(0, MAX_CURVES).map((name) => this.curve(name)));
   }

@@ -12,7 +12,7 @@ export async function show(main) {
     keepFocus(page, () => page.replaceChildren(h("h1", {}, "Files"),
       section("Saved recipes", recipes.map(recipeRow), "Recipes that you save under New painting appear here."),
       section("Photos and clips", uploads.map(uploadCard), "Photos, clips and masks that you upload appear here.", "gallery"),
-      trash.length ? section("Trash", trash.map(trashRow), "") : ""));
+      trash.length ? section("Trash", trash.map(trashRow), "") : "", trash.length ? h("p", { class: "soft" }, "To free the space, delete files of the folder trash by hand.") : ""));
   }
 
   const section = (title, items, empty, kind = "rows") => h("section", { class: "sheet", "aria-label": title }, h("h2", {}, title),

@@ -16,7 +16,7 @@ export async function show(main, _name, _query, connection) {
   const count = h("span", { class: "soft", role: "status" });
   const compare = h("button", { type: "button", hidden: true, onclick: () => { location.hash = `#/compare/${[...chosen].map(encodeURIComponent).join(",")}`; } }, "Compare");
   const empty = h("div", { class: "empty", hidden: true }, h("h1", {}, "No paintings yet"), h("p", {}, "Choose a photo and a brush, and watch it being painted."),
-    h("a", { class: "button", href: "#/new" }, "New painting"));
+    h("a", { class: "button primary", href: "#/new" }, "New painting"));
   const page = h("div", { class: "page" }, h("h1", { class: "visually-hidden" }, "Gallery"),
     h("div", { class: "tools" }, search, h("div", { class: "row" }, count, compare)), list, empty);
   main.append(page);
@@ -67,7 +67,7 @@ export async function show(main, _name, _query, connection) {
       progress.hidden = !active;
       progress.max = Math.max(1, now.steps);
       progress.value = now.step;
-      facts.textContent = [now.is_film && `film of ${now.steps} frames`, now.brush, now.pixels && now.pixels.join(" × "), now.loss !== null && `loss ${number(now.loss)}`, now.seconds ? duration(now.seconds) : null].filter(Boolean).join(" · ");
+      facts.textContent = [now.is_film && `film of ${now.steps} frames`, now.brush, now.pixels && now.pixels.join(" × "), now.loss !== null && `loss ${number(now.loss)}`, now.seconds ? duration(now.seconds) : null].filter(Boolean).map((fact) => fact.replaceAll(" ", "\u00a0")).join(" · ");
     };
     return card;
   }

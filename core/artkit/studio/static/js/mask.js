@@ -12,7 +12,7 @@ export class Mask {
     this.toggle = h("button", { type: "button", "aria-pressed": "false", onclick: () => (this.canvas ? this.close() : this.open()) }, "Paint a mask");
     this.remove = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => { this.close(); this.removed = true; this.remove.textContent = "The mask will be removed"; } }, "Remove the mask");
     this.size = field("Size of the brush", h("input", { type: "range", min: 1, max: 50, value: 14 }));
-    this.outside = field("Elsewhere", h("input", { type: "range", min: 0, max: 100, value: 0, oninput: () => this.describe() }));
+    this.outside = field("Weight outside the mask", h("input", { type: "range", min: 0, max: 100, value: 0, oninput: () => this.describe() }));
     this.outsideText = h("p", { class: "soft" });
     this.eraser = h("button", { type: "button", "aria-pressed": "false", onclick: () => { this.erasing = !this.erasing; this.eraser.setAttribute("aria-pressed", String(this.erasing)); } }, "Erase");
     this.tools = h("div", { class: "stack", hidden: true }, this.size, this.outside, this.outsideText,
@@ -24,7 +24,7 @@ export class Mask {
 
   describe() {
     const share = Number(this.outside.control.value);
-    this.outsideText.textContent = share ? `Objectives count ${share} % there.` : "The rest stays as it is; only what you paint is worked on.";
+    this.outsideText.textContent = share ? `There objectives have ${share} % of their weight.` : "The rest stays as it is; only what you paint is worked on.";
     this.outside.control.setAttribute("aria-valuetext", `${share} %`);
   }
 

@@ -1,6 +1,6 @@
 // A new painting: photo, recipe, brush and the most common settings; all others in a form made from the schema.
 
-import { address, get, send, upload } from "./api.js";
+import { address, get, runPath, send, upload } from "./api.js";
 import { RecipeForm } from "./form.js";
 import { duration, field, h, segments, toast } from "./dom.js";
 
@@ -15,17 +15,19 @@ export async function show(main, _name, query) {
   let timer = 0, pending = null, working = null, requests = 0, choosing = null;
 
   const errors = h("div", { role: "alert" });
-  const nameField = field("Name", h("input", { type: "text", value: "painting", autocomplete: "off", spellcheck: "false", oninput: () => { model.named = true; } }), "Of the run's folder.");
-  const startButton = h("button", { type: "submit", class: "primary" }, "Start painting");
+  const nameField = field("Name", h("input", { type: "text", value: "painting", autocomplete: "off", spellcheck: "false", oninput: () => { model.named = true; } }), "Of the folder of the run.");
+  const startButton = h("button", { type: "submit", class: "primary start" }, "Start painting");
   const toml = h("textarea", { class: "code", spellcheck: "false", autocapitalize: "off", "aria-label": "Recipe as TOML", oninput: () => later(parseToml) });
-  const tomlError = h("p", { class: "error", role: "alert" });
+  const tomlError = h("p", { class: "error" });
   const form = new RecipeForm(schema, { changed: () => later(format), pickFile });
   const quick = h("div", { class: "stack" });
   const photo = photoPart();
   const recipeChoices = h("div", { class: "choices" });
-  const more = h("div", { class: "choices" });
-  const recipeGroups = h("div", { class: "stack", role: "radiogroup", "aria-label": "Recipe" }, recipeChoices,
-    h("details", {}, h("summary", { class: "soft" }, "Recipes that paint no photo or clip: classes, agents, training"), h("div", { class: "more" }, more)));
+  const [others, withoutPhoto] = ["Other recipes that paint a photo: sizes, discrete strokes, words", "Recipes that paint no photo or clip: classes, agents, training"].map((text) => {
+    const choices = h("div", { class: "choices" });
+    return { choices, element: h("details", {}, h("summary", { class: "soft" }, text), h("div", { class: "more" }, choices)) };
+  });
+  const recipeGroups = h("div", { class: "stack", role: "radiogroup", "aria-label": "Recipe" }, recipeChoices, others.element, withoutPhoto.element);
   const brushes = h("div", { class: "brushes", role: "radiogroup", "aria-label": "Brush" });
   const brushSearch = h("input", { type: "search", placeholder: "Search brushes", "aria-label": "Search brushes", oninput: () => filterBrushes() });
   const brushSheet = h("section", { class: "sheet", "aria-label": "Brush" }, h("div", { class: "row between" }, h("h2", {}, "Brush"), h("div", {}, brushSearch)), brushes);
@@ -35,22 +37,22 @@ export async function show(main, _name, query) {
       h("div", { class: "stack" }, photo.element,
         h("section", { class: "sheet", "aria-label": "Recipe" }, h("h2", {}, "Recipe"), recipeGroups), brushSheet,
         h("details", { class: "sheet" }, h("summary", {}, h("h2", {}, "All settings")), form.element),
-        h("details", { class: "sheet" }, h("summary", {}, h("h2", {}, "Recipe as TOML")), toml, tomlError,
+        h("details", { class: "sheet" }, h("summary", {}, h("h2", {}, "Recipe as TOML")), tomlError, toml,
           h("div", { class: "row" }, h("button", { type: "button", onclick: () => save().catch((error) => toast(error.message)) }, "Save as a recipe"),
             h("span", { class: "soft" }, "in recipes/ of this folder, under the name of the painting")))),
       h("aside", { class: "sheet sticky", "aria-label": "Settings" }, h("h2", {}, "Settings"), quick, nameField, errors, startButton)));
   main.append(page);
 
-  recipeChoices.append(...recipes.filter(({ paints }) => paints).map(recipeChoice));
-  more.append(...recipes.filter(({ paints }) => !paints).map(recipeChoice));
+  for (const recipe of recipes) (!recipe.paints ? withoutPhoto.choices : recipe.saved || recipe.sample ? recipeChoices : others.choices).append(recipeChoice(recipe));
   function recipeChoice(recipe) {
     const input = h("input", { type: "radio", name: "recipe", value: recipe.name, onchange: () => choose(recipe).catch((error) => toast(error.message)) });
     input.recipe = recipe;
-    return h("label", { class: "choice" }, input,
+    return h("label", { class: "choice recipe" }, input, recipe.sample && h("img", { alt: "", loading: "lazy", src: `static/recipes/${recipe.sample}` }),
       h("b", {}, recipe.name), h("span", {}, recipe.description), h("span", {}, [recipe.saved && "saved", recipe.time].filter(Boolean).join(" · ")));
   }
   const wanted = query.get("saved");
-  await select(recipes.find(({ name, saved }) => (wanted ? saved && name === wanted : name === "photo")) ?? recipes[0]);
+  if (query.has("run")) await repeat(query.get("run"));
+  else await select(recipes.find(({ name, saved }) => (wanted ? saved && name === wanted : name === "photo")) ?? recipes[0]);
   if (query.has("upload")) await photo.take(get(`/api/uploads/${encodeURIComponent(query.get("upload"))}`), query.get("upload"));
   loadBrushes();
 
@@ -99,6 +101,18 @@ export async function show(main, _name, query) {
     photo.note();
   }
 
+  /** Set up the painting of a run again. */
+  async function repeat(run) {
+    const answer = await get(runPath(run, "/recipe"));
+    model.recipe = { name: run, paints: answer.paints };
+    nameField.control.value = run.split("/").pop();
+    setTree(answer.tree, answer.toml);
+    model.original = structuredClone(answer.tree);
+    drawQuick();
+    showErrors(answer.errors);
+    photo.note();
+  }
+
   function setTree(tree, text) {
     model.tree = tree;
     toml.value = text;
@@ -128,6 +142,7 @@ export async function show(main, _name, query) {
       selectBrush();
       showErrors(answer.errors);
     } catch (error) {
+      showErrors([{ place: "", message: error.message }]);
       tomlError.textContent = error.message;
     }
   }
@@ -187,6 +202,7 @@ export async function show(main, _name, query) {
     /** Paint what an upload resolves to. */
     async function take(uploading, name) {
       words.textContent = `Reading ${name} …`;
+      words.className = "";
       try {
         const uploaded = await uploading;
         const kind = uploaded.seconds === null ? "picture" : "clip";
@@ -208,6 +224,7 @@ export async function show(main, _name, query) {
         if (uploaded.notes.length) toast(uploaded.notes.join("\n"));
       } catch (error) {
         words.textContent = error.message;
+        words.className = "error";
       }
     }
     return {
@@ -241,7 +258,7 @@ export async function show(main, _name, query) {
       for (const { name } of found) {
         const image = h("img", { alt: "", loading: "lazy" });
         image.dataset.source = name;
-        brushes.append(h("label", { class: "choice brush" }, h("input", { type: "radio", name: "brush", value: name, "aria-label": name, onchange: () => change((tree) => { tree.renderer = { type: "mypaint", ...tree.renderer, brush: name }; }) }), image, h("span", {}, name)));
+        brushes.append(h("label", { class: "choice brush" }, h("input", { type: "radio", name: "brush", value: name, "aria-label": name, onchange: () => change((tree) => { tree.renderer = { type: "mypaint", ...tree.renderer, brush: name }; }) }), image, h("span", {}, name.replace(/[/_]/g, "$&\u200b"))));
       }
       selectBrush(true);
     }
@@ -265,7 +282,7 @@ export async function show(main, _name, query) {
 
   function filterBrushes() {
     const words = brushSearch.value.toLowerCase();
-    for (const label of brushes.children) label.hidden = !label.textContent.toLowerCase().includes(words) && !label.control.checked; // it leads to the others by keyboard
+    for (const label of brushes.children) label.hidden = !label.control.value.toLowerCase().includes(words) && !label.control.checked; // it leads to the others by keyboard
   }
 
   // ------------------------------------------------------------------------------------------- frequent settings
@@ -276,8 +293,8 @@ export async function show(main, _name, query) {
     const put = (now, table, key, value) => { now[table] = { ...now[table] }; if (value === null) delete now[table][key]; else now[table][key] = value; };
     const size = typeof tree.size === "number" ? tree.size : Array.isArray(tree.size) ? Math.max(...tree.size) : null;
     parts.push(h("div", { class: "two" },
-      numberField("Painted at, px", size, "Longer side.", (now, value) => { if (value === null) delete now.size; else now.size = value; }, { min: 8, step: 1 }),
-      "trainer" in tree ? null : numberField("Finished, px", tree.output?.long_side, "Longer side.", (now, value) => { put(now, "output", "long_side", value); if (value !== null) { delete now.output.scale; delete now.output.width_cm; } }, { min: 8, step: 1 })));
+      numberField("Painted at, px", size, "Longer side while strokes are fitted.", (now, value) => { if (value === null) delete now.size; else now.size = value; }, { min: 8, step: 1 }),
+      "trainer" in tree ? null : numberField("Finished, px", tree.output?.long_side, "Longer side of the picture.", (now, value) => { put(now, "output", "long_side", value); if (value !== null) { delete now.output.scale; delete now.output.width_cm; } }, { min: 8, step: 1 })));
     parts.push(numberField("Steps", tree.steps, "More steps, a closer likeness.", (now, value) => { if (value === null) delete now.steps; else now.steps = value; }, { min: 0, step: 1 }));
     const canvas = original.canvas ?? {};
     if (typeof canvas.tile === "number" || typeof canvas.strokes === "number") {
@@ -331,7 +348,7 @@ export async function show(main, _name, query) {
     const colour = h("input", { type: "color", "aria-label": "Colour of the background", value: Array.isArray(background) ? toHex(background) : "#ffffff", oninput: () => change((now) => { now.background = fromHex(colour.value); }) });
     const kind = background === "target" ? "target" : typeof background === "string" ? "picture" : "colour";
     const box = h("div", { class: "swatches", hidden: kind !== "colour" }, colour);
-    const choices = [["target", "Mean of the photo"], ["colour", "A colour"], kind === "picture" && ["picture", "A picture"]].filter(Boolean);
+    const choices = [["target", "Mean colour of the photo"], ["colour", "A colour"], kind === "picture" && ["picture", "A picture"]].filter(Boolean);
     return h("div", { class: "stack" }, segments("Background", choices, kind, (now) => {
       box.hidden = now !== "colour";
       change((tree) => { tree.background = now === "target" ? "target" : now === "colour" ? fromHex(colour.value) : background; });

@@ -36,8 +36,8 @@ export async function show(main, name, _query, connection) {
   const viewChanged = () => { for (const part of parts) part.view?.(); };
   parts = panels.filter(Boolean).map((module) => module.panel(run, { tools, reload, viewChanged, viewerBox: viewerElement.parentElement }));
   const header = makeHeader();
-  const lossPanel = h("section", { class: "panel", "aria-label": "Losses" }, h("h2", {}, "Loss"), curves.element);
-  const recipe = h("details", { class: "panel" }, h("summary", {}, "Recipe"), h("pre", { tabindex: 0, "aria-label": "Recipe" }));
+  const lossPanel = h("section", { class: "panel", "aria-label": "Losses", hidden: true }, h("h2", {}, "Loss"), curves.element);
+  const recipe = h("details", { class: "panel" }, h("summary", {}, "Recipe"), h("p", { class: "row" }, h("a", { class: "button", href: `#/new?run=${encodeURIComponent(name)}` }, "New painting with it")), h("pre", { tabindex: 0, "aria-label": "Recipe" }));
   side.append(header.element, lossPanel, ...parts.map((part) => part.element).filter(Boolean), recipe);
 
   function makeHeader() {
@@ -55,7 +55,7 @@ export async function show(main, name, _query, connection) {
       progress.max = Math.max(1, now.steps);
       if (now.state === "starting" && !now.step) progress.removeAttribute("value"); else progress.value = now.step;
       const rows = [[details.is_film ? "Frame" : "Step", `${now.step} of ${now.steps}`],
-        active ? ["Time left", duration(now.seconds_left)] : ["Painted in", duration(now.seconds)],
+        active ? ["Time left", duration(now.seconds_left)] : now.seconds ? ["Painted in", duration(now.seconds)] : null,
         active && now.step_seconds ? [details.is_film ? "A frame" : "A step", `${now.step_seconds} s`] : null,
         now.memory ? ["Memory", bytes(now.memory)] : null, now.gpu_memory ? ["GPU memory", bytes(now.gpu_memory)] : null,
         live.shape ? ["Picture", `${live.shape.width} × ${live.shape.height} px`] : null].filter(Boolean);
@@ -94,7 +94,7 @@ export async function show(main, name, _query, connection) {
   await reload();
   const stop = listen(name, {
     state: setState,
-    losses: (points) => curves.add(points, run.details.changes),
+    losses: (points) => { lossPanel.hidden = false; curves.add(points, run.details.changes); },
     picture: (shape) => { live.setShape(shape); header.update(run.state); },
     tiles: (change) => live.update(change).catch(() => {}),
     gone: () => { toast(`${name} is there no more.`); location.hash = "#/"; },

@@ -15,7 +15,7 @@ export function panel(run, { reload }) {
   const apply = h("button", { type: "button", class: "primary", onclick: () => act(change) }, "Change and go on");
   const settings = h("details", {}, h("summary", {}, "Change settings"), h("div", { class: "stack more" },
     h("p", { class: "soft" }, "The run stops after its current step and goes on from there. The recipe notes what has changed at which step, so that the result can be repeated."),
-    h("div", { class: "two" }, steps, rate), weights, mask.element, error, apply));
+    h("div", { class: "two" }, steps, rate), weights, mask.element, h("div", { class: "apply" }, error, apply)));
   const buttons = h("div", { class: "row" }, stop, goOn);
   const element = h("section", { class: "panel", "aria-label": "Steering" }, buttons, settings);
   let busy = false;
@@ -65,6 +65,7 @@ export function panel(run, { reload }) {
       const focused = buttons.contains(document.activeElement);
       stop.hidden = !active;
       goOn.hidden = active || state.state === "finished";
+      goOn.textContent = state.state === "failed" ? "Try again" : "Go on";
       if (focused) [stop, goOn].find((button) => !button.hidden)?.focus();
       buttons.hidden = stop.hidden && goOn.hidden;
     },

@@ -33,7 +33,7 @@ export function tileSource(name, { key, width, height, levels }, versions) {
 export function createViewer(element, label) {
   const viewer = OpenSeadragon({
     element, drawer: "canvas", showNavigationControl: false, prefixUrl: "", animationTime: 0.35, blendTime: 0,
-    immediateRender: false, maxZoomPixelRatio: 8, minZoomImageRatio: 0.6, visibilityRatio: 0.4, placeholderFillStyle: null,
+    immediateRender: false, maxZoomPixelRatio: 8, minZoomImageRatio: 0.6, viewportMargins: { left: 12, top: 12, right: 12, bottom: 12 }, visibilityRatio: 0.4, placeholderFillStyle: null,
     gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true }, gestureSettingsTouch: { clickToZoom: false },
   });
   viewer.canvas.setAttribute("role", "application");
