@@ -8,7 +8,7 @@ until it is drawn. `cost`: how much longer steps are while they are watched, wit
 and the processor time that watching takes, of that of the run: the run's own, for what it writes, and that of server
 and browser. Durations vary by 10 % and more, processor times by less.
 `zoom`: s until a finished picture of SIDE x SIDE px is drawn, and ms of tiles at random places, while the picture is
-decoded and afterwards. `axe`: the serious and critical faults on each page.
+decoded and afterwards. `axe`: the serious and critical faults on each page, also on that of a film.
 """
 
 from __future__ import annotations
@@ -78,6 +78,13 @@ class Studio:
         answer = self.post("/api/recipes/load", {"name": "photo"})
         toml = answer["toml"].replace("size = 352", f"size = {size}").replace("steps = 160", f"steps = {steps}")
         return str(self.post("/api/runs", {"toml": toml, "name": "benchmark"})["name"])
+
+    def start_film(self) -> str:
+        """Start a film of 3 frames and return its name."""
+        tree = self.post("/api/recipes/load", {"name": "film"})["tree"]
+        tree |= {"steps": 1, "size": 64, "film": {**tree["film"], "steps": 1, "seconds": 0.25}}
+        toml = self.post("/api/recipes/format", {"tree": tree})["toml"]
+        return str(self.post("/api/runs", {"toml": toml, "name": "film"})["name"])
 
 
 def wait(condition: Callable[[], Any], seconds: float = 120.0) -> None:
@@ -284,8 +291,9 @@ def measure_axe(studio: Studio, _: argparse.Namespace) -> None:
     """Print the serious and critical faults of each page at two widths."""
     from axe_playwright_python.sync_playwright import Axe
 
-    runs = [path.parent.name for path in studio.folder.glob("*/recipe.toml")]
-    for place in ("", "#/new", *(f"#/run/{name}" for name in runs[:1])):
+    photo, film = studio.start_run(64, 2), studio.start_film()
+    wait(lambda: all((studio.folder / name / "report.html").exists() for name in (photo, film)))
+    for place in ("", "#/new", "#/files", f"#/run/{photo}", f"#/run/{film}", f"#/compare/{photo},{film}"):
         for width in (390, 1600):
             page = studio.open(place)
             page.set_viewport_size({"width": width, "height": 900})

@@ -22,6 +22,8 @@ from artkit.recipes.validation import RecipeError, validate_recipe
 from artkit.studio.folder import RECIPES, StudioFolder
 
 MAX_RECIPE_BYTES = 1 << 20
+STYLES = "style/"
+"""Prefix of the names of recipes that are styles."""
 SAMPLES = Path(__file__).parent / "static" / "recipes"
 """Folder of pictures that shipped recipes paint, by `sample_file`; ``python docs/studio_pictures.py --samples``."""
 
@@ -109,7 +111,7 @@ class StudioRecipes:
         times = run_times()
         saved = [self._choice(name, file, "", True) for name, file in self.folder.saved_recipes().items()]
         shipped = [self._choice(name, file, times.get(name, ""), False) for name, file in shipped_recipes().items()]
-        return saved + sorted(shipped, key=lambda choice: (choice["name"] != PICTURE_RECIPE, choice["name"]))
+        return saved + sorted(shipped, key=_order)
 
     def _choice(self, name: str, file: Path, time: str, saved: bool) -> dict[str, Any]:
         sample = "" if saved or not (SAMPLES / sample_file(name)).exists() else sample_file(name)
@@ -139,6 +141,12 @@ class StudioRecipes:
             raise UsageError(f"there is a recipe {file.stem} already", hint="choose another name")
         write_text(file, text)
         return file.stem
+
+
+def _order(choice: dict[str, Any]) -> tuple[bool, bool, str]:
+    """Return a key that sorts recipes: that of photos, the styles, the others."""
+    name = str(choice["name"])
+    return name != PICTURE_RECIPE, not name.startswith(STYLES), name
 
 
 def sample_file(name: str) -> str:

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from artkit.studio.recipes import SAMPLES
+
 
 @pytest.fixture(scope="module")
 def form(tmp_path_factory: pytest.TempPathFactory, painted: Path, serve: Callable[[Path], Any]) -> Any:
@@ -67,6 +69,16 @@ def test_recipes_to_choose_from(form: Any) -> None:
         loaded = form.post("/api/recipes/load", {"name": name})
         assert loaded["errors"] == [], name
         assert tomllib.loads(loaded["toml"]) == loaded["tree"]
+
+
+def test_recipes_have_pictures(form: Any) -> None:
+    recipes = {recipe["name"]: recipe for recipe in form.get("/api/recipes")["recipes"]}
+    samples = {name: recipe["sample"] for name, recipe in recipes.items() if recipe["sample"]}
+    assert set(samples.values()) == {file.name for file in SAMPLES.iterdir()}
+    missing = {name for name in recipes if name.startswith(("style/", "photo", "film"))} - samples.keys()
+    assert not missing, "python docs/studio_pictures.py --samples"
+    image = form.request("GET", f"/static/recipes/{samples['style/ink']}", token="")
+    assert image.headers["content-type"] == "image/jpeg"
 
 
 def test_a_saved_recipe_is_a_file_that_the_command_line_reads(form: Any) -> None:

@@ -8,6 +8,7 @@ const WITHOUT_SIZE = ["json"];
 
 export function panel(run, { reload }) {
   const format = field("Format", h("select", { onchange: draw }));
+  const about = h("p", { class: "soft" });
   const sizes = h("div", { class: "stack" });
   const seconds = field("Duration, s", h("input", { type: "number", min: 1, max: 3600, value: 15 }));
   const frame = field("Frame", h("input", { type: "number", min: 1, step: 1, oninput: () => draw() }), "Empty: the whole film, or its last frame.");
@@ -15,35 +16,49 @@ export function panel(run, { reload }) {
   const status = h("p", { class: "soft", role: "status" });
   const button = h("button", { type: "button", onclick: () => start() }, "Export");
   const files = h("ul", { class: "files", "aria-label": "Files" });
-  const form = h("div", { class: "stack" }, format, sizes, frame, seconds, h("div", { class: "row" }, button, status), error);
+  const form = h("div", { class: "stack" }, format, about, sizes, frame, seconds, h("div", { class: "row" }, button, status), error);
   const element = h("details", { class: "panel" }, h("summary", {}, "Export and files"), h("div", { class: "stack" }, form, h("h3", {}, "Files"), files));
   let kind = "finished", formats = null, poll = 0, left = false;
-  const width = field("Width", h("input", { type: "number", min: 1, step: "any" }));
-  const height = field("Height", h("input", { type: "number", min: 1, step: "any" }));
-  const dpi = field("dpi", h("input", { type: "number", min: 1, value: 300 }));
-  const fill = h("input", { type: "checkbox", id: "export-fill" });
-  const custom = h("div", { class: "stack" }, h("div", { class: "two" }, width, height), dpi, h("div", { class: "row" }, fill, h("label", { for: "export-fill" }, "Fill it: what does not fit is cut off")));
+  const width = field("Width", h("input", { type: "number", min: 1, step: "any", oninput: () => keepShape(width.control, height.control) }));
+  const height = field("Height", h("input", { type: "number", min: 1, step: "any", oninput: () => keepShape(height.control, width.control) }));
+  const dpi = field("dpi", h("input", { type: "number", min: 1, value: 300, oninput: () => draw() }));
+  const pixels = h("p", { class: "soft numbers" });
+  const fill = h("input", { type: "checkbox", id: "export-fill", onchange: () => keepShape(width.control, height.control) });
+  const custom = h("div", { class: "stack" }, h("div", { class: "two" }, width, height), dpi, pixels, h("div", { class: "row" }, fill, h("label", { for: "export-fill" }, "Another shape: what does not fit is cut off")));
   element.addEventListener("toggle", () => { if (element.open && !formats) load(); });
 
   async function load() {
     ({ formats } = await get("/api/formats"));
-    format.control.replaceChildren(...formats.map(({ suffix, description }) => h("option", { value: suffix, title: description }, suffix)));
+    format.control.replaceChildren(...formats.map(({ suffix, description }) => h("option", { value: suffix }, suffix)));
     format.control.value = "png";
     sizes.replaceChildren(segments("Size", [["finished", "As finished"], ["px", "px"], ["cm", "cm"]], kind, (now) => {
       kind = now;
-      const shape = run.live.shape ?? { width: 1, height: 1 };
-      const long = kind === "cm" ? 40 : 3000;
-      const scale = long / Math.max(shape.width, shape.height);
-      width.control.value = Number((shape.width * scale).toFixed(kind === "cm" ? 1 : 0));
-      height.control.value = Number((shape.height * scale).toFixed(kind === "cm" ? 1 : 0));
-      draw();
+      const [long, other] = ratio() >= 1 ? [width.control, height.control] : [height.control, width.control];
+      long.value = kind === "cm" ? 40 : 3000;
+      keepShape(long, other, true);
     }), custom);
     draw();
     follow();
   }
 
+  function ratio() {
+    const shape = run.live.shape ?? { width: 1, height: 1 };
+    return shape.width / shape.height;
+  }
+
+  /** Set the other side to that of the picture, unless it shall have another shape. */
+  function keepShape(changed, other, always = false) {
+    const value = Number(changed.value) * (changed === width.control ? 1 / ratio() : ratio());
+    if (always || !fill.checked) other.value = Number(value.toFixed(kind === "cm" ? 1 : 0)) || "";
+    draw();
+  }
+
   function draw() {
     const chosen = format.control.value;
+    about.textContent = formats?.find(({ suffix }) => suffix === chosen)?.description ?? "";
+    const toPixels = (control) => Math.round((Number(control.value) / 2.54) * Number(dpi.control.value));
+    pixels.hidden = kind !== "cm";
+    pixels.textContent = `About ${toPixels(width.control)} × ${toPixels(height.control)} px.`;
     sizes.hidden = WITHOUT_SIZE.includes(chosen);
     custom.hidden = kind === "finished";
     dpi.hidden = kind !== "cm";

@@ -23,7 +23,10 @@ export function panel(run, { tools, viewerBox, viewChanged }) {
       video.src = address(runPath(run.name, "/film"), { v: version });
     }
     const seen = video.hidden ? null : video;
-    if (seen !== run.video) { run.video = seen; viewChanged(); }
+    if (seen !== run.video) {
+      run.video = seen;
+      viewChanged();
+    }
   }
 
   return {

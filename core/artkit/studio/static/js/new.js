@@ -5,6 +5,7 @@ import { RecipeForm } from "./form.js";
 import { duration, field, h, segments, toast } from "./dom.js";
 
 const CHECK_MS = 250;
+const SCROLL_MARGIN = 60; // px above what is chosen
 const TILE_FACTORS = { coarse: 1.5, normal: 1, fine: 0.75, finest: 0.5 };
 const STROKE_FACTORS = { coarse: 0.5, normal: 1, fine: 2, finest: 4 };
 const DETAIL = [["coarse", "Coarse"], ["normal", "As the recipe"], ["fine", "Fine"], ["finest", "Very fine"]];
@@ -22,7 +23,7 @@ export async function show(main, _name, query) {
   const form = new RecipeForm(schema, { changed: () => later(format), pickFile });
   const quick = h("div", { class: "stack" });
   const photo = photoPart();
-  const recipeChoices = h("div", { class: "choices" });
+  const recipeChoices = h("div", { class: "choices recipes" });
   const [others, withoutPhoto] = ["Other recipes that paint a photo: sizes, discrete strokes, words", "Recipes that paint no photo or clip: classes, agents, training"].map((text) => {
     const choices = h("div", { class: "choices" });
     return { choices, element: h("details", {}, h("summary", { class: "soft" }, text), h("div", { class: "more" }, choices)) };
@@ -84,6 +85,7 @@ export async function show(main, _name, query) {
 
   async function select(recipe) {
     for (const input of recipeGroups.querySelectorAll("input")) input.checked = input.recipe === recipe;
+    recipeChoices.scrollTop = (recipeChoices.querySelector(":checked")?.closest(".choice").offsetTop ?? 0) - SCROLL_MARGIN;
     await choose(recipe);
   }
 
@@ -277,7 +279,7 @@ export async function show(main, _name, query) {
     const brush = String(renderer.brush ?? properties.brush?.default ?? "");
     const full = [...brushes.querySelectorAll("input")].find(({ value }) => value === brush || value === `classic/${brush}`);
     if (full && !full.checked) full.checked = true;
-    if (full && scroll) brushes.scrollTop = full.closest(".brush").offsetTop - brushes.offsetTop - 60;
+    if (full && scroll) brushes.scrollTop = full.closest(".brush").offsetTop - SCROLL_MARGIN;
   }
 
   function filterBrushes() {

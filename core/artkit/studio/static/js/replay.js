@@ -68,11 +68,14 @@ export function panel(run, { tools }) {
     play.setAttribute("aria-label", "Play");
   }
 
+  function draw() {
+    button.hidden = !run.state.replayable || Boolean(run.video);
+    if (button.hidden && shown) toggle();
+  }
+
   return {
-    update(state) {
-      button.hidden = !state.replayable;
-      if (!state.replayable && shown) toggle();
-    },
+    update: draw,
+    view: draw,
     leave() { pause(); clearTimeout(poll); shown = false; },
   };
 }

@@ -29,11 +29,15 @@ export async function show(main, name, _query, connection) {
   run.live = live;
   viewer.addOnceHandler("tile-drawn", () => { note.hidden = true; });
 
-  addZoomButtons(tools, viewer);
+  const zoomButtons = makeZoomButtons(viewer);
+  tools.append(zoomButtons);
 
   const curves = new Curves();
   const panels = await Promise.all([import("./film.js"), import("./target.js"), import("./steer.js"), import("./replay.js"), import("./export.js")].map((module) => module.catch((error) => { console.error(error); return null; })));
-  const viewChanged = () => { for (const part of parts) part.view?.(); };
+  const viewChanged = () => {
+    zoomButtons.hidden = viewerElement.inert = Boolean(run.video);
+    for (const part of parts) part.view?.();
+  };
   parts = panels.filter(Boolean).map((module) => module.panel(run, { tools, reload, viewChanged, viewerBox: viewerElement.parentElement }));
   const header = makeHeader();
   const lossPanel = h("section", { class: "panel", "aria-label": "Losses", hidden: true }, h("h2", {}, "Loss"), curves.element);
@@ -102,9 +106,9 @@ export async function show(main, name, _query, connection) {
   return () => { stop(); for (const part of parts) part.leave?.(); viewer.destroy(); };
 }
 
-function addZoomButtons(tools, viewer) {
+function makeZoomButtons(viewer) {
   const zoom = (factor) => () => { viewer.viewport.zoomBy(factor); viewer.viewport.applyConstraints(); };
   const button = (label, text, run) => h("button", { type: "button", class: "icon", "aria-label": label, title: label, onclick: run }, text);
-  tools.append(h("div", { class: "row" }, button("Zoom out", "−", zoom(1 / 1.6)), button("Zoom in", "+", zoom(1.6)),
-    button("Show all of it", "⤢", () => viewer.viewport.goHome())));
+  return h("div", { class: "row" }, button("Zoom out", "−", zoom(1 / 1.6)), button("Zoom in", "+", zoom(1.6)),
+    button("Show all of it", "⤢", () => viewer.viewport.goHome()));
 }
