@@ -58,6 +58,22 @@ def _of_class(name: str, caption: str, class_name: str, *settings: str) -> Pictu
 
 
 GALLERY = {
+    "Styles": (
+        Picture("portrait", "A portrait, with small strokes in the face", "portrait"),
+        Picture("charcoal", "Charcoal and white chalk on toned paper", "style/charcoal"),
+        Picture("poster", "Five colours", "style/poster"),
+        Picture("oil", "Broad acrylic", "style/oil"),
+        Picture("night", "On black ground", "style/night"),
+        Picture("pencil", "Pencil on cream paper", "style/pencil"),
+        Picture("ink", "Ink by a calligraphy brush", "style/ink"),
+        Picture("chalk", "White chalk on a blackboard", "style/chalk"),
+        Picture("points", "Round dabs, after the pointillists", "style/points"),
+        Picture("landscape", "A landscape by a wide brush, then by finer ones", "style/landscape"),
+        Picture("knife", "Palette knife", "style/knife"),
+        Picture("watercolour", "Washes of thin colour", "style/watercolour"),
+        Picture("riso", "A print in two inks", "style/riso"),
+        Picture("one-line", "A single line of ink", "style/one-line"),
+    ),
     "Classes (paper, Figures 1 and 16)": (
         Picture("starfish", "Starfish", "starfish"),
         _of_class("pineapple", "Pineapple", "pineapple"),
@@ -90,22 +106,6 @@ GALLERY = {
     "Light paintings (paper, §5.2)": (
         Picture("light", "Jellyfish", "light"),
         Picture("light-volcano", "Volcano", "light", ('objective.see.class="volcano"',)),
-    ),
-    "Styles": (
-        Picture("portrait", "A portrait, with small strokes in the face", "portrait"),
-        Picture("charcoal", "Charcoal and white chalk on toned paper", "style/charcoal"),
-        Picture("poster", "Five colours", "style/poster"),
-        Picture("oil", "Broad acrylic", "style/oil"),
-        Picture("night", "On black ground", "style/night"),
-        Picture("pencil", "Pencil on cream paper", "style/pencil"),
-        Picture("ink", "Ink by a calligraphy brush", "style/ink"),
-        Picture("chalk", "White chalk on a blackboard", "style/chalk"),
-        Picture("points", "Round dabs, after the pointillists", "style/points"),
-        Picture("landscape", "A landscape by a wide brush, then by finer ones", "style/landscape"),
-        Picture("knife", "Palette knife", "style/knife"),
-        Picture("watercolour", "Washes of thin colour", "style/watercolour"),
-        Picture("riso", "A print in two inks", "style/riso"),
-        Picture("one-line", "A single line of ink", "style/one-line"),
     ),
     "Other recipes": (
         Picture("six", "Six colours, opaque strokes, coarse to fine", "six"),
@@ -176,7 +176,8 @@ def page() -> str:
         "# Gallery",
         "",
         "Written by `python docs/gallery.py`. The command below each picture paints it. Pictures of a class are",
-        "optimised for two networks; below them is the prediction of a third network, which is held out.",
+        "optimised for two networks; below them is the prediction of a third network, which is held out. Classes that",
+        "people can name too are on the page [classes](classes.md).",
         "",
     ]
     evaluations = _read_evaluations()

@@ -40,7 +40,7 @@ def test_page_is_current(gallery: Any) -> None:
 
 
 def test_unknown_name_lists_the_pictures(gallery: Any) -> None:
-    with pytest.raises(SystemExit, match="no picture is named mona-lisa; choose from: starfish"):
+    with pytest.raises(SystemExit, match="no picture is named mona-lisa; choose from: portrait"):
         gallery.main(["mona-lisa"])
 
 
