@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+import artkit
 from artkit.cli.main import cli
 from artkit.formatting import format_duration
 from artkit.recipes.optimizer_config import OptimizerConfig
@@ -74,13 +75,16 @@ def component_reference() -> str:
         registered = get_registry().components(kind).values()
         components = [entry.component for entry in registered if entry.package == PACKAGE]
         lines += [f"### {kind.capitalize()}", "", INTRODUCTIONS[kind], ""]
+        shared = _setting_rows(getattr(artkit, kind.capitalize()).Config.model_json_schema())
+        if shared:
+            lines += ["Settings that each of them has:", "", _table("setting", shared), ""]
         for component in sorted(components, key=lambda component: str(component.name)):
             default = " (the default)" if DEFAULT_TYPES.get(kind) == component.name else ""
             lines += [f"#### {kind} `{component.name}`{default}", "", _description(component), ""]
             if kind == "exporter":
                 lines += [f"Extensions: {', '.join(f'`{suffix}`' for suffix in component.suffixes)}.", ""]
-            rows = _setting_rows(component.Config.model_json_schema())
-            lines += [_table("setting", rows) if rows else "No settings.", ""]
+            rows = [row for row in _setting_rows(component.Config.model_json_schema()) if row not in shared]
+            lines += [_table("setting", rows) if rows else f"No {'other ' * bool(shared)}settings.", ""]
     return "\n".join(lines).rstrip()
 
 
@@ -162,11 +166,18 @@ def _claim_section(claim: Claim, quick: _Outcome | None, full: _Outcome | None) 
             cells += [figure.expected(is_quick), f"{values[index]:.3g}" if values else "–"]
         lines.append(f"| {' | '.join(cells)} |")
     if claim.measured:
-        lines += ["", f"From other pages: {claim.measured}."]
+        lines += ["", f"From other pages: {_link_pages(claim.measured)}."]
     lines += [line for text in (claim.departs, claim.note) if text for line in ("", text)]
     if (DOCS / "images" / "reproduction" / f"{claim.name}.jpg").exists():
         lines += ["", f"![{claim.name}{'' if full else ', --quick'}](images/reproduction/{claim.name}.jpg)"]
     return lines
+
+
+def _link_pages(text: str) -> str:
+    """Return a text in which the names of pages in parentheses are links."""
+    pages = {"model cards": "models.md", "discrete actions": "discrete-actions.md"}
+    pages |= {name: f"{name}.md" for name in ("agents", "benchmarks", "gallery")}
+    return re.sub(rf"\(({'|'.join(pages)})\)", lambda match: f"([{match[1]}]({pages[match[1]]}))", text)
 
 
 GENERATED = {
@@ -201,7 +212,8 @@ def _description(component: type[Any]) -> str:
     """Return the docstrings of a component's module and class as Markdown paragraphs."""
     docstrings = [sys.modules[component.__module__].__doc__ or "", component.__doc__ or ""]
     paragraphs = [_one_line(paragraph) for text in docstrings for paragraph in text.split("\n\n")]
-    plain = [re.sub(r"^``type = \"[^`]*``: |^``\.\w+``: ", "", text).replace("``", "`") for text in paragraphs]
+    prefix = re.compile(r"^``(type = \"[^`]*|\.\w+|--executor \w+)``: ")
+    plain = [prefix.sub("", paragraph).replace("``", "`") for paragraph in paragraphs]
     return "\n\n".join(text[0].upper() + text[1:] for text in dict.fromkeys(plain) if text)
 
 

@@ -1,4 +1,4 @@
-"""``--executor local``: worker processes on this machine."""
+"""``--executor local``: several jobs at a time on one machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Renderer `libmypaint`: `mypaint` with strokes painted by the C library, the reference of the compiled engine."""
+"""``type = "libmypaint"``: `mypaint` with strokes painted by the C library, the reference of the compiled engine."""
 
 from __future__ import annotations
 

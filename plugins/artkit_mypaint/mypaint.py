@@ -1,4 +1,4 @@
-"""Renderer `mypaint`: paints MyPaint's strokes, and takes gradients from a smooth model of them (straight-through).
+"""``type = "mypaint"``: MyPaint's strokes, with the gradient of a smooth model of them (straight-through).
 
 The forward pass returns the real strokes, computed by the compiled brush engine. The backward pass returns the gradient
 of their expected coverage, of a neural painter, or of their dabs. So the picture that is optimised is the picture that

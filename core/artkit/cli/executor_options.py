@@ -18,16 +18,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def executor_options(default: str | None, what: str) -> Callable[[F], F]:
     """Return a decorator that adds the options of an executor to a command. what: the plural of what it runs."""
+    chosen = f"{what.capitalize()} at a time. By default the executor chooses."
     options = (
         click.option(
-            "--executor", default=default, show_default=bool(default), help=f"What runs the {what}: local, ray, …"
+            "--executor", default=default, show_default=bool(default), help=f"Executor of the {what}: local, ray, …"
         ),
         click.option(
-            "--executor-set", "executor_settings", multiple=True, metavar="KEY=VALUE", help="A setting of it: threads=1"
+            "--executor-set",
+            "executor_settings",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="A setting of the executor: threads=1",
         ),
-        click.option(
-            "--workers", type=click.IntRange(min=1), help=f"{what.capitalize()} at a time. By default it chooses."
-        ),
+        click.option("--workers", type=click.IntRange(min=1), help=chosen),
     )
 
     def add(command: F) -> F:

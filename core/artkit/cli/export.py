@@ -72,8 +72,8 @@ def export(
     """Write the picture of a run to files.
 
     RUN is the folder of a run. The extensions of the files choose their formats. Without --size, --width or --scale the
-    picture has the size that the run has left. A film is written to .mp4, .webm, .gif and .webp; other formats get its
-    last frame, or that of --frame. With --executor, windows of a large picture are rendered in parallel.
+    picture is as large as the run's painting.png. A film is written to .mp4, .webm, .gif and .webp; other formats get
+    its last frame, or that of --frame. With --executor, windows of a large picture are rendered in parallel.
     """
     if len([option for option in (size, width, scale) if option is not None]) > 1:
         raise UsageError("--size, --width and --scale all set the size; leave one of them")

@@ -26,7 +26,7 @@ _PROGRESS_INTERVAL_SECONDS = 5.0
 
 @click.command()
 @click.argument("arguments", nargs=-1, type=click.Path(path_type=Path), metavar="[RECIPE]... [PICTURE]")
-@click.option("--size", metavar="PX", help="Size at which it is painted: the longer side, 352, or 352x240")
+@click.option("--size", metavar="PX", help="Size at which strokes are optimised: longer side, 352, or 352x240.")
 @click.option("--brush", help="The brush: charcoal, dry_brush, deevad/liner, … (`artkit brushes`).")
 @click.option("--steps", type=int, help="The number of steps.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting: seed=3, canvas.tile=48")
