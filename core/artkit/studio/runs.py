@@ -30,6 +30,8 @@ from artkit.studio.processes import RunProcess
 
 State = Literal["starting", "running", "finished", "stopped", "failed"]
 
+START_FILE = "start.toml"
+"""Recipe with which a run was started, in its folder `.live`."""
 MAX_POINTS = 1200
 """The most points of a loss curve that are sent."""
 
@@ -110,7 +112,7 @@ class RunReader:
 
     def recipe(self) -> dict[str, Any]:
         """Return the recipe of the run as a tree; empty if it cannot be read."""
-        own, start = self.folder / RECIPE_FILE, self.live / "start.toml"
+        own, start = self.folder / RECIPE_FILE, self.live / START_FILE
         file = own if own.is_file() else start
         return dict(self._cached("recipe", file, lambda: tomllib.loads(read_text(file))) or {})
 
@@ -142,8 +144,9 @@ class RunReader:
         if FolderLock(self.folder).is_held():
             return "running"
         done = self._finished()
-        if self.process.alive():
-            return "running" if done else "starting"  # it writes the report
+        if self.process.alive():  # before it has locked the folder, or after: it writes the report, or has been stopped
+            painted = modified_ns(self.log.file) > modified_ns(self.live / START_FILE)
+            return "running" if done or painted else "starting"
         if done:
             return "finished"
         return "failed" if self.process.failed() else "stopped"

@@ -22,7 +22,7 @@ from artkit.studio.pictures import encode_jpeg
 from artkit.studio.processes import Process, RunProcess
 from artkit.studio.recipes import StudioRecipes, paints, to_toml
 from artkit.studio.replay import frame_file, read_index
-from artkit.studio.runs import RunReader
+from artkit.studio.runs import START_FILE, RunReader
 from artkit.studio.steering import steered
 from artkit.studio.stored_files import StoredFiles
 from artkit.studio.targets import Targets
@@ -30,7 +30,6 @@ from artkit.studio.watching import Watcher
 
 _MAX_THUMBNAIL_SIDE = 2048  # px
 _MAX_TARGET_SIDE = 4096  # px
-START_FILE = "start.toml"
 
 
 class Studio:

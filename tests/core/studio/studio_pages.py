@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
+
+import pytest
 
 
 def visit(page: Any, studio: Any, place: str = "") -> None:
@@ -30,6 +33,14 @@ def shown_colour(page: Any, x: float = 0.5) -> list[int]:
         x,
     )
     return colour
+
+
+def until_colour(page: Any, expected: Sequence[float], tolerance: float) -> None:
+    """Wait until the colour in the middle of the picture is the expected one."""
+    deadline = time.monotonic() + 15
+    while shown_colour(page) != pytest.approx(list(expected), abs=tolerance):
+        assert time.monotonic() < deadline, (shown_colour(page), expected)
+        page.wait_for_timeout(50)
 
 
 def focused(page: Any) -> str:

@@ -13,7 +13,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 from film_clips import panned, write_video
-from studio_pages import shown_colour, until, visit
+from studio_pages import until, until_colour, visit
 
 SIZE = (64, 48)
 RECIPE = """\
@@ -56,9 +56,7 @@ def test_a_film_is_played_and_its_frame_compared_with_the_clip(films: Any, open_
     until(page, "'shown' in document.querySelector('.viewer').dataset")
     page.get_by_label("Slider").check()
     page.get_by_label("Picture | target").fill("0")
-    page.wait_for_timeout(800)
-    expected = panned(3, SIZE)[2].getpixel((SIZE[0] // 2, SIZE[1] // 2))
-    assert shown_colour(page) == pytest.approx(expected, abs=12), "the last frame of the clip"
+    until_colour(page, panned(3, SIZE)[2].getpixel((SIZE[0] // 2, SIZE[1] // 2)), 12)  # the last frame of the clip
 
 
 @pytest.mark.slow

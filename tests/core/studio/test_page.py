@@ -19,7 +19,7 @@ from artkit.folder_lock import FolderLock
 from artkit.geometry.window import Window
 
 sys.path.insert(0, str(Path(__file__).parent))
-from studio_pages import shown_colour, until, visit
+from studio_pages import shown_colour, until, until_colour, visit
 
 
 @pytest.fixture(scope="module")
@@ -139,12 +139,55 @@ def test_the_target_is_compared_with_the_picture(page: Any, studio: Any) -> None
     before = shown_colour(page)
     page.get_by_label("Slider").check()
     page.get_by_label("Picture | target").fill("0")
-    page.wait_for_timeout(500)
-    after = shown_colour(page)
-    assert after == pytest.approx([127] * 3, abs=12), "the middle of the gradient"
+    until_colour(page, [127] * 3, 12)  # the middle of the gradient
     page.get_by_label("Picture | target").fill("1000")
-    page.wait_for_timeout(300)
-    assert shown_colour(page) == pytest.approx(before, abs=3)
+    until_colour(page, before, 3)
+
+
+def test_exports_keep_the_shape_of_the_picture(page: Any, studio: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    exported: list[Any] = []
+    monkeypatch.setattr("artkit.studio.studio.start_export", lambda run, *values: exported.append(values) or run / "x")
+    visit(page, studio, "#/run/one")
+    until(page, "'shown' in document.querySelector('.viewer').dataset")
+    page.locator("summary", has_text="Export and files").click()
+    page.get_by_label("cm", exact=True).check()
+    page.get_by_label("Width").fill("30")
+    assert page.get_by_label("Height").input_value() == "21"
+    page.get_by_text("About 3543 × 2480 px").wait_for()
+    page.get_by_label("Another shape").check()
+    page.get_by_label("Height").fill("30")
+    assert page.get_by_label("Width").input_value() == "30"
+    page.get_by_role("button", name="Export").click()
+    page.get_by_role("link", name="Download x").wait_for()
+    assert exported == [("png", "30x30cm", True, 300.0, None, None, "one-30x30cm")]
+
+
+def test_a_picture_is_shown_as_a_whole_until_it_is_moved(page: Any, studio: Any) -> None:
+    opaque = """() => { const canvas = document.querySelector('.openseadragon-canvas canvas');
+        const { width, height } = canvas;
+        const places = [[4, height / 2], [width - 4, height / 2], [width / 2, 4], [width / 2, height - 4]];
+        return places.map(([x, y]) => canvas.getContext('2d').getImageData(x, y, 1, 1).data[3] > 0) }"""
+    visit(page, studio, "#/run/one")
+    until(page, "'shown' in document.querySelector('.viewer').dataset")
+    for size in ((1200, 500), (700, 900)):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.wait_for_timeout(800)
+        assert page.evaluate(opaque) == [False] * 4, "it has margins"
+    for _ in range(4):
+        page.get_by_role("button", name="Zoom in").click()
+    page.set_viewport_size({"width": 1200, "height": 500})
+    page.wait_for_timeout(800)
+    assert page.evaluate(opaque) == [True] * 4
+
+
+def test_a_palette_is_shown_with_its_colours(page: Any, studio: Any) -> None:
+    visit(page, studio, "#/new")
+    page.get_by_role("radio", name="style/charcoal").check()
+    page.get_by_label("Colour 3", exact=True).wait_for()
+    assert page.get_by_label("Colour 4", exact=True).count() == 0
+    page.get_by_role("button", name="Remove the last colour").press("Enter")
+    assert page.get_by_label("Colour 3", exact=True).count() == 0
+    until(page, "document.querySelector('textarea').value.split('0.5569').length === 1")
 
 
 def test_a_lost_connection_is_shown_until_it_is_back(page: Any, studio: Any) -> None:

@@ -18,13 +18,13 @@ export function panel(run, { reload }) {
   const files = h("ul", { class: "files", "aria-label": "Files" });
   const form = h("div", { class: "stack" }, format, about, sizes, frame, seconds, h("div", { class: "row" }, button, status), error);
   const element = h("details", { class: "panel" }, h("summary", {}, "Export and files"), h("div", { class: "stack" }, form, h("h3", {}, "Files"), files));
-  let kind = "finished", formats = null, poll = 0, left = false;
+  let kind = "finished", formats = null, poll = 0, left = false, exported = "";
   const width = field("Width", h("input", { type: "number", min: 1, step: "any", oninput: () => keepShape(width.control, height.control) }));
   const height = field("Height", h("input", { type: "number", min: 1, step: "any", oninput: () => keepShape(height.control, width.control) }));
   const dpi = field("dpi", h("input", { type: "number", min: 1, value: 300, oninput: () => draw() }));
   const pixels = h("p", { class: "soft numbers" });
   const fill = h("input", { type: "checkbox", id: "export-fill", onchange: () => keepShape(width.control, height.control) });
-  const custom = h("div", { class: "stack" }, h("div", { class: "two" }, width, height), dpi, pixels, h("div", { class: "row" }, fill, h("label", { for: "export-fill" }, "Another shape: what does not fit is cut off")));
+  const custom = h("div", { class: "stack" }, h("div", { class: "two" }, width, height), dpi, pixels, h("div", { class: "check" }, fill, h("label", { for: "export-fill" }, "Another shape: what does not fit is cut off")));
   element.addEventListener("toggle", () => { if (element.open && !formats) load(); });
 
   async function load() {
@@ -66,6 +66,8 @@ export function panel(run, { reload }) {
     seconds.hidden = !FILMS.includes(chosen) || (run.details.is_film && !frame.control.value); // a film has its own duration
   }
 
+  const download = (path, text) => h("a", { href: address(`/files/${path.split("/").map(encodeURIComponent).join("/")}`, { download: 1 }), download: "" }, text);
+
   async function start() {
     if (button.getAttribute("aria-disabled") === "true") return;
     error.textContent = "";
@@ -74,8 +76,8 @@ export function panel(run, { reload }) {
     const number = frame.hidden ? "" : frame.control.value;
     const size = kind === "finished" || sizes.hidden ? null : `${width.control.value}x${height.control.value}${unit}`;
     try {
-      await send("POST", runPath(run.name, "/exports"), { format: chosen, size, fill: fill.checked, dpi: size && kind === "cm" ? Number(dpi.control.value) : null,
-        seconds: seconds.hidden ? null : Number(seconds.control.value), frame: Number(number) || null, file: [run.name.split("/").pop(), number && `frame-${number}`, size].filter(Boolean).join("-") });
+      ({ path: exported } = await send("POST", runPath(run.name, "/exports"), { format: chosen, size, fill: fill.checked, dpi: size && kind === "cm" ? Number(dpi.control.value) : null,
+        seconds: seconds.hidden ? null : Number(seconds.control.value), frame: Number(number) || null, file: [run.name.split("/").pop(), number && `frame-${number}`, size].filter(Boolean).join("-") }));
       follow();
     } catch (problem) {
       error.textContent = problem.message;
@@ -90,15 +92,16 @@ export function panel(run, { reload }) {
     setBusy(button, now.running);
     status.textContent = now.running ? "exporting …" : now.notes.map((note) => note.replace(/^note: /, "")).join("\n");
     error.textContent = now.error;
-    if (now.running) poll = setTimeout(follow, 500);
-    else await reload();
+    if (now.running) { poll = setTimeout(follow, 500); return; }
+    await reload();
+    if (exported && !now.error) status.prepend(download(exported, `Download ${exported.split("/").pop()}`), " ");
   }
 
   return {
     element,
     update(state) { form.hidden = !state.replayable; },
     details({ files: list }) {
-      keepFocus(files, () => files.replaceChildren(...list.map(({ path, bytes: count }) => h("li", {}, h("a", { href: address(`/files/${path.split("/").map(encodeURIComponent).join("/")}`, { download: 1 }), download: "" }, path.slice(run.name.length + 1)), h("span", { class: "soft numbers" }, bytes(count))))));
+      keepFocus(files, () => files.replaceChildren(...list.map(({ path, bytes: count }) => h("li", {}, download(path, path.slice(run.name.length + 1)), h("span", { class: "soft numbers" }, bytes(count))))));
     },
     leave() { left = true; clearTimeout(poll); },
   };

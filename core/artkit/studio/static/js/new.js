@@ -2,7 +2,7 @@
 
 import { address, get, runPath, send, upload } from "./api.js";
 import { RecipeForm } from "./form.js";
-import { duration, field, h, segments, toast } from "./dom.js";
+import { duration, field, h, keepFocus, segments, toast } from "./dom.js";
 
 const CHECK_MS = 250;
 const SCROLL_MARGIN = 60; // px above what is chosen
@@ -322,27 +322,24 @@ export async function show(main, _name, query) {
       if (Object.keys(rest).length) now.constraint = rest; else delete now.constraint;
     });
     const colours = (current?.[1].colours ?? [[0.1, 0.1, 0.12], [0.65, 0.2, 0.15], [0.93, 0.85, 0.65], [0.2, 0.35, 0.4]]).map(toHex);
-    const draw = (kind) => {
-      if (kind === "photo") {
-        const count = h("input", { type: "number", min: 2, max: 64, value: current?.[1].count ?? 6, "aria-label": "Number of colours", oninput: () => set({ type: "palette", image: target(), count: Number(count.value) || 6 }) });
-        details.replaceChildren(count, h("span", { class: "soft" }, "colours"));
-        set({ type: "palette", image: target(), count: Number(count.value) });
-      } else if (kind === "own") {
-        const update = () => set({ type: "palette", colours: colours.map(fromHex) });
-        const redraw = () => {
-          details.replaceChildren(...colours.map((colour, index) => h("input", { type: "color", value: colour, "aria-label": `Colour ${index + 1}`, oninput: ({ target: input }) => { colours[index] = input.value; update(); } })),
-            h("button", { type: "button", class: "icon", "aria-label": "Add a colour", onclick: () => { colours.push("#888888"); redraw(); update(); } }, "+"),
-            colours.length > 1 && h("button", { type: "button", class: "icon", "aria-label": "Remove the last colour", onclick: () => { colours.pop(); redraw(); update(); } }, "−"));
-        };
-        redraw();
-        update();
-      } else {
-        details.replaceChildren();
-        set(null);
-      }
+    const count = h("input", { type: "number", min: 2, max: 64, value: current?.[1].count ?? 6, "aria-label": "Number of colours", oninput: () => update("photo") });
+    const update = (kind) => {
+      if (kind === "photo") set({ type: "palette", image: target(), count: Number(count.value) || 6 });
+      else set(kind === "own" ? { type: "palette", colours: colours.map(fromHex) } : null);
     };
+    const edit = (change) => { change(); draw("own"); update("own"); };
+    const draw = (kind) => {
+      if (kind === "photo") details.replaceChildren(count, h("span", { class: "soft" }, "colours"));
+      else if (kind === "own") {
+        keepFocus(details, () => details.replaceChildren(...colours.map((colour, index) => h("input", { type: "color", value: colour, "aria-label": `Colour ${index + 1}`, oninput: ({ target: input }) => { colours[index] = input.value; update("own"); } })),
+          h("button", { type: "button", class: "icon", "aria-label": "Add a colour", onclick: () => edit(() => colours.push("#888888")) }, "+"),
+          ...(colours.length > 1 ? [h("button", { type: "button", class: "icon", "aria-label": "Remove the last colour", onclick: () => edit(() => colours.pop()) }, "−")] : [])));
+      } else details.replaceChildren();
+    };
+    const kind = !current ? "all" : current[1].image ? "photo" : "own";
+    draw(kind);
     const choices = [["all", "All colours"], target() && !("film" in model.tree) && ["photo", "Of the photo"], ["own", "My own"]].filter(Boolean);
-    return h("div", { class: "stack" }, segments("Palette", choices, current ? (current[1].image ? "photo" : "own") : "all", draw), details);
+    return h("div", { class: "stack" }, segments("Palette", choices, kind, (now) => { draw(now); update(now); }), details);
   }
 
   function backgroundPart() {

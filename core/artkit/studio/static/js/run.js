@@ -3,13 +3,13 @@
 import { RUN_QUESTION, address, get, listen, restore, runPath, send } from "./api.js";
 import { Curves } from "./curves.js";
 import { bytes, deleteAfterQuestion, duration, h, toast } from "./dom.js";
-import { LiveImage, createViewer } from "./viewer.js";
+import { LiveImage, createViewer, zoomBy } from "./viewer.js";
 
 const STATES = { running: "painting", starting: "starting", finished: "finished", stopped: "stopped", failed: "failed" };
 
 export async function show(main, name, _query, connection) {
   let details = await get(runPath(name));
-  const run = { name, details, state: details, video: null }; // video: of the film, while it is shown
+  const run = { name, details, state: details, video: null, stopping: false }; // video: of the film, while it is shown
   let parts = [];
 
   const note = h("p", { class: "viewer-note" });
@@ -42,7 +42,8 @@ export async function show(main, name, _query, connection) {
   const header = makeHeader();
   const lossPanel = h("section", { class: "panel", "aria-label": "Losses", hidden: true }, h("h2", {}, "Loss"), curves.element);
   const recipe = h("details", { class: "panel" }, h("summary", {}, "Recipe"), h("p", { class: "row" }, h("a", { class: "button", href: `#/new?run=${encodeURIComponent(name)}` }, "New painting with it")), h("pre", { tabindex: 0, "aria-label": "Recipe" }));
-  side.append(header.element, lossPanel, ...parts.map((part) => part.element).filter(Boolean), recipe);
+  const [steering, ...others] = parts.map((part) => part.element).filter(Boolean);
+  side.append(header.element, steering ?? "", lossPanel, ...others, recipe);
 
   function makeHeader() {
     const state = h("span", { class: "state", role: "status" });
@@ -54,7 +55,8 @@ export async function show(main, name, _query, connection) {
     const update = (now) => {
       const active = now.state === "running" || now.state === "starting";
       state.className = `state ${now.state}`;
-      state.textContent = now.state === "running" && now.step >= now.steps && now.steps ? "writing the finished picture" : STATES[now.state];
+      const written = now.step >= now.steps && now.steps;
+      state.textContent = now.state === "running" && written ? "writing the finished picture" : active && run.stopping ? "stopping after this step" : STATES[now.state];
       progress.hidden = !active;
       progress.max = Math.max(1, now.steps);
       if (now.state === "starting" && !now.step) progress.removeAttribute("value"); else progress.value = now.step;
@@ -89,6 +91,7 @@ export async function show(main, name, _query, connection) {
   function setState(now) {
     const before = run.state.state;
     run.state = now;
+    run.stopping &&= now.state === "running" || now.state === "starting";
     header.update(now);
     for (const part of parts) part.update?.(now);
     if (before !== now.state) reload().catch(() => {});
@@ -107,7 +110,7 @@ export async function show(main, name, _query, connection) {
 }
 
 function makeZoomButtons(viewer) {
-  const zoom = (factor) => () => { viewer.viewport.zoomBy(factor); viewer.viewport.applyConstraints(); };
+  const zoom = (factor) => () => zoomBy(viewer, factor);
   const button = (label, text, run) => h("button", { type: "button", class: "icon", "aria-label": label, title: label, onclick: run }, text);
   return h("div", { class: "row" }, button("Zoom out", "−", zoom(1 / 1.6)), button("Zoom in", "+", zoom(1.6)),
     button("Show all of it", "⤢", () => viewer.viewport.goHome()));

@@ -5,7 +5,7 @@ import { field, h, setBusy, toast } from "./dom.js";
 import { Mask } from "./mask.js";
 
 export function panel(run, { reload }) {
-  const stop = h("button", { type: "button", onclick: () => act(() => send("POST", runPath(run.name, "/stop"))) }, "Stop");
+  const stop = h("button", { type: "button", onclick: () => act(() => { run.stopping = true; return send("POST", runPath(run.name, "/stop")); }) }, "Stop");
   const goOn = h("button", { type: "button", class: "primary", onclick: () => act(() => send("POST", runPath(run.name, "/steer"))) }, "Go on");
   const error = h("p", { class: "error", role: "alert" });
   const steps = field("Steps in all", h("input", { type: "number", min: 1, step: 1 }));
@@ -18,7 +18,8 @@ export function panel(run, { reload }) {
     h("div", { class: "two" }, steps, rate), weights, mask.element, h("div", { class: "apply" }, error, apply)));
   const buttons = h("div", { class: "row" }, stop, goOn);
   const element = h("section", { class: "panel", "aria-label": "Steering" }, buttons, settings);
-  let busy = false;
+  let busy = false, trains = false;
+  const hideIfEmpty = () => { element.hidden = trains || (buttons.hidden && settings.hidden); };
 
   async function act(action) {
     if (busy) return;
@@ -68,10 +69,12 @@ export function panel(run, { reload }) {
       goOn.textContent = state.state === "failed" ? "Try again" : "Go on";
       if (focused) [stop, goOn].find((button) => !button.hidden)?.focus();
       buttons.hidden = stop.hidden && goOn.hidden;
+      hideIfEmpty();
     },
     details({ recipe, steps: total }) {
-      element.hidden = "trainer" in recipe;
+      trains = "trainer" in recipe;
       settings.hidden = "film" in recipe; // its settings cannot change
+      hideIfEmpty();
       if (settings.contains(document.activeElement)) return;
       steps.control.value = total;
       rate.control.value = current("lr", recipe.optimizer?.lr) ?? "";

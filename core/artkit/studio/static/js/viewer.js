@@ -36,9 +36,21 @@ export function createViewer(element, label) {
     immediateRender: false, maxZoomPixelRatio: 8, minZoomImageRatio: 0.6, viewportMargins: { left: 12, top: 12, right: 12, bottom: 12 }, visibilityRatio: 0.4, placeholderFillStyle: null,
     gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true }, gestureSettingsTouch: { clickToZoom: false },
   });
+  viewer.atHome = true; // nobody has zoomed or moved the picture
+  for (const kind of ["canvas-drag", "canvas-scroll", "canvas-pinch", "canvas-double-click", "canvas-key"]) viewer.addHandler(kind, () => { viewer.atHome = false; });
+  viewer.addHandler("home", () => { viewer.atHome = true; });
+  const goHome = () => { if (viewer.atHome) viewer.viewport?.goHome(true); };
+  viewer.addHandler("after-resize", () => setTimeout(goHome)); // OpenSeadragon moves the picture once more after this event
   viewer.canvas.setAttribute("role", "application");
   viewer.canvas.setAttribute("aria-label", `${label}: zoom with + and -, move with the arrow keys, 0 shows all of it`);
   return viewer;
+}
+
+/** Zoom by a factor. */
+export function zoomBy(viewer, factor) {
+  viewer.atHome = false;
+  viewer.viewport.zoomBy(factor);
+  viewer.viewport.applyConstraints();
 }
 
 /** Add an image to a viewer and wait until it is there. */
