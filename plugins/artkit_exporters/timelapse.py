@@ -1,4 +1,4 @@
-"""Base class of films: `mp4`, `webm`, `gif` and `webp`. A picture becomes a time lapse."""
+"""Base class of `mp4`, `webm`, `gif` and `webp`: painted films, and time lapses of pictures."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from artkit import Config as BaseConfig
 from artkit import Exporter, RenderedPainting, UsageError
 from artkit.imaging.pixels import Pixels, tensor_to_pixels
 
-_DEFAULT_HOLD_SHARE = 0.2  # of the film
+_DEFAULT_HOLD_SHARE = 0.2  # of the time lapse
 
 
 class Timelapse(Exporter):
-    """A painted film; of a picture, a film from the bare background to the finished picture, stroke by stroke."""
+    """A painted film; of a picture, a time lapse from the bare background to the finished picture, stroke by stroke."""
 
     class Config(BaseConfig):
         """Settings."""
@@ -24,7 +24,7 @@ class Timelapse(Exporter):
         seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
         """Duration of a time lapse, s. A painted film has the duration of its clip."""
         hold: Annotated[float, Field(ge=0, le=3600)] | None = None
-        """How long of it the finished picture is shown at the end, s. The default is a fifth of the film."""
+        """How long of it the finished picture is shown at the end, s. The default is a fifth of the duration."""
         fps: Annotated[int, Field(ge=1, le=60)] = 25
         """Frames per second of a time lapse. A painted film has those that were painted."""
         longest: Annotated[int, Field(ge=16, le=8192)] = 1280
@@ -33,7 +33,7 @@ class Timelapse(Exporter):
         @model_validator(mode="after")
         def _check_hold(self) -> Self:
             if self.hold is not None and self.hold >= self.seconds:
-                raise ValueError(f"the film has {self.seconds:g} s, so hold must be less (it is {self.hold:g})")
+                raise ValueError(f"the time lapse has {self.seconds:g} s, so hold must be less (it is {self.hold:g})")
             return self
 
     config: Config

@@ -33,12 +33,14 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("--size", metavar="WIDTHxHEIGHT", help="Size of the print or picture: 30x40cm, 12x8in, 1920x1080.")
 @click.option("--fill", is_flag=True, help="Fill --size exactly: what does not fit is cut off.")
-@click.option("--width", type=click.IntRange(1, 1 << 20), metavar="PX", help="Width of the picture or film, px.")
+@click.option(
+    "--width", type=click.IntRange(1, 1 << 20), metavar="PX", help="Width of the picture, film or time lapse, px."
+)
 @click.option(
     "--scale", type=click.FloatRange(min=0, min_open=True, max=MAX_SCALE), help="Times the size of the recipe."
 )
 @click.option("--dpi", type=click.FloatRange(min=1, max=1e5), help="Print resolution, px per inch.  [default: 300]")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Duration of a film, s.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Duration of a time lapse, s.")
 @click.option("--frame", type=click.IntRange(min=1), metavar="N", help="Frame N of a film, as a picture.")
 @click.option("--window", metavar="X,Y,WIDTH,HEIGHT", help="Export a part of the picture, in px of the recipe.")
 @click.option("--renderer", help="Another renderer than the run's: mypaint, gan, …")

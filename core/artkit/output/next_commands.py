@@ -39,7 +39,7 @@ def next_commands(folder: Path) -> list[tuple[str, str]]:
         size = f"{long if width > height else short}x{long if height > width else short}cm"
         commands.append(("a print", f"artkit export {run} print.jpg --size {size} --dpi 300"))
     if _can_write_films():
-        commands.append(("a film of the strokes", f"artkit export {run} film.mp4 --seconds 20"))
+        commands.append(("a time lapse", f"artkit export {run} timelapse.mp4 --seconds 20"))
     if steps and "changes" not in recipe:
         again = f"artkit run {shlex.quote(str(folder / RECIPE_FILE))} --out {run} --resume --steps {2 * steps}"
         commands.append(("more steps", again))
