@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 8765
 _PORTS_TRIED = 20
+_SCHEMA_DELAY_SECONDS = 1.0  # so that the gallery does not wait
 
 
 def serve(
@@ -70,6 +71,8 @@ def _serve(
         show(address)
         if open_browser:
             webbrowser.open(address)
+        time.sleep(_SCHEMA_DELAY_SECONDS)
+        app.state.studio.form.schema()  # takes a second, which the first form would wait for
 
     threading.Thread(target=_when_started, args=(server, announce), daemon=True).start()
     if idle_seconds < math.inf:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import time
 import urllib.request
 from collections.abc import Callable
@@ -12,9 +13,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from artkit.errors import UsageError
 from artkit.studio.access import Activity
 from artkit.studio.folder import StudioFolder
 from artkit.studio.notebook import open_studio
+from artkit.studio.server import serve as run_server
 
 
 def test_formats_are_those_of_the_exporters(studio: Any) -> None:
@@ -85,3 +88,8 @@ def test_a_server_is_idle_when_nobody_asks_or_watches() -> None:
     assert activity.idle_seconds() >= 100
     activity.watching = 1
     assert activity.idle_seconds() == 0
+
+
+def test_a_port_that_is_taken_is_refused(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UsageError, match="is taken"):
+        run_server(tmp_path, taken.getsockname()[1], False, print)

@@ -74,6 +74,16 @@ def test_two_runs_are_compared_with_a_slider(page: Any, studio: Any) -> None:
     assert page.get_by_label("one | two").is_hidden()
 
 
+def test_several_runs_are_beside_each_other(page: Any, studio: Any) -> None:
+    visit(page, studio, "#/compare/one,two,one")
+    assert page.get_by_role("link", name="one", exact=True).count() == 2
+    assert page.get_by_text("Slider").count() == 0
+    canvas = "document.querySelector('.openseadragon-canvas canvas')"
+    row = f"[...{canvas}.getContext('2d').getImageData(0, {canvas}.height / 2, {canvas}.width, 1).data]"
+    gaps = f"{row}.filter((_, i) => i % 4 === 3).reduce((n, alpha, i, all) => n + (!alpha && !!all[i + 1]), 0)"
+    until(page, f"{gaps} === 3")  # a margin, and two gaps between three pictures
+
+
 def test_an_upload_is_painted_deleted_and_restored_from_the_trash(page: Any, studio: Any) -> None:
     shutil.copy(studio.folder / "one" / "painting.png", studio.folder / "uploads" / "lake.png")
     visit(page, studio, "#/files")
@@ -115,8 +125,16 @@ def test_a_run_is_watched_live_and_then_finished(page: Any, studio: Any) -> None
         assert shown_colour(page) == pytest.approx([51] * 3, abs=2)
         page.on("response", lambda response: "/tiles/0/" in response.url and requested.append(response.url))
         page.evaluate("addEventListener('picture-shown', (event) => { window.shown = event.detail }, true)")
+        page.evaluate(
+            """() => { const canvas = document.querySelector('.openseadragon-canvas canvas');
+            const { width, height } = canvas;
+            const context = canvas.getContext('2d'), colours = window.colours = new Set();
+            const look = () => { colours.add([...context.getImageData(width / 2, height / 2, 1, 1).data].join());
+            requestAnimationFrame(look) }; look() }"""
+        )
         write(5, 0.8, width=100)
         until(page, "window.shown?.step === 5")
+        assert page.evaluate("colours.size") == 1, "nothing flashes where nothing has changed"
         sent = {url.split("/tiles/")[1].split("?")[0] for url in requested if not _from_cache(page, url)}
         assert sent == {"0/0/0", "0/0/1"}, "only changed tiles are sent"
         page.get_by_role("button", name="Stop").click()
@@ -198,7 +216,31 @@ def test_a_lost_connection_is_shown_until_it_is_back(page: Any, studio: Any) -> 
     until(page, "document.getElementById('offline').hidden")
 
 
+def test_a_run_is_watched_again_when_the_server_answers_again(page: Any, studio: Any) -> None:
+    page.route("**/events*", lambda route: route.abort())
+    visit(page, studio, "#/run/one")
+    page.get_by_text("The studio does not answer").wait_for()
+    page.unroute("**/events*")
+    until(page, "'shown' in document.querySelector('.viewer').dataset")
+    assert page.get_by_text("The studio does not answer").is_hidden()
+
+
 # ------------------------------------------------------------------------------------------------------ a new painting
+def test_a_photo_is_dropped(page: Any, studio: Any) -> None:
+    visit(page, studio, "#/new")
+    content = list((studio.folder / "one" / "painting.png").read_bytes())
+    page.evaluate(
+        """(content) => { const transfer = new DataTransfer();
+        transfer.items.add(new File([new Uint8Array(content)], 'dropped.png', { type: 'image/png' }));
+        const drop = new DragEvent('drop', { dataTransfer: transfer, bubbles: true });
+        document.querySelector('.drop').dispatchEvent(drop) }""",
+        content,
+    )
+    page.get_by_text("dropped.png, 160 × 112 px").wait_for()
+    assert "../uploads/dropped.png" in page.get_by_label("Recipe as TOML").input_value()
+    (studio.folder / "uploads" / "dropped.png").unlink()
+
+
 def test_a_painting_is_set_up_and_started(
     page: Any, studio: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
