@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,15 @@ def test_doctor_shows_what_is_installed(call: Call) -> None:
     for text in (__version__, torch.__version__, *names):
         assert text in result.stdout
     assert "disabled" not in result.stdout
+
+
+def test_doctor_names_every_extra_that_is_missing(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("artkit.extras.importlib.util.find_spec", "artkit_vision.find_spec"):
+        monkeypatch.setattr(name, lambda *_: None)
+    extras = metadata.metadata("neural-artkit").get_all("Provides-Extra") or []
+    lines = call("doctor").stdout
+    for extra in set(extras) - {"dev", "docs", "fuzz", "test"}:
+        assert f"neural-artkit[{extra}]" in lines, extra
 
 
 def test_doctor_shows_what_is_missing_and_how_to_install_it(install: Callable[..., str], call: Call) -> None:

@@ -463,6 +463,17 @@ FORBIDDEN = (
 )
 
 
+def test_the_tutorial_lists_every_extra() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    section = (DOCS / "tutorial.md").read_text(encoding="utf-8").partition("### Extras")[2].partition("\n## ")[0]
+    assert set(re.findall(r"\*\*(\w+)\*\*", section)) == {*project["optional-dependencies"]} - {
+        "dev",
+        "docs",
+        "fuzz",
+        "test",
+    }
+
+
 @for_each_page()
 def test_no_page_depends_on_one_machine(page: Path) -> None:
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):

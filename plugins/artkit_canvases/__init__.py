@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from artkit import hookimpl
+from artkit.extras import describe_extra
 
 
 @hookimpl
@@ -15,3 +16,9 @@ def artkit_canvases() -> Sequence[type]:
     from artkit_canvases.single import Single
 
     return (Single, Grid, Pyramid, Adaptive, Line)
+
+
+@hookimpl
+def artkit_doctor() -> Sequence[tuple[str, str, str]]:
+    """Report whether the library that finds faces is installed."""
+    return [describe_extra("scikit-image", "faces", 'canvas.detail = "faces"', "skimage")]

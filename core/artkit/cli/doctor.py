@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import click
 
+from artkit.extras import describe_extra
 from artkit.registry.plugin_registry import get_registry
 from artkit.version import __version__
+
+_EXTRAS = (
+    ("pillow-heif", "heic", "HEIC photos", "pillow_heif"),
+    ("starlette", "studio", "artkit studio"),
+    ("tensorboard", "tensorboard", "tensorboard = true"),
+    ("trackio", "trackio", "trackio = true"),
+)
+"""The arguments of `describe_extra` for the extras of the core; plugins describe theirs by `artkit_doctor`."""
 
 
 @click.command()
@@ -15,8 +24,6 @@ def doctor() -> None:
     For what is missing it shows how to install it.
     """
     import platform
-    from importlib import metadata
-    from importlib.util import find_spec
 
     _print_row("artkit", f"{__version__}, Python {platform.python_version()}")
     try:
@@ -30,22 +37,24 @@ def doctor() -> None:
     except (ImportError, OSError) as error:
         _print_row("torch", f"missing ({error})")
         _print_row("", "  pip install torch")
-    installed = metadata.version("pillow-heif") if find_spec("pillow_heif") else ""
-    _print_row("pillow-heif", f"{installed}, for HEIC photos" if installed else "missing")
-    if not installed:
-        _print_row("", "  for HEIC photos: pip install 'neural-artkit[heic]'")
+    for extra in _EXTRAS:
+        _print_requirement(*describe_extra(*extra))
     for plugin, requirements in get_registry().call_each("artkit_doctor"):
         try:
             rows = [(str(name), str(found), str(hint)) for name, found, hint in requirements or ()]
         except (TypeError, ValueError):
             get_registry().disable(plugin, "artkit_doctor returned something else than tuples (name, found, hint)")
             continue
-        for name, found, hint in rows:
-            _print_row(name, found or "missing")
-            if not found:
-                _print_row("", f"  {hint}")
+        for row in rows:
+            _print_requirement(*row)
     for entry in get_registry().disabled:
         _print_row(f"plugin {entry.plugin}", f"disabled: {entry.reason}")
+
+
+def _print_requirement(name: str, found: str, hint: str) -> None:
+    _print_row(name, found or "missing")
+    if not found:
+        _print_row("", f"  {hint}")
 
 
 def _print_row(name: str, value: str) -> None:
