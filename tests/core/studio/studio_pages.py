@@ -43,6 +43,13 @@ def until_colour(page: Any, expected: Sequence[float], tolerance: float) -> None
         page.wait_for_timeout(50)
 
 
+def faults_of_axe(page: Any) -> list[str]:
+    """Return the serious and critical faults that axe-core finds, each with the element that has it."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    violations = axe.Axe().run(page).response["violations"]
+    return [f"{v['id']}: {v['nodes'][0]['html']}" for v in violations if v["impact"] in ("serious", "critical")]
+
+
 def focused(page: Any) -> str:
     """Return the label, or else the text, of the element with the focus."""
     label: str = page.evaluate(

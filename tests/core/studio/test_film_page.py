@@ -13,7 +13,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 from film_clips import panned, write_video
-from studio_pages import until, until_colour, visit
+from studio_pages import faults_of_axe, until, until_colour, visit
 
 SIZE = (64, 48)
 RECIPE = """\
@@ -57,6 +57,12 @@ def test_a_film_is_played_and_its_frame_compared_with_the_clip(films: Any, open_
     page.get_by_label("Slider").check()
     page.get_by_label("Picture | target").fill("0")
     until_colour(page, panned(3, SIZE)[2].getpixel((SIZE[0] // 2, SIZE[1] // 2)), 12)  # the last frame of the clip
+    for width in (390, 1600):
+        page.set_viewport_size({"width": width, "height": 900})
+        for view in ("Frame", "Film"):
+            page.get_by_label(view, exact=True).first.check()
+            assert faults_of_axe(page) == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from artkit.folder_lock import FolderLock
 from artkit.geometry.window import Window
 
 sys.path.insert(0, str(Path(__file__).parent))
-from studio_pages import shown_colour, until, until_colour, visit
+from studio_pages import faults_of_axe, shown_colour, until, until_colour, visit
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +32,6 @@ def studio(two_runs: Any) -> Any:
 def page(open_page: Callable[[Any], Any], studio: Any) -> Any:
     """A page of the studio."""
     return open_page(studio)
-
-
-def faults_of_axe(page: Any) -> list[str]:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    violations = axe.Axe().run(page).response["violations"]
-    return [f"{v['id']}: {v['nodes'][0]['html']}" for v in violations if v["impact"] in ("serious", "critical")]
 
 
 # ---------------------------------------------------------------------------------------------------------- gallery
