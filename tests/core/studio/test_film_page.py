@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
+
+from artkit.engine.live_view import LIVE_FOLDER, LivePicture, LiveState, write_picture
+from artkit.folder_lock import FolderLock
+from artkit.geometry.window import Window
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
@@ -63,6 +71,32 @@ def test_a_film_is_played_and_its_frame_compared_with_the_clip(films: Any, open_
             page.get_by_label(view, exact=True).first.check()
             assert faults_of_axe(page) == []
             assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_target_follows_the_frame_that_is_painted(
+    films: Any, tmp_path: Path, serve: Callable[[Path], Any], open_page: Callable[[Any], Any]
+) -> None:
+    folder = tmp_path / "runs" / "part"
+    shutil.copytree(films.folder / "part", folder)
+    studio, live = serve(tmp_path / "runs"), folder / LIVE_FOLDER
+
+    def write(frame: int) -> None:
+        picture = torch.full((3, SIZE[1], SIZE[0]), frame / 4)
+        write_picture(live, LivePicture(picture, Window(0, 0, *SIZE), SIZE))
+        state = LiveState(frame, 3, {"loss": 1.0}, 0.5, 1 << 20, 0, time.time(), SIZE)
+        (live / "state.json").write_text(json.dumps(state.__dict__))
+
+    with FolderLock(folder).held():
+        write(2)
+        page = open_page(studio)
+        visit(page, studio, "#/run/part")
+        until(page, "document.querySelector('.viewer').dataset.shown === '2'")
+        with page.expect_response(lambda response: "frame=2" in response.url) as shown:
+            page.get_by_label("Beside").check()
+        assert shown.value.status == 200
+        with page.expect_response(lambda response: "frame=3" in response.url) as shown:
+            write(3)
+        assert shown.value.status == 200
 
 
 @pytest.mark.slow
