@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from artkit import UsageError
+from artkit.formatting import counted
 from artkit.imaging.target_image import TargetImage
 
 _MAX_PIXELS = 1 << 20  # the target is reduced to this size before faces are searched
@@ -23,7 +24,7 @@ def face_weights(target: TargetImage, notes: list[str]) -> Tensor:
     """
     pixels = target.thumbnail(_MAX_PIXELS)[0][0].cpu()
     faces = find_faces(pixels)
-    found = f"{len(faces)} face{'s' * (len(faces) != 1)}" if faces else "no face"
+    found = counted(len(faces), "face") if faces else "no face"
     notes.append(f'canvas.detail = "faces": {found} found in the target')
     weights = torch.zeros(pixels.shape[1:])
     for x, y, side in faces:

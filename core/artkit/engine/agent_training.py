@@ -14,7 +14,7 @@ from artkit.devices import to_device
 from artkit.engine.memory_plan import MemoryPlan
 from artkit.engine.optimization_task import OptimizationTask
 from artkit.errors import ArtkitError, UsageError
-from artkit.formatting import format_duration
+from artkit.formatting import counted, format_duration
 from artkit.geometry.window import Window
 from artkit.imaging.png import save_png
 from artkit.interfaces.data import Data
@@ -51,7 +51,8 @@ class AgentTrainingTask(OptimizationTask):
         self._step_bytes = self.batch_size * MemoryPlan(self.canvas, self.renderer, margin).bytes(*self.scene.size)
         check_memory(
             self._step_bytes,
-            f"a step of {self.batch_size} pictures with {self.canvas.stroke_count:,} strokes each would take",
+            f"a step of {counted(self.batch_size, 'picture')} with "
+            f"{counted(self.canvas.stroke_count, 'stroke')} each would take",
             hint="set a smaller data.batch, or fewer strokes",
             device=self.scene.device,
         )
@@ -69,8 +70,9 @@ class AgentTrainingTask(OptimizationTask):
         except torch.OutOfMemoryError:  # the first step will make the batch smaller
             duration = ""
         return (
-            f"{len(self.dataset):,} pictures, {self.steps:,} steps of {self.batch_size} with "
-            f"{self.canvas.stroke_count:,} strokes each, about {self._step_bytes / 2**30:.1f} GB of memory{duration}"
+            f"{counted(len(self.dataset), 'picture')}, {counted(self.steps, 'step')} of {self.batch_size} with "
+            f"{counted(self.canvas.stroke_count, 'stroke')} each, about {self._step_bytes / 2**30:.1f} GB of memory"
+            + duration
         )
 
     def _trial_losses(self) -> Tensor:

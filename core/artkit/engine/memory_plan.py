@@ -16,6 +16,7 @@ from typing import Literal
 
 from artkit import memory
 from artkit.errors import UsageError
+from artkit.formatting import counted
 from artkit.geometry.window_grid import WindowGrid
 from artkit.interfaces.canvas import Canvas
 from artkit.interfaces.renderer import Renderer
@@ -75,7 +76,8 @@ class MemoryPlan:
             raise UsageError(f"window: {error}", hint="set a larger window, or smaller tiles") from None
         memory.check_memory(
             self.bytes(windows.width, windows.height),
-            f"{self._canvas.stroke_count:,} strokes, {windows.width} x {windows.height} px at a time, would take",
+            f"{counted(self._canvas.stroke_count, 'stroke')}, {windows.width} x {windows.height} px at a time, "
+            "would take",
             hint="set a smaller window, larger tiles, or fewer strokes",
             device=self._device,
         )
@@ -98,7 +100,7 @@ class MemoryPlan:
         required = actions * (3 + 2 * 3 + 2) + 2 * 3 * width * height
         if required > (free := shutil.disk_usage(folder).free):
             raise UsageError(
-                f"{self._canvas.stroke_count:,} strokes on {width} x {height} px would take about "
+                f"{counted(self._canvas.stroke_count, 'stroke')} on {width} x {height} px would take about "
                 f"{required / 2**30:.0f} GB of the disk; {folder} has {free / 2**30:.0f} GB",
                 hint="paint a smaller size, larger tiles, or fewer strokes, or choose another disk with --out",
             )

@@ -22,7 +22,7 @@ from artkit.engine.relocation import Relocation
 from artkit.engine.run_folder import RunFolder
 from artkit.engine.window_epoch import THUMBNAIL_SIDE, ParallelSteps, WindowEpoch, WindowResult, WindowStep, step_seed
 from artkit.errors import UsageError
-from artkit.formatting import format_duration
+from artkit.formatting import counted, format_duration
 from artkit.geometry.free_tiles import storable_phases
 from artkit.geometry.window import Window
 from artkit.geometry.window_grid import WindowGrid
@@ -125,8 +125,9 @@ class PaintingTask(OptimizationTask):
             return ""
         gigabytes = self.memory_plan.bytes(windows.width, windows.height) / 2**30
         return (
-            f"{self.canvas.stroke_count:,} strokes, {self.steps:,} steps of {windows.width} x {windows.height} px, "
-            f"about {gigabytes:.1f} GB of memory" + (f", about {format_duration(seconds)}" if seconds else "")
+            f"{counted(self.canvas.stroke_count, 'stroke')}, {counted(self.steps, 'step')} of {windows.width} x "
+            f"{windows.height} px, about {gigabytes:.1f} GB of memory"
+            + (f", about {format_duration(seconds)}" if seconds else "")
         )
 
     def measure_run_seconds(self) -> float:

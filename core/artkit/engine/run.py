@@ -27,6 +27,7 @@ from artkit.engine.run_folder import RunFolder
 from artkit.engine.task import Diverged, Interrupted, OutOfMemory, Task
 from artkit.errors import ArtkitError
 from artkit.folder_lock import FolderLock
+from artkit.formatting import counted
 from artkit.output import report
 from artkit.output.run_logs import RunLogs
 from artkit.recipes.provenance import provenance_record
@@ -152,8 +153,9 @@ class Run:
         """Tell the user which schedules make the result differ from that of a run with `steps` from its start."""
         if schedules := self.task.schedules():
             print(
-                f"note: the run had {earlier_steps} steps and now has {steps}. Some settings depend on that number: "
-                f"{', '.join(schedules)}. The result will not be the same as of {steps} steps from the start",
+                f"note: the run had {counted(earlier_steps, 'step')} and now has {steps}. Some settings depend on that "
+                f"number: {', '.join(schedules)}. The result will not be the same as of {counted(steps, 'step')} from "
+                "the start",
                 file=sys.stderr,
             )
 

@@ -21,6 +21,7 @@ from artkit.engine.changes import final_steps, made_changes
 from artkit.engine.earlier_picture import keep_earlier
 from artkit.errors import UsageError
 from artkit.files import cannot_write, read_text, remove_leftovers, write_text
+from artkit.formatting import counted
 from artkit.recipes.reading import read_recipe
 from artkit.recipes.recipe import RECIPE_FILE as RECIPE_FILE
 from artkit.recipes.recipe import RECORD, WITHOUT_EFFECT
@@ -97,14 +98,14 @@ class RunFolder:
         steps = frames or first_steps + new * windows  # of the whole run, which keeps its windows
         if differences and not resume:
             raise UsageError(
-                f"the run in {self.path} has {earlier} steps, not {new}",
-                hint=f"to go on to {new} steps add --resume; for a new picture choose another folder with --out"
+                f"the run in {self.path} has {counted(earlier, 'step')}, not {new}",
+                hint=f"to go on to {counted(new, 'step')} add --resume; for a new picture set another folder by --out"
                 if new > earlier
                 else _OTHER_FOLDER,
             )
         if resume and saved > steps:
             raise UsageError(
-                f"the run in {self.path} has already done {saved} steps, more than {steps}",
+                f"the run in {self.path} has already done {counted(saved, 'step')}, more than {steps}",
                 hint=f"to finish it add --set steps={earlier}; for more steps set a larger number",
             )
         if not resume and 0 < saved < steps:

@@ -13,7 +13,7 @@ from artkit.config import FIRST_STAGE
 from artkit.engine.live_view import LivePicture
 from artkit.engine.painting_task import SHORT_RUN_SECONDS, PaintingTask
 from artkit.engine.task import Task
-from artkit.formatting import format_duration
+from artkit.formatting import counted, format_duration
 from artkit.imaging.pixels import pixels_to_tensor
 from artkit.imaging.png import save_png
 from artkit.output.finished_picture import possible_scale
@@ -63,7 +63,7 @@ class TwoStageTask(Task):
         seconds = [task.measure_run_seconds() for task in (self._first, self._second)]
         if sum(seconds) < SHORT_RUN_SECONDS:
             return ""
-        return text or f"{self.steps:,} steps in two stages, about {format_duration(sum(seconds))}"
+        return text or f"{counted(self.steps, 'step')} in two stages, about {format_duration(sum(seconds))}"
 
     def schedules(self) -> list[str]:
         return self._second.schedules()

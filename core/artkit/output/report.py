@@ -22,7 +22,7 @@ from PIL import Image
 from artkit.config import FIRST_STAGE
 from artkit.errors import ArtkitError
 from artkit.files import read_text, write_text
-from artkit.formatting import format_duration
+from artkit.formatting import counted, format_duration
 from artkit.imaging.clip_files import open_clip
 from artkit.imaging.loading import Fit, fit_image, load_target_image
 from artkit.imaging.pixels import tensor_to_pixels
@@ -184,7 +184,7 @@ def _build_up(painting: RenderedPainting) -> list[tuple[str, Image.Image]]:
         paint = painting.render_phases(phases[start:end], 0, 0, width, height)
         picture = picture * (1 - paint[3]) + paint[:3]
         strokes = sum(phase.stroke_count for phase in phases[:end])
-        frames.append((f"{strokes} strokes", Image.fromarray(tensor_to_pixels(picture))))
+        frames.append((counted(strokes, "stroke"), Image.fromarray(tensor_to_pixels(picture))))
     return frames
 
 

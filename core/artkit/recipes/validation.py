@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from artkit.config import FIRST_STAGE, LocatedStr, plain_message
 from artkit.errors import UsageError
 from artkit.files import sha256
+from artkit.formatting import counted
 from artkit.recipes.merging import first_stage, targets_first_stage
 from artkit.recipes.picture_size import resolve_clip_size, resolve_size
 from artkit.recipes.recipe import (
@@ -45,9 +46,7 @@ class RecipeError(UsageError):
     """A recipe is not valid. errors: a line each, which begins with its place in the recipe: "steps: must be …"."""
 
     def __init__(self, name: str, errors: list[str]) -> None:
-        super().__init__(
-            f"the recipe {name} has {len(errors)} error{'s' * (len(errors) > 1)}:\n  " + "\n  ".join(errors)
-        )
+        super().__init__(f"the recipe {name} has {counted(len(errors), 'error')}:\n  " + "\n  ".join(errors))
         self.errors = errors
 
 

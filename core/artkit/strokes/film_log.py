@@ -19,6 +19,7 @@ from torch import Tensor
 from artkit.config import Colour, plain_message
 from artkit.errors import ArtkitError, UsageError
 from artkit.files import atomic, read_text, write_text
+from artkit.formatting import counted
 from artkit.geometry.free_tiles import single_phases
 from artkit.strokes.stroke_log import RendererSettings, StrokeLog
 
@@ -123,8 +124,8 @@ class FilmLog:
         """Return the strokes of a frame, from 0. Raises UsageError if there is no such frame."""
         if not 0 <= number < self.frames:
             raise UsageError(
-                f"the film in {self.folder} has {self.frames} frames; there is no frame {number + 1}",
-                hint=f"name one from 1 to {self.frames}",
+                f"the film in {self.folder} has {counted(self.frames, 'frame')}; there is no frame {number + 1}",
+                hint=f"name one from 1 to {self.frames}" if self.frames > 1 else "name 1",
             )
         tiles, actions, ids, _ = read_frame(frame_file(self.folder, number), len(self.names))
         background = next(shot.background for shot in reversed(self.shots) if shot.frame <= number)

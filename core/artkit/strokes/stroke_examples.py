@@ -32,6 +32,7 @@ from torch import Tensor
 from artkit.config import Config, UnitFloat, plain_message
 from artkit.errors import UsageError
 from artkit.files import read_text
+from artkit.formatting import counted
 from artkit.geometry.phase import Phase
 from artkit.strokes.action_space import ActionSpace
 from artkit.strokes.stroke_log import StrokeLog
@@ -77,8 +78,8 @@ class StrokeExample(Config):
         count = strokes or len(self.strokes)
         if len(self.strokes) > count:
             raise UsageError(
-                f'the example of "{self.label}" has {len(self.strokes)} strokes, and the canvas {count}',
-                hint=f"give the canvas {len(self.strokes)} strokes",
+                f'the example of "{self.label}" has {counted(len(self.strokes), "stroke")}, and the canvas {count}',
+                hint=f"give the canvas {counted(len(self.strokes), 'stroke')}",
             )
         lifted = ExampleStroke.model_validate({"to": self.strokes[-1].to, "pressure": 0.0})
         padded = (*self.strokes, *[lifted] * (count - len(self.strokes)))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from artkit.formatting import format_duration
+from artkit.formatting import counted, format_duration
 from artkit.sweep.names import short_keys
 
 Row = Mapping[str, Any]
@@ -75,7 +75,7 @@ def _summary(rows: Sequence[Row]) -> str:
     counts = Counter(row["status"] for row in rows)
     listed = ", ".join(f"{counts[status]} {status}" for status in counts)
     seconds = sum(row.get("seconds", 0) for row in rows)
-    return f"{len(rows)} runs: {listed}; {format_duration(seconds)} in all"
+    return f"{counted(len(rows), 'run')}: {listed}; {format_duration(seconds)} in all"
 
 
 def _card(row: Row, figures: Figures) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from artkit.formatting import format_duration
+from artkit.formatting import counted, format_duration
 from artkit.interfaces.executor import Executor, Job
 from artkit.memory import check_memory
 from artkit.sweep.plan import PlannedRun
@@ -20,7 +20,7 @@ def forecast(runs: Sequence[PlannedRun], executor: Executor, folder: Path, devic
     Raises UsageError if the workers need more memory than this machine has.
     """
     at_a_time = min(executor.workers, len(runs))
-    text = f"{len(runs)} run{'s' * (len(runs) != 1)}, {at_a_time} at a time"
+    text = f"{counted(len(runs), 'run')}, {at_a_time} at a time"
     if not runs:
         return "no run is left"
     for largest in sorted(runs, key=_pixels, reverse=True)[:_MAX_ATTEMPTS]:
@@ -40,7 +40,9 @@ def forecast(runs: Sequence[PlannedRun], executor: Executor, folder: Path, devic
     text += f", about {measured['bytes'] / 2**30:.1f} GB of memory for each"
     if executor.on_this_machine:
         check_memory(
-            at_a_time * measured["bytes"], f"{at_a_time} runs at a time would take", hint="set fewer --workers"
+            at_a_time * measured["bytes"],
+            f"{counted(at_a_time, 'run')} at a time would take",
+            hint="set fewer --workers",
         )
     return text
 

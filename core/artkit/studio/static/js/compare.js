@@ -1,7 +1,7 @@
 // Pictures of several runs: two with a slider, or any number beside each other.
 
 import { get, runPath } from "./api.js";
-import { h, number, segments, uid } from "./dom.js";
+import { counted, h, number, segments, uid } from "./dom.js";
 import { addImage, clipLeft, createViewer, tileSource } from "./viewer.js";
 
 const GAP = 0.03; // between pictures, in their widths
@@ -15,7 +15,7 @@ export async function show(main, names) {
   const sliderBox = h("div", { class: "grow", hidden: true }, h("label", { for: id }, runs.map((run) => run.name).join(" | ")), slider);
   const tools = h("div", { class: "stage-tools", role: "toolbar", "aria-label": "Comparison" });
   const captions = h("div", { class: "stage-tools captions" }, ...runs.map((run) => h("p", {}, h("a", { href: `#/run/${encodeURIComponent(run.name)}` }, run.name), h("br"),
-    h("span", { class: "soft numbers" }, `${run.brush ?? ""} · ${run.step} steps · loss ${number(run.loss)}`))));
+    h("span", { class: "soft numbers" }, `${run.brush ?? ""} · ${counted(run.step, "step")} · loss ${number(run.loss)}`))));
   main.append(h("section", { class: "compare", "aria-label": "Comparison" }, h("h1", { class: "visually-hidden" }, "Comparison"), h("div", { class: "stage compare" }, h("div", { class: "viewer-box" }, viewerElement), captions, tools)));
   const viewer = createViewer(viewerElement, "Comparison");
   const items = await Promise.all(shown.map((run) => addImage(viewer, { tileSource: tileSource(run.name, run.shape, new Map([])), width: 1 })));

@@ -1,6 +1,6 @@
 // Loss curves as SVG.
 
-import { h, number } from "./dom.js";
+import { counted, h, number } from "./dom.js";
 
 const WIDTH = 300, HEIGHT = 80;
 const MAX_CURVES = 6;
@@ -46,7 +46,7 @@ export class Curves {
     const x = (step) => (step / last) * WIDTH;
     const y = (value) => (high > low ? 2 + (1 - (value - low) / (high - low)) * (HEIGHT - 4) : HEIGHT / 2);
     const d = points.map(([step, value], index) => `${index ? "L" : "M"}${x(step).toFixed(1)} ${y(value).toFixed(1)}`).join("");
-    const text = `${name} ${number(values[0])} to ${number(values.at(-1))} in ${last + 1} steps`;
+    const text = `${name} ${number(values[0])} to ${number(values.at(-1))} in ${counted(last + 1, "step")}`;
     return h("figure", { class: "curve" },
       h("figcaption", {}, h("span", {}, name), h("span", { class: "numbers" }, number(values.at(-1)))),
       h("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": text },

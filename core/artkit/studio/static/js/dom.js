@@ -88,6 +88,9 @@ export function segments(legend, choices, value, onchange) {
     h("label", {}, h("input", { type: "radio", name, value: key, checked: key === value, onchange: () => onchange(key) }), label)));
 }
 
+/** Return a number of things as text: `1 frame`, `12 frames`. */
+export const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
 /** Return seconds as text. */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";

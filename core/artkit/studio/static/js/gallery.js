@@ -1,7 +1,7 @@
 // The gallery: all runs of the folder, with search, comparison and deletion.
 
 import { RUN_QUESTION, address, get, restore, runPath, send } from "./api.js";
-import { deleteAfterQuestion, duration, h, keepFocus, number } from "./dom.js";
+import { counted, deleteAfterQuestion, duration, h, keepFocus, number } from "./dom.js";
 
 const REFRESH_MS = 2000;
 const STATES = { running: "painting", starting: "starting", finished: "finished", stopped: "stopped", failed: "failed" };
@@ -67,7 +67,7 @@ export async function show(main, _name, _query, connection) {
       progress.hidden = !active;
       progress.max = Math.max(1, now.steps);
       progress.value = now.step;
-      facts.textContent = [now.is_film && `film of ${now.steps} frames`, now.brush, now.pixels && now.pixels.join(" × "), now.loss !== null && `loss ${number(now.loss)}`, now.seconds ? duration(now.seconds) : null].filter(Boolean).map((fact) => fact.replaceAll(" ", "\u00a0")).join(" · ");
+      facts.textContent = [now.is_film && `film of ${counted(now.steps, "frame")}`, now.brush, now.pixels && now.pixels.join(" × "), now.loss !== null && `loss ${number(now.loss)}`, now.seconds ? duration(now.seconds) : null].filter(Boolean).map((fact) => fact.replaceAll(" ", "\u00a0")).join(" · ");
     };
     return card;
   }

@@ -1,7 +1,7 @@
 // Replay of the strokes of a run with a time slider.
 
 import { address, get, runPath, send } from "./api.js";
-import { h, toast, uid } from "./dom.js";
+import { counted, h, toast, uid } from "./dom.js";
 
 const FRAME_MS = 120;
 
@@ -48,7 +48,7 @@ export function panel(run, { tools }) {
     const frame = Number(slider.value);
     image.src = address(runPath(run.name, `/replay/${frame}`), { v: version });
     count.textContent = `${frames.strokes[frame]} of ${frames.strokes.at(-1)}`;
-    slider.setAttribute("aria-valuetext", `${frames.strokes[frame]} strokes`);
+    slider.setAttribute("aria-valuetext", counted(frames.strokes[frame], "stroke"));
   }
 
   function start() {
