@@ -10,8 +10,9 @@ painted one by one are the first and the last ones.
 
 warped: the mean difference between a frame and the previous one moved along the motion, where the scene is visible in
 both, divided by that of frames painted one by one. content: the content loss, and time: the median time of a frame,
-both divided by those of the same frames painted one by one. life: frames that the median stroke lives. shots: the
-frames with which shots begin.
+both divided by those of the same frames painted one by one. life: frames that the median stroke lives. block: the
+largest change of a square of 16 px in any frame, after motion, divided by the mean of the largest ones of frames
+painted one by one: what pops is above 1. shots: the frames with which shots begin.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageOps
 from torch import Tensor
+from torch.nn import functional as F
 
 import artkit
 from artkit.imaging.clip import SampledClip
@@ -44,6 +46,7 @@ from artkit.strokes.film_log import FilmLog, frame_file, read_frame
 
 SIZE = (176, 120)
 PAN_PX, ZOOM, DISC_PX, DISC_RADIUS = 2, 1.02, 3, 22
+BLOCK_PX = 16  # of the squares whose change is measured
 
 
 class Clip(NamedTuple):
@@ -126,14 +129,18 @@ def real(count: int, file: Path) -> Clip:
     return Clip(frames, [motion.backward for motion in motions], [motion.was_visible for motion in motions])
 
 
-def warped_difference(pictures: Mapping[int, Tensor], clip: Clip) -> float:
-    """Return the mean difference of pictures (1, 3, h, w), by frame, to the previous ones moved along the motion."""
-    values = [
-        float(((pictures[number] - warp(pictures[number - 1], flow)).abs() * seen).mean() / seen.mean())
-        for number, (flow, seen) in enumerate(zip(clip.backward, clip.visible, strict=True), 1)
-        if seen.any() and {number, number - 1} <= pictures.keys()
-    ]
-    return statistics.mean(values)
+def changes(pictures: Mapping[int, Tensor], clip: Clip) -> tuple[list[float], list[float]]:
+    """Return how pictures (1, 3, h, w), by frame, differ from the previous ones moved along the motion.
+
+    Of each frame that has a previous one: the mean difference, and that of the square in which it is largest.
+    """
+    means, blocks = [], []
+    for number, (flow, seen) in enumerate(zip(clip.backward, clip.visible, strict=True), 1):
+        if seen.any() and {number, number - 1} <= pictures.keys():
+            difference = (pictures[number] - warp(pictures[number - 1], flow)).abs().mean(1) * seen
+            means.append(float(difference.mean() / seen.mean()))
+            blocks.append(float(F.avg_pool2d(difference, BLOCK_PX, BLOCK_PX // 4).max()))
+    return means, blocks
 
 
 def content_loss(objective: torch.nn.Module, picture: Tensor, frame: Image.Image) -> float:
@@ -191,12 +198,14 @@ def measure(name: str, clip: Clip, alone: int, settings: dict[str, object], stri
         )
     if strips:
         save_strip(film, strips / f"{name}.png")
-    ratio = warped_difference(film, clip) / warped_difference(single, clip)
+    (warped, blocks), (warped_alone, blocks_alone) = changes(film, clip), changes(single, clip)
+    ratio = statistics.mean(warped) / statistics.mean(warped_alone)
+    block = max(blocks) / statistics.mean(blocks_alone)
     shots = ",".join(str(shot.frame) for shot in log.shots)
     duration = statistics.median(single_seconds)
     print(
         f"{name:6} {ratio:7.3f} {content / content_alone:8.3f} {statistics.median(seconds[1:]) / duration:6.3f} "
-        f"{float(lives.float().median()):6.1f} {duration:8.1f}  {shots}",
+        f"{float(lives.float().median()):6.1f} {block:6.2f} {duration:8.1f}  {shots}",
         flush=True,
     )
 
@@ -222,7 +231,7 @@ def main() -> None:
     parser.add_argument("--clips", nargs="+", choices=(*made, "real"), default=tuple(made))
     parser.add_argument("--file", type=Path, help="the video of the clip real")
     parser.add_argument("--frames", type=int, default=24, help="frames of each clip")
-    parser.add_argument("--alone", type=int, default=6, help="frames that are painted one by one")
+    parser.add_argument("--alone", type=int, default=4, help="frames that are painted one by one")
     parser.add_argument("--steps", type=int, default=160, help="steps of a first frame")
     parser.add_argument("--strips", type=Path, help="a folder for pictures of 12 consecutive frames")
     parser.add_argument("--memory", type=int, nargs="+", help="peak memory of films of so many tiny frames instead")
@@ -238,7 +247,7 @@ def main() -> None:
         for frames in arguments.memory:
             subprocess.run([sys.executable, __file__, "--peak", str(frames)], check=True)
         return
-    print("clip    warped  content   time   life  alone s  shots", flush=True)
+    print("clip    warped  content   time   life  block  alone s  shots", flush=True)
     for name in arguments.clips:
         count = arguments.frames
         clip = real(count, arguments.file) if name == "real" else made[name](count)

@@ -13,7 +13,8 @@ SPACE = get_registry().component("renderer", "mypaint").space
 
 @pytest.fixture
 def strokes() -> FilmStrokes:
-    return FilmStrokes.new(torch.tensor([[4, 8, 32], [9, 9, 32]]), torch.full((2, 12), 0.5), 5, 0, 0.5, 0.25)
+    tiles = torch.tensor([[4, 8, 32], [9, 9, 32]])
+    return FilmStrokes.new(tiles, torch.full((2, 12), 0.5), 5, 0, torch.full((2,), 0.5), 0.25)
 
 
 def test_brushes_grow_by_a_factor(strokes: FilmStrokes) -> None:
@@ -23,6 +24,18 @@ def test_brushes_grow_by_a_factor(strokes: FilmStrokes) -> None:
     assert change.exp().tolist() == pytest.approx([1.1, 1.0])
     assert torch.equal(grown.points(SPACE), strokes.points(SPACE))
     assert grown.scaled(SPACE, torch.full((2,), 99.0)).actions.max() < 1
+
+
+def test_the_tile_of_a_stroke_that_becomes_longer_than_it_is_enlarged(strokes: FilmStrokes) -> None:
+    strokes.actions[0, SPACE.index("start_x", "end_x")] = torch.tensor([0.02, 0.98])
+    motion = torch.tensor([[-2.0, 0.0], [0.0, 0.0], [2.0, 0.0]]).expand(2, 3, 2)
+    moved = strokes.moved(SPACE, motion)
+    assert moved.tiles[:, 2].tolist() == [40, 32]
+    assert torch.allclose(moved.points(SPACE), strokes.points(SPACE) + motion, atol=0.1)
+    index = SPACE.index("size")[0]
+    size = SPACE.dimensions[index]
+    radius = [(s.actions[:, index] * (size.high - size.low)).exp() * s.tiles[:, 2] for s in (strokes, moved)]
+    assert torch.allclose(radius[0], radius[1])
 
 
 def test_the_usual_error_is_that_of_frames_in_which_it_is_known(strokes: FilmStrokes) -> None:
@@ -35,9 +48,8 @@ def test_the_usual_error_is_that_of_frames_in_which_it_is_known(strokes: FilmStr
 
 
 def test_strokes_fade_in_and_out(strokes: FilmStrokes) -> None:
-    assert strokes.growing.all()
     older = strokes.aged().aged()
-    assert not older.growing.any()
+    assert [strokes.presence.tolist(), older.presence.tolist()] == [[0.5, 0.5], [1, 1]]
     dying = older.dismissed(torch.tensor([True, False]), 0.5)
     assert dying.dying.tolist() == [True, False]
     assert dying.aged().aged().ids.tolist() == [6]

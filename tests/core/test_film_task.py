@@ -80,6 +80,15 @@ def test_strokes_persist_and_move_with_the_picture(film: Path) -> None:
     assert moves.median(0).values.tolist() == pytest.approx([-4, 0], abs=1)
 
 
+def test_what_comes_into_view_is_painted_at_once(film: Path) -> None:
+    log = FilmLog.load(film)
+    pressure = log.names.index("start_pressure")
+    for number in (2, 3, 4):
+        tiles, actions, _, born = read_frame(frame_file(film, number), len(log.names))
+        new = (born == number) & (tiles[:, 0] + tiles[:, 2] / 2 > SIZE[0] - 8)
+        assert actions[new, pressure].max() > 0.4
+
+
 def test_a_cut_begins_a_new_shot(film: Path) -> None:
     assert [shot.frame for shot in FilmLog.load(film).shots] == [0, 5]
     assert not _ids(film, 4) & _ids(film, 5)

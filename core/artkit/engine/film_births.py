@@ -17,6 +17,7 @@ _BARE_COVERAGE = 0.6  # of the paint, below which a place counts as bare
 _ERROR_RATIO = 2.0  # to the mean error of the frame, above which a place needs a stroke, and
 _MAX_ERROR = 0.12  # above which it needs one in any case: if most of a frame is bare, so is the mean
 _MIN_ERROR = 0.03  # mean difference of the channels, in [0, 1], that needs no stroke
+_SPACING_TILES = 0.5  # between places
 _LENGTH_TILES = 0.5  # of new strokes
 _SIZE, _PRESSURE = 0.5, 0.55  # values of their actions
 
@@ -55,7 +56,7 @@ def find_places(painted: Tensor, target: Tensor, pad: int, side: int, count: int
         y, x = divmod(int(index), smooth.shape[1])
         points.append((x + 0.5 - pad, y + 0.5 - pad))
         bare.append(bool(coverage[y, x] < _BARE_COVERAGE))
-        near = (rows[:, None] - y).square() + (columns - x).square() < (side / 2) ** 2
+        near = (rows[:, None] - y).square() + (columns - x).square() < (side * _SPACING_TILES) ** 2
         smooth = smooth.masked_fill(near, 0.0)
     return Places(torch.tensor(points).view(-1, 2), torch.tensor(bare, dtype=torch.bool))
 

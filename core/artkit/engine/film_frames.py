@@ -29,8 +29,8 @@ from artkit.strokes.film_strokes import FilmStrokes
 _PAD_TILES = 0.25  # around the picture in which strokes are born, so that paint moves in with them
 _COVERED_SHARE = 0.003  # of the area of its tile: a stroke of which less is visible is covered
 _OVERFLOW = 1.02  # number of strokes, relative to those of the first frame, up to which new ones appear
-_BARE_PRESENCE = 0.5  # of new strokes where there is no paint
 _MISFIT_RATIO, _MISFIT = 1.25, 0.015  # a stroke fits nothing if its error exceeds ratio * (usual error) + this
+_MAX_GROWN = 2.0  # of the largest tile of the canvas: larger strokes die, and finer ones take their place
 _COVERED_FADE_FRAMES = 2  # over which strokes fade that are covered by something in the scene
 
 
@@ -47,7 +47,7 @@ class FramePainter:
     """Paints the next frame of a shot.
 
     task: has painted the first frame of the shot; its components are used. config: of the film. rate: frames a second.
-    budget: the number of strokes to keep. next_id: the number of the next new stroke.
+    budget: the number of strokes to keep. next_id: the number of the next new stroke. first_frame: of the shot.
     """
 
     task: PaintingTask
@@ -55,16 +55,19 @@ class FramePainter:
     rate: float
     budget: int
     next_id: int
+    first_frame: int
 
     @property
     def _fade(self) -> float:
         """How much of a stroke fades in or out from frame to frame."""
         return 1 / max(1.0, self.config.fade * self.rate)
 
-    def first_strokes(self, frame: int) -> FilmStrokes:
+    def first_strokes(self) -> FilmStrokes:
         """Return the strokes of the picture that the task has painted, as those of a frame."""
         actions = self.task.log().actions
-        strokes = FilmStrokes.new(self.task.canvas.tiles(), actions, self.next_id, frame, 1.0, self._fade)
+        strokes = FilmStrokes.new(
+            self.task.canvas.tiles(), actions, self.next_id, self.first_frame, torch.ones(len(actions)), self._fade
+        )
         self.next_id += len(strokes)
         return strokes
 
@@ -74,14 +77,14 @@ class FramePainter:
         The targets of the task's objectives are those of the new frame. Raises Diverged if a loss is not finite.
         """
         strokes = self._moved(strokes, motion)
-        strokes = self._with_births(strokes, frame)
+        strokes = self._with_births(strokes, motion, frame)
         phases, order = phases_of_tiles(strokes.tiles, self._margin)
         strokes = strokes.select(order)
         device = self.task.scene.device
         visible = to_device(motion.was_visible, device)[None]
         previous = PreviousFrame(motion.warp(picture), visible)
         layout = StrokeLayout(self.task.scene.size, phases, self.task.canvas.clip, strokes.ids)
-        strokes, losses = self._optimized(strokes, layout, previous)
+        strokes, losses = self._optimized(strokes, self._young(strokes, frame), layout, previous)
         painted, shares, errors = self._visible_shares(strokes, layout)
         strokes = self._with_deaths(strokes, shares, errors)
         difference = ((painted - previous.picture) * visible).abs().mean()
@@ -109,8 +112,11 @@ class FramePainter:
         strokes = strokes.dismissed(covered, 1 / _COVERED_FADE_FRAMES).aged()
         return strokes.select(strokes.inside((width, height)))
 
-    def _with_births(self, strokes: FilmStrokes, frame: int) -> FilmStrokes:
-        """Return the strokes with new ones where the paint differs from the frame: bare places below, others above."""
+    def _with_births(self, strokes: FilmStrokes, motion: FrameMotion, frame: int) -> FilmStrokes:
+        """Return the strokes with new ones where the paint differs from the frame: bare places below, others above.
+
+        They fade in, but for those where the scene was not visible before or nothing is painted: it appears at once.
+        """
         free = round(self.budget * _OVERFLOW) - int((~strokes.dying).sum())
         target = self._target()
         if free <= 0 or target is None:
@@ -119,12 +125,15 @@ class FramePainter:
         large, small = max(sides), min(sides)
         pad = round(large * _PAD_TILES)
         places = find_places(self._paint_alone(strokes, pad), target, pad, small, free)
+        if not len(places.points):
+            return strokes
         guide = TargetGuide(target[None], 1.0)
-        for bare, side, presence in ((True, large, _BARE_PRESENCE), (False, small, 0.0)):
-            points = places.points[places.bare == bare]
-            tiles, actions = start_strokes(points, guide, side, self.task.renderer.space)
-            start = max(presence, self._fade)
-            new = FilmStrokes.new(tiles, actions, self.next_id, frame, start, self._fade)
+        at_once = places.bare | (sample_at(motion.was_visible, places.points)[:, 0] < 0.5)
+        presence = torch.where(at_once, 1.0, self._fade)
+        for bare, side in ((True, large), (False, small)):
+            own = places.bare == bare
+            tiles, actions = start_strokes(places.points[own], guide, side, self.task.renderer.space)
+            new = FilmStrokes.new(tiles, actions, self.next_id, frame, presence[own], self._fade)
             self.next_id += len(new)
             strokes = new.below(strokes) if bare else strokes.below(new)
         return strokes
@@ -153,16 +162,21 @@ class FramePainter:
         space, scene = self.task.renderer.space, self.task.scene
         return scene.constrain(strokes.faded_actions(space, to_device(actions, scene.device))[None], 1.0)
 
+    def _young(self, strokes: FilmStrokes, frame: int) -> Tensor:
+        """Return which strokes were born so short a time ago that they learn at the full rate: (N,) bool."""
+        new = strokes.born > self.first_frame
+        return new & ((frame - strokes.born) * self._fade < 1) & ~strokes.dying
+
     def _optimized(
-        self, strokes: FilmStrokes, layout: StrokeLayout, previous: PreviousFrame
+        self, strokes: FilmStrokes, young: Tensor, layout: StrokeLayout, previous: PreviousFrame
     ) -> tuple[FilmStrokes, dict[str, float]]:
         """Return the strokes after the steps of a frame, and the losses of the last step."""
         task, device = self.task, self.task.scene.device
         logits = nn.Parameter(to_device(torch.logit(strokes.actions, eps=1e-6), device))
         rate = task.recipe.settings.optimizer.lr
-        rates = torch.where(strokes.growing, rate, rate * (1 - self.config.hold))
+        rates = torch.where(young, rate, rate * (1 - self.config.hold))
         rates = to_device(rates, device)[:, None]
-        optimizer = LazyAdam([logits], rate)
+        optimizer = LazyAdam([logits], rate, task.recipe.settings.optimizer.betas)
         moments = {name: to_device(getattr(strokes, name), device) for name in ("mean", "square", "count")}
         optimizer.state[logits] = {name: moment.clone() for name, moment in moments.items()}
         read: dict[str, float] = {}
@@ -214,6 +228,7 @@ class FramePainter:
         """
         grown = (strokes.presence >= 1) & ~strokes.dying
         dies = grown & ((shares < _COVERED_SHARE) | (errors > _MISFIT_RATIO * strokes.error + _MISFIT))
+        dies |= grown & (strokes.tiles[:, 2] > _MAX_GROWN * max(phase.side for phase in self.task.canvas.phases))
         surplus = int((~strokes.dying & ~dies).sum()) - self.budget
         if surplus > 0:
             candidates = torch.where(grown & ~dies, shares, torch.inf)

@@ -16,7 +16,7 @@ from artkit.engine.painting_task import PaintingTask
 from artkit.engine.task import Task
 from artkit.errors import UsageError
 from artkit.files import existing_parent
-from artkit.formatting import format_duration
+from artkit.formatting import counted, format_duration
 from artkit.geometry.window import Window
 from artkit.imaging.clip import SampledClip
 from artkit.imaging.clip_files import open_clip
@@ -60,7 +60,7 @@ class FilmTask(Task):
         self.notes += [note for note in self.painting.notes if note not in self.notes]
         formats = tuple(dict.fromkeys((*recipe.settings.output.formats, "mp4")))
         self._finished = FinishedPicture(recipe.settings.output.model_copy(update={"formats": formats}), self.notes)
-        self.painter = self._new_painter(0)
+        self.painter = self._new_painter(0, 0)
         self.strokes: FilmStrokes | None = None
         self.picture = torch.zeros(1, 3, *reversed(recipe.size))
         self.shots: list[Shot] = []
@@ -89,10 +89,9 @@ class FilmTask(Task):
             )
         return task
 
-    def _new_painter(self, next_id: int) -> FramePainter:
-        return FramePainter(
-            self.painting, self.config, self._frames.rate, self.painting.canvas.stroke_count, next_id=next_id
-        )
+    def _new_painter(self, next_id: int, frame: int) -> FramePainter:
+        budget = self.painting.canvas.stroke_count
+        return FramePainter(self.painting, self.config, self._frames.rate, budget, next_id, frame)
 
     def forecast(self) -> str:
         seconds = self.painting.measure_step() * (
@@ -101,8 +100,8 @@ class FilmTask(Task):
         clip = self._frames.clip
         width, height = self.recipe.size
         return (
-            f"{self.steps} frames of {width} x {height} px, {self._frames.rate:.3g} a second, of {clip.size[0]} x "
-            f"{clip.size[1]} px, about {format_duration(seconds)} without new shots"
+            f"{counted(self.steps, 'frame')} of {width} x {height} px, {self._frames.rate:.3g} a second, "
+            f"of {clip.size[0]} x {clip.size[1]} px, about {format_duration(seconds)} without new shots"
         )
 
     @property
@@ -158,12 +157,12 @@ class FilmTask(Task):
         """Paint the first frame of a shot."""
         if step:
             self.painting = self._begin_shot(self._frame)
-            self.painter = self._new_painter(self.painter.next_id)
+            self.painter = self._new_painter(self.painter.next_id, step)
         self.painting.canvas.noise_indices = self.painter.next_id + torch.arange(self.painting.canvas.stroke_count)
         losses: dict[str, float] = {}
         for number in range(self.painting.steps):
             losses = self.painting.step(number)
-        self.strokes = self.painter.first_strokes(step)
+        self.strokes = self.painter.first_strokes()
         self.picture = self._first_picture()
         red, green, blue = self.painting.scene.background.tolist()
         self.shots.append(Shot(frame=step, background=(red, green, blue)))
@@ -222,7 +221,7 @@ class FilmTask(Task):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         if state["frames"] != self.steps:
-            raise ValueError(f"it is of a film of {state['frames']} frames; the clip now has {self.steps}")
+            raise ValueError(f"it is of a film of {counted(state['frames'], 'frame')}; the clip now has {self.steps}")
         painted = self._painted = int(state["painted"])
         self.shots = [Shot.model_validate(shot) for shot in state["shots"]]
         if not painted:
@@ -234,7 +233,8 @@ class FilmTask(Task):
         scene.generator.set_state(state["generator"])
         for name, objective in self.painting.objectives.items():
             objective.load_state_dict(state["objectives"][name])
-        self.painter.budget, self.painter.next_id = int(state["budget"]), int(state["next_id"])
+        self.painter = self._new_painter(int(state["next_id"]), self.shots[-1].frame)
+        self.painter.budget = int(state["budget"])
         self._frame = self._read(painted - 1)
         self._preview = FilmPreview(self.folder, self._frames.rate, int(state["preview"]))
 

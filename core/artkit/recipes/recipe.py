@@ -105,9 +105,9 @@ class FilmConfig(Config):
     """The clip to paint: a video, an animated GIF, WebP or PNG, or a folder of images."""
     fps: Annotated[float, Field(gt=0, le=120)] = 12.0
     """Painted frames a second, at most: a clip with fewer keeps its own. 12 is every second frame of 24, "on twos"."""
-    steps: Annotated[int, Field(ge=0)] = 10
+    steps: Annotated[int, Field(ge=0)] = 20
     """Steps of optimisation of each frame; the first frame of a shot gets `steps` of the recipe."""
-    hold: UnitFloat = 0.8
+    hold: UnitFloat = 0.85
     """How strongly strokes hold on. With 1 they only move with the picture; with 0 each frame is corrected at the full
     learning rate, as new strokes always are until they have faded in."""
     fade: Annotated[float, Field(ge=0, le=10)] = 0.35

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from artkit.devices import to_device
-from artkit.strokes.action_space import ActionSpace
+from artkit.strokes.action_space import ActionSpace, Dimension
 
 _MIN_VALUE = 0.001  # values of actions stay this far from 0 and 1, where the sigmoid has no gradient
 _ERROR_WEIGHT = 0.2  # of a frame in the usual error of a stroke
 _UNKNOWN_ERROR = 1.0  # the largest there is
+_TILE_GROWTH = 1.25  # of the tile of a stroke that has become longer than it; few different sides are fast to render
 _MAX_BEND_TILES = 0.15  # by which the motion of a point of a stroke may differ from the median of its points
 _MAX_SIDE_DISTANCE = 0.25  # tiles by which the tile of a stroke may lie outside the picture before it is removed
 
@@ -49,16 +50,16 @@ class FilmStrokes:
 
     @classmethod
     def new(
-        cls, tiles: Tensor, actions: Tensor, first_id: int, frame: int, presence: float, fade: float
+        cls, tiles: Tensor, actions: Tensor, first_id: int, frame: int, presence: Tensor, fade: float
     ) -> FilmStrokes:
-        """Return strokes that appear in a frame, with numbers from `first_id` on."""
+        """Return strokes that appear in a frame, with numbers from `first_id` on and a presence (N,)."""
         count = len(tiles)
         return cls(
             tiles=tiles,
             actions=actions,
             ids=torch.arange(first_id, first_id + count),
             born=torch.full((count,), frame),
-            presence=torch.full((count,), presence),
+            presence=presence,
             fade=torch.full((count,), fade),
             error=torch.full((count,), _UNKNOWN_ERROR),
             mean=torch.zeros_like(actions),
@@ -86,11 +87,6 @@ class FilmStrokes:
     def dying(self) -> Tensor:
         """Which strokes fade out: (N,) bool."""
         return self.fade < 0
-
-    @property
-    def growing(self) -> Tensor:
-        """Which strokes fade in: (N,) bool."""
-        return (self.presence < 1) & ~self.dying
 
     def with_errors(self, errors: Tensor, known: Tensor) -> FilmStrokes:
         """Return the strokes with the errors (N,) of a frame taken into account, where they are known (N,)."""
@@ -123,7 +119,7 @@ class FilmStrokes:
 
     def scaled(self, space: ActionSpace, factors: Tensor) -> FilmStrokes:
         """Return the strokes with their brush's radius multiplied by factors (N,), if its size is a logarithm."""
-        dimension = next((d for d in space.dimensions if d.name == "size" and d.unit.startswith("ln(")), None)
+        dimension = _logarithmic_size(space)
         if dimension is None:
             return self
         actions, index = self.actions.clone(), space.index("size")
@@ -136,14 +132,22 @@ class FilmStrokes:
         return self._at(space, self.points(space))
 
     def _at(self, space: ActionSpace, points: Tensor) -> FilmStrokes:
-        """Return the strokes through points (N, 3, 2), px, on tiles around them. Strokes longer than a tile shrink."""
-        side = self.tiles[:, 2:]
-        centre = (points.amin(1) + points.amax(1)) / 2
-        origin = (centre - side / 2).round().long()
+        """Return the strokes through points (N, 3, 2), px, on tiles around them.
+
+        The tile of a stroke that becomes longer than it is enlarged, and its brush keeps its radius. If brushes grow
+        with their tiles in another way than by a logarithm, the stroke is shortened instead.
+        """
+        low, high = points.amin(1), points.amax(1)
+        strokes, side = self, self.tiles[:, 2:]
+        if _logarithmic_size(space) is not None:
+            too_long = (high - low).amax(1, keepdim=True) > (1 - 2 * _MIN_VALUE) * side
+            grown = torch.where(too_long, (_TILE_GROWTH * side).round().long(), side)
+            strokes, side = self.scaled(space, (side / grown)[:, 0]), grown
+        origin = ((low + high) / 2 - side / 2).round().long()
         on_tile = ((points - origin[:, None]) / side[:, None]).clamp(_MIN_VALUE, 1 - _MIN_VALUE)
-        actions = self.actions.clone()
+        actions = strokes.actions.clone()
         actions[:, space.index(*POINTS)] = on_tile.flatten(1)
-        return replace(self, tiles=torch.cat([origin, side], dim=1), actions=actions)
+        return replace(strokes, tiles=torch.cat([origin, side], dim=1), actions=actions)
 
     def inside(self, size: tuple[int, int]) -> Tensor:
         """Return which strokes lie in a picture of `size` px or close to it: (N,) bool."""
@@ -167,3 +171,8 @@ class FilmStrokes:
     def lives(self, frame: int) -> Iterator[int]:
         """Yield the number of frames that each stroke has lived up to a frame."""
         yield from (frame + 1 - self.born).tolist()
+
+
+def _logarithmic_size(space: ActionSpace) -> Dimension | None:
+    """Return the dimension of the brush's size, if it is the logarithm of a radius relative to the tile."""
+    return next((d for d in space.dimensions if d.name == "size" and d.unit.startswith("ln(")), None)
