@@ -14,12 +14,13 @@ from artkit.strokes.action_space import ActionSpace
 from artkit.strokes.film_strokes import POINTS, PRESSURES
 
 _BARE_COVERAGE = 0.6  # of the paint, below which a place counts as bare
-_ERROR_RATIO = 2.0  # to the mean error of the frame, above which a place needs a stroke, and
-_MAX_ERROR = 0.12  # above which it needs one in any case: if most of a frame is bare, so is the mean
+_ERROR_RATIO = 1.4  # to the mean error of the frame, above which a place needs a stroke, and
+_MAX_ERROR = 0.07  # above which it needs one in any case: if most of a frame is bare, so is the mean
 _MIN_ERROR = 0.03  # mean difference of the channels, in [0, 1], that needs no stroke
-_SPACING_TILES = 0.5  # between places
+_SPACING_TILES = 0.3  # between places
 _LENGTH_TILES = 0.5  # of new strokes
-_SIZE, _PRESSURE = 0.5, 0.55  # values of their actions
+_SIZE, _PRESSURE = 0.5, 0.55  # values of their actions, and
+_BARE_SIZE, _BARE_PRESSURE = 0.85, 0.8  # where there is hardly any paint, and the canvas must be covered
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def find_places(painted: Tensor, target: Tensor, pad: int, side: int, count: int
     """Return up to `count` places that need new strokes, the worst first.
 
     painted (4, h + 2 pad, w + 2 pad): the strokes, premultiplied, with their alpha, on the picture and `pad` px around
-    it. target (3, h, w). side: of the tiles of new strokes, px; the places are at least half of it apart.
+    it. target (3, h, w). side: of the tiles of new strokes, px; the places are at least 0.3 of it apart.
     """
     padded = F.pad(target[None], (pad, pad, pad, pad), mode="replicate")[0]
     alpha = painted[3]
@@ -67,10 +68,13 @@ def _box(image: Tensor, radius: int) -> Tensor:
     return F.avg_pool2d(padded, 2 * radius + 1, 1)[0, 0]
 
 
-def start_strokes(places: Tensor, guide: TargetGuide, side: int, space: ActionSpace) -> tuple[Tensor, Tensor]:
+def start_strokes(
+    places: Tensor, guide: TargetGuide, side: int, space: ActionSpace, bare: bool
+) -> tuple[Tensor, Tensor]:
     """Return tiles (m, 3) and actions (m, A) of strokes along the edges of a target, in its colours.
 
-    places (m, 2): their middles, px. side: of their tiles, px.
+    places (m, 2): their middles, px. side: of their tiles, px. bare: whether there is hardly any paint; such strokes
+    are broad.
     """
     colour, angle = guide.colours(places[None]), guide.angles(places[None])
     middle = places[:, None]
@@ -79,7 +83,8 @@ def start_strokes(places: Tensor, guide: TargetGuide, side: int, space: ActionSp
     origin = (places - side / 2).round().long()
     actions = torch.full((len(places), len(space)), 0.5)
     actions[:, space.index(*POINTS)] = ((points - origin[:, None]) / side).flatten(1)
-    for names, values in ((("size",), _SIZE), (PRESSURES, _PRESSURE)):
+    size, pressure = (_BARE_SIZE, _BARE_PRESSURE) if bare else (_SIZE, _PRESSURE)
+    for names, values in ((("size",), size), (PRESSURES, pressure)):
         if space.has(*names):
             actions[:, space.index(*names)] = values
     if space.has("red", "green", "blue"):

@@ -132,7 +132,7 @@ class FramePainter:
         presence = torch.where(at_once, 1.0, self._fade)
         for bare, side in ((True, large), (False, small)):
             own = places.bare == bare
-            tiles, actions = start_strokes(places.points[own], guide, side, self.task.renderer.space)
+            tiles, actions = start_strokes(places.points[own], guide, side, self.task.renderer.space, bare)
             new = FilmStrokes.new(tiles, actions, self.next_id, frame, presence[own], self._fade)
             self.next_id += len(new)
             strokes = new.below(strokes) if bare else strokes.below(new)
