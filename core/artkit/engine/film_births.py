@@ -69,7 +69,7 @@ def _box(image: Tensor, radius: int) -> Tensor:
 
 
 def start_strokes(
-    places: Tensor, guide: TargetGuide, side: int, space: ActionSpace, bare: bool
+    places: Tensor, guide: TargetGuide, side: int, space: ActionSpace, bare: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Return tiles (m, 3) and actions (m, A) of strokes along the edges of a target, in its colours.
 
