@@ -29,9 +29,11 @@ def test_brushes_grow_by_a_factor(strokes: FilmStrokes) -> None:
 def test_the_tile_of_a_stroke_that_becomes_longer_than_it_is_enlarged(strokes: FilmStrokes) -> None:
     strokes.actions[0, SPACE.index("start_x", "end_x")] = torch.tensor([0.02, 0.98])
     motion = torch.tensor([[-2.0, 0.0], [0.0, 0.0], [2.0, 0.0]]).expand(2, 3, 2)
-    moved = strokes.moved(SPACE, motion)
+    moved = strokes.moved(SPACE, motion, torch.full((2,), 1.2))
     assert moved.tiles[:, 2].tolist() == [40, 32]
-    assert torch.allclose(moved.points(SPACE), strokes.points(SPACE) + motion, atol=0.1)
+    whole = strokes.moved(SPACE, motion + 1, torch.ones(2))  # the picture around it does not grow
+    assert torch.allclose(whole.points(SPACE), strokes.points(SPACE) + 1, atol=0.1)
+    assert torch.allclose(moved.points(SPACE)[0], strokes.points(SPACE)[0] + motion[0], atol=0.1)
     index = SPACE.index("size")[0]
     size = SPACE.dimensions[index]
     radius = [(s.actions[:, index] * (size.high - size.low)).exp() * s.tiles[:, 2] for s in (strokes, moved)]

@@ -102,13 +102,14 @@ class FramePainter:
         """
         space = self.task.renderer.space
         quarter = strokes.tiles[:, 2] / 4
-        strokes = strokes.scaled(space, motion.growth(strokes.points(space).mean(1), quarter))
+        growth = motion.growth(strokes.points(space).mean(1), quarter)
+        strokes = strokes.scaled(space, growth)
         points = strokes.points(space).flatten(0, 1)
         stays = sample_at(motion.stays, points).view(-1, 3)
         width, height = self.task.scene.size
         inside = ((points >= 0).all(1) & (points[:, 0] < width) & (points[:, 1] < height)).view(-1, 3)
         covered = ((stays < 0.5) & inside).sum(1) >= 2
-        strokes = strokes.moved(space, sample_at(motion.forward, points).view(-1, 3, 2))
+        strokes = strokes.moved(space, sample_at(motion.forward, points).view(-1, 3, 2), growth)
         strokes = strokes.dismissed(covered, 1 / _COVERED_FADE_FRAMES).aged()
         return strokes.select(strokes.inside((width, height)))
 

@@ -53,15 +53,18 @@ class FrameMotion:
         """Return how much larger the surroundings of points (m, 2), px, are in the later frame: factors (m,).
 
         distance (m,): px from the points at which the flow around them is read. The factor is 1 where it is not known,
-        because some of that is not visible in the later frame.
+        because some of that is not visible in the later frame, and where the flow changes on one side only, as at the
+        edge of something that moves.
         """
         factor, known = torch.ones(len(points)), torch.ones(len(points), dtype=torch.bool)
         for axis in (0, 1):
             offset = torch.zeros_like(points)
             offset[:, axis] = distance
             before, after = points - offset, points + offset
-            stretch = sample_at(self.forward, after)[:, axis] - sample_at(self.forward, before)[:, axis]
-            factor += stretch / (2 * distance) / 2
+            flows = torch.stack([sample_at(self.forward, place)[:, axis] for place in (before, points, after)])
+            low, high = flows.diff(dim=0)  # on both sides
+            smaller = torch.where(low.abs() < high.abs(), low, high)
+            factor += torch.where(low * high > 0, smaller, 0.0) / distance / 2
             for side in (before, after):
                 known &= sample_at(self.stays, side)[:, 0] > 0.5
         return torch.where(known, factor.clamp(1 / _MAX_GROWTH, _MAX_GROWTH), 1.0)

@@ -16,6 +16,7 @@ _ERROR_WEIGHT = 0.2  # of a frame in the usual error of a stroke
 _UNKNOWN_ERROR = 1.0  # the largest there is
 _TILE_GROWTH = 1.25  # of the tile of a stroke that has become longer than it; few different sides are fast to render
 _MAX_BEND_TILES = 0.15  # by which the motion of a point of a stroke may differ from the median of its points
+_MAX_STRETCH_PX = 0.25  # by which a stroke may become longer than the picture around it grows, in a frame
 _MAX_SIDE_DISTANCE = 0.25  # tiles by which the tile of a stroke may lie outside the picture before it is removed
 
 POINTS = ("start_x", "start_y", "middle_x", "middle_y", "end_x", "end_y")
@@ -107,15 +108,20 @@ class FilmStrokes:
         on_tile = self.actions[:, space.index(*POINTS)].view(-1, 3, 2)
         return self.tiles[:, None, :2] + on_tile * self.tiles[:, None, 2:]
 
-    def moved(self, space: ActionSpace, motion: Tensor) -> FilmStrokes:
+    def moved(self, space: ActionSpace, motion: Tensor, growth: Tensor) -> FilmStrokes:
         """Return the strokes with their points moved by motion (N, 3, 2), px, and their tiles around them.
 
-        A point that would move far away from the others follows them.
+        A point that would move far away from the others follows them. growth (N,): how much larger the picture around
+        each stroke becomes. A stroke that would become longer than that moves as a whole, so that none is stretched
+        between two things that move apart.
         """
         side = self.tiles[:, 2:].to(motion)[:, None]
         median = motion.median(dim=1, keepdim=True).values
         bend = torch.minimum(torch.maximum(motion - median, -_MAX_BEND_TILES * side), _MAX_BEND_TILES * side)
-        return self._at(space, self.points(space) + median + bend)
+        points = self.points(space)
+        longest = _lengths(points) * growth + _MAX_STRETCH_PX
+        whole = _lengths(points + bend) > longest
+        return self._at(space, points + median + torch.where(whole[:, None, None], 0.0, bend))
 
     def scaled(self, space: ActionSpace, factors: Tensor) -> FilmStrokes:
         """Return the strokes with their brush's radius multiplied by factors (N,), if its size is a logarithm."""
@@ -171,6 +177,12 @@ class FilmStrokes:
     def lives(self, frame: int) -> Iterator[int]:
         """Yield the number of frames that each stroke has lived up to a frame."""
         yield from (frame + 1 - self.born).tolist()
+
+
+def _lengths(points: Tensor) -> Tensor:
+    """Return the lengths (N,) of the polylines through points (N, 3, 2)."""
+    lengths: Tensor = points.diff(dim=1).norm(dim=2).sum(1)
+    return lengths
 
 
 def _logarithmic_size(space: ActionSpace) -> Dimension | None:
