@@ -231,7 +231,7 @@ def main() -> None:
     parser.add_argument("--clips", nargs="+", choices=(*made, "real"), default=tuple(made))
     parser.add_argument("--file", type=Path, help="the video of the clip real")
     parser.add_argument("--frames", type=int, default=24, help="frames of each clip")
-    parser.add_argument("--alone", type=int, default=4, help="frames that are painted one by one")
+    parser.add_argument("--alone", type=int, default=6, help="frames that are painted one by one")
     parser.add_argument("--steps", type=int, default=160, help="steps of a first frame")
     parser.add_argument("--strips", type=Path, help="a folder for pictures of 12 consecutive frames")
     parser.add_argument("--memory", type=int, nargs="+", help="peak memory of films of so many tiny frames instead")
