@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import random
 import struct
@@ -29,7 +30,7 @@ def mutate_tree(tree: Any, rng: random.Random, most: int = 3) -> Any:
 def _mutate_once(tree: Any, rng: random.Random) -> Any:
     places = list(_places(tree))
     if not places:
-        return rng.choice(HOSTILE_VALUES)
+        return copy.deepcopy(rng.choice(HOSTILE_VALUES))
     # Long lists of strokes would otherwise take nearly all changes.
     depth = rng.choice(sorted({place[2] for place in places}))
     container, key, _ = rng.choice([place for place in places if place[2] == depth])
@@ -57,7 +58,8 @@ def _scale(container: Any, key: Any, rng: random.Random) -> None:
     value = container[key]
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         factor = rng.choice((-1, 0.1, 3, 10, 1000, 10**6, 10**12))
-        container[key] = int(value * factor) if isinstance(value, int) and factor >= 1 else value * factor
+        with contextlib.suppress(OverflowError):  # an integer that is too large for a float
+            container[key] = int(value * factor) if isinstance(value, int) and factor >= 1 else value * factor
     elif isinstance(value, (str, list)):
         container[key] = value * rng.choice((0, 2, 50))
     else:
