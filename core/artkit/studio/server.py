@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 8765
 _PORTS_TRIED = 20
-_SCHEMA_DELAY_SECONDS = 1.0  # so that the gallery does not wait
+_IDLE_SECONDS = 1.0  # without a request: nobody waits for an answer
 
 
 def serve(
@@ -71,7 +71,8 @@ def _serve(
         show(address)
         if open_browser:
             webbrowser.open(address)
-        time.sleep(_SCHEMA_DELAY_SECONDS)
+        while app.state.activity.idle_seconds() < _IDLE_SECONDS:
+            time.sleep(0.1)
         app.state.studio.form.schema()  # takes a second, which the first form would wait for
 
     threading.Thread(target=_when_started, args=(server, announce), daemon=True).start()
