@@ -11,11 +11,8 @@ from torch import Tensor
 from artkit import Config as BaseConfig
 from artkit import Scene
 from artkit.devices import to_device
+from artkit.imaging.photo_colours import PHOTO_COLOUR_COMPONENTS
 from artkit_cppn.coordinate_renderer import CoordinateRenderer, array_space, to_unit_variance
-
-_COLOUR_CORRELATION = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
-"""Principal components of the colours of natural images, one per column, scaled by their standard deviation (Olah et
-al., 2017)."""
 
 _CONTRAST = 0.7
 
@@ -41,7 +38,7 @@ class Fourier(CoordinateRenderer):
         super().__init__(config, scene)
         self._shape = (3, 2, 2 * config.waves + 1, config.waves + 1)
         self.space = array_space(f"fourier-{config.waves}", *self._shape)
-        mix = torch.tensor(_COLOUR_CORRELATION)
+        mix = torch.tensor(PHOTO_COLOUR_COMPONENTS)
         self._mix = mix / mix.norm(dim=0).max()
         self._scale = _CONTRAST / math.sqrt(math.log(config.waves + 1))
         if config.decay != 1:

@@ -11,9 +11,12 @@ from artkit.extras import describe_extra
 
 @hookimpl
 def artkit_objectives() -> Sequence[type]:
-    """`class-activation`, `content`, `natural-statistics`, `style`, `pixel`, `temporal`, `text`, `total-variation`."""
+    """`class-activation`, `content`, `natural-colours`, `natural-statistics`, `style`, `pixel`, `temporal`, `text`,
+    `total-variation`.
+    """
     from artkit_vision.class_activation import ClassActivation
     from artkit_vision.content import Content
+    from artkit_vision.natural_colours import NaturalColours
     from artkit_vision.natural_statistics import NaturalStatistics
     from artkit_vision.pixel import Pixel
     from artkit_vision.style import Style
@@ -21,7 +24,7 @@ def artkit_objectives() -> Sequence[type]:
     from artkit_vision.text import Text
     from artkit_vision.total_variation import TotalVariation
 
-    return (ClassActivation, Content, NaturalStatistics, Style, Pixel, Temporal, Text, TotalVariation)
+    return (ClassActivation, Content, NaturalColours, NaturalStatistics, Style, Pixel, Temporal, Text, TotalVariation)
 
 
 @hookimpl

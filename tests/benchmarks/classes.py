@@ -5,7 +5,9 @@
 Paints random classes of ImageNet with a recipe that has a class, starfish or another. Networks that were not optimised
 for evaluate each picture as MyPaint renders it: rank and probability of the class, and the seconds of all steps; at the
 end, the top-1 and top-5 accuracy. With `--keep`, finished paintings are not painted again and interrupted ones go on,
-so that the measurement can be interrupted, and repeated with other networks.
+so that the measurement can be interrupted, and repeated with other networks: any of timm's or torchvision's, with
+downloaded weights or those of a file, `NAME=FILE.safetensors`. One of another architecture than EfficientNet is an
+independent judge of the default recipes.
 """
 
 from __future__ import annotations
