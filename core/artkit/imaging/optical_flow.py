@@ -63,8 +63,9 @@ class FrameMotion:
             before, after = points - offset, points + offset
             flows = torch.stack([sample_at(self.forward, place)[:, axis] for place in (before, points, after)])
             low, high = flows.diff(dim=0)  # on both sides
-            smaller = torch.where(low.abs() < high.abs(), low, high)
-            factor += torch.where(low * high > 0, smaller, 0.0) / distance / 2
+            largest = 2 * torch.minimum(low.abs(), high.abs())
+            mean = ((low + high) / 2).clamp(-largest, largest)
+            factor += torch.where(low * high > 0, mean, 0.0) / distance / 2
             for side in (before, after):
                 known &= sample_at(self.stays, side)[:, 0] > 0.5
         return torch.where(known, factor.clamp(1 / _MAX_GROWTH, _MAX_GROWTH), 1.0)

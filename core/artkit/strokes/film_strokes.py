@@ -16,7 +16,7 @@ _ERROR_WEIGHT = 0.2  # of a frame in the usual error of a stroke
 _UNKNOWN_ERROR = 1.0  # the largest there is
 _TILE_GROWTH = 1.25  # of the tile of a stroke that has become longer than it; few different sides are fast to render
 _MAX_BEND_TILES = 0.15  # by which the motion of a point of a stroke may differ from the median of its points
-_MAX_STRETCH_PX = 0.25  # by which a stroke may become longer than the picture around it grows, in a frame
+_MAX_STRETCH, _MAX_STRETCH_PX = 1.02, 0.25  # by which a stroke may become longer than the picture around it grows
 _MAX_SIDE_DISTANCE = 0.25  # tiles by which the tile of a stroke may lie outside the picture before it is removed
 
 POINTS = ("start_x", "start_y", "middle_x", "middle_y", "end_x", "end_y")
@@ -119,7 +119,7 @@ class FilmStrokes:
         median = motion.median(dim=1, keepdim=True).values
         bend = torch.minimum(torch.maximum(motion - median, -_MAX_BEND_TILES * side), _MAX_BEND_TILES * side)
         points = self.points(space)
-        longest = _lengths(points) * growth + _MAX_STRETCH_PX
+        longest = _lengths(points) * growth * _MAX_STRETCH + _MAX_STRETCH_PX
         whole = _lengths(points + bend) > longest
         return self._at(space, points + median + torch.where(whole[:, None, None], 0.0, bend))
 
