@@ -34,7 +34,7 @@ PAINTED = "being-painted"
 """Name of the run that is painted while the pictures are taken."""
 
 _SAMPLE_SIZE = (264, 176)  # px
-_FILM_FRAME = (0, 0, 352, 240)  # of the sheet of frames
+_FILM_FRAME = (0, 0, 468, 313)  # of the sheet of frames
 _QUALITY = 84
 _GAP = 16  # between the pictures of a narrow page, px
 
