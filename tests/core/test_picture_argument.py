@@ -143,10 +143,19 @@ def test_times_are_estimated_from_measured_runs(recipes: None) -> None:
     assert run_times() == {"quick": "60 s", "long": "~4 h", "new": "3 min"}
 
 
+def test_times_of_another_version_of_a_recipe_are_forgotten(recipes: None, tmp_path: Path) -> None:
+    record_run_seconds("quick", 60)
+    (tmp_path / "quick.toml").write_text("# Takes 10 s on two cores.\n")
+    assert run_times()["quick"] == "~10 s"
+    record_run_seconds("quick", 20)
+    assert len(json.loads(next(tmp_path.glob("cache/artkit/*.json")).read_text())) == 1
+
+
 def test_a_damaged_cache_is_ignored(recipes: None, tmp_path: Path) -> None:
     record_run_seconds("quick", 60)
     (file,) = tmp_path.glob("cache/artkit/*.json")
-    for text in ("{", "[]", json.dumps({"quick": "soon"}), json.dumps({"quick": -1})):
+    (key,) = json.loads(file.read_text())
+    for text in ("{", "[]", json.dumps({key: "soon"}), json.dumps({key: -1})):
         file.write_text(text)
         assert run_times()["quick"] == "~30 s"
     record_run_seconds("quick", 45)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import os
@@ -24,7 +25,7 @@ def run_times() -> dict[str, str]:
     If a run of the recipe has finished on this machine, it is the time of the last one. Otherwise it is that of the
     recipe's comment, ``# Takes 28 s on two cores.``, times the mean ratio of measured times and comments, with a ``~``.
     """
-    measured, reference = _read(), {}
+    measured, reference = _measured(), {}
     for name, file in shipped_recipes().items():
         if match := _REFERENCE.search(file.read_text(encoding="utf-8")):
             reference[name] = int(match[1]) * _UNIT_SECONDS[match[2]]
@@ -37,15 +38,27 @@ def run_times() -> dict[str, str]:
 
 def have_measurements() -> bool:
     """Return whether a run of a shipped recipe has finished on this machine."""
-    return bool(_read().keys() & shipped_recipes().keys())
+    return bool(_measured())
 
 
 def record_run_seconds(name: str, seconds: float) -> None:
     """Remember how long an unchanged shipped recipe took; other names are ignored."""
     if name not in shipped_recipes() or not seconds > 0:
         return
+    others = {key: value for key, value in _read().items() if key.partition(" ")[0] != name}
     with contextlib.suppress(ArtkitError):  # the folder is not writable: the time is not remembered
-        write_text(_times_file(), json.dumps({**_read(), name: round(seconds, 1)}, indent=1) + "\n")
+        write_text(_times_file(), json.dumps({**others, _key(name): round(seconds, 1)}, indent=1) + "\n")
+
+
+def _key(name: str) -> str:
+    """Return the key of a shipped recipe's time: another version of the recipe takes another time."""
+    return f"{name} {hashlib.sha256(shipped_recipes()[name].read_bytes()).hexdigest()[:12]}"
+
+
+def _measured() -> dict[str, float]:
+    """Return the measured times of the shipped recipes as they are, by their names."""
+    seconds = _read()
+    return {name: seconds[key] for name in shipped_recipes() if (key := _key(name)) in seconds}
 
 
 def _times_file() -> Path:
