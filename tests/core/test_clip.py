@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +165,18 @@ def test_frames_that_are_too_large_are_not_decoded(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError):
         open_clip(file)
+
+
+def test_a_folder_whose_first_image_claims_to_be_huge(tmp_path: Path) -> None:
+    """The other images would be enlarged to its size."""
+    for number in range(2):
+        panned(1)[0].save(tmp_path / f"{number}.png")
+    content = bytearray((tmp_path / "0.png").read_bytes())
+    content[16:24] = struct.pack(">II", 128, 8_388_704)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    (tmp_path / "0.png").write_bytes(content)
+    with pytest.raises(UsageError, match=r"0\.png has frames of 128 x 8388704 px"):
+        open_clip(tmp_path)
 
 
 def test_an_animation_that_is_cut_anywhere(tmp_path: Path) -> None:

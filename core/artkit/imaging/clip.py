@@ -15,7 +15,19 @@ from PIL import Image
 
 from artkit.errors import UsageError
 
+MAX_FRAME_PIXELS = 1 << 26
+"""The most pixels of a frame, twice those of 8K: several frames are in memory at a time, decoders keep more."""
+
 _LATEST_SHARE = 0.25  # a frame may begin this share of a frame's duration after the time for which it is taken
+
+
+def check_frame_size(path: Path, size: tuple[int, int]) -> None:
+    """Raise UsageError if the frames of a clip, of `size` (width, height) px, are too large."""
+    if size[0] * size[1] > MAX_FRAME_PIXELS:
+        raise UsageError(
+            f"{path} has frames of {size[0]} x {size[1]} px, too many to decode",
+            hint=f"scale it down to at most {MAX_FRAME_PIXELS >> 20} million px a frame",
+        )
 
 
 class TimedFrame(NamedTuple):

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageSequence
 
 from artkit.errors import UsageError
-from artkit.imaging.clip import Clip, TimedFrame
+from artkit.imaging.clip import Clip, TimedFrame, check_frame_size
 from artkit.imaging.image_file import image_size, open_with_pillow
 from artkit.imaging.loading import MAX_PIXELS, load_rgb
 from artkit.imaging.video_file import VideoClip
@@ -46,6 +46,8 @@ class ImageClip(Clip):
         self.seconds, self._count = times[-1], len(times) - 1
         self.rate = self._count / self.seconds
         self.size = image_size(path)
+        if self._count > 1:
+            check_frame_size(path, self.size)
 
     def _times(self) -> Iterator[float]:
         """Yield when each frame begins and, last, when the clip ends, s."""
@@ -96,6 +98,7 @@ class FolderClip(Clip):
         if not self.files:
             raise UsageError(f"the folder {path} has no images in it", hint="name a video, or a folder of frames")
         self.size, self.seconds = image_size(self.files[0]), float(len(self.files))
+        check_frame_size(self.files[0], self.size)
 
     def frames(self) -> Iterator[TimedFrame]:
         """See `Clip.frames`. An image of another size is scaled to that of the first; a damaged one is left out."""

@@ -12,7 +12,7 @@ from PIL import Image
 
 from artkit.errors import UsageError
 from artkit.extras import import_extra
-from artkit.imaging.clip import Clip, TimedFrame
+from artkit.imaging.clip import MAX_FRAME_PIXELS, Clip, TimedFrame, check_frame_size
 
 _FORMATS = (
     "mov", "matroska", "webm", "avi", "mpegts", "mpeg", "mpegvideo", "ogg", "flv", "asf", "mxf", "h264", "hevc", "m4v",
@@ -24,7 +24,6 @@ _HDR_TRANSFERS = (16, 18)  # libav's numbers of the transfer curves PQ and HLG
 _UNSPECIFIED, _HD_LINES = 2, 720  # videos of so many lines that name no colour space have that of BT.709
 _MAX_MISSING_SECONDS = 0.5  # by which the pictures may be shorter than the whole file, as its sound is longer
 _DEFAULT_RATE = 25.0  # of a video whose frames have no times
-_MAX_FRAME_PIXELS = 1 << 26  # twice those of 8K; decoders keep many frames in memory
 _MAX_ASPECT = 8  # of a pixel that is not square; a larger one is damage
 _ROTATIONS = {
     90: Image.Transpose.ROTATE_90,
@@ -78,13 +77,9 @@ class VideoClip(Clip):
         stream = pictures[0]
         if stream.codec_context is None:
             raise UsageError(f"{self.path} has a video track of an unknown codec", hint="convert it to H.264")
-        if stream.width * stream.height > _MAX_FRAME_PIXELS:
-            raise UsageError(
-                f"{self.path} has frames of {stream.width} x {stream.height} px, too many to decode",
-                hint=f"scale it down to at most {_MAX_FRAME_PIXELS >> 20} million px a frame",
-            )
+        check_frame_size(self.path, (stream.width, stream.height))
         stream.thread_type = "AUTO"
-        stream.codec_context.options = {"max_pixels": str(_MAX_FRAME_PIXELS)}  # the header of the file may be wrong
+        stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}  # the header of the file may be wrong
         return stream
 
     def _measure(self, container: Any) -> None:
