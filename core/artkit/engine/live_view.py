@@ -41,7 +41,7 @@ WATCHING_SECONDS = 10.0
 """A run writes its picture until `watching` has this age."""
 
 _MIN_INTERVAL_SECONDS = 1.0  # to show a picture takes more time than to write it
-_MAX_INTERVAL_SECONDS = 3.0
+_MAX_INTERVAL_SECONDS = 5.0
 _INTERVAL_SHARE = 0.1  # of the time since the start: a picture changes most at first
 _MAX_COST_SHARE = 0.01  # of the time of a run
 _RECENT_STEPS = 15  # the first frame of a film takes much longer than the others
@@ -124,7 +124,7 @@ class LiveView:
         """Write the state after a step if somebody watches and it is due.
 
         seconds: duration of the step. get_picture: is called only if the picture is written. It is due again after a
-        second, later in the run after three, and at the earliest after 100 times the time that writing takes. The last
+        second, later in the run after five, and at the earliest after 100 times the time that writing takes. The last
         step is always written.
         """
         self._recent.append(seconds)

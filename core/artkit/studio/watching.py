@@ -23,7 +23,7 @@ from artkit.studio.runs import RunReader
 
 _POLL_SECONDS = 0.1
 _MAX_POLL_SECONDS = 0.5  # between events if the run writes no picture
-_STATE_SECONDS = 1.0  # between states and losses of a run that is painted
+_STATE_SECONDS = 5.0  # between states and losses of a run that writes no picture; otherwise they come with the picture
 _HEARTBEAT_SECONDS = WATCHING_SECONDS / 4
 _MAX_OPEN_PICTURES = 6
 
@@ -151,6 +151,7 @@ class _RunEvents:
         written = time_written(reader.live)
         if written == self._written and now - self._polled < _MAX_POLL_SECONDS:
             return []
+        is_new = written != self._written
         self._written, self._polled = written, now
         key, picture, live, _ = self.watcher.shown(reader)
         state = self.watcher.state(reader, live)
@@ -159,7 +160,7 @@ class _RunEvents:
             self._heartbeat = now
             reader.process.watch()
         events = []
-        if state["state"] != self._state.get("state") or now - self._stated >= _STATE_SECONDS:
+        if is_new or state["state"] != self._state.get("state") or now - self._stated >= _STATE_SECONDS:
             self._stated = now
             if state != self._state:
                 self._state = state
