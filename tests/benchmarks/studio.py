@@ -241,6 +241,8 @@ def measure_cost(studio: Studio, options: argparse.Namespace) -> None:
             print(f"watched by a {kind}: {part} {statistics.median(values):+.1f} % +- {spread:.1f}")
         print(f"watched by a {kind}: processor time in all {statistics.median(sum(row[1:]) for row in rows):+.1f} %")
     studio.post(f"/api/runs/{name}/stop", {})
+    lock = FolderLock(folder)
+    wait(lambda: not lock.is_held())  # it would go on without its folder, which is temporary
 
 
 def measure_zoom(studio: Studio, options: argparse.Namespace) -> None:

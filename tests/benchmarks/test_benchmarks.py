@@ -157,7 +157,7 @@ def test_classes(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_sweep() -> None:
-    small = ["--set", "size=[64, 48]", "--set", "steps=2", "--set", "canvas.strokes=1"]
+    small = ["--set", "size=[64, 48]", "--set", "steps=2", "--set", "canvas.strokes=1", "--set", "output.long_side=64"]
     _, _, one, two, alone, ratio, over_loop = run(
         "sweep", "workers", "--runs", "3", "--repeats", "1", *small
     ).splitlines()

@@ -207,7 +207,7 @@ def test_a_batch_that_does_not_fit_into_memory_is_refused(
     task = train()
     monkeypatch.setattr("artkit.memory.total_memory", lambda: 20 * task._step_bytes)
     train("data.batch=8")
-    with pytest.raises(UsageError, match=r"a step of 4000 pictures with 2 strokes each .* this process may use"):
+    with pytest.raises(UsageError, match=r"a step of 4,000 pictures with 2 strokes each .* this process may use"):
         train("data.batch=4000")
 
 
