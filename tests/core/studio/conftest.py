@@ -231,3 +231,9 @@ def open_page(chromium: Any) -> Iterator[Callable[[Server], Any]]:
         context.close()
     refused = "Failed to load resource"  # logged by the browser
     assert [fault for fault in faults if not fault.startswith(refused)] == []
+
+
+@pytest.fixture
+def page(open_page: Callable[[Any], Any], studio: Any) -> Any:
+    """A page of the studio of the tests' module."""
+    return open_page(studio)

@@ -21,12 +21,6 @@ def studio(two_runs: Any) -> Any:
     return two_runs
 
 
-@pytest.fixture
-def page(open_page: Callable[[Any], Any], studio: Any) -> Any:
-    """A page of the studio."""
-    return open_page(studio)
-
-
 def test_the_gallery_is_used_with_the_keyboard_alone(page: Any, studio: Any) -> None:
     visit(page, studio)
     reached = set()

@@ -6,7 +6,6 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,6 @@ from studio_pages import faults_of_axe, shown_colour, until, until_colour, visit
 def studio(two_runs: Any) -> Any:
     """The studio of this module."""
     return two_runs
-
-
-@pytest.fixture
-def page(open_page: Callable[[Any], Any], studio: Any) -> Any:
-    """A page of the studio."""
-    return open_page(studio)
 
 
 # ---------------------------------------------------------------------------------------------------------- gallery
